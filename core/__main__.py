@@ -1,0 +1,276 @@
+"""The command line: `python -m core demo | train | evaluate | predict | runs | stop | resume`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO, get_type_hints
+
+from core.config import (
+    CHOICES,
+    PRESET_HELP,
+    PRESETS,
+    RANGES,
+    ConfigError,
+    TrainConfig,
+    field_help,
+    from_preset,
+)
+from core.runs import Run, RunError, create_run, default_root, find_run, iter_runs
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 2 after a one-line error on stderr (1 when a run ended by a stop)."""
+    options = build_parser().parse_args(arguments)
+    try:
+        result: int = options.command(options)
+        return result
+    except (RunError, ConfigError, ValueError, FileExistsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="python -m core", description="Weakspot's command line.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="make a built-in data set")
+    demo.add_argument("name", choices=("digits", "glyphs"))
+    demo.add_argument("folder", type=Path, metavar="DIR")
+    demo.set_defaults(command=_demo)
+
+    train = commands.add_parser("train", help="train a run here, with a progress bar; Ctrl-C stops and saves")
+    train.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=_preset_help())
+    _add_config_options(train)
+    train.set_defaults(command=_train)
+
+    evaluate = commands.add_parser("evaluate", help="write the predictions table of a run's best model")
+    _add_run(evaluate)
+    evaluate.add_argument("--split", choices=("val", "train"), default="val")
+    evaluate.set_defaults(command=_evaluate)
+
+    predict = commands.add_parser(
+        "predict", help="predict images or folders of them into image_name,pred_label"
+    )
+    _add_run(predict)
+    predict.add_argument("paths", nargs="+", type=Path, metavar="PATHS", help="image files and folders")
+    predict.add_argument("--out", type=Path, default=Path("prediction.csv"), metavar="FILE")
+    predict.set_defaults(command=_predict)
+
+    runs = commands.add_parser("runs", help="list all runs")
+    runs.add_argument("--json", action="store_true", help="as JSON")
+    runs.set_defaults(command=_runs)
+
+    for name, what in (
+        ("stop", "ask a run to finish its step, save and end"),
+        ("resume", "go on with a run here"),
+    ):
+        command = commands.add_parser(name, help=what)
+        _add_run(command)
+        command.set_defaults(command={"stop": _stop, "resume": _resume}[name])
+
+    job = commands.add_parser("job")  # what the dashboard launches; not for people, so it has no help
+    job.add_argument("folder", type=Path)
+    job.set_defaults(command=_job)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's id, or latest")
+
+
+def _add_config_options(parser: argparse.ArgumentParser) -> None:
+    hints = get_type_hints(TrainConfig)
+    for field in dataclasses.fields(TrainConfig):
+        if field.name == "preset":
+            continue
+        text = field_help(field.name).replace("%", "%%")
+        if field.name in RANGES:
+            text += f" {RANGES[field.name][0]:g} to {RANGES[field.name][1]:g}."
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=hints[field.name],
+            choices=CHOICES.get(field.name),
+            default=None,
+            metavar=None if field.name in CHOICES else hints[field.name].__name__.upper(),
+            required=field.name == "data",
+            help=text,
+        )
+
+
+def _preset_help() -> str:
+    return " ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()).replace("%", "%%")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from core.demo import make_demo
+
+    with tqdm(unit="image", desc=options.name) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        make_demo(options.name, options.folder, show)
+    print(options.folder)
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    names = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "preset"]
+    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    changes["data"] = str(Path(changes["data"]).expanduser().resolve())
+    run = create_run(from_preset(options.preset, **changes), default_root())
+    print(run.id, flush=True)
+    return _work(run, sys.stderr)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from core import jobs
+
+    run = find_run(options.run, default_root())
+    jobs.check_resumable(run)
+    run.clear_requests()
+    return _work(run, sys.stderr)
+
+
+def _stop(options: argparse.Namespace) -> int:
+    from core import jobs
+
+    run = find_run(options.run, default_root())
+    jobs.stop(run)
+    print(f"{run.id}: stop asked for; it finishes its step and saves.")
+    return 0
+
+
+def _job(options: argparse.Namespace) -> int:
+    return _work(Run(options.folder), None)
+
+
+def _work(run: Run, terminal: TextIO | None) -> int:
+    """Be a run's job process: wait for the turn, train, tell the end. The log gets all that the terminal gets."""
+    from core import jobs
+
+    asked: list[int] = []
+
+    def ask_stop(number: int, _: FrameType | None) -> None:
+        if asked:  # a second Ctrl-C means now
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_stop)
+    jobs.claim_process(run)
+    if not jobs.wait_for_turn(run, should_stop=lambda: bool(asked)):
+        return 1
+    from core.train import TrainingJob  # torch is loaded only when it is this run's turn
+
+    with run.log_path.open("a", encoding="utf-8") as log:
+        console = _Tee(log, terminal)
+        status = TrainingJob(run, console, should_stop=lambda: bool(asked)).execute()
+    if status.state == "failed" and terminal is not None:
+        raise RunError(status.message)
+    return {"finished": 0, "stopped": 1}.get(status.state, 2)
+
+
+class _Tee:
+    """A text stream that writes to the log and, where there is one, to the terminal."""
+
+    def __init__(self, log: TextIO, terminal: TextIO | None) -> None:
+        self._streams = [log] if terminal is None else [log, terminal]
+
+    def write(self, text: str) -> int:
+        for stream in self._streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self._streams:
+            stream.flush()
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    run = find_run(options.run, default_root())
+    from core.analysis import format_rate
+    from core.evaluate import evaluate_run
+
+    outcome = evaluate_run(run, options.split, progress=_bar("images"))
+    assert outcome is not None
+    right = int((outcome.top_index[:, 0] == outcome.target).sum())
+    print(
+        f"{options.split} accuracy {format_rate(right, len(outcome.target))}, loss {outcome.loss.mean():.4f}"
+    )
+    print(run.predictions_path(options.split))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    run = find_run(options.run, default_root())
+    from core.predict import Predictor, find_images, predict_files
+
+    paths = find_images(options.paths)
+    show = _bar("images")
+    bad = predict_files(
+        Predictor.from_run(run),
+        paths,
+        options.out,
+        progress=show,
+    )
+    for item in bad:
+        print(f"left out: {item.path} {item.reason}", file=sys.stderr)
+    print(f"{options.out}: {len(paths) - len(bad)} images predicted, {len(bad)} left out")
+    return 2 if bad else 0
+
+
+def _bar(unit: str) -> Callable[[int, int], bool]:
+    from tqdm import tqdm
+
+    bar = tqdm(unit=unit)
+
+    def show(done: int, total: int) -> bool:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+        return True
+
+    return show
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from core import jobs
+
+    rows: list[dict[str, Any]] = []
+    for run in iter_runs(default_root()):
+        status = jobs.live_status(run)
+        rows.append({"id": run.id, **dataclasses.asdict(status), "seconds": round(status.seconds, 1)})
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not rows:
+        print("No runs yet. Start one: python -m core train --data DIR")
+        return 0
+    width = max(len(row["id"]) for row in rows)
+    for row in rows:
+        best = (
+            f"{row['best_val_acc']:.2%} at epoch {row['best_epoch']}" if row["best_epoch"] else "no epoch yet"
+        )
+        print(f"{row['id']:<{width}}  {row['state']:<8}  epoch {row['epoch']}/{row['epochs']}  {best}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

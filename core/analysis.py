@@ -1,0 +1,135 @@
+"""From a predictions table: confusion matrix, figures per class with intervals, what is confused most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import norm
+
+Z95 = float(norm.ppf(0.975))
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read a predictions table; class names and paths stay text ("007" is not 7).
+
+    Raises:
+        FileNotFoundError: when there is none.
+        ValueError: naming the file and the column that is missing.
+    """
+    table = pd.read_csv(path, dtype=_Text(), keep_default_na=False)
+    missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
+    if missing:
+        raise ValueError(f"{path}: the predictions table lacks the column {sorted(missing)[0]}.")
+    numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
+    return table
+
+
+class _Text(dict[str, type]):
+    """A dtype mapping that says text for every column: which there are depends on the number of classes."""
+
+    def __missing__(self, key: str) -> type:
+        return str
+
+
+def wilson_interval(
+    right: npt.ArrayLike, count: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the 95 % Wilson score interval of right/count (0..1), elementwise; 0 to 1 where count is 0.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    """
+    k, n = np.asarray(right, dtype=float), np.asarray(count, dtype=float)
+    safe = np.maximum(n, 1.0)
+    p = k / safe
+    centre = (p + Z95**2 / (2 * safe)) / (1 + Z95**2 / safe)
+    half = Z95 * np.sqrt(p * (1 - p) / safe + Z95**2 / (4 * safe**2)) / (1 + Z95**2 / safe)
+    # At 0 and n of n the formula gives the bound itself up to rounding; make it exact.
+    low = np.where((n == 0) | (k == 0), 0.0, centre - half)
+    high = np.where((n == 0) | (k == n), 1.0, centre + half)
+    return low, high
+
+
+def format_rate(right: int, count: int) -> str:
+    """Return a share with its interval in words: '266 of 300 right, 88.7 % (95 % interval 84.6–91.8 %)'."""
+    if not count:
+        return "no images"
+    low, high = wilson_interval(right, count)
+    return f"{right} of {count} right, {right / count:.1%} (95 % interval {float(low):.1%}–{float(high):.1%})"
+
+
+def confusion_matrix(table: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return counts (C, C) int64: rows are true classes, columns predicted ones, in the order of `classes`."""
+    index = {name: i for i, name in enumerate(classes)}
+    true, predicted = table["true"].map(index).to_numpy(), table["predicted"].map(index).to_numpy()
+    counts = np.bincount(true * len(classes) + predicted, minlength=len(classes) ** 2)
+    return counts.reshape(len(classes), len(classes)).astype(np.int64)
+
+
+def class_figures(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row a class, weakest first: class, support, right, recall, low, high, precision, f1, confused_with.
+
+    Ranked by the recall's 95 % Wilson upper bound, so that luck on few images does not rank: a class comes early
+    when even the kind reading of its images is poor. Figures are 0..1 and NaN where nothing is to be divided.
+    """
+    counts = confusion_matrix(table, classes)
+    right, support, named = counts.diagonal(), counts.sum(1), counts.sum(0)
+    low, high = wilson_interval(right, support)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall, precision = right / support, right / named
+        f1 = 2 * right / (support + named)
+    wrong = counts - np.diag(right)
+    others = [classes[i] if row.any() else "" for row, i in zip(wrong, wrong.argmax(1), strict=True)]
+    frame = pd.DataFrame(
+        {
+            "class": list(classes),
+            "support": support,
+            "right": right,
+            "recall": recall,
+            "low": low,
+            "high": high,
+            "precision": precision,
+            "f1": f1,
+            "confused_with": others,
+        }
+    )
+    return frame.sort_values(
+        ["high", "recall", "support"], ascending=[True, True, False], kind="stable", ignore_index=True
+    )
+
+
+def most_confused(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the confused pairs, most first: true, predicted, count, share (of the true class's images, 0..1)."""
+    support = table["true"].value_counts()
+    wrong = table[table["true"] != table["predicted"]]
+    pairs = wrong.groupby(["true", "predicted"], sort=True).size().rename("count").reset_index()
+    pairs["share"] = pairs["count"] / pairs["true"].map(support)
+    return pairs.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True)
+
+
+def find_overfitting(epochs: pd.DataFrame) -> str:
+    """Say in words whether validation loss rises while training loss falls, and since when; empty when it does not.
+
+    It compares the last epochs with the one of lowest validation loss: at least two epochs later, validation loss
+    5 % above that minimum and training loss below what it was then.
+    """
+    if len(epochs) < 3:
+        return ""
+    lowest = int(epochs["val_loss"].to_numpy().argmin())
+    last = len(epochs) - 1
+    then, now = epochs.iloc[lowest], epochs.iloc[last]
+    if (
+        last - lowest < 2
+        or now["val_loss"] < 1.05 * then["val_loss"]
+        or now["train_loss"] >= then["train_loss"]
+    ):
+        return ""
+    return (
+        f"Overfitting since epoch {int(then['epoch'])}: validation loss rose from {then['val_loss']:.3f} to "
+        f"{now['val_loss']:.3f} while training loss fell from {then['train_loss']:.3f} to {now['train_loss']:.3f}. "
+        "More epochs of this will not help; stronger augmentation, fewer epochs or more images may."
+    )

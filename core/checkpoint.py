@@ -1,0 +1,68 @@
+"""Checkpoints: the best model to use and the last state to go on from, saved atomically and loaded safely."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.models import build_model
+from core.runs import Run, RunError
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, values: dict[str, Any]) -> None:
+    """Save tensors and plain Python values atomically: a crash leaves the earlier file whole."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            torch.save({"format": FORMAT, **values}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Load a checkpoint to the CPU, refusing anything that is not tensors and plain values.
+
+    Raises:
+        RunError: when it is missing, damaged or of another version.
+    """
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(
+            f"{path.parent.name}: there is no {path.name} yet; it is saved after the first epoch."
+        ) from None
+    except Exception as error:  # torch.load raises a dozen kinds on damaged files
+        raise RunError(f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}).") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise RunError(f"{path.parent.name}: {path.name} is no checkpoint of this version.")
+    return values
+
+
+def best_values(
+    model: nn.Module, *, arch: str, classes: tuple[str, ...], display: dict[str, str], **figures: Any
+) -> dict[str, Any]:
+    """Return what best.pt holds: all that is needed to predict, on any machine, without the data."""
+    return {
+        "model": model.state_dict(),
+        "arch": arch,
+        "classes": list(classes),
+        "display": dict(display),
+        **figures,
+    }
+
+
+def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a run's best model in evaluation mode on the CPU, and the other values of its checkpoint."""
+    values = load_checkpoint(run.best_path)
+    model = build_model(values["arch"], len(values["classes"]))
+    model.load_state_dict(values.pop("model"))
+    return model.eval(), values

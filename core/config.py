@@ -1,0 +1,219 @@
+"""The hyper-parameters of a run: one frozen dataclass, validated, to and from JSON, and the presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+ARCHS = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+)
+CHOICES: dict[str, tuple[str, ...]] = {
+    "arch": ARCHS,
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("constant", "onecycle"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "precision": ("auto", "fp32", "bf16"),
+    "bad_images": ("refuse", "skip"),
+}
+RANGES: dict[str, tuple[float, float]] = {
+    "image_size": (32, 1024),
+    "resize_size": (32, 1200),
+    "crop_scale_min": (0.01, 1.0),
+    "hflip": (0.0, 1.0),
+    "rotation": (0.0, 180.0),
+    "translate": (0.0, 0.9),
+    "jitter": (0.0, 1.0),
+    "erasing": (0.0, 1.0),
+    "epochs": (1, 10_000),
+    "batch_size": (1, 4096),
+    "lr": (1e-8, 10.0),
+    "momentum": (0.0, 0.999),
+    "weight_decay": (0.0, 1.0),
+    "val_fraction": (0.01, 0.5),
+    "seed": (0, 2**31 - 1),
+    "workers": (-1, 64),
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+class ConfigError(ValueError):
+    """A configuration was refused; `problems` maps the field's name to what is wrong with it."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{field}: {what}" for field, what in self.problems.items()))
+
+
+def _field(default: Any, help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Describe one training run completely.
+
+    Every field has its help text in the dataclass metadata (shown by the form and the command line),
+    its allowed values in `CHOICES` and its inclusive range in `RANGES`. The defaults are the preset `seed`.
+
+    Raises:
+        ConfigError: naming each field that is wrong and the value it was given.
+    """
+
+    data: str = _field("", "Folder with train/<class>/*, optionally val/<class>/* and test/*.")
+    name: str = _field("", "Name of the run; empty: made from data, network and time.")
+    preset: str = _field("seed", "The preset these settings started from.")
+    arch: str = _field("resnext50_32x4d", "Network: any torchvision ResNet, ResNeXt or Wide-ResNet.")
+    weights: str = _field(
+        "imagenet",
+        "Initial weights: 'imagenet' (downloaded once, about 100 MB), 'none' (from scratch), "
+        "'run:<id>' (an earlier run's best model) or the path of a file.",
+    )
+    image_size: int = _field(224, "Side of the square the network sees, in pixels.")
+    resize_size: int = _field(
+        256, "Validation: the shorter side is resized to this before the centre crop, in pixels."
+    )
+    crop_scale_min: float = _field(
+        0.08, "Training: smallest share of the image's area a random crop may keep."
+    )
+    hflip: float = _field(0.5, "Training: probability of a horizontal flip. 0 for characters and digits.")
+    rotation: float = _field(15.0, "Training: random rotation up to this many degrees either way.")
+    translate: float = _field(0.1, "Training: random shift up to this share of the side.")
+    jitter: float = _field(0.3, "Training: strength of random brightness, contrast and saturation.")
+    erasing: float = _field(0.5, "Training: probability that a random rectangle is erased.")
+    optimizer: str = _field("sgd", "Optimizer.")
+    lr: float = _field(0.001, "Learning rate; with a schedule, its peak.")
+    momentum: float = _field(0.9, "Momentum of SGD.")
+    weight_decay: float = _field(0.0, "Weight decay (L2).")
+    schedule: str = _field(
+        "constant", "How the learning rate moves: constant, or one cycle (up, then down to 0)."
+    )
+    batch_size: int = _field(32, "Images a training step.")
+    epochs: int = _field(25, "Passes over the training images.")
+    val_fraction: float = _field(
+        0.15, "Where the data has no val/ folder: share of each class held back for it."
+    )
+    bad_images: str = _field("refuse", "Files that are no readable image: 'refuse' to start, or 'skip' them.")
+    seed: int = _field(0, "Seed of everything random.")
+    device: str = _field("auto", "auto takes CUDA, else Apple's GPU, else the CPU.")
+    precision: str = _field("auto", "auto takes bf16 where the hardware computes in it, else fp32.")
+    workers: int = _field(-1, "Processes that load images; -1 chooses by the number of cores.")
+
+    def __post_init__(self) -> None:
+        problems = _find_problems(self)
+        if problems:
+            raise ConfigError(problems)
+
+    def to_json(self) -> str:
+        """Return the config as indented JSON, fields in order."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Build a config from plain values; whole numbers are taken for floats.
+
+        Raises:
+            ConfigError: for unknown fields (with the nearest known name), wrong types and bad values.
+        """
+        hints = get_type_hints(cls)
+        problems = {}
+        clean: dict[str, Any] = {}
+        for field, value in values.items():
+            if field not in hints:
+                problems[field] = f"unknown field; known are {', '.join(sorted(hints))}"
+            elif hints[field] is float and type(value) is int:
+                clean[field] = float(value)
+            elif type(value) is not hints[field]:
+                problems[field] = f"must be {hints[field].__name__}, got {value!r}"
+            else:
+                clean[field] = value
+        if problems:
+            raise ConfigError(problems)
+        return cls(**clean)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainConfig:
+        """Read what `to_json` wrote; raises ConfigError as `from_dict` does."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError({"config": f"is not JSON ({error})"}) from None
+        if not isinstance(values, dict):
+            raise ConfigError({"config": "must be a JSON object"})
+        return cls.from_dict(values)
+
+
+def field_help(field: str) -> str:
+    """Return a field's one-sentence help text."""
+    return str(TrainConfig.__dataclass_fields__[field].metadata["help"])
+
+
+def _find_problems(config: TrainConfig) -> dict[str, str]:
+    problems = {}
+    for field, choices in CHOICES.items():
+        value = getattr(config, field)
+        if value not in choices:
+            problems[field] = f"must be one of {', '.join(choices)}, got {value!r}"
+    for field, (low, high) in RANGES.items():
+        value = getattr(config, field)
+        if not math.isfinite(value) or not low <= value <= high:
+            problems[field] = f"must be from {low:g} to {high:g}, got {value!r}"
+    if not config.data:
+        problems["data"] = "is empty; give the folder that holds train/"
+    if config.name and not _NAME.fullmatch(config.name):
+        problems["name"] = f"may hold letters, digits, '.', '_' and '-' (at most 80), got {config.name!r}"
+    if not config.weights:
+        problems["weights"] = "is empty; give imagenet, none, run:<id> or a file"
+    if "resize_size" not in problems and config.resize_size < config.image_size:
+        problems["resize_size"] = (
+            f"must be at least image_size ({config.image_size}) or the centre crop pads, got {config.resize_size}"
+        )
+    return problems
+
+
+# The report's recipe is the dataclass' defaults; a preset names only what differs from it.
+PRESETS: dict[str, dict[str, Any]] = {
+    "seed": {},
+    "demo": {
+        "weights": "none",
+        "image_size": 64,
+        "resize_size": 64,
+        "crop_scale_min": 0.7,
+        "hflip": 0.0,
+        "rotation": 10.0,
+        "jitter": 0.2,
+        "erasing": 0.0,
+        "lr": 0.02,
+        "schedule": "onecycle",
+        "epochs": 5,
+    },
+}
+PRESET_HELP = {
+    "seed": "The report's recipe: pretrained ResNeXt50 (32x4d) at 224 px, SGD 0.001, 25 epochs.",
+    "demo": "From scratch at 64 px with a one-cycle schedule: minutes on two CPU cores.",
+}
+
+
+def from_preset(preset: str, **changes: Any) -> TrainConfig:
+    """Build a config from a preset with some fields changed.
+
+    Raises:
+        ConfigError: for an unknown preset or a bad field.
+    """
+    if preset not in PRESETS:
+        raise ConfigError({"preset": f"must be one of {', '.join(PRESETS)}, got {preset!r}"})
+    return TrainConfig.from_dict({**PRESETS[preset], "preset": preset, **changes})

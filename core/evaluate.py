@@ -1,0 +1,120 @@
+"""A checkpoint and a split give a predictions table, the one thing all analysis reads."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core import engine
+from core.checkpoint import load_best
+from core.config import TrainConfig
+from core.data import (
+    EpochBatches,
+    ImageFolders,
+    ImageTable,
+    Sample,
+    choose_workers,
+    eval_transforms,
+    make_loader,
+)
+from core.runs import Run, RunError
+
+
+def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:
+    """Return the samples of `train` or `val`; raises ValueError for another name."""
+    if split not in ("train", "val"):
+        raise ValueError(f"split must be train or val, got {split!r}; for unlabelled images use predict")
+    return folders.train if split == "train" else folders.val
+
+
+def recorded_folders(run: Run) -> ImageFolders:
+    """Return the data set as the run recorded it: the same classes, split and skipped files.
+
+    Raises:
+        RunError: when the run has no record yet or its data folder is gone.
+    """
+    record = run.read_json("data.json")
+    if not record:
+        raise RunError(f"{run.id}: the run ended before it had read its data.")
+    root = Path(record["root"])
+    if not root.is_dir():
+        raise RunError(
+            f"{run.id}: its data folder {root} is not there any more. Put it back, or train on the new place."
+        )
+    index = {name: i for i, name in enumerate(record["classes"])}
+    splits = {
+        split: tuple(Sample(path, index[name]) for path, name in record[split]) for split in ("train", "val")
+    }
+    return ImageFolders(
+        root,
+        tuple(record["classes"]),
+        record["display"],
+        splits["train"],
+        splits["val"],
+        (),
+        record["val_made"],
+    )
+
+
+def evaluate_run(
+    run: Run, split: str = "val", *, progress: Callable[[int, int], bool] | None = None
+) -> engine.Outcome | None:
+    """Evaluate a run's best model on a split and write its predictions table; None when progress said to end."""
+    config = run.read_config()
+    model, values = load_best(run)
+    folders = recorded_folders(run)
+    samples = split_samples(folders, split)
+    compute = engine.choose_compute(config.device, config.precision)
+    model = compute.place_model(model)
+    table = ImageTable(folders.root, samples, eval_transforms(values["image_size"], values["resize_size"]))
+    batches = EpochBatches(len(samples), config.batch_size, seed=None)
+    workers = choose_workers(config.workers, compute.device.type)
+    loader = make_loader(table, batches, workers=workers, pin_memory=compute.device.type == "cuda")
+    on_batch = None if progress is None else lambda done: progress(done, len(samples))
+    outcome = engine.evaluate(model, loader, compute, on_batch=on_batch)
+    if outcome is not None:
+        write_predictions(run.predictions_path(split), samples, outcome, folders.classes)
+    return outcome
+
+
+def write_predictions(
+    path: Path, samples: Sequence[Sample], outcome: engine.Outcome, classes: Sequence[str]
+) -> None:
+    """Write a predictions table atomically, one row an image in the order of `samples`.
+
+    Columns: path, true, predicted, confidence and true_confidence (0..1), loss (nats), then top1…top5 with
+    top1_confidence…top5_confidence (fewer where there are fewer classes). Classes are named by folder.
+    """
+    k = outcome.top_index.shape[1]
+    head = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]
+    head += [name for i in range(1, k + 1) for name in (f"top{i}", f"top{i}_confidence")]
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(head)
+        for row, sample in enumerate(samples):
+            names = [classes[i] for i in outcome.top_index[row]]
+            confidences = [f"{p:.6f}" for p in outcome.top_prob[row]]
+            pairs = [value for pair in zip(names, confidences, strict=True) for value in pair]
+            own = f"{outcome.true_prob[row]:.6f}", f"{outcome.loss[row]:.6f}"
+            writer.writerow([sample.path, classes[sample.target], names[0], confidences[0], *own, *pairs])
+    draft.replace(path)
+
+
+def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, object]:
+    """Return the record of a data set for a run's data.json; `recorded_folders` reads it back."""
+    return {
+        "root": str(folders.root),
+        "fingerprint": folders.fingerprint(),
+        "classes": list(folders.classes),
+        "display": folders.display,
+        "val_made": folders.val_made,
+        "val_fraction": config.val_fraction if folders.val_made else None,
+        "split_seed": config.seed if folders.val_made else None,
+        "skipped": [[item.path, item.reason] for item in folders.skipped],
+        "train": [[s.path, folders.classes[s.target]] for s in folders.train],
+        "val": [[s.path, folders.classes[s.target]] for s in folders.val],
+        "test_count": len(folders.test),
+    }

@@ -1,0 +1,181 @@
+"""Queue, launch, stop and liveness of runs on this machine. One run trains at a time; the others wait their turn."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+
+from core.config import TrainConfig
+from core.runs import ACTIVE, Run, RunError, Status, create_run, delete_run, iter_runs
+
+# A job on another machine (a shared folder) writes its status twice a second; silent for this long it is lost.
+REMOTE_SILENCE = 120.0
+_LAUNCH_GRACE = 30.0  # seconds a launched process may take to write its first status
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def submit(config: TrainConfig, root: Path) -> Run:
+    """Make a run and start its job process, which waits for its turn by itself."""
+    run = create_run(config, root)
+    launch(run)
+    return run
+
+
+def launch(run: Run) -> None:
+    """Start a run's job as a process of its own that outlives this one."""
+    run.write_status(
+        replace(
+            run.read_status(), state="queued", phase="waiting", message="", pid=0, host=socket.gethostname()
+        )
+    )
+    command = [sys.executable, "-m", "core", "job", str(run.folder.resolve())]
+    with run.log_path.open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).resolve().parents[1],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # it must survive the dashboard's end and a Ctrl-C in its terminal
+        )
+    _children.append(process)
+    # Only the job writes the status from here on, so that no late write of ours can undo one of its own.
+
+
+def resume(run: Run) -> None:
+    """Launch a stopped, failed or crashed run again; it goes on from its last checkpoint. Raises as `check_resumable`."""
+    check_resumable(run)
+    run.clear_requests()
+    launch(run)
+
+
+def check_resumable(run: Run) -> None:
+    """Raise RunError when a run is active or has finished."""
+    status = live_status(run)
+    if status.state in ACTIVE:
+        raise RunError(f"{run.id} is {status.state} already.")
+    if status.state == "finished":
+        raise RunError(f"{run.id} has finished all its epochs; there is nothing to resume.")
+
+
+def live_status(run: Run) -> Status:
+    """Return a run's status, `crashed` in place of an active state whose process is gone."""
+    for child in _children[:]:  # a dead child stays a zombie, alive to a look at its pid, until it is polled
+        if child.poll() is not None:
+            _children.remove(child)
+    status = run.read_status()
+    if status.state not in ACTIVE or _is_alive(status):
+        return status
+    if (fresh := run.read_status()) != status:  # it ended between our two looks
+        return live_status(run)
+    message = "The job's process is gone without having said why: it was killed, or the machine went down."
+    return replace(fresh, state="crashed", phase="crashed", message=message)
+
+
+def stop(run: Run) -> None:
+    """Ask a run to finish its step, save and end; raises RunError when it is not active."""
+    status = live_status(run)
+    if status.state not in ACTIVE:
+        raise RunError(f"{run.id} is not running: it is {status.state}.")
+    run.request_stop()
+
+
+def kill(run: Run) -> None:
+    """End a run's process tree at once, without saving: for a job that does not answer a stop."""
+    status = live_status(run)
+    if status.state in ACTIVE and (process := _find_process(status)) is not None:
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            try:
+                member.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(family, timeout=10)
+
+
+def delete(run: Run) -> None:
+    """Delete a run's folder; raises RunError while it is active."""
+    status = live_status(run)
+    if status.state in ACTIVE:
+        raise RunError(f"{run.id} is {status.state}; stop it before deleting it.")
+    delete_run(run)
+
+
+def claim_process(run: Run) -> Status:
+    """Write this process down as the run's, so that others can tell whether it lives."""
+    me = psutil.Process()
+    return run.write_status(
+        replace(run.read_status(), pid=me.pid, pid_created=me.create_time(), host=socket.gethostname())
+    )
+
+
+def wait_for_turn(run: Run, *, should_stop: Callable[[], bool], poll: float = 1.0) -> bool:
+    """Wait until no other run trains on this machine and none older waits; False when a stop came first.
+
+    On True the run's status is `running`, set under the queue's lock, so that no two runs take the same turn.
+    """
+    root = run.folder.parent
+    while not (should_stop() or run.stop_requested()):
+        with FileLock(root / ".queue.lock"):
+            ahead = _runs_ahead(run, root)
+            if not ahead:
+                run.write_status(replace(run.read_status(), state="running", phase="starting"))
+                return True
+        names = ", ".join(other.id for other in ahead[:3])
+        run.write_status(replace(run.read_status(), phase="waiting", message=f"Waiting for {names}."))
+        time.sleep(poll)
+    run.clear_requests()
+    run.write_status(
+        replace(run.read_status(), state="stopped", message="Stopped before it began.", ended=time.time())
+    )
+    return False
+
+
+def revive_queue(root: Path) -> list[Run]:
+    """Launch again the queued runs whose process is gone (the machine was restarted); they had not begun."""
+    revived = []
+    for run in iter_runs(root):
+        status = run.read_status()
+        if status.state == "queued" and status.host == socket.gethostname() and not _is_alive(status):
+            launch(run)
+            revived.append(run)
+    return revived
+
+
+def _runs_ahead(run: Run, root: Path) -> list[Run]:
+    host, mine = socket.gethostname(), (run.read_status().created, run.id)
+    ahead = []
+    for other in iter_runs(root):
+        if other.id == run.id:
+            continue
+        status = live_status(other)
+        older = (status.created, other.id) < mine
+        if status.host == host and (status.state == "running" or (status.state == "queued" and older)):
+            ahead.append(other)
+    return ahead
+
+
+def _is_alive(status: Status) -> bool:
+    if status.host and status.host != socket.gethostname():
+        return time.time() - status.updated < REMOTE_SILENCE
+    if not status.pid:
+        return time.time() - status.updated < _LAUNCH_GRACE
+    return _find_process(status) is not None
+
+
+def _find_process(status: Status) -> psutil.Process | None:
+    try:
+        process = psutil.Process(status.pid)
+        # Pids are reused: only the same pid with the same birth is the same process.
+        same = abs(process.create_time() - status.pid_created) < 1.0
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None

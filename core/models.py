@@ -1,0 +1,136 @@
+"""Build a network, load its initial weights, and name the layer its heat maps are read from."""
+
+from __future__ import annotations
+
+import re
+import socket
+import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
+from core.config import ARCHS
+
+# isort: split
+from torchvision import models as tv_models
+
+# A 224 px image gives 7×7 on the last stage: the least that shows where, not only what.
+MIN_CAM_SIDE = 7
+_DOWNLOAD_TIMEOUT = 20.0  # seconds without a byte
+
+
+class WeightsError(RuntimeError):
+    """Initial weights cannot be had or do not fit; the text says why and what else there is."""
+
+
+def build_model(arch: str, classes: int) -> nn.Module:
+    """Return a torchvision network with random weights and a fresh head of `classes` outputs.
+
+    It maps float (N, 3, S, S) to logits (N, classes).
+    """
+    if arch not in ARCHS:
+        raise ValueError(f"arch must be one of {', '.join(ARCHS)}, got {arch!r}")
+    model: nn.Module = tv_models.get_model(arch, weights=None, num_classes=classes)
+    return model
+
+
+def load_imagenet(model: nn.Module, arch: str) -> None:
+    """Load torchvision's best ImageNet weights into everything but the head, downloading them once.
+
+    Raises:
+        WeightsError: when they are not cached and cannot be downloaded.
+    """
+    weights = tv_models.get_model_weights(arch).DEFAULT
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"The ImageNet weights of {arch} are not on this machine and cannot be downloaded ({_reason(error)}). "
+            "Connect to the network and start again, or choose other initial weights: "
+            "a file, an earlier run's best model (run:<id>), or none (from scratch)."
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+    _load_but_head(model, state)
+
+
+def imagenet_cached(arch: str) -> bool:
+    """Tell whether the ImageNet weights of a network are on this machine already."""
+    url = tv_models.get_model_weights(arch).DEFAULT.url
+    return (Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]).is_file()
+
+
+def load_weights_file(model: nn.Module, path: Path) -> None:
+    """Load a state dict (plain, or under `model` or `state_dict`) from a file; a head of another size stays fresh.
+
+    Raises:
+        WeightsError: when the file is missing, is no state dict or is of another network.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"weights: there is no file {path}.") from None
+    except Exception as error:  # torch.load raises a dozen kinds on files that are not its own
+        raise WeightsError(f"weights: {path} is no PyTorch weights file ({_reason(error)}).") from None
+    for key in ("model", "state_dict"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise WeightsError(f"weights: {path} holds no state dict of a network.")
+    state = {re.sub(r"^(module|_orig_mod)\.", "", key): value for key, value in state.items()}
+    wanted = model.state_dict()
+    fits = {k: v for k, v in state.items() if k in wanted and v.shape == wanted[k].shape}
+    missing = [k for k in wanted if k not in fits and not k.startswith("fc.")]
+    if missing:
+        raise WeightsError(
+            f"weights: {path} is of another network: {len(missing)} tensors do not fit, first {missing[0]}."
+        )
+    model.load_state_dict(fits, strict=False)
+
+
+def cam_layer(model: nn.Module, image_size: int) -> nn.Module:
+    """Return the deepest stage of a ResNet whose map is at least 7×7 for this image size (else the finest stage)."""
+    sides = {
+        "layer4": image_size / 32,
+        "layer3": image_size / 16,
+        "layer2": image_size / 8,
+        "layer1": image_size / 4,
+    }
+    name = next((name for name, side in sides.items() if side >= MIN_CAM_SIDE), "layer1")
+    stage = model.get_submodule(name)
+    assert isinstance(stage, nn.Sequential)
+    return stage[-1]
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def load_initial_weights(model: nn.Module, arch: str, weights: str, best_of: Callable[[str], Path]) -> None:
+    """Load what the config's `weights` names; `best_of` gives the path of a run's best model.
+
+    Raises:
+        WeightsError: when it cannot be had or does not fit.
+    """
+    if weights == "imagenet":
+        load_imagenet(model, arch)
+    elif weights.startswith("run:"):
+        load_weights_file(model, best_of(weights.removeprefix("run:")))
+    elif weights != "none":
+        load_weights_file(model, Path(weights).expanduser())
+
+
+def _load_but_head(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    head = {"fc.weight", "fc.bias"}
+    model.load_state_dict({k: v for k, v in state.items() if k not in head}, strict=False)
+
+
+def _reason(error: BaseException) -> str:
+    reason = getattr(error, "reason", None) or error
+    return str(reason).splitlines()[0][:160] if str(reason) else type(error).__name__

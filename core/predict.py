@@ -1,0 +1,148 @@
+"""A trained model on new images: ranked classes, heat maps, and the hand-in file."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import nn
+
+from core import engine
+from core.checkpoint import load_best
+from core.data import BadImage, ImageProblem, eval_transforms, natural_key, read_image, to_pixels
+from core.explain import explain
+from core.runs import Run, RunError
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes a model finds likeliest, by folder name, with their confidences (0..1), best first."""
+
+    classes: tuple[str, ...]
+    confidences: tuple[float, ...]
+
+
+class Predictor:
+    """A run's best model, ready for images. Holds the network in memory; make it once."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        classes: Sequence[str],
+        image_size: int,
+        resize_size: int,
+        compute: engine.Compute,
+    ) -> None:
+        self.model = compute.place_model(model).eval()
+        self.classes, self.compute = tuple(classes), compute
+        self.transform = eval_transforms(image_size, resize_size)
+
+    @classmethod
+    def from_run(cls, run: Run) -> Predictor:
+        """Load a run's best model; raises RunError when it has none."""
+        model, values = load_best(run)
+        return cls(
+            model,
+            classes=values["classes"],
+            image_size=values["image_size"],
+            resize_size=values["resize_size"],
+            compute=engine.choose_compute(),
+        )
+
+    def prepare(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Return RGB images as the network's input: float32 (N, 3, S, S) on its device."""
+        return self.compute.place_images(torch.stack([self.transform(image) for image in images]))
+
+    @torch.inference_mode()
+    def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
+        """Return the top 5 classes of each RGB image."""
+        if not images:
+            return []
+        with self.compute.autocast():
+            logits = self.model(self.prepare(images))
+        top = logits.float().softmax(1).cpu().topk(min(engine.TOP, len(self.classes)), dim=1)
+        return [
+            Prediction(tuple(self.classes[i] for i in index), tuple(values))
+            for values, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+        ]
+
+    def explain(
+        self, images: Sequence[Image.Image], classes: Sequence[str]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        """Return what the network saw, uint8 (N, S, S, 3), and its Grad-CAM map for the class named, (N, S, S) in 0..1."""
+        inputs = self.prepare(images)
+        maps = explain(self.model, inputs, [self.classes.index(name) for name in classes])
+        return to_pixels(inputs), maps
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the files named and those in the folders named, sorted as people count inside each folder.
+
+    Raises:
+        RunError: for a path that does not exist or a folder without files.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
+            if not inside:
+                raise RunError(f"{path}: the folder has no files.")
+            found += sorted(inside, key=lambda p: natural_key(p.as_posix()))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise RunError(f"{path}: there is no such file or folder.")
+    return found
+
+
+def predict_files(
+    predictor: Predictor,
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    batch_size: int = 32,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[BadImage]:
+    """Write the hand-in file `image_name,pred_label` for image files and return those that could not be read.
+
+    The names are the files' names and the labels the class folders' names, in the order of `paths`. The file is
+    written whole or not at all.
+    """
+    bad: list[BadImage] = []
+    rows: list[tuple[str, str]] = []
+    for start in range(0, len(paths), batch_size):
+        good: list[tuple[Path, Image.Image]] = []
+        for path in paths[start : start + batch_size]:
+            try:
+                good.append((path, read_image(path)))
+            except ImageProblem as problem:
+                bad.append(BadImage(str(path), str(problem)))
+        predictions = predictor.predict([image for _, image in good])
+        rows += [(path.name, p.classes[0]) for (path, _), p in zip(good, predictions, strict=True)]
+        if progress is not None:
+            progress(min(start + batch_size, len(paths)), len(paths))
+    write_rows(out, ("image_name", "pred_label"), rows)
+    return bad
+
+
+def write_rows(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a CSV atomically."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(head)
+            writer.writerows(rows)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written ({error.strerror}).") from None

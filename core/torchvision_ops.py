@@ -1,0 +1,41 @@
+"""Let torchvision import where its compiled operators cannot load.
+
+A CPU build of torch beside a torchvision that was linked against CUDA cannot load torchvision's extension, and then
+`import torchvision` fails with "operator torchvision::nms does not exist". Nothing here uses those operators, so
+their schemas are declared instead. Where the real ones load (any matching pair of builds) nothing is done.
+Import this module before torchvision and before anything that imports it (pytorch_grad_cam).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+
+
+def _real_ops_load() -> bool:
+    spec = importlib.util.find_spec("torchvision")
+    folders = [Path(p) for p in (spec.submodule_search_locations or [])] if spec else []
+    libraries = [path for folder in folders for path in folder.glob("_C*.so")] + [
+        path for folder in folders for path in folder.glob("_C*.pyd")
+    ]
+    try:
+        for library in libraries:
+            torch.ops.load_library(str(library))
+    except OSError:
+        return False
+    return hasattr(torch.ops.torchvision, "nms")
+
+
+def _declare_ops() -> torch.library.Library | None:
+    if _real_ops_load():
+        return None
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+# The declarations live as long as this object does.
+LIBRARY = _declare_ops()

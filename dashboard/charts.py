@@ -1,0 +1,366 @@
+"""Tables to Plotly figures, and the one palette of the project.
+
+Figures carry no colours of the page: text, background and grid come from Streamlit's theme in plot.js. Names of
+classes and runs are a user's data, so they are HTML-escaped here; `plot` unescapes the names that a click returns.
+"""
+
+import html
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+# Every colour has a contrast of at least 3:1 on the white and on the dark background.
+TRAIN = "#2F7FD1"
+VAL = "#D97706"
+GOOD = "#0B8A78"
+BAD = "#D6453A"
+MUTED = "#7B8794"
+# Chosen to stay apart for red-green blindness too; the markers tell runs apart where colours come round again.
+RUNS = ("#2F7FD1", "#D97706", "#138663", "#7638FA", "#EF0668", "#6F682A", "#9F8AA8")
+RUN_MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
+# The low ends let the page show through, which makes them faint on light and on dark.
+ERROR_SCALE = (
+    (0.0, "rgba(240, 150, 40, 0.22)"),
+    (0.5, "rgba(238, 129, 28, 0.95)"),
+    (1.0, "rgba(208, 38, 32, 1)"),
+)
+CORRECT_SCALE = ((0.0, "rgba(11, 154, 135, 0.10)"), (1.0, "rgba(11, 154, 135, 0.70)"))
+
+MAX_STEP_POINTS = 2000
+MAX_CLASSES_WITH_TEXT = 25
+CURVE_HEIGHT = 380
+
+Quantity = Literal["loss", "accuracy"]
+EpochColumn = Literal["train_loss", "train_acc", "val_loss", "val_acc"]
+COLUMN_TITLES: dict[EpochColumn, str] = {
+    "train_loss": "Training loss",
+    "train_acc": "Training accuracy",
+    "val_loss": "Validation loss",
+    "val_acc": "Validation accuracy",
+}
+
+
+def training_curves(
+    epochs: pd.DataFrame,
+    steps: pd.DataFrame,
+    *,
+    quantity: Quantity,
+    by: Literal["epoch", "step"],
+    best_epoch: int | None,
+) -> go.Figure:
+    """Draw a run's loss or accuracy: every training step thin, every epoch's training and validation value strong.
+
+    `epochs` has the columns epoch (from 1), step (the global step at the epoch's end), train_loss, train_acc,
+    val_loss and val_acc; `steps` has step, epoch (progress, such as 2.35), loss, acc and lr. Losses are in nats,
+    accuracies 0..1, and a value not known yet is NaN. Both tables may be empty. `best_epoch` gets a star.
+    """
+    column, scale = ("loss", 1) if quantity == "loss" else ("acc", 100)
+    figure = _new_figure(f"{quantity.capitalize()} by {by}", height=CURVE_HEIGHT, revision=f"{quantity} {by}")
+    _name_quantity(figure, quantity)
+    figure.update_xaxes(title_text=by, rangemode="tozero")
+    if epochs.empty and steps.empty:
+        _write_message(figure, "waiting for the first step")
+        return figure
+    drawn = thin_out(steps, MAX_STEP_POINTS)
+    figure.add_scatter(
+        x=drawn[by],
+        y=drawn[column] * scale,
+        name="training, each step",
+        mode="lines",
+        line={"color": TRAIN, "width": 1},
+        opacity=0.4,
+        customdata=drawn[["step", "lr"]],
+        hovertemplate=f"step %{{customdata[0]}}: <b>{_value_format(quantity)}</b>"
+        ", learning rate %{customdata[1]:.2~e}<extra></extra>",
+    )
+    for split, name, colour in (("train", "training, epoch", TRAIN), ("val", "validation", VAL)):
+        figure.add_scatter(
+            x=epochs[by],
+            y=epochs[f"{split}_{column}"] * scale,
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5},
+            marker={"size": 7},
+            customdata=epochs["epoch"],
+            hovertemplate=f"{name.split(',')[0]}, epoch %{{customdata}}: <b>{_value_format(quantity)}</b><extra></extra>",
+        )
+    _mark_best(figure, epochs[epochs["epoch"] == best_epoch], quantity, by)
+    return figure
+
+
+def compare_curves(runs: dict[str, pd.DataFrame], *, quantity: EpochColumn) -> go.Figure:
+    """Overlay one value of many runs by epoch; `runs` maps a run's name to its table as in `training_curves`."""
+    kind: Quantity = "loss" if quantity.endswith("loss") else "accuracy"
+    scale = 1 if kind == "loss" else 100
+    figure = _new_figure(f"{COLUMN_TITLES[quantity]} by epoch", height=CURVE_HEIGHT + 40, revision=quantity)
+    _name_quantity(figure, kind)
+    figure.update_xaxes(title_text="epoch", rangemode="tozero")
+    for number, (name, epochs) in enumerate(runs.items()):
+        figure.add_scatter(
+            x=epochs["epoch"],
+            y=epochs[quantity] * scale,
+            name=html.escape(name, quote=False),
+            mode="lines+markers",
+            line={"color": RUNS[number % len(RUNS)], "width": 2},
+            marker={"size": 7, "symbol": RUN_MARKERS[number % len(RUN_MARKERS)]},
+            hovertemplate=f"%{{fullData.name}}, epoch %{{x}}: <b>{_value_format(kind)}</b><extra></extra>",
+        )
+    figure.update_layout(showlegend=True)
+    if all(epochs.empty for epochs in runs.values()):
+        _write_message(figure, "no run with a finished epoch yet")
+    return figure
+
+
+def confusion_matrix(
+    counts: npt.NDArray[np.integer[Any]],
+    names: list[str],
+    *,
+    normalise: bool,
+    diagonal: bool,
+    selected: tuple[str, str] | None,
+) -> go.Figure:
+    """Draw a confusion matrix, rows true from top to bottom and columns predicted, both in the order of `names`.
+
+    `counts` (C, C) holds images; `names` are C different texts. With `normalise` a colour is a share of the row's
+    images (0..1), otherwise a number of images. Errors and, with `diagonal`, right answers have a scale each; cells
+    without images stay empty. `selected` (true, predicted) gets an outline, and is ignored where unknown.
+    """
+    labels = [html.escape(name, quote=False) for name in names]
+    figure = _new_figure(
+        "Confusion matrix", height=_matrix_height(len(names)), revision=f"{len(names)} classes"
+    )
+    right = np.eye(len(names), dtype=bool)
+    if diagonal:
+        figure.add_trace(_matrix_trace(counts, right, labels, normalise, correct=True))
+    figure.add_trace(_matrix_trace(counts, ~right, labels, normalise, correct=False))
+    axis = {
+        "type": "category",  # names such as "29" are not numbers
+        "categoryorder": "array",
+        "categoryarray": labels,
+        "range": [-0.5, len(names) - 0.5],
+        "tickfont": {"size": _label_size(len(names))},
+        "showgrid": False,
+        "zeroline": False,
+        "showline": True,
+        "mirror": True,
+        "ticks": "",
+    }
+    figure.update_xaxes(axis, title_text="predicted class", tickangle=-90 if _needs_rotation(names) else 0)
+    figure.update_yaxes(axis, title_text="true class", range=[len(names) - 0.5, -0.5])
+    figure.update_layout(hovermode="closest", margin={"t": 56})
+    if selected and selected[0] in names and selected[1] in names:
+        _outline_cell(figure, row=names.index(selected[0]), column=names.index(selected[1]))
+    return figure
+
+
+def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
+    """Draw the recall of classes as points on their intervals, one row a class in the order of `table`.
+
+    `table` has the columns name, recall, low and high (0..1, the 95 % Wilson interval) and support (images). Pass
+    the rows to be seen, such as the thirty weakest: the figure grows with them. `highlight` names a row to mark.
+    """
+    labels = [html.escape(name, quote=False) for name in table["name"]]
+    recall, low, high = (table[column].to_numpy(dtype=float) * 100 for column in ("recall", "low", "high"))
+    figure = _new_figure(
+        "Recall of classes, with 95 % intervals", height=150 + 22 * max(len(table), 3), revision="recall"
+    )
+    figure.add_scatter(
+        x=recall,
+        y=labels,
+        mode="markers",
+        marker={"color": BAD, "size": 9},
+        error_x={
+            "array": high - recall,
+            "arrayminus": recall - low,
+            "color": MUTED,
+            "thickness": 2,
+            "width": 3,
+        },
+        customdata=np.column_stack([low, high, table["support"]]),
+        hovertemplate="<b>%{y}</b>: recall <b>%{x:.0f} %</b> of %{customdata[2]} images"
+        "<br>95 % interval %{customdata[0]:.0f}–%{customdata[1]:.0f} %<extra></extra>",
+    )
+    figure.update_xaxes(title_text="recall (% of the class's images)", range=[-2, 102], dtick=25)
+    figure.update_yaxes(
+        title_text="class",
+        type="category",
+        categoryorder="array",
+        categoryarray=labels,
+        range=[len(labels) - 0.5, -0.5],
+    )
+    figure.update_layout(hovermode="y", showlegend=False, margin={"t": 56})
+    if table.empty:
+        _write_message(figure, "no classes to show")
+    if highlight in set(table["name"]):
+        row = list(table["name"]).index(highlight)
+        figure.add_hrect(
+            y0=row - 0.499, y1=row + 0.499, fillcolor=TRAIN, opacity=0.18, line_width=0, layer="below"
+        )
+    return figure
+
+
+def top5_bars(labels: list[str], probabilities: list[float]) -> go.Figure:
+    """Draw the most likely classes of an image, most likely first, as bars in percent of `probabilities` (0..1)."""
+    names = [html.escape(label, quote=False) for label in labels]
+    figure = _new_figure("Most likely classes", height=110 + 34 * len(names), revision="top5")
+    figure.add_bar(
+        x=[100 * probability for probability in probabilities],
+        y=names,
+        orientation="h",
+        marker={"color": [TRAIN] + [MUTED] * (len(names) - 1), "cornerradius": 4},
+        texttemplate="%{x:.1f} %",
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="<b>%{y}</b>: %{x:.2f} %<extra></extra>",
+    )
+    figure.update_xaxes(title_text="probability (%)", range=[0, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_yaxes(
+        title_text="class", type="category", categoryorder="array", categoryarray=names, autorange="reversed"
+    )
+    figure.update_layout(hovermode="closest", bargap=0.3, margin={"t": 48})
+    return figure
+
+
+def thin_out(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return every n-th row and the last one, at most `most` + 1, where n is the smallest power of two that fits.
+
+    A power of two makes the rows kept stay the same while a run grows, so that its curve does not tremble.
+    """
+    stride = 1
+    while len(table) > most * stride:
+        stride *= 2
+    kept = np.arange(0, len(table), stride)
+    if len(table) and kept[-1] != len(table) - 1:
+        kept = np.append(kept, len(table) - 1)
+    return table.iloc[kept]
+
+
+def _new_figure(title: str, *, height: int, revision: str) -> go.Figure:
+    """Return an empty figure; zoom survives new data as long as `revision` stays."""
+    figure = go.Figure()
+    figure.update_layout(
+        template="none",
+        title={
+            "text": title,
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 12},
+        },
+        height=height,
+        uirevision=revision,
+        margin={"l": 8, "r": 16, "t": 84, "b": 8},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"},
+        hovermode="x unified",
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure
+
+
+def _write_message(figure: go.Figure, message: str) -> None:
+    figure.update_xaxes(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_yaxes(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
+    figure.add_annotation(
+        text=message, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15}
+    )
+
+
+def _name_quantity(figure: go.Figure, quantity: Quantity) -> None:
+    if quantity == "loss":
+        figure.update_yaxes(title_text="cross-entropy loss (nats)", rangemode="tozero")
+    else:
+        figure.update_yaxes(title_text="accuracy (%)")
+
+
+def _value_format(quantity: Quantity) -> str:
+    return "%{y:.3f}" if quantity == "loss" else "%{y:.1f} %"
+
+
+def _mark_best(figure: go.Figure, best: pd.DataFrame, quantity: Quantity, by: str) -> None:
+    """Put a star on the best epoch; its text stands in the legend, where it can cover no curve."""
+    if best.empty:
+        return
+    row = best.iloc[0]
+    value = row["val_loss"] if quantity == "loss" else 100 * row["val_acc"]
+    text = f"{value:.3f}" if quantity == "loss" else f"{value:.1f} %"
+    figure.add_scatter(
+        x=[row[by]],
+        y=[value],
+        name=f"best: epoch {int(row['epoch'])}, {text}",
+        mode="markers",
+        marker={"symbol": "star", "size": 17, "color": VAL, "line": {"width": 1, "color": "white"}},
+        hoverinfo="skip",
+    )
+
+
+def _matrix_trace(
+    counts: npt.NDArray[np.integer[Any]],
+    cells: npt.NDArray[np.bool_],
+    labels: list[str],
+    normalise: bool,
+    *,
+    correct: bool,
+) -> go.Heatmap:
+    """Return the heat map of the `cells` (C, C) that hold images; the others are NaN, which Plotly leaves out."""
+    support = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
+    share = counts / np.maximum(support, 1)
+    shown = np.where(cells & (counts > 0), share if normalise else counts, np.nan)
+    top = np.nanmax(shown) if np.isfinite(shown).any() else 0
+    unit = "share of row" if normalise else "images"
+    few = len(labels) <= MAX_CLASSES_WITH_TEXT
+    return go.Heatmap(
+        x=labels,
+        y=labels,
+        z=shown,
+        customdata=np.stack([counts, support, np.rint(100 * share).astype(int)], axis=-1),
+        zmin=0,
+        zmax=max(top, 0.2 if normalise else 3),  # a lone error is no alarm
+        colorscale=CORRECT_SCALE if correct else ERROR_SCALE,
+        showscale=not correct,
+        colorbar={
+            "title": {"text": f"errors<br>({unit})", "side": "top"},
+            "thickness": 12,
+            "len": 0.5,
+            "y": 1,
+            "yanchor": "top",
+            "tickformat": ".0%" if normalise else "~s",
+        },
+        hoverongaps=False,
+        hovertemplate="true <b>%{y}</b> → predicted <b>%{x}</b><br>%{customdata[0]} of %{customdata[1]} images"
+        " (%{customdata[2]} %)<extra></extra>",
+        texttemplate="%{customdata[0]}" if few else None,
+        xgap=1 if len(labels) <= 50 else 0,
+        ygap=1 if len(labels) <= 50 else 0,
+    )
+
+
+def _outline_cell(figure: go.Figure, *, row: int, column: int) -> None:
+    # Plotly takes a number on a category axis for a name where such a name exists; .4999 keeps clear of "2.5".
+    figure.add_shape(
+        type="rect",
+        x0=column - 0.4999,
+        x1=column + 0.4999,
+        y0=row - 0.4999,
+        y1=row + 0.4999,
+        line={"width": 3},
+    )
+
+
+def _matrix_height(classes: int) -> int:
+    return (
+        int(np.clip(190 + 11 * classes, 460, 1300)) if classes > MAX_CLASSES_WITH_TEXT else 250 + 24 * classes
+    )
+
+
+def _label_size(classes: int) -> int:
+    return 12 if classes <= 12 else 11 if classes <= MAX_CLASSES_WITH_TEXT else 10 if classes <= 50 else 9
+
+
+def _needs_rotation(names: list[str]) -> bool:
+    return len(names) > MAX_CLASSES_WITH_TEXT or max(map(len, names), default=0) * len(names) > 80
