@@ -28,6 +28,8 @@ ERROR_SCALE = (
     (1.0, "rgba(208, 38, 32, 1)"),
 )
 CORRECT_SCALE = ((0.0, "rgba(11, 154, 135, 0.10)"), (1.0, "rgba(11, 154, 135, 0.70)"))
+# Heat maps over grey images, RGB from no evidence to the most: blue, violet, orange, yellow.
+HEAT_SCALE = ((24, 40, 120), (120, 40, 150), (225, 80, 70), (250, 165, 40), (255, 240, 110))
 
 MAX_STEP_POINTS = 2000
 MAX_CLASSES_WITH_TEXT = 25

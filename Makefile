@@ -1,0 +1,47 @@
+# `make help` lists the commands.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.runtime ## make .venv with what the product needs
+
+setup-dev: $(VENV)/.dev ## the same with what the tests need, and a Chromium where one can be installed
+
+run: $(VENV)/.runtime ## open the dashboard on http://127.0.0.1:8501 (make run DATA=/path/to/images opens it on yours)
+	@$(PY) -m dashboard $(if $(DATA),--data "$(DATA)")
+
+test: $(VENV)/.dev ## run all tests: unit, process and browser
+	@$(PY) -m pytest
+
+check: $(VENV)/.dev ## lint, format, types and all tests
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest
+
+bench: $(VENV)/.runtime ## time the engine against the plain loop and write docs/benchmarks.md
+	@$(PY) -m benchmarks.engine
+
+clean: ## remove .venv and caches; runs and data stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .test-artifacts
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one with: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what requirements.txt pins into $(VENV) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing what requirements-dev.txt pins into $(VENV) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PY) -m tests.browser
+	@touch $@

@@ -1,0 +1,99 @@
+"""The dashboard: page set-up, navigation, the run chosen for all pages, and errors in words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import streamlit as st
+
+from core import jobs
+from core.config import ConfigError
+from core.runs import ACTIVE, RunError, default_root, iter_runs
+from dashboard import state
+from dashboard.views import compare, confusion, live, predict, runs, train, weak
+
+# Pages whose content belongs to one run, chosen in the sidebar.
+RUN_PAGES = ("live", "confusion", "weak", "predict")
+STATE_ICONS = {
+    "queued": ":material/hourglass_empty:",
+    "running": ":material/play_circle:",
+    "finished": ":material/check_circle:",
+    "stopped": ":material/stop_circle:",
+    "failed": ":material/error:",
+    "crashed": ":material/warning:",
+}
+
+
+def main() -> None:
+    """Draw the page the URL names."""
+    st.set_page_config(page_title="Weakspot", page_icon=":material/center_focus_strong:", layout="wide")
+    home = st.Page(lambda: open_first_page(pages), title="Weakspot", default=True, visibility="hidden")
+    pages = {
+        name: st.Page(guard(view), title=title, icon=icon, url_path=name)
+        for name, view, title, icon in (
+            ("runs", runs.render, "Runs", ":material/view_list:"),
+            ("train", train.render, "Train", ":material/model_training:"),
+            ("live", live.render, "Live", ":material/show_chart:"),
+            ("confusion", confusion.render, "Confusion", ":material/grid_on:"),
+            ("weak", weak.render, "Weak classes", ":material/troubleshoot:"),
+            ("predict", predict.render, "Predict", ":material/image_search:"),
+            ("compare", compare.render, "Compare", ":material/compare_arrows:"),
+        )
+    }
+    st.session_state["pages"] = pages
+    page = st.navigation([home, *pages.values()])
+    st.sidebar.markdown("### Weakspot", help="Find out why some classes are weak, and fix them.")
+    if page.url_path in RUN_PAGES:
+        draw_run_choice()
+    page.run()
+
+
+def open_first_page(pages: dict[str, st.Page]) -> None:
+    """Lead to what matters now: a training that runs, else the user's own new data, else the list of runs."""
+    jobs.revive_queue(default_root())
+    active = [run for run in iter_runs(default_root()) if jobs.live_status(run).state in ACTIVE]
+    if active:
+        st.switch_page(pages["live"], query_params={"run": active[-1].id})
+    if train.wanted_data() and not any(run.read_status() for run in iter_runs(default_root())):
+        st.switch_page(pages["train"])
+    st.switch_page(pages["runs"])
+
+
+def draw_run_choice() -> None:
+    """Offer all runs in the sidebar; choosing one changes the URL."""
+    choices = {run.id: run for run in iter_runs(default_root())}
+    selected = state.selected_run()
+    if selected is None:
+        return
+
+    def apply_choice() -> None:
+        state.choose_run(choices[st.session_state["run-choice"]])
+
+    st.session_state["run-choice"] = selected.id
+    st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=apply_choice)
+    status = jobs.live_status(selected)
+    st.sidebar.caption(f"{STATE_ICONS[status.state]} {status.state}")
+
+
+def guard(view: Callable[[], None]) -> Callable[[], None]:
+    """Return a page whose errors are told in words: what happened and what to do, never a traceback."""
+
+    def draw() -> None:
+        try:
+            view()
+        except (RunError, ConfigError, FileNotFoundError) as error:
+            st.info(str(error), icon=":material/info:")
+        except Exception as error:
+            logging.getLogger("weakspot").exception("A page failed")
+            st.error(
+                f"This page could not be drawn: {type(error).__name__}: {error}. Nothing is lost. Reload it; if it "
+                "stays, the whole error is in the terminal that runs the dashboard.",
+                icon=":material/error:",
+            )
+
+    return draw
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Where the built-in data sets lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.demo import DEMOS, make_demo
+
+ROOT = Path(__file__).resolve().parents[1] / "data"
+
+
+def builtin_folder(name: str) -> Path:
+    """Return the folder of a built-in data set, made first where it is missing (seconds)."""
+    folder = ROOT / name
+    make_demo(name, folder)
+    return folder
+
+
+def is_builtin(folder: str) -> str:
+    """Return the name of the built-in data set a folder is, or an empty text."""
+    return next((name for name in DEMOS if Path(folder) == ROOT / name), "")

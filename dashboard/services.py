@@ -1,0 +1,244 @@
+"""The only home of caches: runs, tables, images, the model and its heat maps."""
+
+from __future__ import annotations
+
+import io
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from core import analysis
+from core.runs import Run, RunError
+
+if TYPE_CHECKING:
+    from core.config import TrainConfig
+    from core.predict import Prediction, Predictor
+
+STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
+EPOCH_COLUMNS = ["epoch", "step", "train_loss", "train_acc", "val_loss", "val_acc", "seconds", "images_per_second"]
+
+
+@dataclass
+class _Metrics:
+    offset: int = 0
+    file: int = 0
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The record of a run's data set: classes in order, their labels to show, and its folder."""
+
+    root: Path
+    classes: list[str]
+    display: dict[str, str]
+    val_made: bool
+    train_counts: dict[str, int]
+    train_paths: dict[str, list[str]]
+
+    def label(self, name: str) -> str:
+        """Return what a user reads for a class: its folder name with its display name, unique as the folder is."""
+        display = self.display.get(name, name)
+        return name if display == name else f"{name} · {display}"
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the labels of all classes, in their order."""
+        return [self.label(name) for name in self.classes]
+
+
+@st.cache_resource
+def _metrics_cache() -> tuple[dict[str, _Metrics], threading.Lock]:
+    return {}, threading.Lock()
+
+
+def read_metrics(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a run's tables of epochs and of steps, reading only the lines that are new since the last call."""
+    cache, lock = _metrics_cache()
+    with lock:
+        try:
+            file = run.metrics_path.stat().st_ino
+        except FileNotFoundError:
+            file = 0
+        known = cache.get(str(run.folder))
+        if known is None or known.file != file:  # a resume writes the file anew
+            known = cache[str(run.folder)] = _Metrics(file=file)
+        rows, known.offset = run.read_metrics(known.offset)
+        for row in rows:
+            (known.epochs if row.get("kind") == "epoch" else known.steps).append(row)
+        return pd.DataFrame(known.epochs, columns=EPOCH_COLUMNS), pd.DataFrame(known.steps, columns=STEP_COLUMNS)
+
+
+def read_data(run: Run) -> RunData:
+    """Return the record of a run's data; raises RunError when the run has not read its data yet."""
+    path = run.folder / "data.json"
+    if not path.exists():
+        raise RunError(f"{run.id} has not read its data yet. Come back when its first epoch is done.")
+    return _read_data(run.folder, path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _read_data(folder: Path, _stamp: int) -> RunData:
+    record = Run(folder).read_json("data.json")
+    paths: dict[str, list[str]] = {name: [] for name in record["classes"]}
+    for path, name in record["train"]:
+        paths[name].append(path)
+    return RunData(
+        Path(record["root"]),
+        record["classes"],
+        record["display"],
+        record["val_made"],
+        {name: len(members) for name, members in paths.items()},
+        paths,
+    )
+
+
+def read_predictions(run: Run) -> pd.DataFrame:
+    """Return the predictions of a run's best model on validation (not to be changed); raises RunError without one."""
+    path = run.predictions_path()
+    if not path.exists():
+        raise RunError(f"{run.id} has no predictions yet: they are written after the first epoch.")
+    return _read_predictions(path, path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the predictions …")
+def _read_predictions(path: Path, _stamp: int) -> pd.DataFrame:
+    return analysis.read_predictions(path)
+
+
+def load_predictor(run: Run) -> Predictor:
+    """Return a run's best model, loaded once; raises RunError when it has none."""
+    if not run.best_path.exists():
+        raise RunError(f"{run.id} has no model yet: it is saved after the first epoch.")
+    return _load_predictor(run.folder, run.best_path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the model …")
+def _load_predictor(folder: Path, _stamp: int) -> Predictor:
+    from core.predict import Predictor  # brings torch, which no page should wait for before it needs it
+
+    return Predictor.from_run(Run(folder))
+
+
+@st.cache_data(max_entries=4000, show_spinner=False)
+def thumbnail(path: Path, side: int = 192) -> bytes | None:
+    """Return an image as WebP bytes with its longer side at most `side` pixels; None when it cannot be read."""
+    from core.data import ImageProblem, read_image
+
+    try:
+        image = read_image(path)
+    except (ImageProblem, FileNotFoundError):
+        return None
+    image.thumbnail((side, side))
+    return encode_image(image)
+
+
+def encode_image(image: Image.Image) -> bytes:
+    """Return WebP bytes of an image."""
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=88)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One image as the network sees it, and the same under its heat map for each class asked for, as WebP bytes."""
+
+    seen: bytes
+    maps: dict[str, bytes]
+
+
+def explain_images(run: Run, paths: list[str], classes: list[tuple[str, ...]]) -> list[Explained | None]:
+    """Return heat maps of images under the data folder, for the classes named an image; None for a lost image."""
+    stamp = run.best_path.stat().st_mtime_ns if run.best_path.exists() else 0
+    return _explain_images(run.folder, stamp, tuple(paths), tuple(classes))
+
+
+@st.cache_data(max_entries=200, show_spinner="Computing heat maps …")
+def _explain_images(
+    folder: Path, _stamp: int, paths: tuple[str, ...], classes: tuple[tuple[str, ...], ...]
+) -> list[Explained | None]:
+    from core.data import ImageProblem, read_image
+
+    run = Run(folder)
+    root = read_data(run).root
+    found: list[Explained | None] = []
+    for path, names in zip(paths, classes, strict=True):
+        try:
+            image = read_image(root / path)
+        except (ImageProblem, FileNotFoundError):
+            found.append(None)
+            continue
+        found.append(explain_image(load_predictor(run), image, names))
+    return found
+
+
+def explain_image(predictor: Predictor, image: Image.Image, names: tuple[str, ...]) -> Explained:
+    """Return one image's heat maps for the classes named."""
+    from dashboard.gallery import overlay_map
+
+    seen, maps = predictor.explain([image] * len(names), list(names))
+    overlays = {name: encode_image(overlay_map(pixels, heat)) for name, pixels, heat in zip(names, seen, maps, strict=True)}
+    return Explained(encode_image(enlarge(Image.fromarray(seen[0]))), overlays)
+
+
+def enlarge(image: Image.Image, least: int = 192) -> Image.Image:
+    """Return an image of at least `least` pixels a side, so that a small one is not blurred by the browser."""
+    factor = -(-least // min(image.size))
+    return image if factor <= 1 else image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
+
+
+@dataclass(frozen=True)
+class UploadResult:
+    """What became of an uploaded file: a prediction with its picture and heat map, or the problem in words."""
+
+    name: str
+    problem: str = ""
+    prediction: Prediction | None = None
+    picture: bytes = b""
+    heat: bytes = b""
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def predict_upload(folder: Path, stamp: int, name: str, content: bytes) -> UploadResult:
+    """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`."""
+    from core.data import ImageProblem, read_image
+
+    try:
+        image = read_image(io.BytesIO(content))
+    except ImageProblem as problem:
+        return UploadResult(name, problem=str(problem))
+    predictor = _load_predictor(folder, stamp)
+    prediction = predictor.predict([image])[0]
+    explained = explain_image(predictor, image, prediction.classes[:1])
+    image.thumbnail((320, 320))
+    return UploadResult(
+        name, prediction=prediction, picture=encode_image(image), heat=explained.maps[prediction.classes[0]]
+    )
+
+
+@st.cache_data(max_entries=8, show_spinner="Drawing 16 training images …")
+def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
+    """Return sixteen training images as the network would get them in the first epoch: class folder, WebP bytes.
+
+    Raises:
+        DataError: when the data cannot be used.
+    """
+    from core.data import ImageTable, scan_folders, to_pixels, train_transforms
+
+    folders = scan_folders(Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed)
+    step = max(1, len(folders.train) // 16)
+    chosen = folders.train[::step][:16]
+    table = ImageTable(folders.root, chosen, train_transforms(config), config.seed)
+    found = []
+    for index, sample in enumerate(chosen):
+        pixels = to_pixels(table[0, index][0][None])[0]
+        name = folders.classes[sample.target]
+        found.append((folders.display.get(name, name), encode_image(enlarge(Image.fromarray(pixels)))))
+    return found

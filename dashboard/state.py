@@ -1,0 +1,46 @@
+"""What is selected: run, cell and class. The URL is the truth, so a link reopens the view and Back goes back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.runs import Run, RunError, default_root, find_run, iter_runs
+
+ANY = ""
+
+
+def selected_run() -> Run | None:
+    """Return the run the URL names, else the one last looked at, else the newest; None when there is no run.
+
+    The choice is written back to the URL, which the sidebar's links drop, and shown when it does not exist.
+    """
+    asked = st.query_params.get("run") or st.session_state.get("run")
+    try:
+        run = find_run(asked, default_root()) if asked else next(iter_runs(default_root()), None)
+    except RunError as error:
+        if "run" in st.query_params:
+            st.warning(f"{error} Showing the newest run instead.", icon=":material/link_off:")
+        run = next(iter_runs(default_root()), None)
+    if run is not None and st.query_params.get("run") != run.id:
+        st.query_params["run"] = run.id
+    st.session_state["run"] = run.id if run is not None else None
+    return run
+
+
+def choose_run(run: Run) -> None:
+    """Select a run for all pages; what was selected inside another run is dropped."""
+    st.session_state["run"] = run.id
+    st.query_params.clear()
+    st.query_params["run"] = run.id
+
+
+def get_param(name: str, allowed: list[str] | None = None) -> str:
+    """Return a parameter of the URL, or ANY where it is absent or not among those allowed."""
+    value = st.query_params.get(name, ANY)
+    return value if allowed is None or value in allowed else ANY
+
+
+def set_params(**values: str) -> None:
+    """Write parameters to the URL, one step of the browser's history for all; ANY removes one."""
+    kept = {**st.query_params.to_dict(), **values}
+    st.query_params.from_dict({name: value for name, value in kept.items() if value != ANY})

@@ -1,0 +1,28 @@
+"""Numbers in words, the same on every page."""
+
+from __future__ import annotations
+
+
+def format_accuracy(value: float, low: float, high: float) -> str:
+    """Return an accuracy (0..1) with its interval: '88.7 % (84.6–91.8 %)'."""
+    return f"{value:.1%} ({low * 100:.1f}–{high * 100:.1f} %)".replace("%", " %", 1)
+
+
+def format_share(value: float) -> str:
+    """Return a share (0..1) in per cent: '88.7 %'."""
+    return f"{value * 100:.1f} %"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in its two largest units: '45 s', '3 min 05 s', '2 h 10 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def escape_markdown(text: str) -> str:
+    """Return a user's text so that Markdown shows it letter by letter."""
+    return text.translate({ord(c): f"\\{c}" for c in "\\`*_[]{}()#+-.!|~$:<>"})

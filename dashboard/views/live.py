@@ -1,0 +1,117 @@
+"""Live: the curves, progress and log of a run while it trains, and after."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import jobs
+from core.analysis import find_overfitting
+from core.runs import ACTIVE, Run, RunError, Status
+from dashboard import charts, services, state
+from dashboard.plot import plot
+from dashboard.text import format_duration
+from dashboard.views.runs import format_best, format_left
+
+POLL = 1.5
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Live")
+    run = state.selected_run()
+    if run is None:
+        st.info("There is no run yet. Start one on the Train page.", icon=":material/info:")
+        st.page_link(st.session_state["pages"]["train"], label="Go to Train", icon=":material/model_training:")
+        return
+    active = jobs.live_status(run).state in ACTIVE
+    by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
+    # A fragment that polls is left behind when the page is; one for an ended run does not poll at all.
+    st.fragment(draw, run_every=POLL if active else None)(run, active, by or "epoch")
+
+
+def draw(run: Run, was_active: bool, by: str) -> None:
+    """Draw what changes while the run goes on."""
+    if not run.folder.exists():
+        st.info(f"{run.id} has been deleted. Choose another run in the sidebar.", icon=":material/info:")
+        return
+    status = jobs.live_status(run)
+    epochs, steps = services.read_metrics(run)
+    draw_head(run, status)
+    loss, accuracy = st.columns(2)
+    best = status.best_epoch or None
+    with loss:
+        figure = charts.training_curves(epochs, steps, quantity="loss", by=_by(by), best_epoch=best)
+        plot(figure, key="live-loss")
+    with accuracy:
+        figure = charts.training_curves(epochs, steps, quantity="accuracy", by=_by(by), best_epoch=best)
+        plot(figure, key="live-accuracy")
+    finding = find_overfitting(epochs)
+    if finding:
+        st.warning(finding, icon=":material/trending_up:")
+    st.subheader("Log")
+    lines = run.read_log(30)
+    st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None, height=260)
+    if was_active and status.state not in ACTIVE:
+        st.rerun()  # draws the page anew without polling
+
+
+def draw_head(run: Run, status: Status) -> None:
+    """Draw state, progress and the buttons."""
+    cells = st.columns([2, 3, 2, 2])
+    cells[0].metric("Epoch", f"{status.epoch} / {status.epochs}" if status.epochs else "–", help="Whole epochs done.")
+    cells[1].metric(
+        "Best validation accuracy",
+        format_best(status).split(",")[0] if status.best_epoch else "–",
+        help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
+    )
+    cells[2].metric("Speed", f"{status.images_per_second:.0f} images/s" if status.images_per_second else "–")
+    if status.state in ACTIVE:
+        cells[3].metric("Time left", format_duration(status.seconds_left) if status.seconds_left else "–", help="Estimated.")
+    else:
+        cells[3].metric("Time taken", format_duration(status.seconds))
+    if status.state in ACTIVE:
+        draw_progress(run, status)
+    else:
+        draw_end(run, status)
+
+
+def draw_progress(run: Run, status: Status) -> None:
+    """Draw the progress bar of an active run, with the buttons that end it."""
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    share = min(1.0, status.done / status.total) if status.total else 0.0
+    words = status.message if status.state == "queued" else f"{status.phase} · {share:.0%} · {format_left(status)}"
+    stopping = run.stop_requested()
+    bar.progress(share, text="stopping: finishing the step and saving" if stopping else words or "waiting for its turn")
+    if not stopping:
+        if button.button("Stop", icon=":material/stop:", key="live-stop", help="Finishes the step, saves and ends.", width="stretch"):
+            try_to(jobs.stop, run)
+    elif button.button("End now", icon=":material/dangerous:", key="live-kill", help="Ends the process at once, without saving.", width="stretch"):
+        try_to(jobs.kill, run)
+
+
+def draw_end(run: Run, status: Status) -> None:
+    """Say how a run ended and what can be done next."""
+    show = {"finished": st.success, "stopped": st.warning}.get(status.state, st.error)
+    show(status.message or status.state)
+    buttons = st.columns([1, 1, 1, 3])
+    pages = st.session_state["pages"]
+    if status.state != "finished" and buttons[0].button("Resume", icon=":material/resume:", key="live-resume", width="stretch"):
+        try_to(jobs.resume, run)
+        st.rerun()
+    if status.best_epoch:
+        query = {"run": run.id}
+        buttons[1].page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
+        buttons[2].page_link(pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query)
+
+
+def try_to(action, run: Run) -> None:  # type: ignore[no-untyped-def]
+    """Do something to a run; what speaks against it is shown as a message."""
+    try:
+        action(run)
+        st.rerun(scope="fragment")
+    except RunError as error:
+        st.toast(str(error), icon=":material/info:")
+
+
+def _by(by: str):  # type: ignore[no-untyped-def]
+    return "step" if by == "step" else "epoch"

@@ -1,0 +1,169 @@
+"""Runs: every run with its state and result; open, stop, resume, delete."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core import jobs
+from core.analysis import wilson_interval
+from core.config import TrainConfig, from_preset
+from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
+from dashboard import state
+from dashboard.builtin import builtin_folder
+from dashboard.text import escape_markdown, format_accuracy, format_duration
+
+POLL = 2.0
+_BADGES = {
+    "queued": ("gray", ":material/hourglass_empty:"),
+    "running": ("blue", ":material/play_circle:"),
+    "finished": ("green", ":material/check_circle:"),
+    "stopped": ("orange", ":material/stop_circle:"),
+    "failed": ("red", ":material/error:"),
+    "crashed": ("red", ":material/warning:"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run with what its list line shows; `config` is None where config.json cannot be used."""
+
+    run: Run
+    status: Status
+    config: TrainConfig | None
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Runs")
+    rows = read_rows()
+    if not rows:
+        draw_empty()
+        return
+    active = any(row.status.state in ACTIVE for row in rows)
+    st.fragment(draw_list, run_every=POLL if active else None)(active)
+
+
+def read_rows() -> list[Row]:
+    """Return all runs, newest first."""
+    jobs.revive_queue(default_root())
+    rows = []
+    for run in iter_runs(default_root()):
+        try:
+            config = run.read_config()
+        except RunError:
+            config = None
+        rows.append(Row(run, jobs.live_status(run), config))
+    return rows
+
+
+def draw_empty() -> None:
+    """Show what to do when there is no run yet."""
+    st.info("There is no run yet. Train on the built-in digits to see every page filled in about two minutes.")
+    left, right, _ = st.columns([1, 1, 2])
+    if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):
+        run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), default_root())
+        state.choose_run(run)
+        st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
+    if right.button("Train on my own images", icon=":material/folder_open:", width="stretch"):
+        st.switch_page(st.session_state["pages"]["train"])
+
+
+def draw_list(was_active: bool) -> None:
+    """Draw all runs as cards."""
+    rows = read_rows()
+    counts = {name: sum(row.status.state == name for row in rows) for name in _BADGES}
+    st.caption(f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n))
+    for row in rows:
+        draw_row(row)
+    if was_active and not any(row.status.state in ACTIVE for row in rows):
+        st.rerun()  # draws the page anew without polling
+
+
+def draw_row(row: Row) -> None:
+    """Draw one run."""
+    status, config = row.status, row.config
+    colour, icon = _BADGES[status.state]
+    with st.container(border=True, key=f"run-{row.run.id}"):
+        name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
+        with name:
+            st.markdown(f"**{escape_markdown(row.run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}]")
+            if config is not None:
+                st.caption(f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset} · {format_when(status.created)}")
+        with result:
+            if status.best_epoch:
+                st.markdown(f"**{format_best(status)}**")
+            else:
+                st.markdown("no validation yet")
+            st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
+        with actions:
+            draw_actions(row)
+        if status.state == "running" and status.total:
+            st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
+        if status.state in ("failed", "crashed"):
+            st.error(status.message, icon=icon)
+            lines = row.run.read_log(12)
+            if lines:
+                with st.expander("End of the log"):
+                    st.code("\n".join(lines), language=None)
+        elif status.state in ("queued", "stopped") and status.message:
+            st.caption(status.message)
+
+
+def draw_actions(row: Row) -> None:
+    """Draw the buttons a run's state allows."""
+    run, status = row.run, row.status
+    buttons = st.columns(3)
+    if buttons[0].button("", icon=":material/open_in_new:", key=f"open-{run.id}", help="Open this run", width="stretch"):
+        page = "live" if status.state in ACTIVE or not status.best_epoch else "confusion"
+        state.choose_run(run)
+        st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
+    if status.state in ACTIVE:
+        asked = run.stop_requested()
+        if buttons[1].button("", icon=":material/stop:", key=f"stop-{run.id}", help="Stop: finish the step and save", disabled=asked, width="stretch"):
+            jobs.stop(run)
+            st.rerun(scope="fragment")
+    elif status.state != "finished" and row.config is not None:
+        if buttons[1].button("", icon=":material/resume:", key=f"resume-{run.id}", help="Resume from its last checkpoint", width="stretch"):
+            jobs.resume(run)
+            st.rerun()
+    if status.state not in ACTIVE and buttons[2].button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run", width="stretch"):
+        confirm_delete(run)
+
+
+@st.dialog("Delete this run?")
+def confirm_delete(run: Run) -> None:
+    """Ask before a run's folder is deleted."""
+    size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
+    st.write(f"**{escape_markdown(run.id)}** with its models, figures and predictions ({size / 1e6:.0f} MB). This cannot be undone.")
+    yes, no = st.columns(2)
+    if yes.button("Delete", type="primary", icon=":material/delete:", width="stretch"):
+        try:
+            jobs.delete(run)
+        except RunError as error:
+            st.error(str(error))
+            return
+        st.rerun()
+    if no.button("Keep it", width="stretch"):
+        st.rerun()
+
+
+def format_best(status: Status) -> str:
+    """Return a run's best validation accuracy with its 95 % interval and epoch."""
+    right = round(status.best_val_acc * status.val_count)
+    low, high = wilson_interval(right, status.val_count)
+    return f"{format_accuracy(status.best_val_acc, float(low), float(high))}, epoch {status.best_epoch}"
+
+
+def format_left(status: Status) -> str:
+    """Return how long a running job still takes."""
+    return f"about {format_duration(status.seconds_left)} left" if status.seconds_left else "estimating the time left"
+
+
+def format_when(seconds: float) -> str:
+    """Return a time as date and minute, local."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
