@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -130,19 +130,14 @@ class TrainConfig:
             ConfigError: for unknown fields (with the nearest known name), wrong types and bad values.
         """
         hints = get_type_hints(cls)
-        problems = {}
-        clean: dict[str, Any] = {}
+        unknown = {field: _describe_unknown(field, sorted(hints)) for field in values if field not in hints}
+        if unknown:
+            raise ConfigError(unknown)
+        clean = dict(values)
         for field, value in values.items():
-            if field not in hints:
-                problems[field] = f"unknown field; known are {', '.join(sorted(hints))}"
-            elif hints[field] is float and type(value) is int:
+            # One that is too large for a float is left for the range check to refuse.
+            if hints[field] is float and type(value) is int and abs(value) < 2**53:
                 clean[field] = float(value)
-            elif type(value) is not hints[field]:
-                problems[field] = f"must be {hints[field].__name__}, got {value!r}"
-            else:
-                clean[field] = value
-        if problems:
-            raise ConfigError(problems)
         return cls(**clean)
 
     @classmethod
@@ -150,7 +145,7 @@ class TrainConfig:
         """Read what `to_json` wrote; raises ConfigError as `from_dict` does."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise ConfigError({"config": f"is not JSON ({error})"}) from None
         if not isinstance(values, dict):
             raise ConfigError({"config": "must be a JSON object"})
@@ -162,26 +157,46 @@ def field_help(field: str) -> str:
     return str(TrainConfig.__dataclass_fields__[field].metadata["help"])
 
 
+def _describe_unknown(field: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(field, known, n=1)
+    return (
+        f"unknown field; did you mean {near[0]}?" if near else f"unknown field; known are {', '.join(known)}"
+    )
+
+
 def _find_problems(config: TrainConfig) -> dict[str, str]:
-    problems = {}
+    problems = _find_wrong_types(config)
+    if problems:
+        return problems
     for field, choices in CHOICES.items():
         value = getattr(config, field)
         if value not in choices:
             problems[field] = f"must be one of {', '.join(choices)}, got {value!r}"
     for field, (low, high) in RANGES.items():
         value = getattr(config, field)
-        if not math.isfinite(value) or not low <= value <= high:
+        if not low <= value <= high:  # so written, it refuses NaN too
             problems[field] = f"must be from {low:g} to {high:g}, got {value!r}"
     if not config.data:
         problems["data"] = "is empty; give the folder that holds train/"
     if config.name and not _NAME.fullmatch(config.name):
         problems["name"] = f"may hold letters, digits, '.', '_' and '-' (at most 80), got {config.name!r}"
+    if config.name == "latest":
+        problems["name"] = "'latest' stands for the newest run; choose another name"
     if not config.weights:
         problems["weights"] = "is empty; give imagenet, none, run:<id> or a file"
     if "resize_size" not in problems and config.resize_size < config.image_size:
         problems["resize_size"] = (
             f"must be at least image_size ({config.image_size}) or the centre crop pads, got {config.resize_size}"
         )
+    return problems
+
+
+def _find_wrong_types(config: TrainConfig) -> dict[str, str]:
+    problems = {}
+    for field, kind in get_type_hints(TrainConfig).items():
+        value = getattr(config, field)
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            problems[field] = f"must be {kind.__name__}, got {value!r}"
     return problems
 
 
