@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ class Run:
         """Read the run's config; raises RunError when it is missing or refused."""
         try:
             return TrainConfig.from_json((self.folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ConfigError) as error:
+        except (OSError, UnicodeDecodeError, ConfigError) as error:
             raise RunError(f"{self.id}: config.json cannot be used: {error}") from None
 
     def read_status(self) -> Status:
@@ -120,7 +122,9 @@ class Run:
             return {}
         except ValueError as error:
             raise RunError(f"{self.id}: {name} is damaged: {error}") from None
-        return dict(values)
+        if not isinstance(values, dict):
+            raise RunError(f"{self.id}: {name} is damaged: it holds no JSON object")
+        return values
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Append one row of figures; a reader never sees half of it as a row."""
@@ -159,12 +163,16 @@ class Run:
         """Return the log's last lines as a terminal would show them (a bar redrawn in place counts once)."""
         try:
             with self.log_path.open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - 400 * lines))
-                text = file.read().decode("utf-8", errors="replace")
+                size, length = file.seek(0, os.SEEK_END), 400 * lines
+                while True:
+                    file.seek(max(0, size - length))
+                    screen = _screen(file.read().decode("utf-8", errors="replace"))
+                    # One line more than asked for, since the first may be cut off.
+                    if length >= size or len(screen) > lines:
+                        return screen[-lines:]
+                    length *= 4  # the redrawings of one bar can fill far more than a line's length
         except FileNotFoundError:
             return []
-        return _screen(text)[-lines:]
 
     def request_stop(self) -> None:
         """Ask the job to finish its step, save and end."""
@@ -248,11 +256,26 @@ def delete_run(run: Run) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically: a reader sees the old or the new one, never half of it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file atomically, its lines ending in a newline alone; raises RunError when it cannot be."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}).") from None
 
 
 def _row_text(row: dict[str, Any]) -> str:
@@ -274,6 +297,6 @@ def _screen(text: str) -> list[str]:
 
 def _slug(text: str) -> str:
     return (
-        "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text).strip("-._")
+        "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text[:40]).strip("-._")
         or "data"
     )
