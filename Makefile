@@ -14,7 +14,7 @@ setup: $(VENV)/.runtime ## make .venv with what the product needs
 setup-dev: $(VENV)/.dev ## the same with what the tests need, and a Chromium where one can be installed
 
 run: $(VENV)/.runtime ## open the dashboard on http://127.0.0.1:8501 (make run DATA=/path/to/images opens it on yours)
-	@$(PY) -m dashboard $(if $(DATA),--data "$(DATA)")
+	@$(PY) -m dashboard $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.dev ## run all tests: unit, process and browser
 	@$(PY) -m pytest

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-
 import streamlit as st
 
 from core import jobs
-from core.config import ConfigError
-from core.runs import ACTIVE, RunError, default_root, iter_runs
+from core.runs import ACTIVE, Run, RunError, default_root, iter_runs
 from dashboard import state
+from dashboard.guard import guard
 from dashboard.views import compare, confusion, live, predict, runs, train, weak
 
 # Pages whose content belongs to one run, chosen in the sidebar.
@@ -55,9 +52,16 @@ def open_first_page(pages: dict[str, st.Page]) -> None:
     active = [run for run in iter_runs(default_root()) if jobs.live_status(run).state in ACTIVE]
     if active:
         st.switch_page(pages["live"], query_params={"run": active[-1].id})
-    if train.wanted_data() and not any(run.read_status() for run in iter_runs(default_root())):
+    if train.wanted_data() and not any(_is_on(run, train.wanted_data()) for run in iter_runs(default_root())):
         st.switch_page(pages["train"])
     st.switch_page(pages["runs"])
+
+
+def _is_on(run: Run, data: str) -> bool:
+    try:
+        return run.read_config().data == data
+    except RunError:
+        return False
 
 
 def draw_run_choice() -> None:
@@ -74,25 +78,6 @@ def draw_run_choice() -> None:
     st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=apply_choice)
     status = jobs.live_status(selected)
     st.sidebar.caption(f"{STATE_ICONS[status.state]} {status.state}")
-
-
-def guard(view: Callable[[], None]) -> Callable[[], None]:
-    """Return a page whose errors are told in words: what happened and what to do, never a traceback."""
-
-    def draw() -> None:
-        try:
-            view()
-        except (RunError, ConfigError, FileNotFoundError) as error:
-            st.info(str(error), icon=":material/info:")
-        except Exception as error:
-            logging.getLogger("weakspot").exception("A page failed")
-            st.error(
-                f"This page could not be drawn: {type(error).__name__}: {error}. Nothing is lost. Reload it; if it "
-                "stays, the whole error is in the terminal that runs the dashboard.",
-                icon=":material/error:",
-            )
-
-    return draw
 
 
 if __name__ == "__main__":

@@ -204,28 +204,6 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
     return figure
 
 
-def top5_bars(labels: list[str], probabilities: list[float]) -> go.Figure:
-    """Draw the most likely classes of an image, most likely first, as bars in percent of `probabilities` (0..1)."""
-    names = [html.escape(label, quote=False) for label in labels]
-    figure = _new_figure("Most likely classes", height=110 + 34 * len(names), revision="top5")
-    figure.add_bar(
-        x=[100 * probability for probability in probabilities],
-        y=names,
-        orientation="h",
-        marker={"color": [TRAIN] + [MUTED] * (len(names) - 1), "cornerradius": 4},
-        texttemplate="%{x:.1f} %",
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="<b>%{y}</b>: %{x:.2f} %<extra></extra>",
-    )
-    figure.update_xaxes(title_text="probability (%)", range=[0, 112], tickvals=[0, 25, 50, 75, 100])
-    figure.update_yaxes(
-        title_text="class", type="category", categoryorder="array", categoryarray=names, autorange="reversed"
-    )
-    figure.update_layout(hovermode="closest", bargap=0.3, margin={"t": 48})
-    return figure
-
-
 def thin_out(table: pd.DataFrame, most: int) -> pd.DataFrame:
     """Return every n-th row and the last one, at most `most` + 1, where n is the smallest power of two that fits.
 

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
-from dashboard.charts import HEAT_SCALE
+from dashboard import state
+from dashboard.charts import HEAT_SCALE, MUTED, TRAIN
+from dashboard.text import format_share
 
 PAGE = 24
 
@@ -21,14 +23,23 @@ _STYLE = """
 .ws-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(var(--ws-side), 1fr)); }
 .ws-row { display: flex; flex-wrap: wrap; gap: 14px; }
 .ws-row > figure { flex: 0 0 var(--ws-side); }
-.ws-grid figure, .ws-row figure { margin: 0; min-width: 0; }
-.ws-grid img, .ws-row img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block;
+.ws-grid figure, .ws-row figure, .ws-pictures figure { margin: 0; min-width: 0; }
+.ws-grid img, .ws-row img, .ws-pictures img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block;
   background: color-mix(in srgb, currentColor 7%, transparent); }
 .ws-lost { aspect-ratio: 1; border-radius: 8px; display: grid; place-items: center; text-align: center; padding: 8px;
   font-size: .8rem; background: color-mix(in srgb, currentColor 7%, transparent); }
-.ws-grid figcaption, .ws-row figcaption { font-size: .8rem; line-height: 1.35; margin-top: 6px; overflow-wrap: anywhere; }
-.ws-grid figcaption b, .ws-row figcaption b { font-weight: 600; }
+.ws-grid figcaption, .ws-row figcaption, .ws-pictures figcaption { font-size: .8rem; line-height: 1.35; margin-top: 6px; overflow-wrap: anywhere; }
+.ws-grid figcaption b, .ws-row figcaption b, .ws-pictures figcaption b { font-weight: 600; }
 .ws-dim { opacity: .72; }
+.ws-cards { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(var(--ws-card), 100%), 1fr)); }
+.ws-card { border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 10px; padding: 12px; min-width: 0; }
+.ws-card > header { font-size: .9rem; margin-bottom: 8px; overflow-wrap: anywhere; }
+.ws-card > .ws-pictures { display: grid; gap: 10px; grid-template-columns: repeat(var(--ws-pictures), minmax(0, 1fr)); }
+.ws-bars { margin-top: 10px; font-size: .8rem; display: grid; grid-template-columns: minmax(0, 2fr) 3fr auto; gap: 4px 8px; align-items: center; }
+.ws-bars > h4 { grid-column: 1 / -1; font-size: .8rem; font-weight: 600; margin: 0; padding: 0; }
+.ws-bars > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ws-bar { height: 12px; border-radius: 3px; background: color-mix(in srgb, currentColor 10%, transparent); }
+.ws-bar > i { display: block; height: 100%; border-radius: 3px; background: var(--ws-colour); min-width: 1px; }
 </style>
 """
 
@@ -51,6 +62,45 @@ def show_tiles(tiles: Sequence[Tile], *, side: int = 150, wrap: bool = True, lab
     st.html(_STYLE + block)
 
 
+def draw_pager(count: int, size: int, *, key: str) -> int:
+    """Draw the page choice of a long gallery and return the page, from 0. The URL keeps it as `page`."""
+    pages = -(-count // size)
+    if pages <= 1:
+        return 0
+    asked = state.get_param("page", [str(number) for number in range(1, pages + 1)]) or "1"
+    st.session_state[key] = int(asked)
+    number = st.number_input(
+        f"Page (of {pages}, {size} images each)",
+        1,
+        pages,
+        key=key,
+        on_change=lambda: state.set_params(page=str(st.session_state[key])),
+        width=220,
+    )
+    return int(number) - 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """Pictures that belong together, side by side under a title, and optionally the likeliest classes as bars.
+
+    `bars` holds label and confidence (0..1), likeliest first.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    pictures: tuple[Tile, ...]
+    bars: tuple[tuple[str, float], ...] = ()
+
+
+def show_cards(cards: Sequence[Card], *, side: int = 430, label: str = "images") -> None:
+    """Show cards in one HTML block, as many beside each other as fit at `side` pixels or more."""
+    block = "".join(_card(card) for card in cards)
+    st.html(
+        f'{_STYLE}<div class="ws-cards" role="list" aria-label="{html.escape(label)}" style="--ws-card: {side}px">{block}</div>'
+    )
+
+
 def overlay_map(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> Image.Image:
     """Return the image (S, S, 3) uint8 under its heat map (S, S) in 0..1, enlarged for looking at.
 
@@ -66,7 +116,31 @@ def overlay_map(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) ->
     mixed = grey * (1 - strength) + colour * strength
     image = Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
     factor = -(-192 // min(image.size))
-    return image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC) if factor > 1 else image
+    return (
+        image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
+        if factor > 1
+        else image
+    )
+
+
+def _card(card: Card) -> str:
+    lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in card.lines)
+    pictures = "".join(_figure(tile) for tile in card.pictures)
+    return (
+        f'<article class="ws-card" role="listitem"><header><b>{html.escape(card.title)}</b>{lines}</header>'
+        f'<div class="ws-pictures" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}</article>'
+    )
+
+
+def _bars(bars: Sequence[tuple[str, float]]) -> str:
+    if not bars:
+        return ""
+    rows = ""
+    for number, (name, value) in enumerate(bars):
+        text, share = html.escape(name, quote=True), format_share(value)
+        bar = f'<i style="width: {value * 100:.2f}%; --ws-colour: {MUTED if number else TRAIN}"></i>'
+        rows += f'<span title="{text}">{text}</span><div class="ws-bar" title="{text}: {share}">{bar}</div><span>{share}</span>'
+    return f'<div class="ws-bars"><h4>Likeliest classes</h4>{rows}</div>'
 
 
 def _figure(tile: Tile) -> str:

@@ -92,7 +92,7 @@ def provide_plotly(folder: Path) -> str:
         handle, unfinished = tempfile.mkstemp(dir=folder, suffix=".js")
         with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
             shutil.copyfileobj(original, copy)
-        os.replace(unfinished, target)
+        Path(unfinished).replace(target)
     return target.name
 
 

@@ -13,14 +13,24 @@ import streamlit as st
 from PIL import Image
 
 from core import analysis
-from core.runs import Run, RunError
+from core.runs import Run
+from dashboard.guard import NotYet
 
 if TYPE_CHECKING:
     from core.config import TrainConfig
     from core.predict import Prediction, Predictor
 
 STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
-EPOCH_COLUMNS = ["epoch", "step", "train_loss", "train_acc", "val_loss", "val_acc", "seconds", "images_per_second"]
+EPOCH_COLUMNS = [
+    "epoch",
+    "step",
+    "train_loss",
+    "train_acc",
+    "val_loss",
+    "val_acc",
+    "seconds",
+    "images_per_second",
+]
 
 
 @dataclass
@@ -72,14 +82,16 @@ def read_metrics(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
         rows, known.offset = run.read_metrics(known.offset)
         for row in rows:
             (known.epochs if row.get("kind") == "epoch" else known.steps).append(row)
-        return pd.DataFrame(known.epochs, columns=EPOCH_COLUMNS), pd.DataFrame(known.steps, columns=STEP_COLUMNS)
+        return pd.DataFrame(known.epochs, columns=EPOCH_COLUMNS), pd.DataFrame(
+            known.steps, columns=STEP_COLUMNS
+        )
 
 
 def read_data(run: Run) -> RunData:
     """Return the record of a run's data; raises RunError when the run has not read its data yet."""
     path = run.folder / "data.json"
     if not path.exists():
-        raise RunError(f"{run.id} has not read its data yet. Come back when its first epoch is done.")
+        raise NotYet(run, f"{run.id} has not read its data yet.")
     return _read_data(run.folder, path.stat().st_mtime_ns)
 
 
@@ -103,7 +115,7 @@ def read_predictions(run: Run) -> pd.DataFrame:
     """Return the predictions of a run's best model on validation (not to be changed); raises RunError without one."""
     path = run.predictions_path()
     if not path.exists():
-        raise RunError(f"{run.id} has no predictions yet: they are written after the first epoch.")
+        raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
     return _read_predictions(path, path.stat().st_mtime_ns)
 
 
@@ -115,7 +127,7 @@ def _read_predictions(path: Path, _stamp: int) -> pd.DataFrame:
 def load_predictor(run: Run) -> Predictor:
     """Return a run's best model, loaded once; raises RunError when it has none."""
     if not run.best_path.exists():
-        raise RunError(f"{run.id} has no model yet: it is saved after the first epoch.")
+        raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     return _load_predictor(run.folder, run.best_path.stat().st_mtime_ns)
 
 
@@ -184,14 +196,21 @@ def explain_image(predictor: Predictor, image: Image.Image, names: tuple[str, ..
     from dashboard.gallery import overlay_map
 
     seen, maps = predictor.explain([image] * len(names), list(names))
-    overlays = {name: encode_image(overlay_map(pixels, heat)) for name, pixels, heat in zip(names, seen, maps, strict=True)}
+    overlays = {
+        name: encode_image(overlay_map(pixels, heat))
+        for name, pixels, heat in zip(names, seen, maps, strict=True)
+    }
     return Explained(encode_image(enlarge(Image.fromarray(seen[0]))), overlays)
 
 
 def enlarge(image: Image.Image, least: int = 192) -> Image.Image:
     """Return an image of at least `least` pixels a side, so that a small one is not blurred by the browser."""
     factor = -(-least // min(image.size))
-    return image if factor <= 1 else image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
+    return (
+        image
+        if factor <= 1
+        else image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
+    )
 
 
 @dataclass(frozen=True)
@@ -220,6 +239,40 @@ def predict_upload(folder: Path, stamp: int, name: str, content: bytes) -> Uploa
     image.thumbnail((320, 320))
     return UploadResult(
         name, prediction=prediction, picture=encode_image(image), heat=explained.maps[prediction.classes[0]]
+    )
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """How many classes and images a data folder holds, or the problem that keeps it from being used."""
+
+    problem: str = ""
+    classes: int = 0
+    train: int = 0
+    val: int = 0
+    test: int = 0
+    val_made: bool = False
+
+    def __str__(self) -> str:
+        split = " (split off training)" if self.val_made else ""
+        return f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split} and {self.test:,} test images"
+
+
+def summarise_data(config: TrainConfig) -> DataSummary:
+    """Count what the config's data folder holds; looks again after half a minute."""
+    return _summarise_data(config.data, config.val_fraction, config.seed)
+
+
+@st.cache_data(ttl=30, max_entries=16, show_spinner="Looking at the data …")
+def _summarise_data(folder: str, val_fraction: float, seed: int) -> DataSummary:
+    from core.data import DataError, scan_folders
+
+    try:
+        found = scan_folders(Path(folder).expanduser(), val_fraction=val_fraction, seed=seed)
+    except (DataError, OSError) as error:
+        return DataSummary(problem=str(error))
+    return DataSummary(
+        "", len(found.classes), len(found.train), len(found.val), len(found.test), found.val_made
     )
 
 

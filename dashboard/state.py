@@ -27,6 +27,15 @@ def selected_run() -> Run | None:
     return run
 
 
+def draw_no_run() -> None:
+    """Say that there is no run yet, and lead to where one is started."""
+    st.info(
+        "There is no run yet. Start one on the Train page; this page fills after its first epoch.",
+        icon=":material/info:",
+    )
+    st.page_link(st.session_state["pages"]["train"], label="Go to Train", icon=":material/model_training:")
+
+
 def choose_run(run: Run) -> None:
     """Select a run for all pages; what was selected inside another run is dropped."""
     st.session_state["run"] = run.id

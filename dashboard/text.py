@@ -5,12 +5,17 @@ from __future__ import annotations
 
 def format_accuracy(value: float, low: float, high: float) -> str:
     """Return an accuracy (0..1) with its interval: '88.7 % (84.6–91.8 %)'."""
-    return f"{value:.1%} ({low * 100:.1f}–{high * 100:.1f} %)".replace("%", " %", 1)
+    return f"{format_share(value)} ({low * 100:.1f}–{high * 100:.1f} %)"
 
 
 def format_share(value: float) -> str:
     """Return a share (0..1) in per cent: '88.7 %'."""
     return f"{value * 100:.1f} %"
+
+
+def format_interval(low: float, high: float) -> str:
+    """Return an interval of shares (0..1) in whole per cent: '0–56 %'."""
+    return f"{low * 100:.0f}–{high * 100:.0f} %"
 
 
 def format_duration(seconds: float) -> str:

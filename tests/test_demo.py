@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +92,8 @@ def test_every_glyph_class_has_20_pictures_to_train_and_3_to_validate(made: dict
 def test_digit_classes_keep_their_proportions(made: dict[str, Path]) -> None:
     for split, low, high in (("train", 110, 125), ("val", 27, 33)):
         sizes = Counter(path.parent.name for path in (made["digits"] / split).rglob("*.png"))
-        assert low <= min(sizes.values()) and max(sizes.values()) <= high
+        assert low <= min(sizes.values())
+        assert max(sizes.values()) <= high
 
 
 @each_set
@@ -114,7 +114,7 @@ def test_a_digits_picture_is_the_one_that_scikit_learn_has(made: dict[str, Path]
     from sklearn.datasets import load_digits
 
     grey, labels = load_digits(return_X_y=True)
-    with Image.open(made["digits"] / "val" / "3" / os.listdir(made["digits"] / "val" / "3")[0]) as picture:
+    with Image.open(next((made["digits"] / "val" / "3").iterdir())) as picture:
         small = np.asarray(picture.resize((8, 8), Image.Resampling.BOX), dtype=float) * 16 / 255
     nearest = np.abs(grey.reshape(-1, 8, 8) - small).mean(axis=(1, 2)).argmin()
     assert labels[nearest] == 3

@@ -8,7 +8,7 @@ import streamlit as st
 from core import analysis
 from core.runs import Run
 from dashboard import charts, services, state
-from dashboard.gallery import PAGE, Tile, show_tiles
+from dashboard.gallery import PAGE, Tile, draw_pager, show_tiles
 from dashboard.plot import Click, plot
 from dashboard.services import RunData
 from dashboard.text import escape_markdown, format_share
@@ -21,11 +21,13 @@ def render() -> None:
     st.title("Confusion")
     run = state.selected_run()
     if run is None:
-        st.info("There is no run yet. Start one on the Train page.", icon=":material/info:")
+        state.draw_no_run()
         return
     table, data = services.read_predictions(run), services.read_data(run)
     right = int((table["true"] == table["predicted"]).sum())
-    st.markdown(f"Best model on validation: {analysis.format_rate(right, len(table))}. **Click a cell** to see its images.")
+    st.markdown(
+        f"Best model on validation: {analysis.format_rate(right, len(table))}. **Click a cell** to see its images."
+    )
     draw_matrix(table, data)
     draw_pairs(table, data)
     draw_choice(data)
@@ -36,8 +38,19 @@ def draw_matrix(table: pd.DataFrame, data: RunData) -> None:
     """Draw the matrix; a click selects a cell."""
     counts = analysis.confusion_matrix(table, data.classes)
     options = st.columns([2, 2, 6], vertical_alignment="center")
-    normalise = options[0].toggle("Share of the row", key="confusion-share", persist_state="session", help="Colour by the share of the true class's images instead of their number.")
-    diagonal = options[1].toggle("Show right answers", value=True, key="confusion-diagonal", persist_state="session", help="The diagonal: images predicted as what they are.")
+    normalise = options[0].toggle(
+        "Share of the row",
+        key="confusion-share",
+        persist_state="session",
+        help="Colour by the share of the true class's images instead of their number.",
+    )
+    diagonal = options[1].toggle(
+        "Show right answers",
+        value=True,
+        key="confusion-diagonal",
+        persist_state="session",
+        help="The diagonal: images predicted as what they are.",
+    )
     labels = data.labels
     by_label = dict(zip(labels, data.classes, strict=True))
     true, predicted = selected_cell(data)
@@ -60,7 +73,9 @@ def draw_pairs(table: pd.DataFrame, data: RunData) -> None:
     pairs = analysis.most_confused(table).head(PAIRS)
     st.subheader("Most confused")
     if pairs.empty:
-        st.success("Every validation image is predicted right. There is nothing to confuse.", icon=":material/check:")
+        st.success(
+            "Every validation image is predicted right. There is nothing to confuse.", icon=":material/check:"
+        )
         return
     columns = st.columns(3)
     for number, pair in enumerate(pairs.itertuples()):
@@ -81,11 +96,16 @@ def draw_choice(data: RunData) -> None:
     st.session_state["confusion-true"], st.session_state["confusion-pred"] = true, predicted
 
     def apply_choice() -> None:
-        state.set_params(true=st.session_state["confusion-true"], pred=st.session_state["confusion-pred"], page=state.ANY)
+        state.set_params(
+            true=st.session_state["confusion-true"], pred=st.session_state["confusion-pred"], page=state.ANY
+        )
 
     st.subheader("Images")
     left, right = st.columns(2)
-    for column, label, key in ((left, "True class", "confusion-true"), (right, "Predicted class", "confusion-pred")):
+    for column, label, key in (
+        (left, "True class", "confusion-true"),
+        (right, "Predicted class", "confusion-pred"),
+    ):
         column.selectbox(
             label,
             [state.ANY, *data.classes],
@@ -99,7 +119,10 @@ def draw_gallery(run: Run, table: pd.DataFrame, data: RunData) -> None:
     """Show the images of the selection, most confident first, 24 at a time."""
     true, predicted = selected_cell(data)
     if not true and not predicted:
-        st.info("Click a cell of the matrix, a confused pair, or choose classes above.", icon=":material/ads_click:")
+        st.info(
+            "Click a cell of the matrix, a confused pair, or choose classes above.",
+            icon=":material/ads_click:",
+        )
         return
     chosen = table
     if true:
@@ -107,10 +130,12 @@ def draw_gallery(run: Run, table: pd.DataFrame, data: RunData) -> None:
     if predicted:
         chosen = chosen[chosen["predicted"] == predicted]
     chosen = chosen.sort_values("confidence", ascending=False, kind="stable")
-    st.markdown(f"**{describe(true, predicted, data)}**: {len(chosen)} validation {'image' if len(chosen) == 1 else 'images'}")
+    st.markdown(
+        f"**{describe(true, predicted, data)}**: {len(chosen)} validation {'image' if len(chosen) == 1 else 'images'}"
+    )
     if chosen.empty:
         return
-    page = draw_pager(len(chosen))
+    page = draw_pager(len(chosen), PAGE, key="confusion-page")
     shown = chosen.iloc[page * PAGE : (page + 1) * PAGE]
     show_tiles(
         [
@@ -127,24 +152,6 @@ def draw_gallery(run: Run, table: pd.DataFrame, data: RunData) -> None:
         ],
         label=f"images of {run.id}",
     )
-
-
-def draw_pager(count: int) -> int:
-    """Draw the page choice of a long gallery and return the page, from 0."""
-    pages = -(-count // PAGE)
-    if pages == 1:
-        return 0
-    asked = state.get_param("page", [str(number) for number in range(1, pages + 1)]) or "1"
-    st.session_state["confusion-page"] = int(asked)
-    number = st.number_input(
-        f"Page (of {pages}, {PAGE} images each)",
-        1,
-        pages,
-        key="confusion-page",
-        on_change=lambda: state.set_params(page=str(st.session_state["confusion-page"])),
-        width=220,
-    )
-    return int(number) - 1
 
 
 def selected_cell(data: RunData) -> tuple[str, str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import streamlit as st
 
 from core import jobs
 from core.analysis import find_overfitting
 from core.runs import ACTIVE, Run, RunError, Status
 from dashboard import charts, services, state
+from dashboard.guard import guard
 from dashboard.plot import plot
 from dashboard.text import format_duration
 from dashboard.views.runs import format_best, format_left
@@ -20,16 +24,17 @@ def render() -> None:
     st.title("Live")
     run = state.selected_run()
     if run is None:
-        st.info("There is no run yet. Start one on the Train page.", icon=":material/info:")
-        st.page_link(st.session_state["pages"]["train"], label="Go to Train", icon=":material/model_training:")
+        state.draw_no_run()
         return
     active = jobs.live_status(run).state in ACTIVE
     by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
     # A fragment that polls is left behind when the page is; one for an ended run does not poll at all.
-    st.fragment(draw, run_every=POLL if active else None)(run, active, by or "epoch")
+    st.fragment(guard(draw), run_every=POLL if active else None)(
+        run, active, "step" if by == "step" else "epoch"
+    )
 
 
-def draw(run: Run, was_active: bool, by: str) -> None:
+def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
     """Draw what changes while the run goes on."""
     if not run.folder.exists():
         st.info(f"{run.id} has been deleted. Choose another run in the sidebar.", icon=":material/info:")
@@ -40,10 +45,10 @@ def draw(run: Run, was_active: bool, by: str) -> None:
     loss, accuracy = st.columns(2)
     best = status.best_epoch or None
     with loss:
-        figure = charts.training_curves(epochs, steps, quantity="loss", by=_by(by), best_epoch=best)
+        figure = charts.training_curves(epochs, steps, quantity="loss", by=by, best_epoch=best)
         plot(figure, key="live-loss")
     with accuracy:
-        figure = charts.training_curves(epochs, steps, quantity="accuracy", by=_by(by), best_epoch=best)
+        figure = charts.training_curves(epochs, steps, quantity="accuracy", by=by, best_epoch=best)
         plot(figure, key="live-accuracy")
     finding = find_overfitting(epochs)
     if finding:
@@ -58,7 +63,9 @@ def draw(run: Run, was_active: bool, by: str) -> None:
 def draw_head(run: Run, status: Status) -> None:
     """Draw state, progress and the buttons."""
     cells = st.columns([2, 3, 2, 2])
-    cells[0].metric("Epoch", f"{status.epoch} / {status.epochs}" if status.epochs else "–", help="Whole epochs done.")
+    cells[0].metric(
+        "Epoch", f"{status.epoch} / {status.epochs}" if status.epochs else "–", help="Whole epochs done."
+    )
     cells[1].metric(
         "Best validation accuracy",
         format_best(status).split(",")[0] if status.best_epoch else "–",
@@ -66,7 +73,11 @@ def draw_head(run: Run, status: Status) -> None:
     )
     cells[2].metric("Speed", f"{status.images_per_second:.0f} images/s" if status.images_per_second else "–")
     if status.state in ACTIVE:
-        cells[3].metric("Time left", format_duration(status.seconds_left) if status.seconds_left else "–", help="Estimated.")
+        cells[3].metric(
+            "Time left",
+            format_duration(status.seconds_left) if status.seconds_left else "–",
+            help="Estimated.",
+        )
     else:
         cells[3].metric("Time taken", format_duration(status.seconds))
     if status.state in ACTIVE:
@@ -79,13 +90,31 @@ def draw_progress(run: Run, status: Status) -> None:
     """Draw the progress bar of an active run, with the buttons that end it."""
     bar, button = st.columns([5, 1], vertical_alignment="center")
     share = min(1.0, status.done / status.total) if status.total else 0.0
-    words = status.message if status.state == "queued" else f"{status.phase} · {share:.0%} · {format_left(status)}"
+    words = (
+        status.message
+        if status.state == "queued"
+        else f"{status.phase} · {share:.0%} · {format_left(status)}"
+    )
     stopping = run.stop_requested()
-    bar.progress(share, text="stopping: finishing the step and saving" if stopping else words or "waiting for its turn")
+    bar.progress(
+        share, text="stopping: finishing the step and saving" if stopping else words or "waiting for its turn"
+    )
     if not stopping:
-        if button.button("Stop", icon=":material/stop:", key="live-stop", help="Finishes the step, saves and ends.", width="stretch"):
+        if button.button(
+            "Stop",
+            icon=":material/stop:",
+            key="live-stop",
+            help="Finishes the step, saves and ends.",
+            width="stretch",
+        ):
             try_to(jobs.stop, run)
-    elif button.button("End now", icon=":material/dangerous:", key="live-kill", help="Ends the process at once, without saving.", width="stretch"):
+    elif button.button(
+        "End now",
+        icon=":material/dangerous:",
+        key="live-kill",
+        help="Ends the process at once, without saving.",
+        width="stretch",
+    ):
         try_to(jobs.kill, run)
 
 
@@ -95,23 +124,25 @@ def draw_end(run: Run, status: Status) -> None:
     show(status.message or status.state)
     buttons = st.columns([1, 1, 1, 3])
     pages = st.session_state["pages"]
-    if status.state != "finished" and buttons[0].button("Resume", icon=":material/resume:", key="live-resume", width="stretch"):
+    if status.state != "finished" and buttons[0].button(
+        "Resume", icon=":material/resume:", key="live-resume", width="stretch"
+    ):
         try_to(jobs.resume, run)
         st.rerun()
     if status.best_epoch:
         query = {"run": run.id}
-        buttons[1].page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
-        buttons[2].page_link(pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query)
+        buttons[1].page_link(
+            pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query
+        )
+        buttons[2].page_link(
+            pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
+        )
 
 
-def try_to(action, run: Run) -> None:  # type: ignore[no-untyped-def]
+def try_to(action: Callable[[Run], None], run: Run) -> None:
     """Do something to a run; what speaks against it is shown as a message."""
     try:
         action(run)
         st.rerun(scope="fragment")
     except RunError as error:
         st.toast(str(error), icon=":material/info:")
-
-
-def _by(by: str):  # type: ignore[no-untyped-def]
-    return "step" if by == "step" else "epoch"

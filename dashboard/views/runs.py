@@ -14,6 +14,7 @@ from core.config import TrainConfig, from_preset
 from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
 from dashboard import state
 from dashboard.builtin import builtin_folder
+from dashboard.guard import guard
 from dashboard.text import escape_markdown, format_accuracy, format_duration
 
 POLL = 2.0
@@ -44,7 +45,7 @@ def render() -> None:
         draw_empty()
         return
     active = any(row.status.state in ACTIVE for row in rows)
-    st.fragment(draw_list, run_every=POLL if active else None)(active)
+    st.fragment(guard(draw_list), run_every=POLL if active else None)(active)
 
 
 def read_rows() -> list[Row]:
@@ -62,7 +63,9 @@ def read_rows() -> list[Row]:
 
 def draw_empty() -> None:
     """Show what to do when there is no run yet."""
-    st.info("There is no run yet. Train on the built-in digits to see every page filled in about two minutes.")
+    st.info(
+        "There is no run yet. Train on the built-in digits to see every page filled in about two minutes."
+    )
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):
         run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), default_root())
@@ -76,7 +79,10 @@ def draw_list(was_active: bool) -> None:
     """Draw all runs as cards."""
     rows = read_rows()
     counts = {name: sum(row.status.state == name for row in rows) for name in _BADGES}
-    st.caption(f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n))
+    st.caption(
+        f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: "
+        + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    )
     for row in rows:
         draw_row(row)
     if was_active and not any(row.status.state in ACTIVE for row in rows):
@@ -92,7 +98,9 @@ def draw_row(row: Row) -> None:
         with name:
             st.markdown(f"**{escape_markdown(row.run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}]")
             if config is not None:
-                st.caption(f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset} · {format_when(status.created)}")
+                st.caption(
+                    f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset} · {format_when(status.created)}"
+                )
         with result:
             if status.best_epoch:
                 st.markdown(f"**{format_best(status)}**")
@@ -117,20 +125,40 @@ def draw_actions(row: Row) -> None:
     """Draw the buttons a run's state allows."""
     run, status = row.run, row.status
     buttons = st.columns(3)
-    if buttons[0].button("", icon=":material/open_in_new:", key=f"open-{run.id}", help="Open this run", width="stretch"):
+    if buttons[0].button(
+        "", icon=":material/open_in_new:", key=f"open-{run.id}", help="Open this run", width="stretch"
+    ):
         page = "live" if status.state in ACTIVE or not status.best_epoch else "confusion"
         state.choose_run(run)
         st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
     if status.state in ACTIVE:
         asked = run.stop_requested()
-        if buttons[1].button("", icon=":material/stop:", key=f"stop-{run.id}", help="Stop: finish the step and save", disabled=asked, width="stretch"):
+        if buttons[1].button(
+            "",
+            icon=":material/stop:",
+            key=f"stop-{run.id}",
+            help="Stop: finish the step and save",
+            disabled=asked,
+            width="stretch",
+        ):
             jobs.stop(run)
             st.rerun(scope="fragment")
-    elif status.state != "finished" and row.config is not None:
-        if buttons[1].button("", icon=":material/resume:", key=f"resume-{run.id}", help="Resume from its last checkpoint", width="stretch"):
-            jobs.resume(run)
-            st.rerun()
-    if status.state not in ACTIVE and buttons[2].button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run", width="stretch"):
+    elif (
+        status.state != "finished"
+        and row.config is not None
+        and buttons[1].button(
+            "",
+            icon=":material/resume:",
+            key=f"resume-{run.id}",
+            help="Resume from its last checkpoint",
+            width="stretch",
+        )
+    ):
+        jobs.resume(run)
+        st.rerun()
+    if status.state not in ACTIVE and buttons[2].button(
+        "", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run", width="stretch"
+    ):
         confirm_delete(run)
 
 
@@ -138,7 +166,9 @@ def draw_actions(row: Row) -> None:
 def confirm_delete(run: Run) -> None:
     """Ask before a run's folder is deleted."""
     size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
-    st.write(f"**{escape_markdown(run.id)}** with its models, figures and predictions ({size / 1e6:.0f} MB). This cannot be undone.")
+    st.write(
+        f"**{escape_markdown(run.id)}** with its models, figures and predictions ({size / 1e6:.0f} MB). This cannot be undone."
+    )
     yes, no = st.columns(2)
     if yes.button("Delete", type="primary", icon=":material/delete:", width="stretch"):
         try:
@@ -160,10 +190,13 @@ def format_best(status: Status) -> str:
 
 def format_left(status: Status) -> str:
     """Return how long a running job still takes."""
-    return f"about {format_duration(status.seconds_left)} left" if status.seconds_left else "estimating the time left"
+    return (
+        f"about {format_duration(status.seconds_left)} left"
+        if status.seconds_left
+        else "estimating the time left"
+    )
 
 
 def format_when(seconds: float) -> str:
     """Return a time as date and minute, local."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-

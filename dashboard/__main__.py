@@ -1,0 +1,64 @@
+"""What `make run` starts: the built-in data, a first demo training where there is no run yet, and the server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+
+from core import jobs
+from core.config import from_preset
+from core.demo import DEMOS
+from core.runs import default_root, iter_runs
+from dashboard.builtin import builtin_folder
+
+ADDRESS = "127.0.0.1"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    """Prepare what a first visit needs, then become the Streamlit server; return 2 after a one-line error."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard", description="Open the Weakspot dashboard.")
+    parser.add_argument("--data", type=Path, help="a folder of images with train/<class>/* to open it on")
+    parser.add_argument("--port", type=int, default=8501)
+    options = parser.parse_args()
+    if options.data is not None and not options.data.is_dir():
+        return _refuse(f"{options.data}: there is no such folder. Give the one that holds train/<class>/*.")
+    if _is_taken(options.port):
+        return _refuse(
+            f"port {options.port} is in use. If that is Weakspot, open http://{ADDRESS}:{options.port}; "
+            f"otherwise choose another port: make run PORT={options.port + 1}"
+        )
+    for name in DEMOS:
+        print(f"Built-in data: {builtin_folder(name).relative_to(ROOT)}", flush=True)
+    environment = dict(os.environ)
+    if options.data is not None:
+        environment["WEAKSPOT_DATA"] = str(options.data.expanduser().resolve())
+    elif next(iter_runs(default_root()), None) is None:
+        run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), default_root())
+        print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
+    print(
+        f"Open http://{ADDRESS}:{options.port} in a browser. Ctrl-C ends the dashboard, not the trainings.",
+        flush=True,
+    )
+    os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml from where it starts
+    command = ["-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(options.port)]
+    return os.execve(
+        sys.executable, [sys.executable, *command], environment
+    )  # this process is the server from here on
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
+
+
+def _refuse(why: str) -> int:
+    print(f"error: {why}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

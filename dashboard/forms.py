@@ -1,0 +1,202 @@
+"""Widgets to a TrainConfig and back: the values live in the session, so they are known before a widget is drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import get_type_hints
+
+import streamlit as st
+
+from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help, from_preset
+from core.runs import RunError, default_root, find_run, iter_runs
+from dashboard import services
+from dashboard.builtin import is_builtin
+from dashboard.text import escape_markdown
+
+# Every field a person may set, by the group it is shown in, with its label.
+GROUPS: dict[str, dict[str, str]] = {
+    "Data": {
+        "data": "Folder of images",
+        "val_fraction": "Validation share",
+        "bad_images": "Unreadable files",
+        "name": "Name of the run",
+    },
+    "Network": {"arch": "Network", "weights": "Initial weights"},
+    "Optimisation": {
+        "epochs": "Epochs",
+        "batch_size": "Batch size (images)",
+        "optimizer": "Optimizer",
+        "lr": "Learning rate",
+        "momentum": "Momentum",
+        "weight_decay": "Weight decay",
+        "schedule": "Schedule",
+    },
+    "Images": {
+        "image_size": "Image size (px)",
+        "resize_size": "Validation resize (px)",
+        "crop_scale_min": "Smallest crop (share of area)",
+        "hflip": "Flip probability",
+        "rotation": "Rotation (degrees)",
+        "translate": "Shift (share of side)",
+        "jitter": "Colour jitter",
+        "erasing": "Erasing probability",
+    },
+    "Machine": {
+        "device": "Device",
+        "precision": "Precision",
+        "workers": "Loading processes",
+        "seed": "Seed",
+    },
+}
+WEIGHT_KINDS = {
+    "imagenet": "ImageNet (pretrained)",
+    "none": "None (from scratch)",
+    "run": "An earlier run's best model",
+    "file": "A file",
+}
+_STEPS = {"lr": 0.0005, "weight_decay": 0.0001, "rotation": 1.0, "image_size": 32, "resize_size": 32}
+_WIDTHS = {"data": 520, "name": 260, "weights": 260}
+_HINTS = get_type_hints(TrainConfig)
+
+
+def fill_form(config: TrainConfig) -> None:
+    """Put a config's values into the form."""
+    for field in dataclasses.fields(TrainConfig):
+        st.session_state[_key(field.name)] = getattr(config, field.name)
+    kind, _, rest = config.weights.partition(":")
+    known = config.weights in ("imagenet", "none")
+    st.session_state["form-weights-kind"] = kind if known or kind == "run" else "file"
+    st.session_state["form-weights-run"] = rest if kind == "run" else None
+    st.session_state["form-weights-file"] = "" if known or kind == "run" else config.weights
+
+
+def fill_preset(preset: str) -> None:
+    """Put a preset's values into the form; data and name stay as they are."""
+    kept = {field: st.session_state.get(_key(field), "") for field in ("data", "name")}
+    fill_form(from_preset(preset, **{**kept, "data": kept["data"] or "data", "name": ""}))
+    st.session_state.update({_key(field): value for field, value in kept.items()})
+
+
+def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
+    """Return the form's config, or None, and what is wrong with which field."""
+    values = {
+        field.name: st.session_state.get(_key(field.name), field.default)
+        for field in dataclasses.fields(TrainConfig)
+    }
+    values["weights"] = _read_weights()
+    values["name"] = values["name"].strip()
+    values["data"] = values["data"].strip()
+    try:
+        config = TrainConfig.from_dict(values)
+    except ConfigError as error:
+        return None, error.problems
+    problems = {**_data_problem(config), **_weights_problem(config.weights), **_name_problem(config.name)}
+    return (None if problems else config), problems
+
+
+def draw_group(title: str, problems: dict[str, str]) -> None:
+    """Draw a group's fields; a field's problem stands under it."""
+    with st.container(horizontal=True, gap="medium"):
+        for field, label in GROUPS[title].items():
+            with st.container(width=_WIDTHS.get(field, 190), gap="xsmall"):
+                if field == "weights":
+                    _draw_weights(label)
+                else:
+                    _draw_field(field, label)
+                if field in problems:
+                    st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
+
+
+def command_line(config: TrainConfig) -> str:
+    """Return the command that starts the same run."""
+    preset = from_preset(config.preset, data=config.data)
+    parts = ["python", "-m", "core", "train", "--data", config.data, "--preset", config.preset]
+    for field in dataclasses.fields(TrainConfig):
+        value = getattr(config, field.name)
+        if field.name not in ("data", "preset") and value != getattr(preset, field.name):
+            parts += [
+                f"--{field.name.replace('_', '-')}",
+                f"{value:g}" if isinstance(value, float) else str(value),
+            ]
+    return shlex.join(parts)
+
+
+def _draw_field(field: str, label: str) -> None:
+    key, help_text = _key(field), field_help(field)
+    if field in CHOICES:
+        st.selectbox(label, CHOICES[field], key=key, help=help_text, persist_state="session")
+    elif _HINTS[field] is str:
+        st.text_input(label, key=key, help=help_text, persist_state="session")
+    else:
+        whole = _HINTS[field] is int
+        low, high = RANGES[field]
+        st.number_input(
+            label,
+            min_value=int(low) if whole else low,
+            max_value=int(high) if whole else high,
+            step=_STEPS.get(field, 1 if whole else 0.05),
+            format="%d" if whole else "%g",
+            key=key,
+            help=f"{help_text} From {low:g} to {high:g}.",
+            required=True,
+            persist_state="session",
+        )
+
+
+def _draw_weights(label: str) -> None:
+    kind = st.selectbox(
+        label, list(WEIGHT_KINDS), format_func=WEIGHT_KINDS.__getitem__, key="form-weights-kind",
+        help=field_help("weights"), persist_state="session",
+    )  # fmt: skip
+    if kind == "run":
+        ids = [run.id for run in iter_runs(default_root()) if run.best_path.exists()]
+        if st.session_state.get("form-weights-run") not in ids:
+            st.session_state["form-weights-run"] = ids[0] if ids else None
+        st.selectbox("Run", ids, key="form-weights-run", persist_state="session")
+    elif kind == "file":
+        st.text_input("Path of the weights file", key="form-weights-file", persist_state="session")
+
+
+def _read_weights() -> str:
+    kind = st.session_state.get("form-weights-kind", "imagenet")
+    if kind == "run":
+        return f"run:{st.session_state.get('form-weights-run') or ''}"
+    return str(st.session_state.get("form-weights-file", "")).strip() if kind == "file" else str(kind)
+
+
+def _data_problem(config: TrainConfig) -> dict[str, str]:
+    problem = services.summarise_data(config).problem
+    return {"data": problem} if problem else {}
+
+
+def _weights_problem(weights: str) -> dict[str, str]:
+    if weights.startswith("run:"):
+        try:
+            best = find_run(weights.removeprefix("run:"), default_root()).best_path
+        except RunError:
+            return {"weights": "No run has a model yet. Train one first, or choose other weights."}
+        return {} if best.exists() else {"weights": "That run has no model yet."}
+    if weights in ("imagenet", "none") or Path(weights).expanduser().is_file():
+        return {}
+    return {"weights": f"There is no file {weights}."}
+
+
+def _name_problem(name: str) -> dict[str, str]:
+    taken = bool(name) and (default_root() / name).exists()
+    return {"name": f"A run named {name} exists already. Choose another name."} if taken else {}
+
+
+def label_of(field: str) -> str:
+    """Return a field's label."""
+    return next((group[field] for group in GROUPS.values() if field in group), field)
+
+
+def suggest_preset(data: str) -> str:
+    """Return the preset that suits a data folder: the built-in sets are small pictures, trained from scratch."""
+    return "demo" if is_builtin(data) else "seed"
+
+
+def _key(field: str) -> str:
+    return f"form-{field}"

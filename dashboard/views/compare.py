@@ -1,0 +1,123 @@
+"""Compare: the curves of two or more runs over each other, their results, and the settings that differ."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import combinations
+from typing import get_args
+
+import pandas as pd
+import streamlit as st
+
+from core import analysis, jobs
+from core.config import TrainConfig
+from core.runs import Run, RunError, default_root, iter_runs
+from dashboard import charts, services, state
+from dashboard.forms import label_of
+from dashboard.plot import plot
+from dashboard.text import escape_markdown, format_duration
+from dashboard.views.runs import format_best
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Compare")
+    runs = {run.id: run for run in iter_runs(default_root())}
+    if len(runs) < 2:
+        st.info(
+            f"There {'is one run' if runs else 'is no run'} yet; two are needed to compare. Start another with one setting changed.",
+            icon=":material/info:",
+        )
+        st.page_link(
+            st.session_state["pages"]["train"], label="Go to Train", icon=":material/model_training:"
+        )
+        return
+    chosen = [runs[name] for name in draw_choice(list(runs))]
+    if len(chosen) < 2:
+        st.info("Choose two or more runs above.", icon=":material/compare_arrows:")
+        return
+    quantities: dict[charts.EpochColumn, str] = charts.COLUMN_TITLES
+    quantity = st.segmented_control(
+        "Curve", list(get_args(charts.EpochColumn)), format_func=quantities.__getitem__, default="val_acc", required=True, key="compare-quantity",
+    )  # fmt: skip
+    curves = {run.id: services.read_metrics(run)[0] for run in chosen}
+    plot(charts.compare_curves(curves, quantity=quantity or "val_acc"), key="compare-curves")
+    draw_results(chosen)
+    draw_tests(chosen)
+    draw_settings(chosen)
+
+
+def draw_choice(ids: list[str]) -> list[str]:
+    """Let the user choose runs; the URL keeps them as `runs`, newest two where it names none."""
+    asked = [name for name in state.get_param("runs").split(",") if name in ids]
+    st.session_state["compare-runs"] = asked or ids[:2]
+    return st.multiselect(
+        "Runs",
+        ids,
+        key="compare-runs",
+        on_change=lambda: state.set_params(runs=",".join(st.session_state["compare-runs"])),
+    )
+
+
+def draw_results(runs: list[Run]) -> None:
+    """Draw a table of what came out."""
+    rows = []
+    for run in runs:
+        status = jobs.live_status(run)
+        rows.append(
+            {
+                "run": run.id,
+                "state": status.state,
+                "best validation accuracy (95 % interval)": format_best(status) if status.best_epoch else "–",
+                "epochs": f"{status.epoch} of {status.epochs}",
+                "time": format_duration(status.seconds),
+                "speed (images/s)": round(status.images_per_second),
+            }
+        )
+    st.subheader("Results")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Results of the runs")
+
+
+def draw_tests(runs: list[Run]) -> None:
+    """Say for each pair whether one is better on the same images, as far as these images can tell."""
+    lines = []
+    for one, other in combinations(runs, 2):
+        names = escape_markdown(one.id), escape_markdown(other.id)
+        try:
+            result = analysis.compare_paired(services.read_predictions(one), services.read_predictions(other))
+        except (RunError, ValueError) as error:
+            lines.append(f"- {names[0]} and {names[1]}: not compared. {escape_markdown(str(error))}")
+            continue
+        lines.append(f"- {result.describe(*names)}")
+    st.subheader("Is one better?")
+    st.markdown("\n".join(lines))
+    st.caption(
+        "McNemar's exact test on the images that one run gets right and the other wrong. Not corrected for many pairs."
+    )
+
+
+def draw_settings(runs: list[Run]) -> None:
+    """Draw a table of the settings in which the runs differ."""
+    configs = {}
+    for run in runs:
+        try:
+            configs[run.id] = dataclasses.asdict(run.read_config())
+        except RunError as error:
+            st.warning(str(error), icon=":material/warning:")
+    fields = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "name"]
+    differing = [field for field in fields if len({str(config[field]) for config in configs.values()}) > 1]
+    st.subheader("Settings that differ")
+    if not differing:
+        st.info(
+            "None: these runs have the same settings. Differences between them are chance or data.",
+            icon=":material/info:",
+        )
+        return
+    table = {
+        label_of(field): {name: str(config[field]) for name, config in configs.items()} for field in differing
+    }
+    st.dataframe(
+        pd.DataFrame(table).T.rename_axis("setting").reset_index(),
+        hide_index=True,
+        alt="Settings that differ",
+    )

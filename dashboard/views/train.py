@@ -1,0 +1,136 @@
+"""Train: a form for every setting, what it will do to the images, the command it equals, and the start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from core import jobs
+from core.config import PRESET_HELP, PRESETS, TrainConfig
+from core.demo import DEMOS
+from core.runs import RunError, default_root
+from dashboard import forms, services, state
+from dashboard.builtin import builtin_folder
+from dashboard.gallery import Tile, show_tiles
+
+# What the sixteen pictures depend on; they are not drawn again when another field changes.
+_PREVIEW_FIELDS = (
+    "data", "val_fraction", "seed", "image_size", "resize_size", "crop_scale_min",
+    "hflip", "rotation", "translate", "jitter", "erasing",
+)  # fmt: skip
+
+
+def wanted_data() -> str:
+    """Return the folder of images that the dashboard was opened on; empty when it was opened on none."""
+    return os.environ.get("WEAKSPOT_DATA", "")
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Train")
+    if "form-data" not in st.session_state:
+        choose_data(wanted_data() or str(builtin_folder("digits")))
+    if st.session_state.pop("train-clear-name", False):
+        st.session_state["form-name"] = ""
+    draw_starts()
+    config, problems = forms.read_form()
+    draw_data(config, problems)
+    draw_start(config, problems)
+    for title in list(forms.GROUPS)[1:]:
+        st.subheader(title)
+        forms.draw_group(title, problems)
+        if title == "Images":
+            draw_preview(config)
+
+
+def choose_data(folder: str) -> None:
+    """Put a data folder into the form, with the preset that suits it."""
+    st.session_state["form-data"] = folder
+    forms.fill_preset(forms.suggest_preset(folder))
+
+
+def draw_starts() -> None:
+    """Draw the ways to begin: a preset and the built-in data."""
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    preset = str(st.session_state["form-preset"])
+    st.session_state["train-preset"] = preset
+    left.segmented_control(
+        "Preset",
+        list(PRESETS),
+        key="train-preset",
+        on_change=lambda: forms.fill_preset(st.session_state["train-preset"] or preset),
+        help="Fills in every setting below except data and name; change what you like afterwards.",
+    )
+    left.caption(PRESET_HELP[preset])
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        for name in DEMOS:
+            st.button(
+                f"Use the built-in {name}",
+                key=f"use-{name}",
+                icon=":material/dataset:",
+                on_click=lambda name=name: choose_data(str(builtin_folder(name))),
+            )
+
+
+def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
+    """Draw the data's fields and what lies there."""
+    st.subheader("Data")
+    forms.draw_group("Data", problems)
+    if config is not None:
+        st.caption(f":material/folder_open: {services.summarise_data(config)}")
+
+
+def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
+    """Draw the button that starts the run, and the command that does the same."""
+    with st.container(horizontal=True, vertical_alignment="center", key="train-start-row"):
+        started = st.button(
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="train-start",
+            disabled=config is None,
+        )
+        if config is None:
+            names = ", ".join(forms.label_of(field) for field in problems)
+            st.markdown(f":red[Not yet: mend **{names}** first.]")
+        elif config.weights == "imagenet":
+            st.caption(
+                "ImageNet weights are downloaded once (about 100 MB) if they are not on this machine yet."
+            )
+    if config is None:
+        return
+    with st.expander("The same from the command line", icon=":material/terminal:"):
+        st.code(forms.command_line(config), language="bash", wrap_lines=True)
+    if started:
+        try:
+            run = jobs.submit(config, default_root())
+        except (RunError, OSError) as error:
+            st.error(f"The run could not be started: {error}", icon=":material/error:")
+            return
+        st.session_state["train-clear-name"] = (
+            True  # the name is taken now; its widget is drawn, so clear it later
+        )
+        state.choose_run(run)
+        st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
+
+
+def draw_preview(config: TrainConfig | None) -> None:
+    """Show sixteen training images as the network will get them."""
+    st.markdown("**Sixteen training images as the network will get them**")
+    if config is None:
+        st.caption("They are shown once the settings above are right.")
+        return
+    look = TrainConfig.from_dict({field: getattr(config, field) for field in _PREVIEW_FIELDS})
+    try:
+        pictures = services.augmented_images(look)
+    except ValueError as error:
+        st.warning(str(error), icon=":material/broken_image:")
+        return
+    tiles = [Tile(picture, name, alt=f"augmented image of {name}") for name, picture in pictures]
+    show_tiles(tiles, side=110, label="augmented training images")
+    st.caption(
+        f"Cropped, turned, shifted and recoloured by chance as set above, {config.image_size} × {config.image_size} px, "
+        f"from {Path(config.data).name}. Every epoch draws anew."
+    )

@@ -1,0 +1,247 @@
+"""Weak classes: all classes by recall, and for one of them its errors with the reason the network saw."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core import analysis
+from core.runs import Run
+from dashboard import charts, services, state
+from dashboard.gallery import Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.plot import plot
+from dashboard.services import Explained, RunData
+from dashboard.text import escape_markdown, format_interval, format_share
+
+WEAKEST = 25  # classes the chart shows
+ERRORS_PER_PAGE = 6
+EXAMPLES = 6
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Weak classes")
+    run = state.selected_run()
+    if run is None:
+        state.draw_no_run()
+        return
+    table, data = services.read_predictions(run), services.read_data(run)
+    figures = analysis.class_figures(table, data.classes)
+    name = state.get_param("class", data.classes) or str(figures["class"].iloc[0])
+    chart, chosen = st.columns([5, 4], gap="large")
+    with chart:
+        draw_ranking(figures, data, name)
+    with chosen:
+        draw_choice(figures, data, name)
+        draw_finding(figures, table, data, name)
+    draw_errors(run, table, data, name)
+    draw_examples(run, table, data, figures, name)
+    draw_table(figures, data)
+
+
+def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
+    """Draw the weakest classes with their intervals; a click chooses one."""
+    weakest = (
+        figures[figures["support"] > 0]
+        .head(WEAKEST)
+        .assign(name=lambda t: [data.label(c) for c in t["class"]])
+    )
+    by_label = dict(zip(weakest["name"], weakest["class"], strict=True))
+    left_out = len(figures) - len(weakest)
+    plot(
+        charts.class_recall(weakest, highlight=data.label(name)),
+        key="weak-recall",
+        on_click=lambda click: choose_class(by_label[str(click.y)]),
+    )
+    st.caption(
+        "Ranked by the upper end of the interval: a class comes first when even the kind reading of its images is poor. "
+        + (f"The {left_out} stronger classes are in the table below." if left_out else "")
+    )
+
+
+def draw_choice(figures: pd.DataFrame, data: RunData, name: str) -> None:
+    """Offer all classes, weakest first."""
+    st.session_state["weak-class"] = name
+    st.selectbox(
+        "Class (weakest first)",
+        list(figures["class"]),
+        key="weak-class",
+        format_func=data.label,
+        on_change=lambda: choose_class(st.session_state["weak-class"]),
+    )
+
+
+def choose_class(name: str) -> None:
+    """Write the class to the URL."""
+    state.set_params(**{"class": name, "page": state.ANY})
+
+
+def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
+    """Say in figures and words how the class does."""
+    row = figures[figures["class"] == name].iloc[0]
+    if not row["support"]:
+        st.info(
+            "No validation image shows this class, so nothing can be said about it. Add some to val/.",
+            icon=":material/info:",
+        )
+        return
+    cells = st.columns(3)
+    cells[0].metric(
+        "Recall",
+        f"{row['right']} of {row['support']}",
+        help="Validation images of this class that were predicted right.",
+    )
+    cells[1].metric(
+        "95 % interval",
+        format_interval(row["low"], row["high"]),
+        help="Where the true recall lies, by Wilson's formula.",
+    )
+    cells[2].metric("Training images", f"{data.train_counts[name]:,}")
+    st.markdown(describe_class(row, table, data, name))
+
+
+def describe_class(row: pd.Series, table: pd.DataFrame, data: RunData, name: str) -> str:
+    """Return what can be said of a class: what it is taken for, what is taken for it, and how sure that is."""
+    own = escape_markdown(data.label(name))
+    pairs = analysis.most_confused(table)
+    parts = []
+    for column, other, text in (
+        ("true", "predicted", "is taken for"),
+        ("predicted", "true", "is the answer given for"),
+    ):
+        found = pairs[pairs[column] == name].head(3)
+        if not found.empty:
+            listed = ", ".join(
+                f"{escape_markdown(data.label(c))} ({n})"
+                for c, n in zip(found[other], found["count"], strict=True)
+            )
+            parts.append(f"**{own}** {text} {listed}.")
+    if not parts:
+        parts.append(f"**{own}** is confused with nothing.")
+    if row["high"] - row["low"] > 0.4:
+        parts.append(
+            f"{row['support']} images cannot tell more than {format_interval(row['low'], row['high'])}: "
+            "before you act on it, look at the images, or add validation images of this class."
+        )
+    return " ".join(parts)
+
+
+def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None:
+    """Show the class's wrong images, each with the evidence for the predicted and for the true class."""
+    wrong = table[(table["true"] == name) & (table["predicted"] != name)]
+    wrong = wrong.sort_values("confidence", ascending=False, kind="stable")
+    st.subheader(f"Wrong images of {escape_markdown(data.label(name))}")
+    if wrong.empty:
+        st.success("Every validation image of this class is predicted right.", icon=":material/check:")
+        return
+    st.caption(
+        "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class."
+    )
+    page = draw_pager(len(wrong), ERRORS_PER_PAGE, key="weak-page")
+    rows = list(wrong.iloc[page * ERRORS_PER_PAGE : (page + 1) * ERRORS_PER_PAGE].itertuples())
+    found = services.explain_images(run, [r.path for r in rows], [(r.predicted, r.true) for r in rows])
+    cards = [
+        Card(
+            f"Taken for {data.label(row.predicted)}, {format_share(row.confidence)} sure",
+            (f"{row.path} · true class {format_share(row.true_confidence)}",),
+            error_pictures(row.path, row.predicted, row.true, data, explained),
+        )
+        for row, explained in zip(rows, found, strict=True)
+    ]
+    show_cards(cards, label="wrong images with heat maps")
+
+
+def error_pictures(
+    path: str, predicted: str, true: str, data: RunData, explained: Explained | None
+) -> tuple[Tile, ...]:
+    """Return an image and its two heat maps."""
+    if explained is None:
+        return (Tile(None, "image", alt=path),)
+    return (
+        Tile(explained.seen, "As the network sees it", alt=path),
+        Tile(
+            explained.maps[predicted],
+            f"For {data.label(predicted)}",
+            ("predicted",),
+            f"Grad-CAM of {path} for {predicted}",
+        ),
+        Tile(explained.maps[true], f"For {data.label(true)}", ("true",), f"Grad-CAM of {path} for {true}"),
+    )
+
+
+def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.DataFrame, name: str) -> None:
+    """Show right images of the class beside those of a strong one, and what the class looks like in training."""
+    others = figures[(figures["class"] != name) & (figures["right"] > 0)]
+    strong = (
+        str(others.sort_values(["low", "support"], kind="stable")["class"].iloc[-1]) if len(others) else None
+    )
+    columns = st.columns(2, gap="large")
+    for column, title, member in (
+        (columns[0], "Right images of", name),
+        (columns[1], "For contrast, a strong class:", strong),
+    ):
+        if member is None:
+            continue
+        with column:
+            st.subheader(f"{title} {escape_markdown(data.label(member))}")
+            draw_right_images(run, table, member)
+    st.subheader(f"{escape_markdown(data.label(name))} in training")
+    paths = data.train_paths[name][: 2 * EXAMPLES]
+    show_tiles(
+        [Tile(services.thumbnail(data.root / path), path.rsplit("/", 1)[-1], alt=path) for path in paths],
+        side=120,
+        label="training images",
+    )
+
+
+def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
+    """Show images of a class that were predicted right, least sure first, with their heat maps."""
+    right = (
+        table[(table["true"] == name) & (table["predicted"] == name)]
+        .sort_values("confidence", kind="stable")
+        .head(EXAMPLES)
+    )
+    if right.empty:
+        st.info("None of its validation images is predicted right.", icon=":material/info:")
+        return
+    found = services.explain_images(run, list(right["path"]), [(name,)] * len(right))
+    tiles = []
+    for row, explained in zip(right.itertuples(), found, strict=True):
+        caption = f"{format_share(row.confidence)} sure"
+        tiles.append(Tile(explained.seen if explained else None, caption, alt=row.path))
+        tiles.append(
+            Tile(
+                explained.maps[name] if explained else None,
+                "evidence",
+                alt=f"Grad-CAM of {row.path} for {name}",
+            )
+        )
+    show_tiles(tiles, side=110, label=f"right images of {name}")
+
+
+def draw_table(figures: pd.DataFrame, data: RunData) -> None:
+    """Show all classes' figures as a table that can be sorted and saved."""
+    st.subheader("All classes")
+    shown = pd.DataFrame(
+        {
+            "class": [data.label(name) for name in figures["class"]],
+            "images": figures["support"],
+            "right": figures["right"],
+            "recall": figures["recall"] * 100,
+            "95 % interval": [
+                format_interval(low, high) for low, high in zip(figures["low"], figures["high"], strict=True)
+            ],
+            "precision": figures["precision"] * 100,
+            "F1": figures["f1"] * 100,
+            "most often taken for": [data.label(name) if name else "" for name in figures["confused_with"]],
+        }
+    )
+    per_cent = st.column_config.NumberColumn(format="%.0f %%")
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=420,
+        placeholder="–",
+        column_config={"recall": per_cent, "precision": per_cent, "F1": per_cent},
+        alt="Figures of all classes",
+    )
