@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
@@ -30,6 +30,15 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_TURNS = {  # by the EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _VAL_NAMES = ("val", "valid", "validation")
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
@@ -92,12 +101,17 @@ class ImageFolders:
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Return a sort key that puts 2 before 10."""
-    return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part.casefold())
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]
+    """Return a sort key that puts 2 before 10; names that count alike (2 and 02, a and A) keep one order."""
+    parts = (part for part in re.split(r"(\d+)", name) if part)
+    key = [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts]
+    return [*key, (-1, 0, name)]
+
+
+def list_files(root: Path, *, deep: bool = False) -> list[Path]:
+    """Return a folder's files (with `deep` those of its subfolders too) sorted as people count, no system files."""
+    found = root.rglob("*") if deep else root.iterdir()
+    kept = (p for p in found if p.is_file() and not p.name.startswith(".") and p.name.lower() not in _IGNORED)
+    return sorted(kept, key=lambda p: natural_key(p.relative_to(root).as_posix()))
 
 
 def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> ImageFolders:
@@ -121,11 +135,8 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Im
             "Expected one folder a class with its images in it: train/<class>/*."
         )
     train = _collect(root, train_root, classes)
-    empty = (
-        [name for index, name in enumerate(classes) if not any(s.target == index for s in train)]
-        if train
-        else list(classes)
-    )
+    filled = {sample.target for sample in train}
+    empty = [name for index, name in enumerate(classes) if index not in filled]
     if empty:
         raise DataError(f"{train_root}: no images in {_some(empty)}. Add images or remove the folder.")
     val_root = next((root / name for name in _VAL_NAMES if (root / name).is_dir()), None)
@@ -139,7 +150,7 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Im
             )
     test_root = root / "test"
     test = (
-        tuple(str(p.relative_to(root).as_posix()) for p in _files(test_root, deep=True))
+        tuple(p.relative_to(root).as_posix() for p in list_files(test_root, deep=True))
         if test_root.is_dir()
         else ()
     )
@@ -179,7 +190,7 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
                         raise DataError(f"{table}, line {rows.line_num}: needs a label and a name.")
                     names[row["label"].strip()] = row["name"].strip()
         elif mapping.is_file():
-            values = json.loads(mapping.read_text(encoding="utf-8"))
+            values = json.loads(mapping.read_text(encoding="utf-8-sig"))
             if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
                 raise DataError(f"{mapping}: must be one JSON object of label: name.")
             names = values
@@ -197,23 +208,23 @@ def read_image(source: Path | IO[bytes]) -> Image.Image:
         ImageProblem: saying why the file is no usable image.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of what is checked or refused below
-            with Image.open(source, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ImageProblem(
-                        f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read"
-                    )
-                image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
+        with Image.open(source, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageProblem(
+                    f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read"
+                )
+            image.load()
+            return _to_rgb(_turn_upright(image))
     except ImageProblem:
         raise
     except UnidentifiedImageError:
         raise ImageProblem(_why_unidentified(source)) from None
     except Image.DecompressionBombError:
         raise ImageProblem(f"has too many pixels; at most {MAX_PIXELS:,} are read") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = "is cut off or damaged" if "truncated" in str(error) else "is damaged"
+    except Exception as error:  # Pillow raises a dozen kinds on damaged files
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ImageProblem(f"cannot be opened ({error.strerror})") from None
+        reason = "is cut off or damaged" if "truncated" in str(error).lower() else "is damaged"
         raise ImageProblem(f"{reason} ({error})") from None
 
 
@@ -236,8 +247,10 @@ def check_images(
         return None
 
     bad = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for done, result in enumerate(pool.map(check, paths, chunksize=16), start=1):
+    # Pillow warns of what is refused here anyway. The filters are the whole process's: not one for each thread.
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        warnings.simplefilter("ignore")
+        for done, result in enumerate(pool.map(check, paths), start=1):
             if result is not None:
                 bad.append(result)
             if (
@@ -376,8 +389,8 @@ def make_loader(
     table: ImageTable, batches: EpochBatches, *, workers: int, pin_memory: bool
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     """Return a loader of (images (B, 3, S, S) float32, targets (B,) int64) whose workers live on between epochs."""
-    return DataLoader(
-        table,
+    return DataLoader(  # collating turns the int of an item into the batch's tensor
+        table,  # type: ignore[arg-type]
         batch_sampler=batches,
         num_workers=workers,
         pin_memory=pin_memory,
@@ -400,6 +413,7 @@ def choose_workers(asked: int, device_type: str) -> int:
 
 def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # the images were checked; the log is for figures
 
 
 def _mix(seed: int, epoch: int, index: int) -> int:
@@ -411,18 +425,12 @@ def _folders(root: Path) -> list[Path]:
     return [p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
 
 
-def _files(root: Path, *, deep: bool = False) -> list[Path]:
-    found = root.rglob("*") if deep else root.iterdir()
-    kept = (p for p in found if p.is_file() and not p.name.startswith(".") and p.name.lower() not in _IGNORED)
-    return sorted(kept, key=lambda p: natural_key(p.relative_to(root).as_posix()))
-
-
 def _collect(root: Path, split_root: Path, classes: Sequence[str]) -> tuple[Sample, ...]:
     return tuple(
         Sample(path.relative_to(root).as_posix(), target)
         for target, name in enumerate(classes)
         if (split_root / name).is_dir()
-        for path in _files(split_root / name)
+        for path in list_files(split_root / name)
     )
 
 
@@ -446,6 +454,15 @@ def _some(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:8])
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return f"{'class' if len(names) == 1 else 'classes'} {shown}{more}"
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    # ImageOps.exif_transpose also writes the EXIF anew, which fails for photos whose tags have odd types.
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged EXIF, in as many ways as damaged files; the pixels are whole
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
