@@ -21,20 +21,13 @@ def read_predictions(path: Path) -> pd.DataFrame:
         FileNotFoundError: when there is none.
         ValueError: naming the file and the column that is missing.
     """
-    table = pd.read_csv(path, dtype=_Text(), keep_default_na=False)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:
         raise ValueError(f"{path}: the predictions table lacks the column {sorted(missing)[0]}.")
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
     table[numbers] = table[numbers].apply(pd.to_numeric)
     return table
-
-
-class _Text(dict[str, type]):
-    """A dtype mapping that says text for every column: which there are depends on the number of classes."""
-
-    def __missing__(self, key: str) -> type:
-        return str
 
 
 def wilson_interval(

@@ -33,7 +33,9 @@ def build_model(arch: str, classes: int) -> nn.Module:
     """
     if arch not in ARCHS:
         raise ValueError(f"arch must be one of {', '.join(ARCHS)}, got {arch!r}")
-    model: nn.Module = tv_models.get_model(arch, weights=None, num_classes=classes)
+    # Residual branches that begin at zero train from scratch in a fraction of the epochs (P. Goyal et al., "Accurate,
+    # Large Minibatch SGD", 2017, section 5.1); loaded weights replace the zeros.
+    model: nn.Module = tv_models.get_model(arch, weights=None, num_classes=classes, zero_init_residual=True)
     return model
 
 
