@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from core import jobs
@@ -10,6 +12,7 @@ from dashboard import state
 from dashboard.guard import guard
 from dashboard.views import compare, confusion, live, predict, runs, train, weak
 
+HERE = Path(__file__).parent
 # Pages whose content belongs to one run, chosen in the sidebar.
 RUN_PAGES = ("live", "confusion", "weak", "predict")
 STATE_ICONS = {
@@ -24,7 +27,10 @@ STATE_ICONS = {
 
 def main() -> None:
     """Draw the page the URL names."""
-    st.set_page_config(page_title="Weakspot", page_icon=":material/center_focus_strong:", layout="wide")
+    # A picture of our own: Streamlit fetches a material icon for the browser's tab from the network.
+    st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
+    st.html("<style>.stMainBlockContainer { padding-top: 3.25rem; }</style>")
+    st.logo(str(HERE / "logo.svg"), size="large")
     home = st.Page(lambda: open_first_page(pages), title="Weakspot", default=True, visibility="hidden")
     pages = {
         name: st.Page(guard(view), title=title, icon=icon, url_path=name)
@@ -40,7 +46,6 @@ def main() -> None:
     }
     st.session_state["pages"] = pages
     page = st.navigation([home, *pages.values()])
-    st.sidebar.markdown("### Weakspot", help="Find out why some classes are weak, and fix them.")
     if page.url_path in RUN_PAGES:
         draw_run_choice()
     page.run()

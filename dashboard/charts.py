@@ -63,6 +63,8 @@ def training_curves(
     figure = _new_figure(f"{quantity.capitalize()} by {by}", height=CURVE_HEIGHT, revision=f"{quantity} {by}")
     _name_quantity(figure, quantity)
     figure.update_xaxes(title_text=by, rangemode="tozero")
+    if by == "epoch":
+        _tick_whole_epochs(figure, len(epochs) + 1)
     if epochs.empty and steps.empty:
         _write_message(figure, "waiting for the first step")
         return figure
@@ -90,6 +92,8 @@ def training_curves(
             hovertemplate=f"{name.split(',')[0]}, epoch %{{customdata}}: <b>{_value_format(quantity)}</b><extra></extra>",
         )
     _mark_best(figure, epochs[epochs["epoch"] == best_epoch], quantity, by)
+    if quantity == "loss":
+        _limit_range(figure, steps["loss"], epochs["val_loss"])
     return figure
 
 
@@ -100,6 +104,7 @@ def compare_curves(runs: dict[str, pd.DataFrame], *, quantity: EpochColumn) -> g
     figure = _new_figure(f"{COLUMN_TITLES[quantity]} by epoch", height=CURVE_HEIGHT + 40, revision=quantity)
     _name_quantity(figure, kind)
     figure.update_xaxes(title_text="epoch", rangemode="tozero")
+    _tick_whole_epochs(figure, max(map(len, runs.values()), default=0))
     for number, (name, epochs) in enumerate(runs.items()):
         figure.add_scatter(
             x=epochs["epoch"],
@@ -243,6 +248,21 @@ def _new_figure(title: str, *, height: int, revision: str) -> go.Figure:
     return figure
 
 
+def _tick_whole_epochs(figure: go.Figure, epochs: int) -> None:
+    if epochs <= 10:  # more are ticked well by Plotly itself, few also between epochs
+        figure.update_xaxes(dtick=1)
+
+
+def _limit_range(figure: go.Figure, steps: pd.Series, val: pd.Series) -> None:
+    """Keep one early validation loss of many times the others from pressing all curves flat."""
+    if len(steps) < 2:
+        return
+    top = 1.1 * max(float(steps.quantile(0.99)), float(val.median()) if len(val) else 0.0)
+    if len(val) and val.max() > 2 * top:
+        figure.update_yaxes(range=[0, top])
+        figure.update_yaxes(title_text="cross-entropy loss (nats), higher ones cut off")
+
+
 def _write_message(figure: go.Figure, message: str) -> None:
     figure.update_xaxes(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
     figure.update_yaxes(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
@@ -314,7 +334,8 @@ def _matrix_trace(
         hoverongaps=False,
         hovertemplate="true <b>%{y}</b> → predicted <b>%{x}</b><br>%{customdata[0]} of %{customdata[1]} images"
         " (%{customdata[2]} %)<extra></extra>",
-        texttemplate="%{customdata[0]}" if few else None,
+        text=np.where(cells & (counts > 0), counts.astype(str), "").tolist() if few else None,
+        texttemplate="%{text}" if few else None,
         xgap=1 if len(labels) <= 50 else 0,
         ygap=1 if len(labels) <= 50 else 0,
     )

@@ -85,6 +85,9 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         field.name: st.session_state.get(_key(field.name), field.default)
         for field in dataclasses.fields(TrainConfig)
     }
+    empty = {field: "is empty; give a number" for field, value in values.items() if value is None}
+    if empty:
+        return None, empty
     values["weights"] = _read_weights()
     values["name"] = values["name"].strip()
     values["data"] = values["data"].strip()
@@ -100,7 +103,7 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
     """Draw a group's fields; a field's problem stands under it."""
     with st.container(horizontal=True, gap="medium"):
         for field, label in GROUPS[title].items():
-            with st.container(width=_WIDTHS.get(field, 190), gap="xsmall"):
+            with st.container(width=_WIDTHS.get(field, 215), gap="xsmall"):
                 if field == "weights":
                     _draw_weights(label)
                 else:
@@ -140,7 +143,6 @@ def _draw_field(field: str, label: str) -> None:
             format="%d" if whole else "%g",
             key=key,
             help=f"{help_text} From {low:g} to {high:g}.",
-            required=True,
             persist_state="session",
         )
 

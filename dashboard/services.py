@@ -160,10 +160,14 @@ def encode_image(image: Image.Image) -> bytes:
 
 @dataclass(frozen=True)
 class Explained:
-    """One image as the network sees it, and the same under its heat map for each class asked for, as WebP bytes."""
+    """One image as the network sees it, and the same under its heat map for each class asked for, as WebP bytes.
+
+    `blank` names the classes for which the map is zero everywhere: nothing in the image speaks for them.
+    """
 
     seen: bytes
     maps: dict[str, bytes]
+    blank: frozenset[str] = frozenset()
 
 
 def explain_images(run: Run, paths: list[str], classes: list[tuple[str, ...]]) -> list[Explained | None]:
@@ -200,7 +204,8 @@ def explain_image(predictor: Predictor, image: Image.Image, names: tuple[str, ..
         name: encode_image(overlay_map(pixels, heat))
         for name, pixels, heat in zip(names, seen, maps, strict=True)
     }
-    return Explained(encode_image(enlarge(Image.fromarray(seen[0]))), overlays)
+    blank = frozenset(name for name, heat in zip(names, maps, strict=True) if not heat.any())
+    return Explained(encode_image(enlarge(Image.fromarray(seen[0]))), overlays, blank)
 
 
 def enlarge(image: Image.Image, least: int = 192) -> Image.Image:

@@ -54,8 +54,8 @@ def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
     if finding:
         st.warning(finding, icon=":material/trending_up:")
     st.subheader("Log")
-    lines = run.read_log(30)
-    st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None, height=260)
+    lines = run.read_log(14)
+    st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
     if was_active and status.state not in ACTIVE:
         st.rerun()  # draws the page anew without polling
 

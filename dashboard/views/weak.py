@@ -158,14 +158,16 @@ def error_pictures(
     if explained is None:
         return (Tile(None, "image", alt=path),)
     return (
-        Tile(explained.seen, "As the network sees it", alt=path),
-        Tile(
-            explained.maps[predicted],
-            f"For {data.label(predicted)}",
-            ("predicted",),
-            f"Grad-CAM of {path} for {predicted}",
+        Tile(explained.seen, "Seen", ("by the network",), alt=path),
+        *(
+            Tile(
+                explained.maps[name],
+                f"For {data.label(name)}",
+                (f"{role}: no evidence found" if name in explained.blank else role,),
+                f"Grad-CAM of {path} for {name}",
+            )
+            for name, role in ((predicted, "predicted"), (true, "true"))
         ),
-        Tile(explained.maps[true], f"For {data.label(true)}", ("true",), f"Grad-CAM of {path} for {true}"),
     )
 
 
