@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,14 +42,19 @@ def load_imagenet(model: nn.Module, arch: str) -> None:
     """Load torchvision's best ImageNet weights into everything but the head, downloading them once.
 
     Raises:
-        WeightsError: when they are not cached and cannot be downloaded.
+        WeightsError: when they are not cached and cannot be downloaded, or are damaged.
     """
     weights = tv_models.get_model_weights(arch).DEFAULT
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except Exception as error:  # network, disk and file each fail in their own kinds
+        if imagenet_cached(arch):
+            raise WeightsError(
+                f"The ImageNet weights of {arch} at {_imagenet_path(arch)} are damaged ({_reason(error)}). "
+                "Delete the file and start again."
+            ) from None
         raise WeightsError(
             f"The ImageNet weights of {arch} are not on this machine and cannot be downloaded ({_reason(error)}). "
             "Connect to the network and start again, or choose other initial weights: "
@@ -63,8 +67,7 @@ def load_imagenet(model: nn.Module, arch: str) -> None:
 
 def imagenet_cached(arch: str) -> bool:
     """Tell whether the ImageNet weights of a network are on this machine already."""
-    url = tv_models.get_model_weights(arch).DEFAULT.url
-    return (Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]).is_file()
+    return _imagenet_path(arch).is_file()
 
 
 def load_weights_file(model: nn.Module, path: Path) -> None:
@@ -82,12 +85,17 @@ def load_weights_file(model: nn.Module, path: Path) -> None:
     for key in ("model", "state_dict"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
+    ):
         raise WeightsError(f"weights: {path} holds no state dict of a network.")
-    state = {re.sub(r"^(module|_orig_mod)\.", "", key): value for key, value in state.items()}
+    # DataParallel and torch.compile put their own name before each of the network's.
+    state = {re.sub(r"^((module|_orig_mod)\.)+", "", key): value for key, value in state.items()}
     wanted = model.state_dict()
     fits = {k: v for k, v in state.items() if k in wanted and v.shape == wanted[k].shape}
-    missing = [k for k in wanted if k not in fits and not k.startswith("fc.")]
+    # Files of the first PyTorch versions lack BatchNorm's counter, and nothing here reads it.
+    free = re.compile(r"fc\.|.*\.num_batches_tracked$")
+    missing = [k for k in wanted if k not in fits and not free.match(k)]
     if missing:
         raise WeightsError(
             f"weights: {path} is of another network: {len(missing)} tensors do not fit, first {missing[0]}."
@@ -126,6 +134,11 @@ def load_initial_weights(model: nn.Module, arch: str, weights: str, best_of: Cal
         load_weights_file(model, best_of(weights.removeprefix("run:")))
     elif weights != "none":
         load_weights_file(model, Path(weights).expanduser())
+
+
+def _imagenet_path(arch: str) -> Path:
+    url: str = tv_models.get_model_weights(arch).DEFAULT.url
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
 
 
 def _load_but_head(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
