@@ -163,10 +163,7 @@ def test_a_number_outside_its_range_is_refused_and_the_bounds_are_named(field: s
     assert problem.startswith(f"must be from {low:g} to {high:g}, got ")
 
 
-HUGE = 10**400  # more than a float holds
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), HUGE], ids=["nan", "inf", "huge"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400], ids=["nan", "inf", "huge"])
 @pytest.mark.parametrize("field", ["lr", "hflip"])
 def test_a_number_that_is_none_or_endless_is_refused(field: str, value: float) -> None:
     assert problems_of(**{field: value})[field].startswith("must be from ")

@@ -464,7 +464,6 @@ def dirty(tmp_path: Path) -> Path:
 BAD = ["train/a/cut.jpg", "train/a/empty.png", "train/b/huge.png", "val/b/notes.jpg"]
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_the_check_finds_every_bad_file_and_says_why(dirty: Path) -> None:
     folders = data.scan_folders(dirty)
     found = data.check_images(dirty, folders.files)
