@@ -69,7 +69,7 @@ def test_the_preset_demo_needs_no_download() -> None:
 
 def test_a_preset_can_be_changed_in_some_fields() -> None:
     config = from_preset("demo", data="digits", epochs=2)
-    assert (config.epochs, config.image_size) == (2, 64)
+    assert (config.epochs, config.image_size) == (2, 32)
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
@@ -186,6 +186,11 @@ def test_networks_are_resnets_resnexts_and_wide_resnets() -> None:
 
 def test_validation_images_smaller_than_the_networks_are_refused() -> None:
     assert "must be at least image_size (224)" in problems_of(resize_size=223)["resize_size"]
+
+
+def test_single_images_of_32_pixels_are_refused_as_no_network_can_train_on_them() -> None:
+    assert "at least 2" in problems_of(batch_size=1, image_size=32)["batch_size"]
+    assert TrainConfig(data="flowers", batch_size=1, image_size=33).batch_size == 1
 
 
 @pytest.mark.parametrize("name", ["run 1", "-run", ".run", "a/b", "..", "rün", "a\n", "x" * 81])
