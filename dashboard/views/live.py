@@ -42,7 +42,8 @@ def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
     status = jobs.live_status(run)
     epochs, steps = services.read_metrics(run)
     draw_head(run, status)
-    loss, accuracy = st.columns(2)
+    with st.container(key="wide-curves"):
+        loss, accuracy = st.columns(2)
     best = status.best_epoch or None
     with loss:
         figure = charts.training_curves(epochs, steps, quantity="loss", by=by, best_epoch=best)
@@ -62,24 +63,29 @@ def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
 
 def draw_head(run: Run, status: Status) -> None:
     """Draw state, progress and the buttons."""
-    cells = st.columns([2, 3, 2, 2])
-    cells[0].metric(
-        "Epoch", f"{status.epoch} / {status.epochs}" if status.epochs else "–", help="Whole epochs done."
-    )
-    cells[1].metric(
-        "Best validation accuracy",
-        format_best(status).split(",")[0] if status.best_epoch else "–",
-        help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
-    )
-    cells[2].metric("Speed", f"{status.images_per_second:.0f} images/s" if status.images_per_second else "–")
-    if status.state in ACTIVE:
-        cells[3].metric(
-            "Time left",
-            format_duration(status.seconds_left) if status.seconds_left else "–",
-            help="Estimated.",
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Epoch",
+            f"{status.epoch} / {status.epochs}" if status.epochs else "–",
+            help="Whole epochs done.",
+            width="content",
         )
-    else:
-        cells[3].metric("Time taken", format_duration(status.seconds))
+        st.metric(
+            "Best validation accuracy",
+            format_best(status).split(",")[0] if status.best_epoch else "–",
+            help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
+            width="content",
+        )
+        st.metric(
+            "Speed",
+            f"{status.images_per_second:.0f} images/s" if status.images_per_second else "–",
+            width="content",
+        )
+        if status.state in ACTIVE:
+            left = format_duration(status.seconds_left) if status.seconds_left else "–"
+            st.metric("Time left", left, help="Estimated.", width="content")
+        else:
+            st.metric("Time taken", format_duration(status.seconds), width="content")
     if status.state in ACTIVE:
         draw_progress(run, status)
     else:
@@ -122,21 +128,17 @@ def draw_end(run: Run, status: Status) -> None:
     """Say how a run ended and what can be done next."""
     show = {"finished": st.success, "stopped": st.warning}.get(status.state, st.error)
     show(status.message or status.state)
-    buttons = st.columns([1, 1, 1, 3])
     pages = st.session_state["pages"]
-    if status.state != "finished" and buttons[0].button(
-        "Resume", icon=":material/resume:", key="live-resume", width="stretch"
-    ):
-        try_to(jobs.resume, run)
-        st.rerun()
-    if status.best_epoch:
-        query = {"run": run.id}
-        buttons[1].page_link(
-            pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query
-        )
-        buttons[2].page_link(
-            pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
-        )
+    with st.container(horizontal=True):
+        if status.state != "finished" and st.button("Resume", icon=":material/resume:", key="live-resume"):
+            try_to(jobs.resume, run)
+            st.rerun()
+        if status.best_epoch:
+            query = {"run": run.id}
+            st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
+            st.page_link(
+                pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
+            )
 
 
 def try_to(action: Callable[[Run], None], run: Run) -> None:

@@ -93,7 +93,7 @@ def draw_row(row: Row) -> None:
     """Draw one run."""
     status, config = row.status, row.config
     colour, icon = _BADGES[status.state]
-    with st.container(border=True, key=f"run-{row.run.id}"):
+    with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
         name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
         with name:
             st.markdown(f"**{escape_markdown(row.run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}]")
@@ -124,42 +124,27 @@ def draw_row(row: Row) -> None:
 def draw_actions(row: Row) -> None:
     """Draw the buttons a run's state allows."""
     run, status = row.run, row.status
-    buttons = st.columns(3)
-    if buttons[0].button(
-        "", icon=":material/open_in_new:", key=f"open-{run.id}", help="Open this run", width="stretch"
-    ):
-        page = "live" if status.state in ACTIVE or not status.best_epoch else "confusion"
-        state.choose_run(run)
-        st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
-    if status.state in ACTIVE:
-        asked = run.stop_requested()
-        if buttons[1].button(
-            "",
-            icon=":material/stop:",
-            key=f"stop-{run.id}",
-            help="Stop: finish the step and save",
-            disabled=asked,
-            width="stretch",
-        ):
-            jobs.stop(run)
-            st.rerun(scope="fragment")
-    elif (
-        status.state != "finished"
-        and row.config is not None
-        and buttons[1].button(
-            "",
-            icon=":material/resume:",
-            key=f"resume-{run.id}",
-            help="Resume from its last checkpoint",
-            width="stretch",
-        )
-    ):
-        jobs.resume(run)
-        st.rerun()
-    if status.state not in ACTIVE and buttons[2].button(
-        "", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run", width="stretch"
-    ):
-        confirm_delete(run)
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        if st.button("Open", icon=":material/open_in_new:", key=f"open-{run.id}"):
+            page = "live" if status.state in ACTIVE or not status.best_epoch else "confusion"
+            state.choose_run(run)
+            st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
+        if status.state in ACTIVE:
+            asked = run.stop_requested()
+            stop_help = "Finishes the step, saves and ends."
+            if st.button(
+                "Stop", icon=":material/stop:", key=f"stop-{run.id}", help=stop_help, disabled=asked
+            ):
+                jobs.stop(run)
+                st.rerun(scope="fragment")
+            return
+        if status.state != "finished" and row.config is not None:
+            resume_help = "Goes on from its last checkpoint."
+            if st.button("Resume", icon=":material/resume:", key=f"resume-{run.id}", help=resume_help):
+                jobs.resume(run)
+                st.rerun()
+        if st.button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run"):
+            confirm_delete(run)
 
 
 @st.dialog("Delete this run?")

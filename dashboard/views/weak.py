@@ -28,7 +28,8 @@ def render() -> None:
     table, data = services.read_predictions(run), services.read_data(run)
     figures = analysis.class_figures(table, data.classes)
     name = state.get_param("class", data.classes) or str(figures["class"].iloc[0])
-    chart, chosen = st.columns([5, 4], gap="large")
+    with st.container(key="wide-ranking"):
+        chart, chosen = st.columns([5, 4], gap="large")
     with chart:
         draw_ranking(figures, data, name)
     with chosen:
@@ -85,18 +86,21 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
             icon=":material/info:",
         )
         return
-    cells = st.columns(3)
-    cells[0].metric(
-        "Recall",
-        f"{row['right']} of {row['support']}",
-        help="Validation images of this class that were predicted right.",
-    )
-    cells[1].metric(
-        "95 % interval",
-        format_interval(row["low"], row["high"]),
-        help="Where the true recall lies, by Wilson's formula.",
-    )
-    cells[2].metric("Training images", f"{data.train_counts[name]:,}")
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Recall",
+            f"{row['right']} of {row['support']}",
+            help="Validation images of this class that were predicted right.",
+            width="content",
+        )
+        interval = format_interval(row["low"], row["high"])
+        st.metric(
+            "95 % interval",
+            interval,
+            help="Where the true recall lies, by Wilson's formula.",
+            width="content",
+        )
+        st.metric("Training images", f"{data.train_counts[name]:,}", width="content")
     st.markdown(describe_class(row, table, data, name))
 
 
@@ -177,7 +181,8 @@ def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.Data
     strong = (
         str(others.sort_values(["low", "support"], kind="stable")["class"].iloc[-1]) if len(others) else None
     )
-    columns = st.columns(2, gap="large")
+    with st.container(key="wide-examples"):
+        columns = st.columns(2, gap="large")
     for column, title, member in (
         (columns[0], "Right images of", name),
         (columns[1], "For contrast, a strong class:", strong),
