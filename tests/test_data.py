@@ -672,6 +672,13 @@ def test_every_epoch_asks_for_every_image_once_in_another_order() -> None:
     assert orders[0] != orders[1]
 
 
+def test_an_image_left_alone_joins_the_batch_before_in_training() -> None:
+    # Batch normalisation cannot train on a single image of 32 px.
+    assert [len(batch) for batch in EpochBatches(9, 4, seed=3)] == [4, 5]
+    assert len(EpochBatches(9, 4, seed=3)) == 2
+    assert [len(batch) for batch in EpochBatches(9, 4, seed=None)] == [4, 4, 1]
+
+
 def test_the_order_depends_on_the_seed_alone() -> None:
     assert list(EpochBatches(10, 4, seed=3)) == list(EpochBatches(10, 4, seed=3))
     assert list(EpochBatches(10, 4, seed=3)) != list(EpochBatches(10, 4, seed=4))

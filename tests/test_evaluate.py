@@ -84,13 +84,6 @@ def test_the_loss_is_that_of_the_true_class(run: Run) -> None:
     assert (right["confidence"] == right["true_confidence"]).all()
 
 
-def test_evaluating_again_gives_the_same_table(run: Run) -> None:
-    evaluate_run(run)
-    first = run.predictions_path().read_bytes()
-    evaluate_run(run)
-    assert run.predictions_path().read_bytes() == first
-
-
 def test_an_evaluation_that_is_ended_early_leaves_the_earlier_table(run: Run) -> None:
     run.predictions_path().write_text("earlier")
     calls: list[tuple[int, int]] = []
