@@ -33,7 +33,10 @@ def main() -> int:
         )
     for name in DEMOS:
         print(f"Built-in data: {builtin_folder(name).relative_to(ROOT)}", flush=True)
-    environment = dict(os.environ)
+    environment = {
+        "OMP_WAIT_POLICY": "passive",
+        **os.environ,
+    }  # heat maps beside a training: see core/__main__.py
     if options.data is not None:
         environment["WEAKSPOT_DATA"] = str(options.data.expanduser().resolve())
     elif next(iter_runs(default_root()), None) is None:
