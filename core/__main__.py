@@ -25,7 +25,6 @@ from core.config import (
 )
 from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
 
-
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
 # that computes heat maps beside a training took nine times as long. It must be set before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -254,12 +253,10 @@ def _predict(options: argparse.Namespace) -> int:
 def _bar(unit: str) -> Callable[[int, int], bool]:
     from tqdm import tqdm
 
-    bar: tqdm | None = None  # drawn with the first figure: an error before it stands alone
+    bar = tqdm(unit=unit, delay=0.001)  # drawn with the first figure, so that an error before it stands alone
 
     def show(done: int, total: int) -> bool:
-        nonlocal bar
-        if bar is None:
-            bar = tqdm(unit=unit, total=total)
+        bar.total = total
         bar.update(done - bar.n)
         if done == total:
             bar.close()
