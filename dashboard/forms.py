@@ -10,7 +10,7 @@ from typing import get_type_hints
 import streamlit as st
 
 from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help, from_preset
-from core.runs import RunError, default_root, find_run, iter_runs
+from core.runs import default_root, iter_runs
 from dashboard import services
 from dashboard.builtin import is_builtin
 from dashboard.text import escape_markdown
@@ -119,10 +119,7 @@ def command_line(config: TrainConfig) -> str:
     for field in dataclasses.fields(TrainConfig):
         value = getattr(config, field.name)
         if field.name not in ("data", "preset") and value != getattr(preset, field.name):
-            parts += [
-                f"--{field.name.replace('_', '-')}",
-                f"{value:g}" if isinstance(value, float) else str(value),
-            ]
+            parts += [f"--{field.name.replace('_', '-')}", str(value)]
     return shlex.join(parts)
 
 
@@ -153,9 +150,8 @@ def _draw_weights(label: str) -> None:
         help=field_help("weights"), persist_state="session",
     )  # fmt: skip
     if kind == "run":
-        ids = [run.id for run in iter_runs(default_root()) if run.best_path.exists()]
-        if st.session_state.get("form-weights-run") not in ids:
-            st.session_state["form-weights-run"] = ids[0] if ids else None
+        ids = _runs_with_model()
+        st.session_state["form-weights-run"] = _chosen_run(ids)
         st.selectbox("Run", ids, key="form-weights-run", persist_state="session")
     elif kind == "file":
         st.text_input("Path of the weights file", key="form-weights-file", persist_state="session")
@@ -164,8 +160,18 @@ def _draw_weights(label: str) -> None:
 def _read_weights() -> str:
     kind = st.session_state.get("form-weights-kind", "imagenet")
     if kind == "run":
-        return f"run:{st.session_state.get('form-weights-run') or ''}"
+        return f"run:{_chosen_run(_runs_with_model()) or ''}"
     return str(st.session_state.get("form-weights-file", "")).strip() if kind == "file" else str(kind)
+
+
+def _runs_with_model() -> list[str]:
+    return [run.id for run in iter_runs(default_root()) if run.best_path.exists()]
+
+
+def _chosen_run(ids: list[str]) -> str | None:
+    """Return the run chosen for its weights, or the newest before one is; None where no run has a model."""
+    chosen = st.session_state.get("form-weights-run")
+    return chosen if chosen in ids else next(iter(ids), None)
 
 
 def _data_problem(config: TrainConfig) -> dict[str, str]:
@@ -174,15 +180,15 @@ def _data_problem(config: TrainConfig) -> dict[str, str]:
 
 
 def _weights_problem(weights: str) -> dict[str, str]:
-    if weights.startswith("run:"):
-        try:
-            best = find_run(weights.removeprefix("run:"), default_root()).best_path
-        except RunError:
-            return {"weights": "No run has a model yet. Train one first, or choose other weights."}
-        return {} if best.exists() else {"weights": "That run has no model yet."}
-    if weights in ("imagenet", "none") or Path(weights).expanduser().is_file():
+    if weights == "run:":
+        return {"weights": "No run has a model yet. Train one first, or choose other weights."}
+    if weights in ("imagenet", "none") or weights.startswith("run:"):
         return {}
-    return {"weights": f"There is no file {weights}."}
+    try:
+        found = Path(weights).expanduser().is_file()
+    except (OSError, RuntimeError):  # too long, not to be looked at, or no home folder for a ~name
+        found = False
+    return {} if found else {"weights": f"There is no file {weights}."}
 
 
 def _name_problem(name: str) -> dict[str, str]:

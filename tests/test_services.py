@@ -251,7 +251,7 @@ def test_validation_that_is_split_off_is_told(tiny_data: Path) -> None:
     assert str(summary) == "3 classes · 12 training, 6 validation (split off training) and 3 test images"
 
 
-@pytest.mark.parametrize("folder", ["/no/such/folder", "~nobody-of-this-name/pictures", "x" * 5000])
+@pytest.mark.parametrize("folder", ["/no/such/folder", "~nobody-of-this-name/pictures", "x" * 300])
 def test_a_data_folder_that_cannot_be_used_is_a_problem_in_words(folder: str) -> None:
     assert services.summarise_data(TrainConfig(data=folder)).problem
 
