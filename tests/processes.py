@@ -71,7 +71,7 @@ def start(
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def finish(process: subprocess.Popen[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Wait for a started command; it is killed when it takes too long, so that no test leaves one behind."""
     try:
         out, err = process.communicate(timeout=timeout)
@@ -89,7 +89,7 @@ def call(
     return finish(start(*words, root=root, env=env))
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 60) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 180) -> None:
     """Wait until a condition holds; `what` it is goes into the failure's text."""
     end = time.monotonic() + timeout
     while not condition():

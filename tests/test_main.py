@@ -104,7 +104,9 @@ def test_ctrl_c_saves_a_training_run_and_ends_it(story: Story) -> None:
     assert re.fullmatch(
         r"Stopped in epoch \d+ as asked\. Everything is saved; resume goes on from here\.", last
     )
-    assert not any(process.is_running() for process in story.workers_left)
+    left = story.workers_left
+    assert left
+    wait_until(lambda: not any(process.is_running() for process in left), "the loading processes end too", 20)
 
 
 def test_train_prints_the_runs_id_alone_on_stdout(story: Story) -> None:
