@@ -40,7 +40,6 @@ def main() -> None:
     st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
     st.html(STYLE)
     st.logo(str(HERE / "logo.svg"), size="large")
-    home = st.Page(lambda: open_first_page(pages), title="Weakspot", default=True, visibility="hidden")
     pages = {
         name: st.Page(guard(view), title=title, icon=icon, url_path=name)
         for name, view, title, icon in (
@@ -54,6 +53,7 @@ def main() -> None:
         )
     }
     st.session_state["pages"] = pages
+    home = st.Page(guard(lambda: open_first_page(pages)), title="Weakspot", default=True, visibility="hidden")
     page = st.navigation([home, *pages.values()])
     if page.url_path in RUN_PAGES:
         draw_run_choice()

@@ -17,7 +17,7 @@ import streamlit as st
 from PIL import Image
 
 from core import analysis
-from core.runs import Run
+from core.runs import Run, RunError
 from dashboard.guard import NotYet
 
 if TYPE_CHECKING:
@@ -121,7 +121,10 @@ def read_predictions(run: Run) -> pd.DataFrame:
     path = run.predictions_path()
     if not path.exists():
         raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
-    return _read_predictions(path, path.stat().st_mtime_ns)
+    try:
+        return _read_predictions(path, path.stat().st_mtime_ns)
+    except ValueError as error:
+        raise RunError(f"{error} Write it anew: python -m core evaluate {run.id}") from None
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the predictions …")

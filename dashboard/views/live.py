@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import streamlit as st
 
 from core import jobs
 from core.analysis import find_overfitting
-from core.runs import ACTIVE, Run, RunError, Status
+from core.runs import ACTIVE, Run, Status
 from dashboard import charts, services, state
-from dashboard.guard import guard
+from dashboard.guard import guard, try_to
 from dashboard.plot import plot
-from dashboard.text import format_duration
+from dashboard.text import escape_markdown, format_duration
 from dashboard.views.runs import format_best, format_left
 
-POLL = 1.5
+POLL = 2.0
 
 
 def render() -> None:
@@ -57,8 +56,8 @@ def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
     st.subheader("Log")
     lines = run.read_log(14)
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
-    if was_active and status.state not in ACTIVE:
-        st.rerun()  # draws the page anew without polling
+    if was_active != (status.state in ACTIVE):
+        st.rerun()  # draws the page anew, with or without polling
 
 
 def draw_head(run: Run, status: Status) -> None:
@@ -106,45 +105,34 @@ def draw_progress(run: Run, status: Status) -> None:
         share, text="stopping: finishing the step and saving" if stopping else words or "waiting for its turn"
     )
     if not stopping:
-        if button.button(
-            "Stop",
-            icon=":material/stop:",
-            key="live-stop",
-            help="Finishes the step, saves and ends.",
-            width="stretch",
-        ):
-            try_to(jobs.stop, run)
-    elif button.button(
-        "End now",
-        icon=":material/dangerous:",
-        key="live-kill",
-        help="Ends the process at once, without saving.",
-        width="stretch",
-    ):
-        try_to(jobs.kill, run)
+        button.button(
+            "Stop", icon=":material/stop:", key="live-stop", help="Finishes the step, saves and ends.",
+            width="stretch", on_click=try_to, args=(jobs.stop, run),
+        )  # fmt: skip
+    else:
+        button.button(
+            "End now", icon=":material/dangerous:", key="live-kill", help="Ends the process at once, without saving.",
+            width="stretch", on_click=try_to, args=(jobs.kill, run),
+        )  # fmt: skip
 
 
 def draw_end(run: Run, status: Status) -> None:
     """Say how a run ended and what can be done next."""
     show = {"finished": st.success, "stopped": st.warning}.get(status.state, st.error)
-    show(status.message or status.state)
+    show(escape_markdown(status.message or status.state))
     pages = st.session_state["pages"]
     with st.container(horizontal=True):
-        if status.state != "finished" and st.button("Resume", icon=":material/resume:", key="live-resume"):
-            try_to(jobs.resume, run)
-            st.rerun()
+        if status.state != "finished":
+            st.button(
+                "Resume",
+                icon=":material/resume:",
+                key="live-resume",
+                on_click=try_to,
+                args=(jobs.resume, run),
+            )
         if status.best_epoch:
             query = {"run": run.id}
             st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
             st.page_link(
                 pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
             )
-
-
-def try_to(action: Callable[[Run], None], run: Run) -> None:
-    """Do something to a run; what speaks against it is shown as a message."""
-    try:
-        action(run)
-        st.rerun(scope="fragment")
-    except RunError as error:
-        st.toast(str(error), icon=":material/info:")

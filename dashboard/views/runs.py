@@ -14,7 +14,7 @@ from core.config import TrainConfig, from_preset
 from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
 from dashboard import state
 from dashboard.builtin import builtin_folder
-from dashboard.guard import guard
+from dashboard.guard import guard, try_to
 from dashboard.text import escape_markdown, format_accuracy, format_duration
 
 POLL = 2.0
@@ -85,8 +85,8 @@ def draw_list(was_active: bool) -> None:
     )
     for row in rows:
         draw_row(row)
-    if was_active and not any(row.status.state in ACTIVE for row in rows):
-        st.rerun()  # draws the page anew without polling
+    if was_active != any(row.status.state in ACTIVE for row in rows):
+        st.rerun()  # draws the page anew, with or without polling
 
 
 def draw_row(row: Row) -> None:
@@ -112,13 +112,13 @@ def draw_row(row: Row) -> None:
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
         if status.state in ("failed", "crashed"):
-            st.error(status.message, icon=icon)
+            st.error(escape_markdown(status.message), icon=icon)
             lines = row.run.read_log(12)
             if lines:
                 with st.expander("End of the log"):
                     st.code("\n".join(lines), language=None)
         elif status.state in ("queued", "stopped") and status.message:
-            st.caption(status.message)
+            st.caption(escape_markdown(status.message))
 
 
 def draw_actions(row: Row) -> None:
@@ -132,17 +132,17 @@ def draw_actions(row: Row) -> None:
         if status.state in ACTIVE:
             asked = run.stop_requested()
             stop_help = "Finishes the step, saves and ends."
-            if st.button(
-                "Stop", icon=":material/stop:", key=f"stop-{run.id}", help=stop_help, disabled=asked
-            ):
-                jobs.stop(run)
-                st.rerun(scope="fragment")
+            st.button(
+                "Stop", icon=":material/stop:", key=f"stop-{run.id}", help=stop_help, disabled=asked,
+                on_click=try_to, args=(jobs.stop, run),
+            )  # fmt: skip
             return
         if status.state != "finished" and row.config is not None:
             resume_help = "Goes on from its last checkpoint."
-            if st.button("Resume", icon=":material/resume:", key=f"resume-{run.id}", help=resume_help):
-                jobs.resume(run)
-                st.rerun()
+            st.button(
+                "Resume", icon=":material/resume:", key=f"resume-{run.id}", help=resume_help,
+                on_click=try_to, args=(jobs.resume, run),
+            )  # fmt: skip
         if st.button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run"):
             confirm_delete(run)
 
@@ -159,7 +159,7 @@ def confirm_delete(run: Run) -> None:
         try:
             jobs.delete(run)
         except RunError as error:
-            st.error(str(error))
+            st.error(escape_markdown(str(error)))
             return
         st.rerun()
     if no.button("Keep it", width="stretch"):

@@ -14,6 +14,7 @@ from core.runs import RunError, default_root
 from dashboard import forms, services, state
 from dashboard.builtin import builtin_folder
 from dashboard.gallery import Tile, show_tiles
+from dashboard.text import escape_markdown
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
@@ -107,7 +108,8 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         try:
             run = jobs.submit(config, default_root())
         except (RunError, OSError) as error:
-            st.error(f"The run could not be started: {error}", icon=":material/error:")
+            what = escape_markdown(str(error))
+            st.error(f"The run could not be started: {what}", icon=":material/error:")
             return
         st.session_state["train-clear-name"] = (
             True  # the name is taken now; its widget is drawn, so clear it later
@@ -126,11 +128,11 @@ def draw_preview(config: TrainConfig | None) -> None:
     try:
         pictures = services.augmented_images(look)
     except ValueError as error:
-        st.warning(str(error), icon=":material/broken_image:")
+        st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
         return
     tiles = [Tile(picture, name, alt=f"augmented image of {name}") for name, picture in pictures]
     show_tiles(tiles, side=110, label="augmented training images")
     st.caption(
         f"Cropped, turned, shifted and recoloured by chance as set above, {config.image_size} × {config.image_size} px, "
-        f"from {Path(config.data).name}. Every epoch draws anew."
+        f"from {escape_markdown(Path(config.data).name)}. Every epoch draws anew."
     )
