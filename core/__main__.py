@@ -98,8 +98,12 @@ def _add_config_options(parser: argparse.ArgumentParser) -> None:
         text = field_help(field.name).replace("%", "%%")
         if field.name in RANGES:
             text += f" {RANGES[field.name][0]:g} to {RANGES[field.name][1]:g}."
+        option = f"--{field.name.replace('_', '-')}"
+        if hints[field.name] is bool:
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+            continue
         parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
+            option,
             type=hints[field.name],
             choices=CHOICES.get(field.name),
             default=None,

@@ -166,9 +166,7 @@ class TrainingJob:
         seconds_before = self.epoch_seconds
 
         def set_rate(step: int) -> None:
-            rate = optim.rate_at(self.epoch * steps + first + step, total_steps, config)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            optim.set_rate(optimizer, self.epoch * steps + first + step, total_steps, config)
 
         with tqdm(
             total=steps, initial=first, file=self.console, ncols=100, mininterval=1.0, unit="it"

@@ -69,11 +69,11 @@ def test_the_preset_demo_needs_no_download() -> None:
 
 def test_a_preset_can_be_changed_in_some_fields() -> None:
     config = from_preset("demo", data="digits", epochs=2)
-    assert (config.epochs, config.image_size) == (2, 64)
+    assert (config.epochs, config.image_size) == (2, 32)
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"preset: must be one of seed, demo, got 'best'"):
+    with pytest.raises(ConfigError, match=r"preset: must be one of seed, demo, fast, strong, got 'best'"):
         from_preset("best", data="flowers")
 
 
