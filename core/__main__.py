@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO, get_type_hints
+from typing import Any, NoReturn, TextIO, get_type_hints
 
 from core.config import (
     CHOICES,
@@ -23,26 +23,41 @@ from core.config import (
     field_help,
     from_preset,
 )
-from core.runs import Run, RunError, create_run, default_root, find_run, iter_runs
+from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 2 after a one-line error on stderr (1 when a run ended by a stop)."""
+    """Run one command; return 0, or 2 after a one-line error on stderr (1 when a run ended by a stop, 130 on Ctrl-C)."""
     options = build_parser().parse_args(arguments)
     try:
         result: int = options.command(options)
         return result
-    except (RunError, ConfigError, ValueError, FileExistsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except (RunError, ConfigError, ValueError) as error:
+        return _fail(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _fail(describe_os_error(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted", 128 + signal.SIGINT)
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the usage, which names every option there is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="python -m core", description="Weakspot's command line.")
+    parser = _Parser(prog="python -m core", description="Weakspot's command line.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="make a built-in data set")
@@ -118,17 +133,9 @@ def _preset_help() -> str:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from core.demo import make_demo
 
-    with tqdm(unit="image", desc=options.name) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        make_demo(options.name, options.folder, show)
+    make_demo(options.name, options.folder, _bar("images"))
     print(options.folder)
     return 0
 
@@ -136,8 +143,11 @@ def _demo(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     names = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "preset"]
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    changes["data"] = str(Path(changes["data"]).expanduser().resolve())
-    run = create_run(from_preset(options.preset, **changes), default_root())
+    folder = Path(changes["data"]).expanduser().resolve()
+    config = from_preset(options.preset, **{**changes, "data": str(folder)})
+    if not folder.is_dir():  # the commonest slip; it need not leave a failed run behind
+        raise RunError(f"{folder}: there is no such folder.")
+    run = create_run(config, default_root())
     print(run.id, flush=True)
     return _work(run, sys.stderr)
 
@@ -177,16 +187,15 @@ def _work(run: Run, terminal: TextIO | None) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_stop)
+    tell = None if terminal is None else lambda line: print(line, file=terminal, flush=True)
     jobs.claim_process(run)
-    if not jobs.wait_for_turn(run, should_stop=lambda: bool(asked)):
+    if not jobs.wait_for_turn(run, should_stop=lambda: bool(asked), tell=tell):
         return 1
     from core.train import TrainingJob  # torch is loaded only when it is this run's turn
 
     with run.log_path.open("a", encoding="utf-8") as log:
         console = _Tee(log, terminal)
         status = TrainingJob(run, console, should_stop=lambda: bool(asked)).execute()
-    if status.state == "failed" and terminal is not None:
-        raise RunError(status.message)
     return {"finished": 0, "stopped": 1}.get(status.state, 2)
 
 
@@ -242,10 +251,12 @@ def _predict(options: argparse.Namespace) -> int:
 def _bar(unit: str) -> Callable[[int, int], bool]:
     from tqdm import tqdm
 
-    bar = tqdm(unit=unit)
+    bar: tqdm | None = None  # drawn with the first figure: an error before it stands alone
 
     def show(done: int, total: int) -> bool:
-        bar.total = total
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(unit=unit, total=total)
         bar.update(done - bar.n)
         if done == total:
             bar.close()

@@ -19,15 +19,20 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: when there is none.
-        ValueError: naming the file and the column that is missing.
+        ValueError: naming the file and the column that is missing, or what is no number.
     """
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: is no predictions table ({error}).") from None
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:
         raise ValueError(f"{path}: the predictions table lacks the column {sorted(missing)[0]}.")
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
-    table[numbers] = table[numbers].apply(pd.to_numeric)
-    return table
+    try:
+        return table.astype(dict.fromkeys(numbers, np.float64))
+    except ValueError as error:
+        raise ValueError(f"{path}: is no predictions table ({error}).") from None
 
 
 def wilson_interval(
@@ -53,13 +58,22 @@ def format_rate(right: int, count: int) -> str:
     if not count:
         return "no images"
     low, high = wilson_interval(right, count)
-    return f"{right} of {count} right, {right / count:.1%} (95 % interval {float(low):.1%}–{float(high):.1%})"
+    interval = f"{float(low) * 100:.1f}–{float(high) * 100:.1f} %"
+    return f"{right} of {count} right, {right / count * 100:.1f} % (95 % interval {interval})"
 
 
 def confusion_matrix(table: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return counts (C, C) int64: rows are true classes, columns predicted ones, in the order of `classes`."""
-    index = {name: i for i, name in enumerate(classes)}
-    true, predicted = table["true"].map(index).to_numpy(), table["predicted"].map(index).to_numpy()
+    """Return counts (C, C) int64: rows are true classes, columns predicted ones, in the order of `classes`.
+
+    Raises:
+        ValueError: naming a class in the table that is not among `classes`.
+    """
+    names = pd.Index(classes, dtype=str)
+    true, predicted = names.get_indexer(table["true"]), names.get_indexer(table["predicted"])
+    if (unknown := (true < 0) | (predicted < 0)).any():
+        row = table.iloc[int(unknown.argmax())]
+        name = row["predicted"] if row["true"] in names else row["true"]
+        raise ValueError(f"{name!r} is not among the classes")
     counts = np.bincount(true * len(classes) + predicted, minlength=len(classes) ** 2)
     return counts.reshape(len(classes), len(classes)).astype(np.int64)
 
@@ -101,7 +115,7 @@ def most_confused(table: pd.DataFrame) -> pd.DataFrame:
     support = table["true"].value_counts()
     wrong = table[table["true"] != table["predicted"]]
     pairs = wrong.groupby(["true", "predicted"], sort=True).size().rename("count").reset_index()
-    pairs["share"] = pairs["count"] / pairs["true"].map(support)
+    pairs["share"] = pairs["count"] / support.reindex(pairs["true"]).to_numpy()
     return pairs.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True)
 
 
@@ -160,11 +174,8 @@ def find_overfitting(epochs: pd.DataFrame) -> str:
     lowest = int(epochs["val_loss"].to_numpy().argmin())
     last = len(epochs) - 1
     then, now = epochs.iloc[lowest], epochs.iloc[last]
-    if (
-        last - lowest < 2
-        or now["val_loss"] < 1.05 * then["val_loss"]
-        or now["train_loss"] >= then["train_loss"]
-    ):
+    rises = now["val_loss"] >= 1.05 * then["val_loss"] and now["train_loss"] < then["train_loss"]
+    if last - lowest < 2 or not rises:  # so written, a loss that is NaN claims nothing
         return ""
     return (
         f"Overfitting since epoch {int(then['epoch'])}: validation loss rose from {then['val_loss']:.3f} to "

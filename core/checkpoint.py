@@ -61,8 +61,17 @@ def best_values(
 
 
 def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a run's best model in evaluation mode on the CPU, and the other values of its checkpoint."""
+    """Return a run's best model in evaluation mode on the CPU, and the other values of its checkpoint.
+
+    Raises:
+        RunError: when it has none that can be used.
+    """
     values = load_checkpoint(run.best_path)
-    model = build_model(values["arch"], len(values["classes"]))
-    model.load_state_dict(values.pop("model"))
+    try:
+        model = build_model(values["arch"], len(values["classes"]))
+        model.load_state_dict(values.pop("model"))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{run.id}: {run.best_path.name} holds no model that can be built ({error})."
+        ) from None
     return model.eval(), values

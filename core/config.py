@@ -264,6 +264,9 @@ def _find_problems(config: TrainConfig) -> dict[str, str]:
         problems["resize_size"] = (
             f"must be at least image_size ({config.image_size}) or the centre crop pads, got {config.resize_size}"
         )
+    if config.batch_size == 1 and 32 in (config.image_size, config.progressive_from):
+        # The last stage's map is 1×1 then, and batch normalisation cannot train on one value a channel.
+        problems["batch_size"] = "must be at least 2 for images of 32 pixels, got 1"
     return problems or find_conflicts(dataclasses.asdict(config))
 
 

@@ -8,10 +8,12 @@ import json
 import os
 import random
 import re
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -364,16 +366,21 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Yields batches of (epoch, index); the order is a shuffle by seed and epoch, or the table's own.
 
-    `epoch` and `first_batch` are set before each pass; a resumed epoch begins at its `first_batch`.
+    `epoch` and `first_batch` are set before each pass; a resumed epoch begins at its `first_batch`. In a shuffle,
+    an image left over for a last batch of its own joins the batch before: batch normalisation of a single image
+    learns nothing, and fails where the last stage's map is 1×1 (at 32 px).
     """
 
     def __init__(self, count: int, batch_size: int, *, seed: int | None) -> None:
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.epoch = 0
         self.first_batch = 0
+        self._starts = list(range(0, count, batch_size))
+        if seed is not None and count % batch_size == 1 and count > 1:
+            self._starts.pop()
 
     def __len__(self) -> int:
-        return -(-self.count // self.batch_size) - self.first_batch
+        return len(self._starts) - self.first_batch
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         if self.seed is None:
@@ -381,15 +388,28 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         else:
             generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch, -1))
             order = torch.randperm(self.count, generator=generator).tolist()
-        for start in range(self.first_batch * self.batch_size, self.count, self.batch_size):
-            yield [(self.epoch, index) for index in order[start : start + self.batch_size]]
+        bounds = [*self._starts, self.count]
+        for start, end in pairwise(bounds[self.first_batch :]):
+            yield [(self.epoch, index) for index in order[start:end]]
+
+
+class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
+    """A loader that passes a data error on in its own words from its processes too."""
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # type: ignore[override]
+        try:
+            yield from super().__iter__()
+        except DataError as error:
+            # From a process it comes with the whole traceback as its text; the last line is the error itself.
+            last = str(error).strip().splitlines()[-1]
+            raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
 
 
 def make_loader(
     table: ImageTable, batches: EpochBatches, *, workers: int, pin_memory: bool
 ) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     """Return a loader of (images (B, 3, S, S) float32, targets (B,) int64) whose workers live on between epochs."""
-    return DataLoader(  # collating turns the int of an item into the batch's tensor
+    return _Loader(  # collating turns the int of an item into the batch's tensor
         table,  # type: ignore[arg-type]
         batch_sampler=batches,
         num_workers=workers,
@@ -412,6 +432,8 @@ def choose_workers(asked: int, device_type: str) -> int:
 
 
 def _start_worker(_: int) -> None:
+    # A Ctrl-C reaches the whole process group: it is the job's to obey, which still needs the images on their way.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # the images were checked; the log is for figures
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 
 DEMOS = ("digits", "glyphs")
 VERSION = 1  # raise it when the pictures change, so that an old folder is not taken for a new one

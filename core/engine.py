@@ -102,7 +102,7 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
 
 def _has_bf16(device: str) -> bool:
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Emulated bf16 is slower than fp32, so only processors that compute in it count.
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 

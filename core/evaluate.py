@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from core import engine
 from core.checkpoint import load_best
 from core.config import TrainConfig
 from core.data import (
+    BadImage,
     EpochBatches,
     ImageFolders,
     ImageTable,
@@ -19,7 +18,7 @@ from core.data import (
     eval_transforms,
     make_loader,
 )
-from core.runs import Run, RunError
+from core.runs import Run, RunError, write_rows
 
 
 def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:
@@ -55,6 +54,7 @@ def recorded_folders(run: Run) -> ImageFolders:
         splits["val"],
         (),
         record["val_made"],
+        tuple(BadImage(path, reason) for path, reason in record["skipped"]),
     )
 
 
@@ -86,21 +86,21 @@ def write_predictions(
 
     Columns: path, true, predicted, confidence and true_confidence (0..1), loss (nats), then top1…top5 with
     top1_confidence…top5_confidence (fewer where there are fewer classes). Classes are named by folder.
+
+    Raises:
+        RunError: when it cannot be written.
     """
     k = outcome.top_index.shape[1]
     head = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]
     head += [name for i in range(1, k + 1) for name in (f"top{i}", f"top{i}_confidence")]
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(head)
-        for row, sample in enumerate(samples):
-            names = [classes[i] for i in outcome.top_index[row]]
-            confidences = [f"{p:.6f}" for p in outcome.top_prob[row]]
-            pairs = [value for pair in zip(names, confidences, strict=True) for value in pair]
-            own = f"{outcome.true_prob[row]:.6f}", f"{outcome.loss[row]:.6f}"
-            writer.writerow([sample.path, classes[sample.target], names[0], confidences[0], *own, *pairs])
-    draft.replace(path)
+    rows: list[list[str]] = []
+    for number, sample in enumerate(samples):
+        names = [classes[i] for i in outcome.top_index[number]]
+        confidences = [f"{p:.6f}" for p in outcome.top_prob[number]]
+        pairs = [value for pair in zip(names, confidences, strict=True) for value in pair]
+        own = [f"{outcome.true_prob[number]:.6f}", f"{outcome.loss[number]:.6f}"]
+        rows.append([sample.path, classes[sample.target], names[0], confidences[0], *own, *pairs])
+    write_rows(path, head, rows)
 
 
 def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, object]:

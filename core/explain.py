@@ -31,6 +31,10 @@ def explain(model: nn.Module, images: torch.Tensor, targets: list[int]) -> npt.N
     Returns:
         float32 (N, H, W), each map scaled to 0..1 by its own maximum (all 0 where nothing speaks for the class).
 
+    Raises:
+        ValueError: when there are not as many targets as images.
+        IndexError: for a target that is no class.
+
     Source: R. R. Selvaraju et al., "Grad-CAM" (2017), as in pytorch-grad-cam.
     """
     if len(targets) != len(images):
@@ -38,7 +42,11 @@ def explain(model: nn.Module, images: torch.Tensor, targets: list[int]) -> npt.N
     layer = cam_layer(model, images.shape[-1])
     # Parameters need no gradients for a map; the input does, or a frozen backbone would give none.
     inputs = images.detach().clone().requires_grad_(True)
-    with _LOCK, GradCAM(model=model, target_layers=[layer]) as cam:
-        maps = cam(input_tensor=inputs, targets=[ClassifierOutputTarget(t) for t in targets])
-    model.zero_grad(set_to_none=True)
+    with _LOCK:
+        cam = GradCAM(model=model, target_layers=[layer])
+        try:  # its own `with` would swallow an IndexError
+            maps = cam(input_tensor=inputs, targets=[ClassifierOutputTarget(t) for t in targets])
+        finally:
+            cam.activations_and_grads.release()
+            model.zero_grad(set_to_none=True)
     return np.nan_to_num(np.asarray(maps, dtype=np.float32))

@@ -117,37 +117,53 @@ def claim_process(run: Run) -> Status:
     )
 
 
-def wait_for_turn(run: Run, *, should_stop: Callable[[], bool], poll: float = 1.0) -> bool:
+def wait_for_turn(
+    run: Run, *, should_stop: Callable[[], bool], tell: Callable[[str], None] | None = None, poll: float = 1.0
+) -> bool:
     """Wait until no other run trains on this machine and none older waits; False when a stop came first.
 
     On True the run's status is `running`, set under the queue's lock, so that no two runs take the same turn.
+    `tell` gets in words what it waits for, each time that changes, and that it was stopped.
     """
-    root = run.folder.parent
+    root, told = run.folder.parent, ""
     while not (should_stop() or run.stop_requested()):
         with FileLock(root / ".queue.lock"):
             ahead = _runs_ahead(run, root)
             if not ahead:
                 run.write_status(replace(run.read_status(), state="running", phase="starting"))
                 return True
-        names = ", ".join(other.id for other in ahead[:3])
-        run.write_status(replace(run.read_status(), phase="waiting", message=f"Waiting for {names}."))
+        message = f"Waiting for {', '.join(other.id for other in ahead[:3])}."
+        run.write_status(replace(run.read_status(), phase="waiting", message=message))
+        if tell is not None and message != told:
+            tell(message)
+            told = message
         time.sleep(poll)
     run.clear_requests()
+    message = "Stopped before it began."
     run.write_status(
-        replace(run.read_status(), state="stopped", message="Stopped before it began.", ended=time.time())
+        replace(run.read_status(), state="stopped", phase="stopped", message=message, ended=time.time())
     )
+    if tell is not None:
+        tell(message)
     return False
 
 
 def revive_queue(root: Path) -> list[Run]:
     """Launch again the queued runs whose process is gone (the machine was restarted); they had not begun."""
-    revived = []
-    for run in iter_runs(root):
-        status = run.read_status()
-        if status.state == "queued" and status.host == socket.gethostname() and not _is_alive(status):
+    if not _orphans(root):
+        return []
+    # Two pages may ask at once: under the lock the second finds the runs launched already.
+    with FileLock(root / ".queue.lock"):
+        orphans = _orphans(root)
+        for run in orphans:
             launch(run)
-            revived.append(run)
-    return revived
+    return orphans
+
+
+def _orphans(root: Path) -> list[Run]:
+    here = socket.gethostname()
+    statuses = [(run, run.read_status()) for run in iter_runs(root)]
+    return [run for run, s in statuses if s.state == "queued" and s.host == here and not _is_alive(s)]
 
 
 def _runs_ahead(run: Run, root: Path) -> list[Run]:

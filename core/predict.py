@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +14,9 @@ from torch import nn
 
 from core import engine
 from core.checkpoint import load_best
-from core.data import BadImage, ImageProblem, eval_transforms, natural_key, read_image, to_pixels
+from core.data import BadImage, ImageProblem, eval_transforms, list_files, read_image, to_pixels
 from core.explain import explain
-from core.runs import Run, RunError
+from core.runs import Run, RunError, write_rows
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,10 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
+            inside = list_files(path, deep=True)
             if not inside:
                 raise RunError(f"{path}: the folder has no files.")
-            found += sorted(inside, key=lambda p: natural_key(p.as_posix()))
+            found += inside
         elif path.is_file():
             found.append(path)
         else:
@@ -116,7 +113,12 @@ def predict_files(
 
     The names are the files' names and the labels the class folders' names, in the order of `paths`. The file is
     written whole or not at all.
+
+    Raises:
+        RunError: when the hand-in file cannot be written; where its folder is missing, before the work.
     """
+    if not out.parent.is_dir():
+        raise RunError(f"{out}: cannot be written, there is no folder {out.parent}.")
     bad: list[BadImage] = []
     rows: list[tuple[str, str]] = []
     for start in range(0, len(paths), batch_size):
@@ -132,17 +134,3 @@ def predict_files(
             progress(min(start + batch_size, len(paths)), len(paths))
     write_rows(out, ("image_name", "pred_label"), rows)
     return bad
-
-
-def write_rows(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a CSV atomically."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(head)
-            writer.writerows(rows)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise RunError(f"{path}: cannot be written ({error.strerror}).") from None

@@ -278,6 +278,11 @@ def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]
         raise RunError(f"{path}: cannot be written ({error.strerror}).") from None
 
 
+def describe_os_error(error: OSError) -> str:
+    """Return in one line what the system refused, and for which file where it says so."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+
+
 def _row_text(row: dict[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":")) + "\n"
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -21,12 +21,22 @@ from core import data, engine, models, optim
 from core.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.config import TrainConfig
 from core.evaluate import describe_data, recorded_folders, write_predictions
-from core.runs import Run, RunError, Status, find_run, write_text
+from core.runs import Run, RunError, Status, describe_os_error, find_run, write_text
 
 STATUS_EVERY = 0.5  # seconds between writes of the status file
 SAVE_EVERY = 300.0  # seconds between saves inside an epoch
 # What a user can mend is told in one line; anything else also leaves its traceback in train.log.
 KNOWN_ERRORS = (data.DataError, models.WeightsError, RunError, ValueError)
+
+
+class Console(Protocol):
+    """Where the job writes what a terminal shows: a file, a terminal or both."""
+
+    def write(self, text: str, /) -> int:
+        """Write text as it is."""
+
+    def flush(self) -> None:
+        """Hand on what was written."""
 
 
 class Stopped(Exception):
@@ -40,7 +50,7 @@ class TrainingJob:
     is asked after each step, beside the run's own stop request.
     """
 
-    def __init__(self, run: Run, console: TextIO, should_stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool] = lambda: False) -> None:
         self.run, self.console, self._should_stop = run, console, should_stop
         self.config: TrainConfig = run.read_config()
         self.status: Status = run.read_status()
@@ -73,8 +83,11 @@ class TrainingJob:
                 "failed",
                 f"Out of GPU memory. Use a smaller batch_size (now {self.config.batch_size}) or image_size.",
             )
+        except OSError as error:
+            self._end("failed", describe_os_error(error))
         except Exception as error:
-            traceback.print_exc(file=self.console)
+            with self.run.log_path.open("a", encoding="utf-8") as log:  # a terminal gets the line below only
+                traceback.print_exc(file=log)
             self._end(
                 "failed", f"{type(error).__name__}: {error}. The whole error is at the end of train.log."
             )
@@ -101,7 +114,7 @@ class TrainingJob:
         pin = compute.device.type == "cuda"
         loader = data.make_loader(train_table, batches, workers=workers, pin_memory=pin)
         val_loader = data.make_loader(val_table, val_batches, workers=workers, pin_memory=pin)
-        steps = -(-len(folders.train) // config.batch_size)
+        steps = len(batches)  # of a whole epoch, since its first batch is not set yet
         while self.epoch < config.epochs:
             self._write(f"Epoch {self.epoch + 1}/{config.epochs}")
             batches.epoch, batches.first_batch = self.epoch, self.batch
@@ -201,10 +214,7 @@ class TrainingJob:
 
     def _record_step(self, figure: engine.StepFigures, steps: int, rate: float) -> None:
         if not math.isfinite(figure.loss):
-            raise ValueError(
-                f"The loss became {figure.loss} in epoch {self.epoch + 1}, step {self.batch + 1}. "
-                f"Lower the learning rate (lr, now {self.config.lr:g}) or set precision to fp32."
-            )
+            raise ValueError(self._describe_explosion("loss", figure.loss))
         self.batch += 1
         self.step += 1
         self.loss_sum += figure.loss * figure.count
@@ -219,6 +229,13 @@ class TrainingJob:
                 "acc": round(figure.correct / figure.count, 5),
                 "lr": rate,
             }
+        )
+
+    def _describe_explosion(self, what: str, loss: float) -> str:
+        precision = "" if self.config.precision == "fp32" else " or set precision to fp32"
+        return (
+            f"The {what} became {loss} in epoch {self.epoch + 1}, after {self.batch} steps of it. "
+            f"Lower the learning rate (lr, now {self.config.lr:g}){precision}."
         )
 
     def _validate(
@@ -236,6 +253,8 @@ class TrainingJob:
             self._save_last(model, optimizer)
             raise Stopped
         self._val_seconds = time.perf_counter() - begun
+        if not math.isfinite(outcome.loss.mean()):
+            raise ValueError(self._describe_explosion("validation loss", float(outcome.loss.mean())))
         self._write(f"val Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
         self._set(val_count=count)
         return outcome
@@ -350,7 +369,7 @@ class TrainingJob:
             self._written = time.monotonic()
 
     def _end(self, state: str, message: str) -> None:
-        self._write(message)
+        self._write(f"error: {message}" if state == "failed" else message)
         self.run.clear_requests()
         self._set(state=state, phase=state, message=message, ended=time.time(), seconds_left=0.0, force=True)
 

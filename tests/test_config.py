@@ -188,6 +188,11 @@ def test_validation_images_smaller_than_the_networks_are_refused() -> None:
     assert "must be at least image_size (224)" in problems_of(resize_size=223)["resize_size"]
 
 
+def test_single_images_of_32_pixels_are_refused_as_no_network_can_train_on_them() -> None:
+    assert "at least 2" in problems_of(batch_size=1, image_size=32)["batch_size"]
+    assert TrainConfig(data="flowers", batch_size=1, image_size=33).batch_size == 1
+
+
 @pytest.mark.parametrize("name", ["run 1", "-run", ".run", "a/b", "..", "rün", "a\n", "x" * 81])
 def test_a_name_that_is_no_plain_folder_name_is_refused(name: str) -> None:
     assert repr(name) in problems_of(name=name)["name"]

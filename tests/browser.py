@@ -1,0 +1,69 @@
+"""A real Chromium for the browser tests: found, or installed where that is possible (python -m tests.browser)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Quiet, without requests of its own, and startable as root in a container.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium() -> str | None:
+    """Return the path of the machine's Chromium, the one in $WEAKSPOT_CHROMIUM first; None where there is none."""
+    asked = os.environ.get("WEAKSPOT_CHROMIUM")
+    return asked or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the machine's Chromium, else the one Playwright has downloaded."""
+    return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+
+
+def is_usable() -> bool:
+    """Tell whether a browser starts."""
+    try:
+        with sync_playwright() as playwright:
+            launch(playwright).close()
+    except Exception as error:
+        print(f"No browser starts: {str(error).splitlines()[0]}", file=sys.stderr)
+        return False
+    return True
+
+
+def install() -> bool:
+    """Install a Chromium by Playwright's download, else by the system's packages; tell whether one starts then."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    commands = [
+        [sys.executable, "-m", "playwright", "install", *(["--with-deps"] if root else []), "chromium"]
+    ]
+    if root and shutil.which("apt-get"):
+        commands += [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]]
+    for command in commands:
+        print(f"Installing Chromium: {' '.join(command)}", flush=True)
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+        if is_usable():
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    if not (is_usable() or install()):
+        print(
+            "The browser tests need a Chromium: install one and name it in WEAKSPOT_CHROMIUM.",
+            file=sys.stderr,
+        )
+        sys.exit(1 if os.environ.get("CI") == "true" else 0)

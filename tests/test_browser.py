@@ -1,0 +1,469 @@
+"""The whole way in a real browser with a real mouse, on a real training: what a newcomer does, in their order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from core import jobs
+from core.demo import make_demo
+from core.runs import ACTIVE, Run, find_run, iter_runs
+from tests.browser import is_usable, launch
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("runs", "train", "live", "confusion", "weak", "predict", "compare")
+expect.set_options(timeout=30_000)  # ms; a page after a cold start on two busy cores
+
+if not is_usable() and os.environ.get("CI") != "true":
+    pytest.skip("no Chromium starts on this machine", allow_module_level=True)
+
+
+class Dashboard:
+    """A dashboard process with runs of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs = folder / "runs"
+        self.data = folder / "digits"
+        make_demo("digits", self.data)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = (folder / "dashboard.log").open("wb")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "dashboard", "--data", str(self.data), "--port", str(self.port)]
+        environment = {**os.environ, "WEAKSPOT_RUNS": str(self.runs)}
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.2)
+        raise TimeoutError("the dashboard did not answer within a minute")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+    def run(self, name: str) -> Run:
+        return find_run(name, self.runs)
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    server = Dashboard(tmp_path_factory.mktemp("browser"))
+    yield server
+    server.stop()
+    for run in iter_runs(server.runs):
+        jobs.kill(run)
+    server.log.close()
+
+
+@pytest.fixture(scope="module")
+def outside() -> list[str]:
+    """Addresses outside this machine that a page asked for."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def page(dashboard: Dashboard, outside: list[str]) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(30_000)
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((dashboard.url, "data:", "blob:")) else outside.append(r.url),
+        )
+        yield page
+        browser.close()
+
+
+def open_page(page: Page, dashboard: Dashboard, path: str) -> None:
+    page.goto(f"{dashboard.url}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page's script has run to its end."""
+    page.wait_for_timeout(300)
+    expect(page.get_by_test_id("stApp")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=60_000
+    )
+
+
+def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds:.0f} s"
+        page.wait_for_timeout(250)
+
+
+def chart(page: Page, title: str) -> Locator:
+    return page.get_by_role("img", name=title)
+
+
+def points(graph: Locator, name: str) -> int:
+    return int(graph.evaluate("(g, name) => g.data?.find(t => t.name === name)?.x?.length ?? 0", name))
+
+
+def click_cell(page: Page, true: str, predicted: str) -> None:
+    """Move the real mouse to a cell of the matrix and click it."""
+    graph = chart(page, "Confusion matrix")
+    graph.scroll_into_view_if_needed()
+    at = graph.evaluate(
+        """(g, [row, column]) => {
+            const { xaxis, yaxis } = g._fullLayout, box = g.getBoundingClientRect();
+            return [box.left + xaxis._offset + xaxis.d2p(column), box.top + yaxis._offset + yaxis.d2p(row)];
+        }""",
+        [true, predicted],
+    )
+    page.mouse.move(at[0] - 3, at[1] - 3)
+    page.mouse.move(*at)
+    page.wait_for_timeout(200)
+    page.mouse.click(*at)
+
+
+def predictions(run: Run) -> list[dict[str, str]]:
+    with run.predictions_path().open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def gallery(page: Page) -> list[str]:
+    return [str(name) for name in page.locator(".ws-grid img").evaluate_all("all => all.map(i => i.alt)")]
+
+
+def label(name: str) -> str:
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return f"{name} · {words[int(name)]}"
+
+
+def png(colour: str = "white") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (48, 64), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_every_page_without_a_run_names_the_next_step(page: Page, dashboard: Dashboard) -> None:
+    for name in PAGES:
+        open_page(page, dashboard, name)
+        main = page.get_by_test_id("stMain")
+        expect(
+            main.get_by_text(re.compile("Start the demo training|Go to Train|Start training")).first
+        ).to_be_visible()
+
+
+def test_a_wrong_field_gets_its_message_and_holds_the_start_back(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "")
+    expect(page).to_have_url(re.compile("/train"))
+    folder = field(page, "Folder of images")
+    expect(folder).to_have_value(str(dashboard.data))
+    folder.fill("/no/such/folder")
+    folder.press("Enter")
+    expect(page.get_by_text("/no/such/folder: there is no such folder.")).to_be_visible()
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    folder.fill(str(dashboard.data))
+    folder.press("Enter")
+    expect(
+        page.get_by_text("10 classes · 1,200 training, 300 validation and 297 test images")
+    ).to_be_visible()
+    expect(page.get_by_role("button", name="Start training")).to_be_enabled()
+
+
+def test_the_form_shows_sixteen_augmented_images_and_the_command(page: Page) -> None:
+    expect(page.get_by_role("list", name="augmented training images").locator("img")).to_have_count(16)
+    page.get_by_text("The same from the command line").click()
+    expect(page.get_by_text("python -m core train --data")).to_be_visible()
+
+
+def test_the_demo_starts_from_the_form_and_its_curve_grows(page: Page, dashboard: Dashboard) -> None:
+    page.get_by_role("radio", name="demo").click()
+    settle(page)
+    name = field(page, "Name of the run")
+    name.fill("first")
+    name.press("Enter")
+    settle(page)
+    page.get_by_role("button", name="Start training").click()
+    expect(page).to_have_url(re.compile(r"/live\?run=first"))
+    graph = chart(page, "Loss by epoch")
+    wait_until(page, lambda: points(graph, "training, each step") > 2, 90, "the first steps")
+    before = points(graph, "training, each step")
+    wait_until(page, lambda: points(graph, "training, each step") > before, 30, "more steps")
+    expect(page.get_by_text(re.compile(r"training · \d+% · about .* left"))).to_be_visible()
+    expect(page.get_by_text("images/s")).to_be_visible()
+
+
+def test_zoom_is_kept_while_the_curve_grows(page: Page) -> None:
+    graph = chart(page, "Accuracy by epoch")
+    box = graph.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.8, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    zoomed = graph.evaluate("g => [g._fullLayout.xaxis.range, g._fullLayout.yaxis.range]")
+    before = points(graph, "training, each step")
+    wait_until(page, lambda: points(graph, "training, each step") > before + 1, 60, "more steps")
+    assert graph.evaluate("g => [g._fullLayout.xaxis.range, g._fullLayout.yaxis.range]") == zoomed
+
+
+def test_a_page_that_needs_an_epoch_says_so_while_there_is_none(page: Page, dashboard: Dashboard) -> None:
+    if dashboard.run("first").predictions_path().exists():  # a fast machine
+        return
+    open_page(page, dashboard, "confusion?run=first")
+    expect(page.get_by_text("first has no predictions yet")).to_be_visible()
+
+
+def test_the_training_survives_the_dashboards_end(page: Page, dashboard: Dashboard) -> None:
+    dashboard.stop()
+    assert jobs.live_status(dashboard.run("first")).state in ACTIVE
+    dashboard.start()
+    open_page(page, dashboard, "")
+    expect(page).to_have_url(re.compile(r"/live\?run=first"))
+
+
+@pytest.mark.timeout(900)
+def test_the_demo_finishes_with_95_per_cent(page: Page, dashboard: Dashboard) -> None:
+    expect(page.get_by_text(re.compile("Finished: best validation accuracy"))).to_be_visible(timeout=800_000)
+    rows = predictions(dashboard.run("first"))
+    accuracy = sum(row["true"] == row["predicted"] for row in rows) / len(rows)
+    assert accuracy >= 0.95
+    expect(page.get_by_test_id("stMain")).to_contain_text(f"{accuracy * 100:.1f} % (")
+
+
+def test_an_ended_run_is_not_polled(page: Page, dashboard: Dashboard) -> None:
+    frames: list[float] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda _: frames.append(time.monotonic())))
+    open_page(page, dashboard, "live?run=first")
+    page.wait_for_timeout(2000)
+    seen = len(frames)
+    assert seen  # the page itself came this way
+    page.wait_for_timeout(4000)
+    assert len(frames) == seen
+
+
+def test_a_click_on_a_cell_shows_exactly_its_images(page: Page, dashboard: Dashboard) -> None:
+    rows = predictions(dashboard.run("first"))
+    wrong = next(row for row in rows if row["true"] != row["predicted"])
+    true, predicted = wrong["true"], wrong["predicted"]
+    open_page(page, dashboard, "confusion?run=first")
+    expect(chart(page, "Confusion matrix").locator(".heatmaplayer image").first).to_be_visible()
+    click_cell(page, label(true), label(predicted))
+    expect(page).to_have_url(re.compile(rf"true={true}&pred={predicted}"))
+    settle(page)
+    cell = {row["path"] for row in rows if (row["true"], row["predicted"]) == (true, predicted)}
+    assert set(gallery(page)) == cell
+    page.reload()
+    settle(page)
+    assert set(gallery(page)) == cell
+    click_cell(page, label("0"), label("0"))
+    expect(page).to_have_url(re.compile("true=0&pred=0"))
+    settle(page)
+    page.go_back()
+    expect(page).to_have_url(re.compile(rf"true={true}&pred={predicted}"))
+    settle(page)
+    assert set(gallery(page)) == cell
+
+
+def test_the_boxes_and_the_list_of_pairs_lead_to_the_same(page: Page, dashboard: Dashboard) -> None:
+    rows = predictions(dashboard.run("first"))
+    open_page(page, dashboard, "confusion?run=first")
+    page.get_by_role("button", name=re.compile("taken for")).first.click()
+    expect(page).to_have_url(re.compile("true="))
+    settle(page)
+    assert gallery(page)
+    open_page(page, dashboard, "confusion?run=first")
+    page.get_by_role("combobox", name=re.compile("Predicted class")).click()
+    page.get_by_role("option", name=label("3")).click()
+    expect(page).to_have_url(re.compile("pred=3"))
+    settle(page)
+    expect(
+        page.get_by_text(re.compile(rf"{sum(row['predicted'] == '3' for row in rows)} validation images"))
+    ).to_be_visible()
+
+
+def test_weak_classes_shows_two_heat_maps_an_image(page: Page, dashboard: Dashboard) -> None:
+    rows = predictions(dashboard.run("first"))
+    true = next(row["true"] for row in rows if row["true"] != row["predicted"])
+    wrong = {row["path"]: row["predicted"] for row in rows if row["true"] == true != row["predicted"]}
+    open_page(page, dashboard, f"weak?run=first&class={true}")
+    cards = page.locator(".ws-card")
+    expect(cards).to_have_count(min(6, len(wrong)), timeout=60_000)
+    for card in cards.all():
+        seen, for_predicted, for_true = card.locator("img").all()
+        path = seen.get_attribute("alt") or ""
+        assert for_predicted.get_attribute("alt") == f"Grad-CAM of {path} for {wrong[path]}"
+        assert for_true.get_attribute("alt") == f"Grad-CAM of {path} for {true}"
+        assert for_predicted.get_attribute("src") != seen.get_attribute("src")
+    expect(page.get_by_role("heading", name=re.compile("For contrast, a strong class"))).to_be_visible()
+
+
+def test_a_class_is_chosen_by_a_click_in_the_ranking(page: Page) -> None:
+    graph = chart(page, "Recall of classes")
+    graph.scroll_into_view_if_needed()
+    marks = graph.locator(".scatterlayer .point")
+    box = marks.last.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2 - 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    last = graph.evaluate("g => g.data[0].y[g.data[0].y.length - 1]")
+    expect(page).to_have_url(re.compile(f"class={last.split(' ')[0]}"))
+
+
+def test_three_uploads_one_broken_give_two_results_and_one_clear_message(
+    page: Page, dashboard: Dashboard
+) -> None:
+    open_page(page, dashboard, "predict?run=first")
+    digit = next((dashboard.data / "test").iterdir()).read_bytes()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+        [
+            {"name": "digit.png", "mimeType": "image/png", "buffer": digit},
+            {"name": "broken.png", "mimeType": "image/png", "buffer": digit[:200]},
+            {"name": "white.png", "mimeType": "image/png", "buffer": png()},
+        ]
+    )
+    expect(page.locator(".ws-card")).to_have_count(2, timeout=60_000)
+    expect(page.get_by_test_id("stAlert")).to_have_count(1)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("broken.png is cut off or damaged")
+    expect(page.locator(".ws-card").first.locator(".ws-bars .ws-bar")).to_have_count(5)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save 3 results as CSV").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert [row["image_name"] for row in rows] == ["digit.png", "broken.png", "white.png"]
+    assert [bool(row["problem"]) for row in rows] == [False, True, False]
+
+
+def test_a_whole_test_folder_becomes_the_file_to_hand_in(page: Page, dashboard: Dashboard) -> None:
+    page.get_by_role("tab", name="A whole test folder").click()
+    page.get_by_role("button", name="Predict the folder").click()
+    expect(page.get_by_text(re.compile("297 images predicted in"))).to_be_visible(timeout=120_000)
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("Save prediction.csv")).click()
+    lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "image_name,pred_label"
+    assert len(lines) == 298
+
+
+def field(page: Page, name: str) -> Locator:
+    return page.locator(f"input[aria-label='{name}']")
+
+
+def start_small_run(page: Page, dashboard: Dashboard, name: str) -> None:
+    """Start a run of many short epochs from the form."""
+    open_page(page, dashboard, "train")
+    page.get_by_role("radio", name="demo").click()
+    settle(page)
+    fill(page, "Name of the run", name)
+    choose(page, "Network", "resnet18")
+    fill(page, "Epochs", "50")
+    page.get_by_role("button", name="Start training").click()
+    expect(page).to_have_url(re.compile(rf"/live\?run={name}"))
+
+
+def fill(page: Page, name: str, value: str) -> None:
+    box = field(page, name)
+    box.fill(value)
+    box.press("Enter")
+    settle(page)
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    page.get_by_role("combobox", name=re.compile(f"{name}$|, {name}")).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settle(page)
+
+
+def test_a_stop_finishes_the_step_and_saves_and_resume_goes_on(page: Page, dashboard: Dashboard) -> None:
+    start_small_run(page, dashboard, "second")
+    run = dashboard.run("second")
+    wait_until(page, lambda: run.read_status().best_epoch > 0, 120, "the first epoch")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text(re.compile("Stopped in epoch .* Everything is saved"))).to_be_visible(
+        timeout=60_000
+    )
+    stopped = len(run.read_metrics()[0])
+    page.get_by_role("button", name="Resume").click()
+    wait_until(page, lambda: len(run.read_metrics()[0]) > stopped + 5, 90, "more steps")
+
+
+def test_a_killed_trainer_is_shown_as_crashed_with_its_log(page: Page, dashboard: Dashboard) -> None:
+    run = dashboard.run("second")
+    psutil.Process(run.read_status().pid).send_signal(signal.SIGKILL)
+    open_page(page, dashboard, "runs")
+    card = page.locator(".st-key-run-second")
+    expect(card.get_by_text("crashed", exact=True)).to_be_visible(timeout=20_000)
+    card.get_by_text("End of the log").click()
+    expect(card.get_by_text("Epoch 1/50")).to_be_visible()
+
+
+def test_two_runs_are_compared_with_a_test_and_what_differs(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "compare?runs=first,second")
+    graph = chart(page, "Validation accuracy by epoch")
+    expect(graph).to_be_visible()
+    assert {trace["name"] for trace in graph.evaluate("g => g.data.map(t => ({ name: t.name }))")} == {
+        "first",
+        "second",
+    }
+    expect(
+        page.get_by_text(re.compile("No evidence of a difference|is better than|on the same"))
+    ).to_be_visible()
+    expect(page.get_by_role("heading", name="Settings that differ")).to_be_visible()
+
+
+def test_delete_asks_first_and_removes_the_folder(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "runs")
+    card = page.locator(".st-key-run-second")
+    card.get_by_role("button").last.click()
+    page.get_by_role("button", name="Keep it").click()
+    settle(page)
+    assert dashboard.run("second").folder.exists()
+    card.get_by_role("button").last.click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    wait_until(page, lambda: not (dashboard.runs / "second").exists(), 20, "the end of the folder")
+    expect(page.locator(".st-key-run-second")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1440, 900])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_its_window(page: Page, dashboard: Dashboard, width: int, scheme: str) -> None:
+    shots = ROOT / ".test-artifacts"
+    shots.mkdir(exist_ok=True)
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 900})
+    for name in PAGES:
+        open_page(page, dashboard, f"{name}?run=first")
+        page.wait_for_timeout(500)
+        main = page.get_by_test_id("stMain")
+        assert main.evaluate("m => m.scrollWidth <= m.clientWidth + 1"), f"{name} is wider than its window"
+        assert "Traceback" not in main.inner_text()
+        page.screenshot(path=shots / f"{name}-{width}-{scheme}.png")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="light")
+
+
+def test_no_page_asked_for_anything_outside_this_machine(outside: list[str]) -> None:
+    assert outside == []
