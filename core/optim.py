@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from core.config import TrainConfig
+from core.models import HEAD
 from core.schedules import rate_at
 
 # On these every parameter is updated by one kernel: 7 times (SGD) and 6 times (AdamW) as fast on two CPU cores.
 _FUSED_DEVICES = ("cpu", "cuda", "mps")
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig, *, head: str = "fc") -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, config: TrainConfig, *, head: str = HEAD) -> torch.optim.Optimizer:
     """Return the optimizer the config names, over all trainable parameters of a placed model.
 
     Parameters are grouped by whether they decay (norms and biases, which have one axis, do not) and whether they
@@ -37,7 +38,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig, *, head: str = "fc") -
     return ranger
 
 
-def group_parameters(model: nn.Module, config: TrainConfig, *, head: str = "fc") -> list[dict[str, Any]]:
+def group_parameters(model: nn.Module, config: TrainConfig, *, head: str = HEAD) -> list[dict[str, Any]]:
     """Return the trainable parameters in up to four groups: decaying or not, of the backbone or the head."""
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
