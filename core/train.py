@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from core import data, engine, models, optim
+from core import data, engine, features, models, optim
 from core.batches import ImageBatches, Source
 from core.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.config import TrainConfig
@@ -63,6 +63,7 @@ class TrainingJob:
         self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0.0, 0, 0, 0.0
         self.best_acc, self.best_epoch = -1.0, 0
         self._step_seconds, self._val_seconds = 0.0, 0.0
+        self._backbone = ""  # digest of its weights, where only the head is trained
 
     def execute(self) -> Status:
         """Run the job to its end and return its last status; errors end in the status, not in an exception."""
@@ -105,8 +106,10 @@ class TrainingJob:
         self._set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
         learner = make_learner(compute.place_model(self._build_model(len(folders.classes))), config)
+        if config.head_only:
+            self._backbone = features.digest_backbone(learner.network)
         self._restore(learner)
-        source = ImageBatches(folders, config, compute, workers=workers)
+        source = self._open_source(learner, folders, compute, workers)
         while self.epoch < config.epochs and not self._patience_is_out():
             self._write(f"Epoch {self.epoch + 1}/{config.epochs}")
             figures = self._train_epoch(learner, source, compute, len(folders.classes))
@@ -115,6 +118,23 @@ class TrainingJob:
         early = f" Ended early: no better for {config.patience} epochs." if self.epoch < config.epochs else ""
         best = f"best validation accuracy {self.best_acc:.2%} at epoch {self.best_epoch}"
         self._end("finished", f"Finished: {best}.{early}")
+
+    def _open_source(
+        self, learner: Learner, folders: data.ImageFolders, compute: engine.Compute, workers: int
+    ) -> Source:
+        config = self.config
+        if not config.head_only:
+            return ImageBatches(folders, config, compute, workers=workers)
+        self._set(phase="computing features", done=0, total=0, force=True)
+        found = features.load_or_compute(
+            learner.network, folders, config, compute, root=self.run.folder.parent, workers=workers,
+            key=features.features_key(self._backbone, folders.fingerprint(), config, compute),
+            progress=self._count_done,
+        )  # fmt: skip
+        if found is None:
+            raise Interrupted(self._asked())
+        self._write(f"Features of {len(found.train)} training images, {config.feature_views} views each")
+        return features.FeatureBatches(found, folders, config)
 
     def _patience_is_out(self) -> bool:
         since = max(self.best_epoch, self.status.extended_from)
@@ -138,7 +158,7 @@ class TrainingJob:
             f"Data {root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
             f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
         )
-        bad = data.check_images(root, folders.files, progress=self._count_checked)
+        bad = data.check_images(root, folders.files, progress=self._count_done)
         self._check_asked()
         folders = data.drop_bad_images(folders, bad, policy=self.config.bad_images)
         for item in bad:
@@ -146,14 +166,15 @@ class TrainingJob:
         write_text(self.run.folder / "data.json", json.dumps(describe_data(folders, self.config)) + "\n")
         return folders
 
-    def _count_checked(self, done: int, total: int) -> bool:
+    def _count_done(self, done: int, total: int) -> bool:
         self._set(done=done, total=total)
         return not self._asked()
 
     def _build_model(self, classes: int) -> nn.Module:
         config = self.config
         model = models.build_model(config.arch, classes)
-        if not self.run.last_path.exists():
+        # Head-only training saves the head alone, so the rest comes from where it came from at the start.
+        if config.head_only or not self.run.last_path.exists():
             root = self.run.folder.parent
             models.load_initial_weights(
                 model, config.arch, config.weights, lambda name: find_run(name, root).best_path
@@ -306,6 +327,7 @@ class TrainingJob:
             self.run.last_path,
             {
                 **learner.state_dict(),
+                "backbone": self._backbone,
                 "rng": _rng_state(),
                 "progress": {name: getattr(self, name) for name in _PROGRESS},
             },
@@ -317,6 +339,8 @@ class TrainingJob:
             self.run.keep_metrics(step=0, epoch=0)
             return
         values = load_checkpoint(self.run.last_path)
+        if values["backbone"] != self._backbone:
+            raise RunError(f"The initial weights ({self.config.weights}) are not those this run began with.")
         learner.load_state_dict(values)
         _set_rng_state(values["rng"])
         for name, value in values["progress"].items():

@@ -22,23 +22,21 @@ from tests.forks import fork_server
 from tests.processes import TINY, call, finish, make_images, start, train_words, wait_until
 
 Start = Callable[[Run], ForkServerProcess]
-# Three epochs of three steps, saved after each step.
-SAVED_ALWAYS = {"epochs": 3, "save_minutes": 0.0}
+EPOCHS = 3  # of three steps
+SAVED_ALWAYS = {"save_minutes": 0.0}
 COMBINED = {
     "optimizer": "ranger", "lr": 0.01, "head_lr_factor": 3.0, "weight_decay": 0.01, "clip_norm": 1.0,
     "schedule": "cosine", "warmup_epochs": 1, "freeze_epochs": 1, "image_size": 48, "resize_size": 48,
     "progressive_from": 32, "label_smoothing": 0.1, "mixup": 0.2, "cutmix": 1.0, "ema": 0.9, "patience": 3,
+    "workers": 1,
 }  # fmt: skip
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
-    "worker": {"workers": 1},
-    "step": {"schedule": "step", "step_epochs": 1, "weight_decay": 0.01, "clip_norm": 0.5},
     "ranger": {"optimizer": "ranger", "schedule": "onecycle", "lr": 0.01},
     "mixing": {"mixup": 0.4, "cutmix": 1.0, "workers": 1},
     "ema": {"ema": 0.9, "label_smoothing": 0.1},
     "freeze": {"optimizer": "adamw", "freeze_epochs": 2, "head_lr_factor": 10.0},
     "progressive": {"image_size": 64, "resize_size": 64, "progressive_from": 32, "workers": 1},
-    "combined": COMBINED,
 }
 
 
@@ -58,7 +56,7 @@ def launch() -> Iterator[Start]:
 
 
 def make_run(place: Path, name: str, **changes: Any) -> Run:
-    values = {"data": str(place / "data"), "name": name, **TINY, **SAVED_ALWAYS, **changes}
+    values = {"data": str(place / "data"), "name": name, **TINY, "epochs": EPOCHS, **changes}
     return create_run(TrainConfig.from_dict(values), place / "runs")
 
 
@@ -133,7 +131,7 @@ def undisturbed(place: Path, launch: Start) -> Callable[[str], Run]:
 def test_a_run_killed_at_several_steps_ends_bit_for_bit_as_one_that_was_not(
     place: Path, launch: Start, undisturbed: Callable[[str], Run], recipe: str
 ) -> None:
-    killed = make_run(place, f"{recipe}-killed", **RECIPES[recipe])
+    killed = make_run(place, f"{recipe}-killed", **SAVED_ALWAYS, **RECIPES[recipe])
     for step in (random.randint(1, 3), random.randint(4, 8)):
         kill_at(killed, launch, step)
     train_on(killed, launch)
@@ -144,7 +142,7 @@ def test_a_run_killed_at_several_steps_ends_bit_for_bit_as_one_that_was_not(
 def test_a_run_that_is_saved_at_epochs_ends_only_goes_back_to_the_last_of_them(
     place: Path, launch: Start, undisturbed: Callable[[str], Run]
 ) -> None:
-    killed = make_run(place, "seldom", save_minutes=5.0)
+    killed = make_run(place, "seldom")
     kill_at(killed, launch, 5)
     train_on(killed, launch)
     assert any(re.fullmatch(r"Resumed at epoch [23], batch 1", line) for line in killed.read_log(400))
@@ -154,9 +152,9 @@ def test_a_run_that_is_saved_at_epochs_ends_only_goes_back_to_the_last_of_them(
 def test_the_command_line_resumes_a_killed_run_exactly(place: Path, launch: Start) -> None:
     """All that can be combined, with a process that loads the images, by the real commands."""
     root = place / "runs"
-    options = {**COMBINED, **SAVED_ALWAYS, "workers": 1}
-    whole = make_run(place, "whole", **options)
+    whole = make_run(place, "whole", **COMBINED)
     train_on(whole, launch)
+    options = {"epochs": EPOCHS, **COMBINED, **SAVED_ALWAYS}
     process = start(*train_words(place / "data", "by-command", **options), root=root)
     killed = Run(root / "by-command")
     wait_until(lambda: steps_of(killed) >= 4, "four steps are trained")
@@ -181,7 +179,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(
 def test_a_paused_run_says_so_frees_the_machine_and_goes_on_exactly(
     place: Path, launch: Start, undisturbed: Callable[[str], Run]
 ) -> None:
-    run = make_run(place, "paused", save_minutes=5.0)
+    run = make_run(place, "paused")
     process = launch(run)
     wait_until(lambda: steps_of(run) >= 4, "four steps are trained")
     jobs.pause(run)
@@ -196,7 +194,7 @@ def test_a_paused_run_says_so_frees_the_machine_and_goes_on_exactly(
 
 
 def test_the_command_line_pauses_a_run(place: Path, launch: Start) -> None:
-    run = make_run(place, "paused-by-command", epochs=200, save_minutes=5.0)
+    run = make_run(place, "paused-by-command", epochs=200)
     process = launch(run)
     wait_until(lambda: steps_of(run) >= 1, "a step is trained")
     done = call("pause", run.id, root=place / "runs")
@@ -234,7 +232,7 @@ def test_the_command_line_extends_a_finished_run_whose_rate_rises_again(place: P
 
 
 def test_patience_ends_a_run_early_and_begins_anew_when_it_is_extended(place: Path, launch: Start) -> None:
-    run = make_run(place, "impatient", epochs=30, patience=2, lr=1e-8, save_minutes=5.0)
+    run = make_run(place, "impatient", epochs=30, patience=2, lr=1e-8)
     train_on(run, launch)
     status = run.read_status()
     assert status.epoch == status.best_epoch + 2
@@ -287,7 +285,7 @@ def test_a_run_is_not_resumed_without_one_of_its_classes(begun: Run, launch: Sta
 
 
 def test_what_was_resolved_is_stored_with_the_run(undisturbed: Callable[[str], Run]) -> None:
-    environment = undisturbed("worker").read_json("environment.json")
+    environment = undisturbed("mixing").read_json("environment.json")
     assert (environment["compute"], environment["precision"]) == ("cpu, fp32, channels_last", "fp32")
     assert (environment["workers"], environment["threads"]) == (1, 1)
     assert {"device", "python", "torch", "torchvision", "pytorch_optimizer", "numpy"} <= set(environment)
