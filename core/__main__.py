@@ -1,4 +1,4 @@
-"""The command line: `python -m core demo | train | evaluate | predict | runs | stop | resume`."""
+"""The command line: `python -m core demo | train | evaluate | predict | runs | stop | pause | resume`."""
 
 from __future__ import annotations
 
@@ -91,13 +91,23 @@ def build_parser() -> argparse.ArgumentParser:
     runs.add_argument("--json", action="store_true", help="as JSON")
     runs.set_defaults(command=_runs)
 
-    for name, what in (
-        ("stop", "ask a run to finish its step, save and end"),
-        ("resume", "go on with a run here"),
+    for name, ask, what in (
+        ("stop", _stop, "ask a run to finish its step, save and end"),
+        ("pause", _pause, "ask a run to finish its step, save and free the machine until it is resumed"),
     ):
         command = commands.add_parser(name, help=what)
         _add_run(command)
-        command.set_defaults(command={"stop": _stop, "resume": _resume}[name])
+        command.set_defaults(command=ask)
+
+    resume = commands.add_parser("resume", help="go on with a run here, also with one that has finished")
+    _add_run(resume)
+    resume.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="train to N epochs in all; the schedule is drawn anew over them",
+    )
+    resume.set_defaults(command=_resume)
 
     job = commands.add_parser("job")  # what the dashboard launches; not for people, so it has no help
     job.add_argument("folder", type=Path)
@@ -117,8 +127,12 @@ def _add_config_options(parser: argparse.ArgumentParser) -> None:
         text = field_help(field.name).replace("%", "%%")
         if field.name in RANGES:
             text += f" {RANGES[field.name][0]:g} to {RANGES[field.name][1]:g}."
+        option = f"--{field.name.replace('_', '-')}"
+        if hints[field.name] is bool:
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+            continue
         parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
+            option,
             type=hints[field.name],
             choices=CHOICES.get(field.name),
             default=None,
@@ -158,8 +172,7 @@ def _resume(options: argparse.Namespace) -> int:
     from core import jobs
 
     run = find_run(options.run, default_root())
-    jobs.check_resumable(run)
-    run.clear_requests()
+    jobs.reopen(run, options.epochs)
     return _work(run, sys.stderr)
 
 
@@ -169,6 +182,15 @@ def _stop(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
     jobs.stop(run)
     print(f"{run.id}: stop asked for; it finishes its step and saves.")
+    return 0
+
+
+def _pause(options: argparse.Namespace) -> int:
+    from core import jobs
+
+    run = find_run(options.run, default_root())
+    jobs.pause(run)
+    print(f"{run.id}: pause asked for; it finishes its step, saves and frees the machine.")
     return 0
 
 
@@ -198,7 +220,7 @@ def _work(run: Run, terminal: TextIO | None) -> int:
     with run.log_path.open("a", encoding="utf-8") as log:
         console = _Tee(log, terminal)
         status = TrainingJob(run, console, should_stop=lambda: bool(asked)).execute()
-    return {"finished": 0, "stopped": 1}.get(status.state, 2)
+    return {"finished": 0, "stopped": 1, "paused": 1}.get(status.state, 2)
 
 
 class _Tee:

@@ -91,13 +91,16 @@ class ImageFolders:
         """Return the labelled images' paths, relative to the root."""
         return [sample.path for sample in (*self.train, *self.val)]
 
+    def sizes(self) -> dict[str, int]:
+        """Return the size in bytes of each labelled image by its path."""
+        return {path: (self.root / path).stat().st_size for path in self.files}
+
     def fingerprint(self) -> str:
         """Return a digest of classes, file names, file sizes and split: equal on a copy on another machine."""
-        digest = hashlib.sha256(json.dumps(self.classes).encode())
+        digest, sizes = hashlib.sha256(json.dumps(self.classes).encode()), self.sizes()
         for split in (self.train, self.val):
             for sample in split:
-                size = (self.root / sample.path).stat().st_size
-                digest.update(f"{sample.path}\0{sample.target}\0{size}\n".encode())
+                digest.update(f"{sample.path}\0{sample.target}\0{sizes[sample.path]}\n".encode())
             digest.update(b"\0split\0")
         return digest.hexdigest()[:16]
 
@@ -359,7 +362,7 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
         except ImageProblem as problem:
             raise DataError(f"{sample.path} {problem}. It was readable when the run began.") from None
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_mix(self.seed, epoch, index))
+            torch.manual_seed(derive_seed(self.seed, epoch, index))
             return self.transform(image), sample.target
 
 
@@ -386,7 +389,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         if self.seed is None:
             order = list(range(self.count))
         else:
-            generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch, -1))
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch, -1))
             order = torch.randperm(self.count, generator=generator).tolist()
         bounds = [*self._starts, self.count]
         for start, end in pairwise(bounds[self.first_batch :]):
@@ -438,7 +441,11 @@ def _start_worker(_: int) -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # the images were checked; the log is for figures
 
 
-def _mix(seed: int, epoch: int, index: int) -> int:
+def derive_seed(seed: int, epoch: int, index: int) -> int:
+    """Return a seed that depends on all three and differs wherever one of them does.
+
+    Indices from 0 are images; -1 is the order of an epoch; below that, what else an epoch draws.
+    """
     text = f"{seed}/{epoch}/{index}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 

@@ -6,13 +6,17 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
+from core.average import WeightAverage
+
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
+Mix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 TOP = 5
 
 
@@ -40,8 +44,8 @@ class Compute:
         return model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
     def place_images(self, images: torch.Tensor) -> torch.Tensor:
-        """Move images (N, 3, H, W) to the device, in the memory layout chosen."""
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        """Move images (N, 3, H, W) to the device, in the memory layout chosen; features (N, D) have but one layout."""
+        layout = torch.channels_last if self.channels_last and images.ndim == 4 else torch.contiguous_format
         return images.to(device=self.device, memory_format=layout, non_blocking=True)
 
 
@@ -107,6 +111,14 @@ def _has_bf16(device: str) -> bool:
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
+def set_training(model: nn.Module) -> None:
+    """Put a model into training mode, but for normalisation whose weights are frozen: it keeps its statistics too."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.eval()
+
+
 def train_step(
     model: nn.Module,
     images: torch.Tensor,
@@ -114,16 +126,28 @@ def train_step(
     optimizer: torch.optim.Optimizer,
     loss_of: nn.Module,
     compute: Compute,
+    *,
+    mix: Mix | None = None,
+    clip_norm: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Do one optimizer step; return loss () and number right (), both on the device, without waiting for it."""
+    """Do one optimizer step; return loss () and number right (), both on the device, without waiting for it.
+
+    `mix` blends the placed images and labels; right is then who names the label with the largest share.
+    Gradients longer than `clip_norm` are shortened to it; 0 leaves them as they are.
+    """
     images, targets = compute.place_images(images), targets.to(compute.device, non_blocking=True)
+    if mix is not None:
+        images, targets = mix(images, targets)
     with compute.autocast():
         logits = model(images)
         loss = loss_of(logits, targets)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    if clip_norm:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
-    return loss.detach(), (logits.detach().argmax(1) == targets).sum()
+    labels = targets if targets.ndim == 1 else targets.argmax(1)
+    return loss.detach(), (logits.detach().argmax(1) == labels).sum()
 
 
 def train_epoch(
@@ -136,13 +160,17 @@ def train_epoch(
     set_rate: Callable[[int], None],
     on_steps: Callable[[list[StepFigures]], bool],
     report_every: int = 1,
+    mix: Callable[[int, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None = None,
+    clip_norm: float = 0.0,
+    average: WeightAverage | None = None,
 ) -> PassFigures:
     """Train over the batches once.
 
-    `set_rate(step)` is called before each step (from 0). Figures are fetched from the device every `report_every`
-    steps and handed to `on_steps`; when it returns False the pass ends after that step.
+    `set_rate(step)` is called before each step (from 0) and `mix(step, images, targets)` blends its batch. Figures
+    are fetched from the device every `report_every` steps and handed to `on_steps`; when it returns False the pass
+    ends after that step. `average` follows the weights.
     """
-    model.train()
+    set_training(model)
     begun = time.perf_counter()
     loss_sum, correct, count, waiting, going = 0.0, 0, 0, [], True
     batches = iter(batches)
@@ -152,7 +180,13 @@ def train_epoch(
         if batch is not None:
             set_rate(step)
             step += 1
-            waiting.append((step, len(batch[1]), *train_step(model, *batch, optimizer, loss_of, compute)))
+            blend = None if mix is None else partial(mix, step - 1)
+            loss, right = train_step(
+                model, *batch, optimizer, loss_of, compute, mix=blend, clip_norm=clip_norm
+            )
+            waiting.append((step, len(batch[1]), loss, right))
+            if average is not None:
+                average.update(model)
         if waiting and (batch is None or len(waiting) >= report_every):
             figures = _fetch(waiting)
             waiting = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from core import engine
 from core.checkpoint import load_best
@@ -116,5 +117,27 @@ def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, objec
         "skipped": [[item.path, item.reason] for item in folders.skipped],
         "train": [[s.path, folders.classes[s.target]] for s in folders.train],
         "val": [[s.path, folders.classes[s.target]] for s in folders.val],
+        "sizes": folders.sizes(),
         "test_count": len(folders.test),
     }
+
+
+def find_changes(record: Mapping[str, Any], now: ImageFolders) -> str:
+    """Tell in words how a data set differs from a run's record of it (data.json); empty when it does not."""
+    classes = set(record["classes"])
+    sizes: dict[str, int] = record["sizes"]
+    unread = {path for path, _ in record["skipped"]}
+    found = now.sizes()
+    files = {
+        "added": [path for path in found if path not in sizes and path not in unread],
+        "gone": [path for path in sizes if path not in found],
+        "of another size": [path for path in sizes if path in found and sizes[path] != found[path]],
+    }
+    changes = [f"class {name!r} added" for name in now.classes if name not in classes]
+    changes += [f"class {name!r} gone" for name in record["classes"] if name not in now.classes]
+    changes += [
+        f"{len(paths)} {'file' if len(paths) == 1 else 'files'} {what} ({'' if len(paths) == 1 else 'first '}{paths[0]})"
+        for what, paths in files.items()
+        if paths
+    ]
+    return ", ".join(changes)

@@ -50,20 +50,34 @@ def launch(run: Run) -> None:
     # Only the job writes the status from here on, so that no late write of ours can undo one of its own.
 
 
-def resume(run: Run) -> None:
-    """Launch a stopped, failed or crashed run again; it goes on from its last checkpoint. Raises as `check_resumable`."""
-    check_resumable(run)
-    run.clear_requests()
+def resume(run: Run, epochs: int | None = None) -> None:
+    """Launch a run again that has ended; it goes on from its last checkpoint. Raises as `reopen`."""
+    reopen(run, epochs)
     launch(run)
 
 
-def check_resumable(run: Run) -> None:
-    """Raise RunError when a run is active or has finished."""
+def reopen(run: Run, epochs: int | None = None) -> None:
+    """Make a run that has ended ready to go on, to `epochs` in all where that is given.
+
+    Its schedule is that of the new number of epochs from where it stands (see `schedules.rate_at`), and patience
+    begins anew.
+
+    Raises:
+        RunError: when the run is active, or has finished and no further epoch is asked for.
+    """
     status = live_status(run)
     if status.state in ACTIVE:
         raise RunError(f"{run.id} is {status.state} already.")
-    if status.state == "finished":
-        raise RunError(f"{run.id} has finished all its epochs; there is nothing to resume.")
+    if epochs is not None:
+        if epochs <= status.epoch:
+            raise RunError(f"{run.id} has done {status.epoch} epochs already; ask for more than that in all.")
+        run.write_config(replace(run.read_config(), epochs=epochs))
+        run.write_status(replace(run.read_status(), epochs=epochs, extended_from=status.epoch))
+    elif status.state == "finished":
+        raise RunError(
+            f"{run.id} has finished; to go on, say to how many epochs in all (it did {status.epoch})."
+        )
+    run.clear_requests()
 
 
 def live_status(run: Run) -> Status:
@@ -82,10 +96,20 @@ def live_status(run: Run) -> Status:
 
 def stop(run: Run) -> None:
     """Ask a run to finish its step, save and end; raises RunError when it is not active."""
+    _check_active(run)
+    run.request_stop()
+
+
+def pause(run: Run) -> None:
+    """Ask a run to finish its step, save and free the machine; raises RunError when it is not active."""
+    _check_active(run)
+    run.request_pause()
+
+
+def _check_active(run: Run) -> None:
     status = live_status(run)
     if status.state not in ACTIVE:
         raise RunError(f"{run.id} is not running: it is {status.state}.")
-    run.request_stop()
 
 
 def kill(run: Run) -> None:
@@ -120,13 +144,13 @@ def claim_process(run: Run) -> Status:
 def wait_for_turn(
     run: Run, *, should_stop: Callable[[], bool], tell: Callable[[str], None] | None = None, poll: float = 1.0
 ) -> bool:
-    """Wait until no other run trains on this machine and none older waits; False when a stop came first.
+    """Wait until no other run trains on this machine and none older waits; False when a stop or pause came first.
 
     On True the run's status is `running`, set under the queue's lock, so that no two runs take the same turn.
     `tell` gets in words what it waits for, each time that changes, and that it was stopped.
     """
     root, told = run.folder.parent, ""
-    while not (should_stop() or run.stop_requested()):
+    while not (state := "stopped" if should_stop() else run.requested_state()):
         with FileLock(root / ".queue.lock"):
             ahead = _runs_ahead(run, root)
             if not ahead:
@@ -139,10 +163,8 @@ def wait_for_turn(
             told = message
         time.sleep(poll)
     run.clear_requests()
-    message = "Stopped before it began."
-    run.write_status(
-        replace(run.read_status(), state="stopped", phase="stopped", message=message, ended=time.time())
-    )
+    message = f"{state.capitalize()} before it began."
+    run.write_status(replace(run.read_status(), state=state, phase=state, message=message, ended=time.time()))
     if tell is not None:
         tell(message)
     return False

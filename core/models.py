@@ -18,6 +18,7 @@ from torchvision import models as tv_models
 
 # A 224 px image gives 7×7 on the last stage: the least that shows where, not only what.
 MIN_CAM_SIDE = 7
+HEAD = "fc"  # the last layer's name in every network here
 _DOWNLOAD_TIMEOUT = 20.0  # seconds without a byte
 
 
@@ -115,6 +116,18 @@ def cam_layer(model: nn.Module, image_size: int) -> nn.Module:
     stage = model.get_submodule(name)
     assert isinstance(stage, nn.Sequential)
     return stage[-1]
+
+
+def head_of(model: nn.Module) -> nn.Module:
+    """Return a network's last layer, which maps its features (N, D) to logits (N, C)."""
+    return model.get_submodule(HEAD)
+
+
+def freeze_backbone(model: nn.Module, frozen: bool) -> None:
+    """Make everything but the head keep its weights, or learn again."""
+    for name, parameter in model.named_parameters():
+        if not name.startswith(f"{HEAD}."):
+            parameter.requires_grad_(not frozen)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 from core.config import ConfigError, TrainConfig
 
 ACTIVE = ("queued", "running")
-ENDED = ("finished", "stopped", "failed", "crashed")
+ENDED = ("finished", "stopped", "paused", "failed", "crashed")
 
 
 class RunError(RuntimeError):
@@ -46,6 +46,7 @@ class Status:
     best_epoch: int = 0
     best_val_acc: float = 0.0
     val_count: int = 0
+    extended_from: int = 0  # epochs that were done when more were asked for
 
     @property
     def seconds(self) -> float:
@@ -98,6 +99,10 @@ class Run:
             return TrainConfig.from_json((self.folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ConfigError) as error:
             raise RunError(f"{self.id}: config.json cannot be used: {error}") from None
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Write the config atomically."""
+        write_text(self.folder / "config.json", config.to_json())
 
     def read_status(self) -> Status:
         """Read the status as last written; whether its process still lives is `jobs.live_status`' to say."""
@@ -182,9 +187,24 @@ class Run:
         """Tell whether a stop was asked for."""
         return (self.folder / "stop").exists()
 
+    def request_pause(self) -> None:
+        """Ask the job to finish its step, save and free the machine until it is resumed."""
+        (self.folder / "pause").touch()
+
+    def pause_requested(self) -> bool:
+        """Tell whether a pause was asked for."""
+        return (self.folder / "pause").exists()
+
+    def requested_state(self) -> str:
+        """Return the state the job was asked to end in, `stopped` or `paused`; empty when it was not asked."""
+        if self.stop_requested():
+            return "stopped"
+        return "paused" if self.pause_requested() else ""
+
     def clear_requests(self) -> None:
-        """Take back a stop that was asked for."""
-        (self.folder / "stop").unlink(missing_ok=True)
+        """Take back a stop or a pause that was asked for."""
+        for request in ("stop", "pause"):
+            (self.folder / request).unlink(missing_ok=True)
 
 
 def default_root() -> Path:
@@ -202,7 +222,7 @@ def create_run(config: TrainConfig, root: Path) -> Run:
     base = config.name or f"{_slug(Path(config.data).name)}-{config.arch}-{time.strftime('%Y%m%d-%H%M%S')}"
     draft = Run(root / f".new-{os.getpid()}-{time.time_ns()}")
     draft.folder.mkdir()
-    write_text(draft.folder / "config.json", config.to_json())
+    draft.write_config(config)
     draft.write_status(Status(created=time.time(), epochs=config.epochs))
     for number in range(1, 1000):
         target = root / (base if number == 1 else f"{base}-{number}")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,14 +15,18 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from core import data, engine, models, optim
+from core import data, engine, features, models, optim
+from core.batches import ImageBatches, Source
 from core.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.config import TrainConfig
-from core.evaluate import describe_data, recorded_folders, write_predictions
+from core.environment import describe_environment
+from core.evaluate import describe_data, find_changes, recorded_folders, write_predictions
+from core.learner import Learner, make_learner
+from core.mixing import mix_images
 from core.runs import Run, RunError, Status, describe_os_error, find_run, write_text
+from core.schedules import rate_at
 
 STATUS_EVERY = 0.5  # seconds between writes of the status file
-SAVE_EVERY = 300.0  # seconds between saves inside an epoch
 # What a user can mend is told in one line; anything else also leaves its traceback in train.log.
 KNOWN_ERRORS = (data.DataError, models.WeightsError, RunError, ValueError)
 
@@ -39,15 +41,15 @@ class Console(Protocol):
         """Hand on what was written."""
 
 
-class Stopped(Exception):
-    """The stop asked for was obeyed."""
+class Interrupted(Exception):
+    """The stop or pause asked for was obeyed; the text is the state to end in."""
 
 
 class TrainingJob:
     """One training run from its config to its end; make it and call `execute` once.
 
     Everything it learns goes to the run folder; `console` gets what the report's console showed. `should_stop`
-    is asked after each step, beside the run's own stop request.
+    is asked after each step, beside the run's own requests to stop or pause.
     """
 
     def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -61,6 +63,7 @@ class TrainingJob:
         self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0.0, 0, 0, 0.0
         self.best_acc, self.best_epoch = -1.0, 0
         self._step_seconds, self._val_seconds = 0.0, 0.0
+        self._backbone = ""  # digest of its weights, where only the head is trained
 
     def execute(self) -> Status:
         """Run the job to its end and return its last status; errors end in the status, not in an exception."""
@@ -68,14 +71,15 @@ class TrainingJob:
         self._set(state="running", started=started, ended=0.0, message="", force=True)
         try:
             self._train()
-        except Stopped:
+        except Interrupted as interrupted:
             where = (
                 f"in epoch {self.epoch + 1}" if self.epoch < self.config.epochs else "after its last epoch"
             )
             resumable = (
                 " Everything is saved; resume goes on from here." if self.run.last_path.exists() else ""
             )
-            self._end("stopped", f"Stopped {where} as asked.{resumable}")
+            state = str(interrupted)
+            self._end(state, f"{state.capitalize()} {where} as asked.{resumable}")
         except KNOWN_ERRORS as error:
             self._end("failed", str(error))
         except torch.OutOfMemoryError:
@@ -98,64 +102,79 @@ class TrainingJob:
         folders = self._prepare_data()
         compute = engine.choose_compute(config.device, config.precision)
         workers = data.choose_workers(config.workers, compute.device.type)
-        self._describe_environment(compute, workers, folders)
+        self._record_environment(compute, workers, folders)
         self._set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
-        model = self._build_model(len(folders.classes))
-        model = compute.place_model(model)
-        optimizer = optim.make_optimizer(model, config)
-        self._restore(model, optimizer)
-        batches = data.EpochBatches(len(folders.train), config.batch_size, seed=config.seed)
-        train_table = data.ImageTable(folders.root, folders.train, data.train_transforms(config), config.seed)
-        val_table = data.ImageTable(
-            folders.root, folders.val, data.eval_transforms(config.image_size, config.resize_size)
-        )
-        val_batches = data.EpochBatches(len(folders.val), config.batch_size, seed=None)
-        pin = compute.device.type == "cuda"
-        loader = data.make_loader(train_table, batches, workers=workers, pin_memory=pin)
-        val_loader = data.make_loader(val_table, val_batches, workers=workers, pin_memory=pin)
-        steps = len(batches)  # of a whole epoch, since its first batch is not set yet
-        while self.epoch < config.epochs:
+        learner = make_learner(compute.place_model(self._build_model(len(folders.classes))), config)
+        if config.head_only:
+            self._backbone = features.digest_backbone(learner.network)
+        self._restore(learner)
+        source = self._open_source(learner, folders, compute, workers)
+        while self.epoch < config.epochs and not self._patience_is_out():
             self._write(f"Epoch {self.epoch + 1}/{config.epochs}")
-            batches.epoch, batches.first_batch = self.epoch, self.batch
-            figures = self._train_epoch(model, loader, optimizer, compute, steps)
-            outcome = self._validate(model, val_loader, compute, optimizer, len(folders.val))
-            self._finish_epoch(model, optimizer, folders, figures, outcome)
+            figures = self._train_epoch(learner, source, compute, len(folders.classes))
+            outcome = self._validate(learner, source, compute)
+            self._finish_epoch(learner, folders, figures, outcome)
+        early = f" Ended early: no better for {config.patience} epochs." if self.epoch < config.epochs else ""
         best = f"best validation accuracy {self.best_acc:.2%} at epoch {self.best_epoch}"
-        self._end("finished", f"Finished: {best}.")
+        self._end("finished", f"Finished: {best}.{early}")
+
+    def _open_source(
+        self, learner: Learner, folders: data.ImageFolders, compute: engine.Compute, workers: int
+    ) -> Source:
+        config = self.config
+        if not config.head_only:
+            return ImageBatches(folders, config, compute, workers=workers)
+        self._set(phase="computing features", done=0, total=0, force=True)
+        found = features.load_or_compute(
+            learner.network, folders, config, compute, root=self.run.folder.parent, workers=workers,
+            key=features.features_key(self._backbone, folders.fingerprint(), config, compute),
+            progress=self._count_done,
+        )  # fmt: skip
+        if found is None:
+            raise Interrupted(self._asked())
+        self._write(f"Features of {len(found.train)} training images, {config.feature_views} views each")
+        return features.FeatureBatches(found, folders, config)
+
+    def _patience_is_out(self) -> bool:
+        since = max(self.best_epoch, self.status.extended_from)
+        return 0 < self.config.patience <= self.epoch - since
 
     def _prepare_data(self) -> data.ImageFolders:
         self._set(phase="checking images", force=True)
-        if self.run.read_json("data.json"):  # a run that goes on keeps the split and the files it began with
+        root = Path(self.config.data).expanduser().resolve()
+        record = self.run.read_json("data.json")
+        if record:  # a run that goes on keeps the split and the files it began with
             folders = recorded_folders(self.run)
-            missing = [path for path in folders.files if not (folders.root / path).is_file()]
-            if missing:
+            changes = find_changes(record, data.scan_folders(root))
+            if changes:
                 raise data.DataError(
-                    f"{folders.root}: {len(missing)} files this run began with are gone, first {missing[0]}."
+                    f"{root} is not the data set this run began with: {changes}. "
+                    "Put it back as it was, or start a new run."
                 )
             return folders
-        root = Path(self.config.data).expanduser().resolve()
         folders = data.scan_folders(root, val_fraction=self.config.val_fraction, seed=self.config.seed)
         self._write(
             f"Data {root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
             f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
         )
-        bad = data.check_images(root, folders.files, progress=self._count_checked)
-        self._check_stop()
+        bad = data.check_images(root, folders.files, progress=self._count_done)
+        self._check_asked()
         folders = data.drop_bad_images(folders, bad, policy=self.config.bad_images)
         for item in bad:
             self._write(f"Skipped {item.path}: {item.reason}")
         write_text(self.run.folder / "data.json", json.dumps(describe_data(folders, self.config)) + "\n")
         return folders
 
-    def _count_checked(self, done: int, total: int) -> bool:
+    def _count_done(self, done: int, total: int) -> bool:
         self._set(done=done, total=total)
-        return not self._stopping()
+        return not self._asked()
 
     def _build_model(self, classes: int) -> nn.Module:
         config = self.config
         model = models.build_model(config.arch, classes)
-        if not self.run.last_path.exists():
+        # Head-only training saves the head alone, so the rest comes from where it came from at the start.
+        if config.head_only or not self.run.last_path.exists():
             root = self.run.folder.parent
             models.load_initial_weights(
                 model, config.arch, config.weights, lambda name: find_run(name, root).best_path
@@ -166,22 +185,24 @@ class TrainingJob:
         return model
 
     def _train_epoch(
-        self,
-        model: nn.Module,
-        loader: engine.Batches,
-        optimizer: torch.optim.Optimizer,
-        compute: engine.Compute,
-        steps: int,
+        self, learner: Learner, source: Source, compute: engine.Compute, classes: int
     ) -> engine.PassFigures:
-        config, first = self.config, self.batch
-        total_steps = steps * config.epochs
+        config, first, steps = self.config, self.batch, source.steps
+        if config.freeze_epochs:
+            models.freeze_backbone(learner.network, self.epoch < config.freeze_epochs)
         begun = time.perf_counter()
         seconds_before = self.epoch_seconds
 
         def set_rate(step: int) -> None:
-            rate = optim.rate_at(self.epoch * steps + first + step, total_steps, config)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            optim.set_rate(
+                learner.optimizer, self.epoch * steps + first + step, steps * config.epochs, config
+            )
+
+        def mix(step: int, images: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            seed = data.derive_seed(config.seed, self.epoch, -2 - first - step)
+            return mix_images(
+                images, targets, classes=classes, mixup=config.mixup, cutmix=config.cutmix, seed=seed
+            )
 
         with tqdm(
             total=steps, initial=first, file=self.console, ncols=100, mininterval=1.0, unit="it"
@@ -189,34 +210,38 @@ class TrainingJob:
 
             def on_steps(figures: list[engine.StepFigures]) -> bool:
                 for figure in figures:
-                    self._record_step(figure, steps, optimizer.param_groups[0]["lr"])
+                    self._record_step(figure, steps)
                 self.epoch_seconds = seconds_before + time.perf_counter() - begun
                 done = figures[-1].step
                 self._step_seconds = (time.perf_counter() - begun) / done
                 bar.set_postfix_str(f"loss={self.loss_sum / self.seen:.4f}", refresh=False)
                 bar.update(len(figures))
                 self._set_training(steps)
-                if time.monotonic() - self._saved > SAVE_EVERY:
-                    self._save_last(model, optimizer)
-                return not self._stopping()
+                if time.monotonic() - self._saved > 60 * config.save_minutes:
+                    self._save_last(learner)
+                return not self._asked()
 
             if first < steps:
                 result = engine.train_epoch(
-                    model, loader, optimizer, nn.CrossEntropyLoss(), compute,
+                    learner.trained, source.train(self.epoch, first), learner.optimizer,
+                    nn.CrossEntropyLoss(label_smoothing=config.label_smoothing), compute,
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
+                    mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
+                    average=learner.average,
                 )  # fmt: skip
                 if result.ended_early:
-                    self._save_last(model, optimizer)
-                    raise Stopped
+                    self._save_last(learner)
+                    raise Interrupted(self._asked())
         figures = engine.PassFigures(
             self.loss_sum / self.seen, self.correct / self.seen, self.seen, self.epoch_seconds
         )
         self._write(f"train Loss: {figures.loss:.4f} Acc: {figures.accuracy:.4f}")
         return figures
 
-    def _record_step(self, figure: engine.StepFigures, steps: int, rate: float) -> None:
+    def _record_step(self, figure: engine.StepFigures, steps: int) -> None:
         if not math.isfinite(figure.loss):
             raise ValueError(self._describe_explosion("loss", figure.loss))
+        rate = rate_at(self.epoch * steps + self.batch, steps * self.config.epochs, self.config)
         self.batch += 1
         self.step += 1
         self.loss_sum += figure.loss * figure.count
@@ -240,31 +265,25 @@ class TrainingJob:
             f"Lower the learning rate (lr, now {self.config.lr:g}){precision}."
         )
 
-    def _validate(
-        self,
-        model: nn.Module,
-        loader: engine.Batches,
-        compute: engine.Compute,
-        optimizer: torch.optim.Optimizer,
-        count: int,
-    ) -> engine.Outcome:
+    def _validate(self, learner: Learner, source: Source, compute: engine.Compute) -> engine.Outcome:
         self._set(phase="validating", force=True)
         begun = time.perf_counter()
-        outcome = engine.evaluate(model, loader, compute, on_batch=lambda _: not self._stopping())
+        outcome = engine.evaluate(
+            learner.judged, source.validate(), compute, on_batch=lambda _: not self._asked()
+        )
         if outcome is None:
-            self._save_last(model, optimizer)
-            raise Stopped
+            self._save_last(learner)
+            raise Interrupted(self._asked())
         self._val_seconds = time.perf_counter() - begun
         if not math.isfinite(outcome.loss.mean()):
             raise ValueError(self._describe_explosion("validation loss", float(outcome.loss.mean())))
         self._write(f"val Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
-        self._set(val_count=count)
+        self._set(val_count=len(outcome.target))
         return outcome
 
     def _finish_epoch(
         self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        learner: Learner,
         folders: data.ImageFolders,
         figures: engine.PassFigures,
         outcome: engine.Outcome,
@@ -277,7 +296,7 @@ class TrainingJob:
             self.best_acc, self.best_epoch = val_acc, self.epoch
             write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)
             values = best_values(
-                model, arch=config.arch, classes=folders.classes, display=folders.display,
+                learner.judged_network(), arch=config.arch, classes=folders.classes, display=folders.display,
                 image_size=config.image_size, resize_size=config.resize_size, epoch=self.epoch, val_acc=val_acc,
             )  # fmt: skip
             save_checkpoint(self.run.best_path, values)
@@ -300,50 +319,38 @@ class TrainingJob:
             }
         )
         self.batch, self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0, 0.0, 0, 0, 0.0
-        self._save_last(model, optimizer)
+        self._save_last(learner)
         self._set(best_epoch=self.best_epoch, best_val_acc=self.best_acc, epoch=self.epoch, force=True)
 
-    def _save_last(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def _save_last(self, learner: Learner) -> None:
         save_checkpoint(
             self.run.last_path,
             {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "torch_rng": torch.get_rng_state(),
+                **learner.state_dict(),
+                "backbone": self._backbone,
+                "rng": _rng_state(),
                 "progress": {name: getattr(self, name) for name in _PROGRESS},
             },
         )
         self._saved = time.monotonic()
 
-    def _restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def _restore(self, learner: Learner) -> None:
         if not self.run.last_path.exists():
             self.run.keep_metrics(step=0, epoch=0)
             return
         values = load_checkpoint(self.run.last_path)
-        model.load_state_dict(values["model"])
-        optimizer.load_state_dict(values["optimizer"])
-        torch.set_rng_state(values["torch_rng"])
+        if values["backbone"] != self._backbone:
+            raise RunError(f"The initial weights ({self.config.weights}) are not those this run began with.")
+        learner.load_state_dict(values)
+        _set_rng_state(values["rng"])
         for name, value in values["progress"].items():
             setattr(self, name, value)
         self.run.keep_metrics(step=self.step, epoch=self.epoch)
         self._write(f"Resumed at epoch {self.epoch + 1}, batch {self.batch + 1}")
 
-    def _describe_environment(
-        self, compute: engine.Compute, workers: int, folders: data.ImageFolders
-    ) -> None:
-        device = (
-            torch.cuda.get_device_name()
-            if compute.device.type == "cuda"
-            else platform.processor() or platform.machine()
-        )
-        environment: dict[str, Any] = {
-            "compute": str(compute),
-            "device": device,
-            "threads": torch.get_num_threads(),
-            "workers": workers,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchvision": version("torchvision"),
+    def _record_environment(self, compute: engine.Compute, workers: int, folders: data.ImageFolders) -> None:
+        environment = {
+            **describe_environment(compute, workers),
             "data_fingerprint": folders.fingerprint(),
         }
         write_text(self.run.folder / "environment.json", json.dumps(environment, indent=2) + "\n")
@@ -379,14 +386,27 @@ class TrainingJob:
         self.console.write(line + "\n")
         self.console.flush()
 
-    def _stopping(self) -> bool:
-        return self._should_stop() or self.run.stop_requested()
+    def _asked(self) -> str:
+        """Return the state to end in when a stop or pause was asked for, else nothing."""
+        return "stopped" if self._should_stop() else self.run.requested_state()
 
-    def _check_stop(self) -> None:
-        if self._stopping():
-            raise Stopped
+    def _check_asked(self) -> None:
+        if state := self._asked():
+            raise Interrupted(state)
 
 
 _PROGRESS = (
     "epoch", "batch", "step", "loss_sum", "correct", "seen", "epoch_seconds", "best_acc", "best_epoch",
 )  # fmt: skip
+
+
+def _rng_state() -> dict[str, Any]:
+    # Batches, augmentation and blends have seeds of their own; these are for whatever else draws.
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"torch": torch.get_rng_state(), "cuda": cuda}
+
+
+def _set_rng_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -14,7 +14,7 @@ from core.config import CHOICES, TrainConfig
 
 TOTAL = 101
 # Rates at which each optimizer gets somewhere in a few steps; for one not named here the default holds.
-RATES = {"sgd": 0.05}
+RATES = {"sgd": 0.05, "ranger": 0.1}
 
 
 @pytest.fixture(autouse=True, scope="module")

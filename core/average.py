@@ -1,0 +1,43 @@
+"""The running average of a model's weights (EMA), which is often better than the weights of any one step."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class WeightAverage:
+    """An exponential moving average of a model's weights and normalisation statistics, as a model of its own.
+
+    The decay starts low, min(decay, (1 + n) / (10 + n)) at update n, so that a short run forgets its first weights
+    too (the rule of TensorFlow's ExponentialMovingAverage). Source: B. T. Polyak and A. B. Juditsky, "Acceleration of
+    Stochastic Approximation by Averaging" (1992).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model).requires_grad_(False)
+        self.decay, self.updates = decay, 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move the average towards the model's weights by one step."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        ours, theirs = list(self.model.state_dict().values()), list(model.state_dict().values())
+        floats = [i for i, value in enumerate(ours) if value.is_floating_point()]
+        torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - decay)
+        for mine, value in zip(ours, theirs, strict=True):
+            if not mine.is_floating_point():  # BatchNorm's counter of batches
+                mine.copy_(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that `load_state_dict` needs to go on exactly."""
+        return {"model": self.model.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.model.load_state_dict(values["model"])
+        self.updates = values["updates"]

@@ -1,0 +1,59 @@
+"""Where a run's batches come from: images through the transforms, at the size of the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from core import data
+from core.config import TrainConfig
+from core.engine import Batches, Compute
+from core.schedules import size_at
+
+
+class Source(Protocol):
+    """Gives the batches of a run; `steps` are those of a whole epoch."""
+
+    steps: int
+
+    def train(self, epoch: int, first_batch: int = 0) -> Batches:
+        """Return the training batches of an epoch (0-based) from one on; the same whenever it is asked."""
+
+    def validate(self) -> Batches:
+        """Return the validation batches, in the order of the validation images."""
+
+
+class ImageBatches:
+    """A run's images, loaded by processes that live on between epochs of the same image size."""
+
+    def __init__(
+        self, folders: data.ImageFolders, config: TrainConfig, compute: Compute, *, workers: int
+    ) -> None:
+        self._folders, self._config = folders, config
+        self._workers, self._pin = workers, compute.device.type == "cuda"
+        self._order = data.EpochBatches(len(folders.train), config.batch_size, seed=config.seed)
+        self.steps = len(self._order)  # of a whole epoch, since its first batch is not set yet
+        self._size = 0
+        self._train: Batches | None = None
+        transform = data.eval_transforms(config.image_size, config.resize_size)
+        table = data.ImageTable(folders.root, folders.val, transform)
+        order = data.EpochBatches(len(folders.val), config.batch_size, seed=None)
+        self._val = data.make_loader(table, order, workers=workers, pin_memory=self._pin)
+
+    def train(self, epoch: int, first_batch: int = 0) -> Batches:
+        """Return the training batches of an epoch (0-based) from one on; the same whenever it is asked."""
+        self._order.epoch, self._order.first_batch = epoch, first_batch
+        size = size_at(epoch, self._config)
+        if self._train is None or size != self._size:
+            self._train, self._size = self._make_loader(size), size
+        return self._train
+
+    def validate(self) -> Batches:
+        """Return the validation batches, in the order of the validation images."""
+        return self._val
+
+    def _make_loader(self, size: int) -> Batches:
+        sized = replace(self._config, image_size=size, progressive_from=0)
+        transform = data.train_transforms(sized)
+        table = data.ImageTable(self._folders.root, self._folders.train, transform, self._config.seed)
+        return data.make_loader(table, self._order, workers=self._workers, pin_memory=self._pin)

@@ -1,0 +1,168 @@
+"""What a frozen backbone makes of every image, computed once and kept, so that epochs of the head take seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core import data, models
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import TrainConfig
+from core.engine import Batches, Compute
+from core.runs import RunError
+
+FOLDER = ".features"  # in the folder of all runs
+KEPT_BYTES = 4 << 30  # older files beyond this are deleted
+_VERSION = 1  # raise it when the same key would give other features
+# With several views, these decide what the views look like.
+_AUGMENTING = ("crop_scale_min", "hflip", "rotation", "translate", "jitter", "erasing", "seed")
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of a data set: `train` (N, K, D) with K views of each image and `val` (M, D), on the CPU."""
+
+    train: torch.Tensor
+    val: torch.Tensor
+
+
+class FeatureBatches:
+    """A run's batches made of features instead of images; of several views each epoch takes one of each image."""
+
+    def __init__(self, features: Features, folders: data.ImageFolders, config: TrainConfig) -> None:
+        self._features, self._seed, self._size = features, config.seed, config.batch_size
+        self._train_targets = torch.tensor([sample.target for sample in folders.train])
+        self._val_targets = torch.tensor([sample.target for sample in folders.val])
+        self._order = data.EpochBatches(len(folders.train), config.batch_size, seed=config.seed)
+        self.steps = len(self._order)
+
+    def train(self, epoch: int, first_batch: int = 0) -> Batches:
+        """Return the training batches of an epoch (0-based) from one on; the same whenever it is asked."""
+        self._order.epoch, self._order.first_batch = epoch, first_batch
+        count, views, _ = self._features.train.shape
+        generator = torch.Generator().manual_seed(data.derive_seed(self._seed, epoch, -2))
+        view = torch.randint(views, (count,), generator=generator)
+        return self._pick(list(self._order), view)
+
+    def validate(self) -> Batches:
+        """Return the validation batches, in the order of the validation images."""
+        return zip(
+            torch.split(self._features.val, self._size),
+            torch.split(self._val_targets, self._size),
+            strict=True,
+        )
+
+    def _pick(
+        self, batches: list[list[tuple[int, int]]], view: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for batch in batches:
+            index = torch.tensor([index for _, index in batch])
+            yield self._features.train[index, view[index]], self._train_targets[index]
+
+
+def digest_backbone(network: nn.Module) -> str:
+    """Return a digest of all weights and statistics of a network but its head's."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        if not name.startswith(f"{models.HEAD}."):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def features_key(backbone: str, fingerprint: str, config: TrainConfig, compute: Compute) -> str:
+    """Return a digest of all that features depend on: the backbone's digest, the data's, transforms and precision."""
+    augmenting = _AUGMENTING if config.feature_views > 1 else ()
+    fields = ("image_size", "resize_size", "feature_views", *augmenting)
+    values = {name: value for name, value in asdict(config).items() if name in fields}
+    text = json.dumps([_VERSION, backbone, fingerprint, str(compute), values])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def load_or_compute(
+    network: nn.Module,
+    folders: data.ImageFolders,
+    config: TrainConfig,
+    compute: Compute,
+    *,
+    root: Path,
+    key: str,
+    workers: int,
+    progress: Callable[[int, int], bool],
+) -> Features | None:
+    """Return the features kept under a key, else compute and keep them; None when `progress` said to end.
+
+    `progress(images done, images in all)` is called after each batch, and with nothing to do not at all. A kept file
+    that cannot be read is computed anew.
+    """
+    path = root / FOLDER / f"{key}.pt"
+    kept = _read(path)
+    if kept is not None:
+        return kept
+    views = config.feature_views
+    total = len(folders.train) * views + len(folders.val)
+    plain = data.eval_transforms(config.image_size, config.resize_size)
+    augmented = data.train_transforms(config) if views > 1 else plain
+    passes = [(folders.train, augmented, view) for view in range(views)] + [(folders.val, plain, 0)]
+    parts: list[torch.Tensor] = []
+    done = 0
+    for samples, transform, view in passes:
+        table = data.ImageTable(folders.root, samples, transform, config.seed)
+        order = data.EpochBatches(len(samples), config.batch_size, seed=None)
+        order.epoch = view  # a view is drawn as an epoch's images are
+        loader = data.make_loader(table, order, workers=workers, pin_memory=compute.device.type == "cuda")
+        rows: list[torch.Tensor] = []
+        for batch in compute_features(network, loader, compute):
+            rows.append(batch)
+            done += len(batch)
+            if not progress(done, total):
+                return None
+        parts.append(torch.cat(rows))
+    features = Features(torch.stack(parts[:views], dim=1), parts[views])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(path, {"train": features.train, "val": features.val})
+    delete_oldest(path.parent, keep=path)
+    return features
+
+
+@torch.no_grad()
+def compute_features(network: nn.Module, batches: Batches, compute: Compute) -> Iterator[torch.Tensor]:
+    """Yield what the backbone makes of each batch, (B, D) on the CPU; the network is put into evaluation mode."""
+    network.eval()
+    seen: list[torch.Tensor] = []
+    hook = models.head_of(network).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        for images, _ in batches:
+            with compute.autocast():
+                network(compute.place_images(images))
+            yield seen.pop().cpu()
+    finally:
+        hook.remove()
+
+
+def delete_oldest(folder: Path, *, keep: Path, limit: int = KEPT_BYTES) -> None:
+    """Delete the features used longest ago until all together take at most `limit` bytes; never those to `keep`."""
+    files = sorted(folder.glob("*.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
+    total = keep.stat().st_size
+    for path in files:
+        if path != keep:
+            total += path.stat().st_size
+            if total > limit:
+                path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Features | None:
+    if not path.is_file():
+        return None
+    try:
+        values = load_checkpoint(path)
+        path.touch()  # used just now
+        return Features(values["train"], values["val"])
+    except (RunError, KeyError):  # damaged or of another version; it can be made anew
+        return None
