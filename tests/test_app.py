@@ -18,7 +18,7 @@ from streamlit.util import calc_hash
 
 from core import jobs
 from core.config import from_preset
-from core.runs import Run, create_run, find_run
+from core.runs import Run, create_run, find_run, write_text
 from dashboard.plot import component
 from tests.made_run import make_run, save_model
 
@@ -302,6 +302,17 @@ def test_a_run_that_was_taken_apart_still_shows_its_weak_classes(open_page: Open
     app = open_page("weak", run="first")  # it has no model, so there are no heat maps
     assert title(app) == "Weak classes"
     assert "has no model" in words(app)
+
+
+def test_a_class_without_validation_images_is_not_praised(open_page: Open, run: Run) -> None:
+    save_model(run)
+    lines = run.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
+    write_text(run.predictions_path(), "".join(line for line in lines if not line.startswith("val/35")))
+    app = open_page("weak", run="first", **{"class": "35"})
+    assert title(app) == "Weak classes"
+    assert not app.success
+    assert "No validation image shows this class" in words(app)
+    assert "Wrong images of" not in words(app)
 
 
 # How runs end

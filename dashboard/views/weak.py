@@ -132,8 +132,10 @@ def describe_class(row: pd.Series, table: pd.DataFrame, data: RunData, name: str
 
 def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None:
     """Show the class's wrong images, each with the evidence for the predicted and for the true class."""
-    wrong = table[(table["true"] == name) & (table["predicted"] != name)]
-    wrong = wrong.sort_values("confidence", ascending=False, kind="stable")
+    own = table[table["true"] == name]
+    if own.empty:
+        return
+    wrong = own[own["predicted"] != name].sort_values("confidence", ascending=False, kind="stable")
     st.subheader(f"Wrong images of {escape_markdown(data.label(name))}")
     if wrong.empty:
         st.success("Every validation image of this class is predicted right.", icon=":material/check:")
@@ -209,7 +211,7 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
         .head(EXAMPLES)
     )
     if right.empty:
-        st.info("None of its validation images is predicted right.", icon=":material/info:")
+        st.info("No validation image of it is predicted right.", icon=":material/info:")
         return
     found = services.explain_images(run, list(right["path"]), [(name,)] * len(right))
     tiles = []
