@@ -156,7 +156,7 @@ def thumbnail(path: Path, side: int = 192) -> bytes | None:
 
 @st.cache_data(max_entries=4000, show_spinner=False)
 def _thumbnail(path: Path, stamp: int, side: int) -> bytes | None:  # noqa: ARG001
-    from core.data import ImageProblem, read_image
+    from core.images import ImageProblem, read_image
 
     try:
         image = read_image(path)
@@ -198,7 +198,7 @@ def _explain_images(
     paths: tuple[str, ...],
     classes: tuple[tuple[str, ...], ...],
 ) -> list[Explained | None]:
-    from core.data import ImageProblem, read_image
+    from core.images import ImageProblem, read_image
 
     run = Run(folder)
     root = read_data(run).root
@@ -250,7 +250,7 @@ class UploadResult:
 @st.cache_data(max_entries=300, show_spinner=False)
 def predict_upload(folder: Path, stamp: int, name: str, content: bytes) -> UploadResult:
     """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`."""
-    from core.data import ImageProblem, read_image
+    from core.images import ImageProblem, read_image
 
     try:
         image = read_image(io.BytesIO(content))
@@ -288,7 +288,7 @@ def summarise_data(config: TrainConfig) -> DataSummary:
 
 @st.cache_data(ttl=30, max_entries=16, show_spinner="Looking at the data …")
 def _summarise_data(folder: str, val_fraction: float, seed: int) -> DataSummary:
-    from core.data import DataError, scan_folders
+    from core.folders import DataError, scan_folders
 
     try:
         found = scan_folders(Path(folder).expanduser(), val_fraction=val_fraction, seed=seed)
@@ -306,7 +306,8 @@ def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
     Raises:
         DataError: when the data cannot be used.
     """
-    from core.data import ImageTable, scan_folders, to_pixels, train_transforms
+    from core.data import ImageTable, to_pixels, train_transforms
+    from core.folders import scan_folders
 
     folders = scan_folders(Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed)
     step = max(1, len(folders.train) // 16)

@@ -12,9 +12,9 @@ import torch
 
 from core.checkpoint import best_values, save_checkpoint
 from core.config import TrainConfig
-from core.data import scan_folders
 from core.engine import Outcome
 from core.evaluate import describe_data, write_predictions
+from core.folders import scan_folders
 from core.models import build_model
 from core.runs import Run, create_run, write_text
 

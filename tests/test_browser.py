@@ -132,7 +132,9 @@ def chart(page: Page, title: str) -> Locator:
 
 def points(graph: Locator, name: str) -> int:
     # Arrays travel packed; what is drawn is in calcdata.
-    return int(graph.evaluate("(g, name) => g.calcdata?.find(c => c[0].trace.name === name)?.length ?? 0", name))
+    return int(
+        graph.evaluate("(g, name) => g.calcdata?.find(c => c[0].trace.name === name)?.length ?? 0", name)
+    )
 
 
 def click_cell(page: Page, true: str, predicted: str) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from PIL import Image
 
 from core.config import TrainConfig
-from core.data import DataError
+from core.folders import DataError
 from core.runs import Run, RunError, write_text
 from dashboard import services
 from dashboard.guard import NotYet

@@ -409,8 +409,8 @@ def test_an_image_that_is_gone_when_a_run_goes_on_is_named(offline: Offline) -> 
 def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     interrupted: Interrupted,
 ) -> None:
-    from core.data import DataError
     from core.evaluate import evaluate_run
+    from core.folders import DataError
 
     assert interrupted.run.read_config().workers == 1
     (interrupted.run.folder.parent / "data/val/10/1.png").write_bytes(b"broken meanwhile")
