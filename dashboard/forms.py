@@ -10,6 +10,7 @@ from typing import get_type_hints
 import streamlit as st
 
 from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help, from_preset
+from core.rules import applies
 from core.runs import default_root, iter_runs
 from dashboard import services
 from dashboard.builtin import is_builtin
@@ -23,30 +24,48 @@ GROUPS: dict[str, dict[str, str]] = {
         "bad_images": "Unreadable files",
         "name": "Name of the run",
     },
-    "Network": {"arch": "Network", "weights": "Initial weights"},
+    "Network": {
+        "arch": "Network",
+        "weights": "Initial weights",
+        "head_only": "Train the head only",
+        "feature_views": "Views of an image",
+        "freeze_epochs": "Frozen epochs",
+    },
     "Optimisation": {
         "epochs": "Epochs",
         "batch_size": "Batch size (images)",
         "optimizer": "Optimizer",
         "lr": "Learning rate",
+        "head_lr_factor": "Head's rate (factor)",
         "momentum": "Momentum",
         "weight_decay": "Weight decay",
+        "clip_norm": "Clip gradients at",
         "schedule": "Schedule",
+        "warmup_epochs": "Warm-up (epochs)",
+        "step_epochs": "Cut every (epochs)",
+        "step_factor": "Cut to (factor)",
+        "patience": "Patience (epochs)",
+        "ema": "Weight average (decay)",
     },
     "Images": {
         "image_size": "Image size (px)",
         "resize_size": "Validation resize (px)",
-        "crop_scale_min": "Smallest crop (share of area)",
+        "progressive_from": "Grow images from (px)",
+        "crop_scale_min": "Smallest crop (of area)",
         "hflip": "Flip probability",
         "rotation": "Rotation (degrees)",
         "translate": "Shift (share of side)",
         "jitter": "Colour jitter",
         "erasing": "Erasing probability",
+        "label_smoothing": "Label smoothing",
+        "mixup": "Mixup (alpha)",
+        "cutmix": "Cutmix (alpha)",
     },
     "Machine": {
         "device": "Device",
         "precision": "Precision",
         "workers": "Loading processes",
+        "save_minutes": "Save every (minutes)",
         "seed": "Seed",
     },
 }
@@ -56,7 +75,18 @@ WEIGHT_KINDS = {
     "run": "An earlier run's best model",
     "file": "A file",
 }
-_STEPS = {"lr": 0.0005, "weight_decay": 0.0001, "rotation": 1.0, "image_size": 32, "resize_size": 32}
+_STEPS = {
+    "lr": 0.0005,
+    "weight_decay": 0.0001,
+    "rotation": 1.0,
+    "image_size": 32,
+    "resize_size": 32,
+    "progressive_from": 32,
+    "ema": 0.001,
+    "clip_norm": 1.0,
+    "head_lr_factor": 1.0,
+    "save_minutes": 1.0,
+}
 _WIDTHS = {"data": 520, "name": 260, "weights": 260}
 _HINTS = get_type_hints(TrainConfig)
 
@@ -85,6 +115,11 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         field.name: st.session_state.get(_key(field.name), field.default)
         for field in dataclasses.fields(TrainConfig)
     }
+    # A field that has no say now is hidden; what it held before must not count.
+    values = {
+        field.name: values[field.name] if applies(field.name, values) else field.default
+        for field in dataclasses.fields(TrainConfig)
+    }
     empty = {field: "is empty; give a number" for field, value in values.items() if value is None}
     if empty:
         return None, empty
@@ -100,9 +135,12 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
 
 
 def draw_group(title: str, problems: dict[str, str]) -> None:
-    """Draw a group's fields; a field's problem stands under it."""
+    """Draw a group's fields that have a say with the others; a field's problem stands under it."""
+    values = {field.name: st.session_state.get(_key(field.name)) for field in dataclasses.fields(TrainConfig)}
     with st.container(horizontal=True, gap="medium"):
         for field, label in GROUPS[title].items():
+            if not applies(field, values):
+                continue
             with st.container(width=_WIDTHS.get(field, 215), gap="xsmall"):
                 if field == "weights":
                     _draw_weights(label)
@@ -127,6 +165,9 @@ def _draw_field(field: str, label: str) -> None:
     key, help_text = _key(field), field_help(field)
     if field in CHOICES:
         st.selectbox(label, CHOICES[field], key=key, help=help_text, persist_state="session")
+    elif _HINTS[field] is bool:
+        with st.container(height=66, border=False, vertical_alignment="bottom"):
+            st.toggle(label, key=key, help=help_text, persist_state="session")
     elif _HINTS[field] is str:
         st.text_input(label, key=key, help=help_text, persist_state="session")
     else:

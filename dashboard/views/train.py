@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,10 +13,14 @@ from core import jobs
 from core.config import PRESET_HELP, PRESETS, TrainConfig
 from core.demo import DEMOS
 from core.runs import RunError, default_root
-from dashboard import forms, services, state
+from dashboard import charts, forms, services, state
 from dashboard.builtin import builtin_folder
 from dashboard.gallery import Tile, show_tiles
-from dashboard.text import escape_markdown
+from dashboard.plot import plot
+from dashboard.text import escape_markdown, format_duration
+
+if TYPE_CHECKING:
+    from core.rate_finder import RateCurve
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
@@ -42,7 +48,10 @@ def render() -> None:
     for title in list(forms.GROUPS)[1:]:
         st.subheader(title)
         forms.draw_group(title, problems)
-        if title == "Images":
+        if title == "Optimisation":
+            draw_schedule(config)
+            draw_rate_finder(config)
+        elif title == "Images":
             draw_preview(config)
 
 
@@ -116,6 +125,69 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         )
         state.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
+
+
+def draw_schedule(config: TrainConfig | None) -> None:
+    """Plot how the learning rate will move, where it does."""
+    if config is None or config.schedule == "constant":
+        return
+    steps = -(-services.summarise_data(config).train // config.batch_size)
+    with st.container(width=640):
+        plot(charts.rate_schedule(config, steps), key="train-schedule")
+
+
+def draw_rate_finder(config: TrainConfig | None) -> None:
+    """Offer to find a learning rate by trying, and show what was found."""
+    if config is None:
+        return
+    with st.expander("Find a learning rate", icon=":material/query_stats:", key="train-rates"):
+        st.caption(
+            "Trains for up to 100 steps at rising rates and looks where the loss falls best. No run is made and nothing "
+            "is kept; any click ends it."
+        )
+        with st.container(horizontal=True):
+            if st.button("Try rates", icon=":material/play_arrow:", key="train-find-rate"):
+                st.button("Stop", icon=":material/stop:", key="train-stop-rates")
+                st.session_state["train-rates-found"] = find_rate(config)
+        found = st.session_state.get("train-rates-found")
+        if found is None:
+            return
+        with st.container(width=640):
+            plot(charts.rate_curve(found.rates, found.losses, found.suggestion), key="train-rate-curve")
+        if found.suggestion is None:
+            st.warning(
+                "The loss fell at no rate: look at the data and the initial weights.",
+                icon=":material/warning:",
+            )
+            return
+        suggestion = float(f"{found.suggestion:.2g}")
+        st.button(
+            f"Use {suggestion:g}",
+            key="train-use-rate",
+            icon=":material/check:",
+            on_click=lambda: st.session_state.update({"form-lr": suggestion}),
+        )
+
+
+def find_rate(config: TrainConfig) -> RateCurve | None:
+    """Run the rate finder with progress; its errors are shown."""
+    from core.models import WeightsError
+    from core.rate_finder import find_rate as find
+
+    bar, begun = st.progress(0.0, text="Preparing …"), time.monotonic()
+
+    def show(done: int, total: int) -> bool:
+        left = (time.monotonic() - begun) / max(1, done) * (total - done)
+        bar.progress(done / total, text=f"{done} of {total} · about {format_duration(left)} left")
+        return True
+
+    try:
+        return find(config, root=default_root(), progress=show)
+    except (RunError, WeightsError, ValueError) as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    finally:
+        bar.empty()
 
 
 def draw_preview(config: TrainConfig | None) -> None:
