@@ -15,6 +15,7 @@ from core import torchvision_ops  # noqa: F401  torchvision must find its ops de
 # isort: split
 from torchvision import datasets, transforms
 
+Loader = DataLoader[tuple[torch.Tensor, torch.Tensor]]
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -27,7 +28,7 @@ class Reference:
     seconds: list[float] = field(default_factory=list)
 
 
-def make_loaders(data: Path, *, size: int, batch_size: int = 32, workers: int = 4) -> tuple[DataLoader, DataLoader]:  # type: ignore[type-arg]
+def make_loaders(data: Path, *, size: int, batch_size: int = 32, workers: int = 4) -> tuple[Loader, Loader]:
     """Return training and validation loaders with the report's transforms at `size` pixels (224 in the report)."""
     train_transform = transforms.Compose(
         [
@@ -64,13 +65,18 @@ def train_step(
     optimizer.zero_grad()
     outputs = model(images)
     loss = nn.functional.cross_entropy(outputs, labels)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.item()
 
 
 def train_reference(
-    model: nn.Module, train: DataLoader, val: DataLoader, *, epochs: int, device: str = "cpu"  # type: ignore[type-arg]
+    model: nn.Module,
+    train: Loader,
+    val: Loader,
+    *,
+    epochs: int,
+    device: str = "cpu",
 ) -> Reference:
     """Train with SGD at a constant rate of 0.001 and momentum 0.9, validating after every epoch."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)

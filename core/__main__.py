@@ -1,4 +1,4 @@
-"""The command line: `python -m core demo | train | evaluate | predict | runs | stop | pause | resume`."""
+"""The command line: `python -m core demo | train | find-rate | evaluate | predict | runs | stop | pause | resume`."""
 
 from __future__ import annotations
 
@@ -73,6 +73,23 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=_preset_help())
     _add_config_options(train)
     train.set_defaults(command=_train)
+
+    find_rate = commands.add_parser(
+        "find-rate",
+        help="try rising learning rates, a step each, and suggest one; no run is made or touched",
+    )
+    find_rate.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=_preset_help())
+    find_rate.add_argument(
+        "--steps",
+        type=int,
+        choices=range(10, 1001),
+        default=100,
+        metavar="N",
+        help="rates to try, 10 to 1000",
+    )
+    find_rate.add_argument("--json", action="store_true", help="as JSON")
+    _add_config_options(find_rate)
+    find_rate.set_defaults(command=_find_rate)
 
     evaluate = commands.add_parser("evaluate", help="write the predictions table of a run's best model")
     _add_run(evaluate)
@@ -155,17 +172,34 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    run = create_run(_read_config(options), default_root())
+    print(run.id, flush=True)
+    return _work(run, sys.stderr)
+
+
+def _read_config(options: argparse.Namespace) -> TrainConfig:
     names = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "preset"]
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     folder = Path(changes["data"]).expanduser().resolve()
     config = from_preset(options.preset, **{**changes, "data": str(folder)})
-    with os.scandir(
-        folder
-    ):  # the commonest slip, a folder that is not there, need not leave a failed run behind
-        pass
-    run = create_run(config, default_root())
-    print(run.id, flush=True)
-    return _work(run, sys.stderr)
+    # The commonest slip, a folder that is not there or is locked, need not leave a failed run behind.
+    with os.scandir(folder):
+        return config
+
+
+def _find_rate(options: argparse.Namespace) -> int:
+    config = _read_config(options)
+    from core.rate_finder import find_rate
+
+    curve = find_rate(config, root=default_root(), progress=_bar("steps"), steps=options.steps)
+    assert curve is not None
+    if options.json:
+        print(json.dumps(dataclasses.asdict(curve)))
+        return 0
+    for rate, loss in zip(curve.rates, curve.losses, strict=True):
+        print(f"{rate:.2e}  {loss:.4f}")
+    print("No rate lowered the loss." if curve.suggestion is None else f"Suggestion: {curve.suggestion:.2g}")
+    return 0
 
 
 def _resume(options: argparse.Namespace) -> int:

@@ -1,14 +1,17 @@
-"""Where a run's batches come from: images through the transforms, at the size of the epoch."""
+"""Where a run's batches come from: images at the size of the epoch, or features where only the head is trained."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
-from core import data
+from core import data, features
 from core.config import TrainConfig
 from core.engine import Batches, Compute
 from core.folders import ImageFolders
+from core.learner import Learner
 from core.schedules import size_at
 
 
@@ -56,3 +59,28 @@ class ImageBatches:
         transform = data.train_transforms(sized)
         table = data.ImageTable(self._folders.root, self._folders.train, transform, self._config.seed)
         return data.make_loader(table, self._order, workers=self._workers, pin_memory=self._pin)
+
+
+def open_source(
+    learner: Learner,
+    folders: ImageFolders,
+    config: TrainConfig,
+    compute: Compute,
+    *,
+    workers: int,
+    root: Path,
+    backbone: str,
+    progress: Callable[[int, int], bool],
+) -> Source | None:
+    """Return where the learner's batches come from; None when `progress` ended the computing of features.
+
+    `root` is the folder of all runs, where features are kept; `backbone` the digest of the network's backbone
+    (`features.digest_backbone`), which only those need.
+    """
+    if not config.head_only:
+        return ImageBatches(folders, config, compute, workers=workers)
+    key = features.features_key(backbone, folders.fingerprint(), config, compute)
+    found = features.load_or_compute(
+        learner.network, folders, config, compute, root=root, key=key, workers=workers, progress=progress
+    )
+    return None if found is None else features.FeatureBatches(found, folders, config)

@@ -16,7 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from core import data, engine, features, models, optim
-from core.batches import ImageBatches, Source
+from core.batches import Source, open_source
 from core.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.config import TrainConfig
 from core.environment import describe_environment
@@ -124,19 +124,15 @@ class TrainingJob:
     def _open_source(
         self, learner: Learner, folders: ImageFolders, compute: engine.Compute, workers: int
     ) -> Source:
-        config = self.config
-        if not config.head_only:
-            return ImageBatches(folders, config, compute, workers=workers)
-        self._set(phase="computing features", done=0, total=0, force=True)
-        found = features.load_or_compute(
-            learner.network, folders, config, compute, root=self.run.folder.parent, workers=workers,
-            key=features.features_key(self._backbone, folders.fingerprint(), config, compute),
-            progress=self._count_done,
+        if self.config.head_only:
+            self._set(phase="computing features", done=0, total=0, force=True)
+        source = open_source(
+            learner, folders, self.config, compute, workers=workers, root=self.run.folder.parent,
+            backbone=self._backbone, progress=self._count_done,
         )  # fmt: skip
-        if found is None:
+        if source is None:
             raise Interrupted(self._asked())
-        self._write(f"Features of {len(found.train)} training images, {config.feature_views} views each")
-        return features.FeatureBatches(found, folders, config)
+        return source
 
     def _patience_is_out(self) -> bool:
         since = max(self.best_epoch, self.status.extended_from)

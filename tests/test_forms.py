@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.__main__ import build_parser
 from core.config import PRESETS, TrainConfig, from_preset
+from core.rules import applies
 from core.runs import create_run
 from dashboard import forms
 from dashboard.builtin import ROOT as BUILTIN
@@ -248,8 +249,9 @@ def test_drawing_the_widgets_changes_no_value(form: AppTest, tiny_data: Path) ->
 
 def test_every_widget_has_a_label_and_help(form: AppTest) -> None:
     form.run()
-    widgets = [*form.text_input, *form.number_input, *form.selectbox]
-    assert len(widgets) == len(FIELDS) - 1
+    widgets = [*form.text_input, *form.number_input, *form.selectbox, *form.toggle]
+    shown = [name for name in FIELDS if applies(name, dataclasses.asdict(form.session_state["given"]))]
+    assert len(widgets) == len(shown) - 1  # all but the preset
     assert all(widget.label and widget.help for widget in widgets)
 
 

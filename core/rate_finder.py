@@ -1,0 +1,144 @@
+"""Find a learning rate by trying: a hundred steps at rising rates, and where the loss fell best."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core import data, engine, features, models
+from core.batches import Source, open_source
+from core.config import TrainConfig
+from core.folders import scan_folders
+from core.learner import Learner, make_learner
+from core.runs import find_run
+
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
+_SMOOTHING = 0.9
+_DIVERGED = 3.0  # times the lowest loss
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """The smoothed loss after a step at each of the rising rates, and the rate suggested, None where none helped.
+
+    The curve ends early where the loss ran away.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float | None
+
+
+def find_rate(
+    config: TrainConfig, *, root: Path, progress: Callable[[int, int], bool], steps: int = STEPS
+) -> RateCurve | None:
+    """Find a learning rate for a config on its data; None when `progress(done, total)` said to end.
+
+    Makes and touches no run; `root` is the folder of all runs, which initial weights may come from. Mixup and cutmix
+    are left out, since they blur the curve.
+
+    Raises:
+        DataError, WeightsError: as the training of this config would.
+    """
+    folders = scan_folders(Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed)
+    compute = engine.choose_compute(config.device, config.precision)
+    torch.manual_seed(config.seed)
+    network = models.build_model(config.arch, len(folders.classes))
+    models.load_initial_weights(
+        network, config.arch, config.weights, lambda name: find_run(name, root).best_path
+    )
+    learner = make_learner(compute.place_model(network), config)
+    source = open_source(
+        learner, folders, config, compute, root=root, progress=progress,
+        workers=data.choose_workers(config.workers, compute.device.type),
+        backbone=features.digest_backbone(network) if config.head_only else "",
+    )  # fmt: skip
+    if source is None:
+        return None
+    return sweep_rates(learner, source, config, compute, progress=progress, steps=steps)
+
+
+def sweep_rates(
+    learner: Learner,
+    source: Source,
+    config: TrainConfig,
+    compute: engine.Compute,
+    *,
+    progress: Callable[[int, int], bool],
+    steps: int = STEPS,
+) -> RateCurve | None:
+    """Train at rates that rise evenly in their logarithm; the learner is afterwards what it was before.
+
+    Source: L. N. Smith, "Cyclical Learning Rates for Training Neural Networks" (2015), section 3.3.
+    """
+    rates = [LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1)) for step in range(steps)]
+    losses: list[float] = []
+    before = copy.deepcopy(learner.state_dict())
+    going = True
+
+    def set_rate(step: int) -> None:
+        for group in learner.optimizer.param_groups:
+            group["lr"] = rates[step] * group["lr_factor"]
+
+    def on_steps(figures: list[engine.StepFigures]) -> bool:
+        nonlocal going
+        for figure in figures:
+            losses.append(figure.loss)
+        going = progress(len(losses), steps)
+        return going and not _has_diverged(losses)
+
+    try:
+        engine.train_epoch(
+            learner.trained, _take(source, steps), learner.optimizer,
+            nn.CrossEntropyLoss(label_smoothing=config.label_smoothing), compute,
+            set_rate=set_rate, on_steps=on_steps, clip_norm=config.clip_norm,
+        )  # fmt: skip
+    finally:
+        learner.optimizer.zero_grad(set_to_none=True)
+        learner.load_state_dict(before)
+    if not going:
+        return None
+    smooth = [loss for loss in smooth_losses(losses) if math.isfinite(loss)]
+    tried = rates[: len(smooth)]
+    return RateCurve(tuple(tried), tuple(smooth), suggest_rate(tried, smooth))
+
+
+def smooth_losses(losses: list[float]) -> list[float]:
+    """Return the exponential moving average of losses, without the bias towards 0 at its start."""
+    smooth, average = [], 0.0
+    for count, loss in enumerate(losses, start=1):
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
+        smooth.append(average / (1 - _SMOOTHING**count))
+    return smooth
+
+
+def suggest_rate(rates: list[float], losses: list[float]) -> float | None:
+    """Return a tenth of the rate of the lowest smoothed loss; None when the loss never fell by a hundredth.
+
+    Source: S. Gugger, "How Do You Find A Good Learning Rate" (2018): at the minimum itself the loss is about to rise.
+    """
+    if not losses or min(losses) > 0.99 * losses[0]:
+        return None
+    return rates[losses.index(min(losses))] / 10
+
+
+def _has_diverged(losses: list[float]) -> bool:
+    smooth = smooth_losses(losses)
+    return not math.isfinite(smooth[-1]) or smooth[-1] > _DIVERGED * min(smooth)
+
+
+def _take(source: Source, steps: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    epoch = taken = 0
+    while taken < steps:
+        for batch in source.train(epoch):
+            yield batch
+            taken += 1
+            if taken == steps:
+                return
+        epoch += 1
