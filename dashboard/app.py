@@ -24,14 +24,6 @@ STYLE = """
 """
 # Pages whose content belongs to one run, chosen in the sidebar.
 RUN_PAGES = ("live", "confusion", "weak", "predict")
-STATE_ICONS = {
-    "queued": ":material/hourglass_empty:",
-    "running": ":material/play_circle:",
-    "finished": ":material/check_circle:",
-    "stopped": ":material/stop_circle:",
-    "failed": ":material/error:",
-    "crashed": ":material/warning:",
-}
 
 
 def main() -> None:
@@ -91,7 +83,7 @@ def draw_run_choice() -> None:
     st.session_state["run-choice"] = selected.id
     st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=apply_choice)
     status = jobs.live_status(selected)
-    st.sidebar.caption(f"{STATE_ICONS[status.state]} {status.state}")
+    st.sidebar.caption(f"{runs.BADGES[status.state][1]} {status.state}")
 
 
 if __name__ == "__main__":

@@ -250,7 +250,7 @@ def test_drawing_the_widgets_changes_no_value(form: AppTest, tiny_data: Path) ->
 def test_every_widget_has_a_label_and_help(form: AppTest) -> None:
     form.run()
     widgets = [*form.text_input, *form.number_input, *form.selectbox, *form.toggle]
-    shown = [name for name in FIELDS if applies(name, dataclasses.asdict(form.session_state["given"]))]
+    shown = [name for name in FIELDS if applies(name, dataclasses.asdict(from_preset("demo", data="x")))]
     assert len(widgets) == len(shown) - 1  # all but the preset
     assert all(widget.label and widget.help for widget in widgets)
 

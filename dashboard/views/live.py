@@ -93,43 +93,40 @@ def draw_head(run: Run, status: Status) -> None:
 
 def draw_progress(run: Run, status: Status) -> None:
     """Draw the progress bar of an active run, with the buttons that end it."""
-    bar, button = st.columns([5, 1], vertical_alignment="center")
     share = min(1.0, status.done / status.total) if status.total else 0.0
     words = (
         status.message
         if status.state == "queued"
         else f"{status.phase} · {share:.0%} · {format_left(status)}"
     )
-    stopping = run.stop_requested()
-    bar.progress(
-        share, text="stopping: finishing the step and saving" if stopping else words or "waiting for its turn"
+    asked = {"stopped": "stopping", "paused": "pausing"}.get(run.requested_state(), "")
+    st.progress(
+        share, text=f"{asked}: finishing the step and saving" if asked else words or "waiting for its turn"
     )
-    if not stopping:
-        button.button(
-            "Stop", icon=":material/stop:", key="live-stop", help="Finishes the step, saves and ends.",
-            width="stretch", on_click=try_to, args=(jobs.stop, run),
-        )  # fmt: skip
-    else:
-        button.button(
-            "End now", icon=":material/dangerous:", key="live-kill", help="Ends the process at once, without saving.",
-            width="stretch", on_click=try_to, args=(jobs.kill, run),
-        )  # fmt: skip
+    with st.container(horizontal=True):
+        if asked:
+            draw_button("End now", "dangerous", jobs.kill, run, "Ends the process at once, without saving.")
+        else:
+            draw_button("Pause", "pause", jobs.pause, run, "Finishes the step, saves and frees the machine.")
+            draw_button("Stop", "stop", jobs.stop, run, "Finishes the step, saves and ends.")
+
+
+def draw_button(label: str, icon: str, action: Callable[[Run], None], run: Run, help_text: str) -> None:
+    """Draw a button that does something to a run."""
+    key = f"live-{label.split()[0].lower()}"
+    st.button(label, icon=f":material/{icon}:", key=key, help=help_text, on_click=try_to, args=(action, run))
 
 
 def draw_end(run: Run, status: Status) -> None:
     """Say how a run ended and what can be done next."""
-    show = {"finished": st.success, "stopped": st.warning}.get(status.state, st.error)
+    show = {"finished": st.success, "stopped": st.warning, "paused": st.info}.get(status.state, st.error)
     show(escape_markdown(status.message or status.state))
     pages = st.session_state["pages"]
     with st.container(horizontal=True):
         if status.state != "finished":
-            st.button(
-                "Resume",
-                icon=":material/resume:",
-                key="live-resume",
-                on_click=try_to,
-                args=(jobs.resume, run),
-            )
+            draw_button("Resume", "resume", jobs.resume, run, "Goes on from its last checkpoint.")
+        else:
+            draw_extension(run, status)
         if status.best_epoch:
             query = {"run": run.id}
             st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)

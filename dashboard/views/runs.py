@@ -18,11 +18,12 @@ from dashboard.guard import guard, try_to
 from dashboard.text import escape_markdown, format_accuracy, format_duration
 
 POLL = 2.0
-_BADGES = {
+BADGES = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "running": ("blue", ":material/play_circle:"),
     "finished": ("green", ":material/check_circle:"),
     "stopped": ("orange", ":material/stop_circle:"),
+    "paused": ("violet", ":material/pause_circle:"),
     "failed": ("red", ":material/error:"),
     "crashed": ("red", ":material/warning:"),
 }
@@ -78,7 +79,7 @@ def draw_empty() -> None:
 def draw_list(was_active: bool) -> None:
     """Draw all runs as cards."""
     rows = read_rows()
-    counts = {name: sum(row.status.state == name for row in rows) for name in _BADGES}
+    counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
     st.caption(
         f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: "
         + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
@@ -92,7 +93,7 @@ def draw_list(was_active: bool) -> None:
 def draw_row(row: Row) -> None:
     """Draw one run."""
     status, config = row.status, row.config
-    colour, icon = _BADGES[status.state]
+    colour, icon = BADGES[status.state]
     with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
         name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
         with name:
@@ -117,7 +118,7 @@ def draw_row(row: Row) -> None:
             if lines:
                 with st.expander("End of the log"):
                     st.code("\n".join(lines), language=None)
-        elif status.state in ("queued", "stopped") and status.message:
+        elif status.state in ("queued", "stopped", "paused") and status.message:
             st.caption(escape_markdown(status.message))
 
 
