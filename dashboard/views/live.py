@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Literal
 
 import streamlit as st
@@ -133,3 +135,13 @@ def draw_end(run: Run, status: Status) -> None:
             st.page_link(
                 pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
             )
+
+
+def draw_extension(run: Run, status: Status) -> None:
+    """Offer to train a finished run longer."""
+    with st.popover("Train longer", icon=":material/more_time:"):
+        longer = status.epoch + max(1, status.epoch // 2)
+        epochs = st.number_input("Epochs in all", status.epoch + 1, 10_000, longer, key="live-epochs")
+        st.caption("The learning rate follows the schedule of the new length from here on.")
+        go_on = functools.partial(jobs.resume, epochs=int(epochs))
+        draw_button("Go on", "resume", go_on, run, "Goes on from the last epoch.")
