@@ -152,12 +152,18 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
 
 def command_line(config: TrainConfig) -> str:
     """Return the command that starts the same run."""
-    preset = from_preset(config.preset, data=config.data)
+    preset, values = from_preset(config.preset, data=config.data), dataclasses.asdict(config)
     parts = ["python", "-m", "core", "train", "--data", config.data, "--preset", config.preset]
     for field in dataclasses.fields(TrainConfig):
-        value = getattr(config, field.name)
-        if field.name not in ("data", "preset") and value != getattr(preset, field.name):
-            parts += [f"--{field.name.replace('_', '-')}", str(value)]
+        # What a preset sets but the other settings leave without effect goes back to its default by itself.
+        expected = getattr(preset, field.name) if applies(field.name, values) else field.default
+        value, option = values[field.name], field.name.replace("_", "-")
+        if field.name in ("data", "preset") or value == expected:
+            continue
+        if isinstance(value, bool):
+            parts.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            parts += [f"--{option}", str(value)]
     return shlex.join(parts)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from core.config import from_preset
 from dashboard import charts
 
 CONFIG = Path(__file__).resolve().parents[1] / ".streamlit" / "config.toml"
@@ -91,6 +92,14 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     "compared accuracy": (
         lambda: charts.compare_curves({"one": epoch_table([2.0])}, quantity="train_acc"),
         "Training accuracy by epoch", "epoch", "accuracy (%)",
+    ),
+    "schedule": (
+        lambda: charts.rate_schedule(from_preset("demo", data="/data"), 75),
+        "Learning rate by epoch", "epoch", "learning rate",
+    ),
+    "rates": (
+        lambda: charts.rate_curve([1e-4, 1e-3, 1e-2], [2.3, 1.9, 2.8], 1e-4),
+        "Loss at rising learning rates", "learning rate", "smoothed cross-entropy loss (nats)",
     ),
     "matrix": (lambda: matrix(COUNTS, THREE), "Confusion matrix", "predicted class", "true class"),
     "recall": (
@@ -273,6 +282,31 @@ def test_compared_runs_without_an_epoch_say_so() -> None:
 def test_names_of_runs_are_escaped() -> None:
     figure = charts.compare_curves({"<b>one</b>": epoch_table([1.0])}, quantity="val_acc")
     assert figure.data[0].name == "&lt;b&gt;one&lt;/b&gt;"
+
+
+# Learning rates
+
+
+@pytest.mark.parametrize(("epochs", "steps", "points"), [(1, 1, 1), (4, 75, 300), (25, 1000, 400)])
+def test_the_schedule_is_drawn_from_the_first_step_to_the_last(epochs: int, steps: int, points: int) -> None:
+    config = from_preset("demo", data="/data", epochs=epochs)
+    (line,) = charts.rate_schedule(config, steps).data
+    assert len(line.x) == points
+    assert (line.x[0], line.x[-1]) == (0, epochs - 1 / steps)
+    assert max(line.y) <= config.lr
+
+
+def test_the_schedule_shows_its_peak() -> None:
+    (line,) = charts.rate_schedule(from_preset("demo", data="/data"), 75).data
+    assert max(line.y) == pytest.approx(0.02, rel=0.001)
+    assert line.x[int(np.argmax(line.y))] == pytest.approx(0.3 * 4, abs=0.05)
+
+
+@pytest.mark.parametrize(("suggestion", "lines"), [(1e-3, 1), (None, 0)])
+def test_a_suggested_rate_gets_a_line(suggestion: float | None, lines: int) -> None:
+    figure = charts.rate_curve([1e-4, 1e-3, 1e-2], [2.3, 1.9, 2.8], suggestion)
+    assert [shape.x0 for shape in figure.layout.shapes] == [suggestion] * lines
+    assert figure.layout.xaxis.type == "log"
 
 
 # Confusion matrix

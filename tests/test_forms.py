@@ -93,6 +93,13 @@ def parse(command: str) -> TrainConfig:
         TrainConfig(data="/data", lr=10.0, rotation=0.0, jitter=0.1 + 0.2, seed=2**31 - 1, workers=0),
         from_preset("demo", data="/data", epochs=10_000, batch_size=4096, resize_size=1200, image_size=1024),
         TrainConfig(data="größe/花"),
+        TrainConfig(data="/data", head_only=True),
+        TrainConfig(data="/data", head_only=True, feature_views=3, hflip=0.1),
+        TrainConfig(data="/data", head_only=True, hflip=0.1),  # which has no effect
+        TrainConfig(data="/data", optimizer="adamw", momentum=0.5),  # nor has this
+        from_preset("strong", data="/data", head_only=True),
+        from_preset("strong", data="/data", schedule="step", step_epochs=3, warmup_epochs=0, mixup=0.0),
+        from_preset("fast", data="/data", schedule="constant", progressive_from=0, save_minutes=0.5),
     ],
 )
 def test_the_command_line_starts_the_same_run(config: TrainConfig) -> None:
@@ -102,6 +109,8 @@ def test_the_command_line_starts_the_same_run(config: TrainConfig) -> None:
 def test_the_command_line_names_only_what_differs_from_the_preset() -> None:
     config = from_preset("demo", data="/data", lr=0.01)
     assert forms.command_line(config) == "python -m core train --data /data --preset demo --lr 0.01"
+    head = from_preset("strong", data="/data", head_only=True)
+    assert forms.command_line(head) == "python -m core train --data /data --preset strong --head-only"
 
 
 # Problems
