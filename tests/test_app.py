@@ -18,6 +18,7 @@ from streamlit.util import calc_hash
 
 from core import jobs
 from core.config import from_preset
+from core.rate_finder import RateCurve
 from core.runs import Run, create_run, find_run, write_text
 from dashboard.plot import component
 from tests.made_run import make_run, save_model
@@ -417,3 +418,18 @@ def test_compared_runs_are_told_apart_by_what_differs(
     assert results["run"].tolist() == ["first", "second"]
     assert settings["setting"].tolist() == ["Learning rate"]
     assert settings[["first", "second"]].to_numpy().tolist() == [["0.001", "0.5"]]
+
+
+def test_a_learning_rate_that_was_found_belongs_to_its_settings(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve = RateCurve((1e-4, 1e-3, 1e-2), (2.3, 1.9, 2.8), 0.0123)
+    monkeypatch.setattr("core.rate_finder.find_rate", lambda *_, **__: curve)
+    app = open_page("train")
+    app.button(key="train-find-rate").click().run()
+    app.button(key="train-use-rate").click().run()
+    assert app.number_input(key="form-lr").value == 0.012
+    assert app.button(key="train-use-rate").label == "Use 0.012"
+    app.selectbox(key="form-optimizer").set_value("adamw").run()
+    assert title(app) == "Train"
+    assert not [button for button in app.button if button.key == "train-use-rate"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,12 +146,13 @@ def draw_rate_finder(config: TrainConfig | None) -> None:
             "Trains for up to 100 steps at rising rates and looks where the loss falls best. No run is made and nothing "
             "is kept; any click ends it."
         )
+        tried = replace(config, name="", lr=TrainConfig.lr)  # what a curve belongs to
         with st.container(horizontal=True):
             if st.button("Try rates", icon=":material/play_arrow:", key="train-find-rate"):
                 st.button("Stop", icon=":material/stop:", key="train-stop-rates")
-                st.session_state["train-rates-found"] = find_rate(config)
-        found = st.session_state.get("train-rates-found")
-        if found is None:
+                st.session_state["train-rates-found"] = tried, find_rate(config)
+        settings, found = st.session_state.get("train-rates-found", (None, None))
+        if found is None or settings != tried:
             return
         with st.container(width=640):
             plot(charts.rate_curve(found.rates, found.losses, found.suggestion), key="train-rate-curve")
@@ -184,7 +186,7 @@ def find_rate(config: TrainConfig) -> RateCurve | None:
     try:
         return find(config, root=default_root(), progress=show)
     except (RunError, WeightsError, ValueError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(escape_markdown(str(error)), icon=":material/error:")
         return None
     finally:
         bar.empty()
