@@ -19,7 +19,7 @@ from streamlit.util import calc_hash
 from core import jobs
 from core.config import from_preset
 from core.rate_finder import RateCurve
-from core.runs import Run, create_run, find_run, write_text
+from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
 from dashboard.plot import component
 from tests.made_run import make_run, save_model
 
@@ -319,6 +319,17 @@ def test_a_class_without_validation_images_is_not_praised(open_page: Open, run: 
 # How runs end
 
 
+@pytest.mark.parametrize("name", ["runs", "live"])
+@pytest.mark.parametrize("state", [*ACTIVE, *ENDED])
+def test_a_run_is_shown_in_every_state(open_page: Open, run: Run, name: str, state: str) -> None:
+    me = psutil.Process()
+    set_state(run, state, pid=me.pid, pid_created=me.create_time())
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    assert "could not be drawn" not in words(app)
+    assert state in words(app)
+
+
 def test_a_crashed_run_is_shown_with_the_end_of_its_log(open_page: Open, run: Run) -> None:
     set_state(run, "running", pid=os.getpid(), pid_created=1.0, host="")
     app = open_page("runs")
@@ -353,7 +364,7 @@ def test_stop_on_the_live_page_asks_the_run_to_stop(open_page: Open, run: Run, n
     assert title(app) == "Live"
     assert run.stop_requested()
     assert not app.error
-    assert app.button(key="live-kill")
+    assert app.button(key="live-end")
 
 
 def test_resume_on_the_live_page_shows_the_run_at_work(open_page: Open, run: Run, no_jobs: None) -> None:
