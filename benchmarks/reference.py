@@ -16,7 +16,7 @@ from core import torchvision_ops  # noqa: F401  torchvision must find its ops de
 from torchvision import datasets, transforms
 
 Loader = DataLoader[tuple[torch.Tensor, torch.Tensor]]
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass
