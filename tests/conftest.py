@@ -40,6 +40,36 @@ def runs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint of a ResNet18 with random weights for the tiny data, made once and only to be read."""
+    import torch
+
+    from core.checkpoint import best_values, save_checkpoint
+    from core.models import build_model
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("made") / "best.pt"
+    values = best_values(
+        build_model("resnet18", 3),
+        arch="resnet18",
+        classes=tuple(COLOURS),
+        display={},
+        image_size=32,
+        resize_size=32,
+    )
+    save_checkpoint(path, values)
+    return path
+
+
+@pytest.fixture
+def quick_apps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare each AppTest its look through all installed packages for components, which takes longer than a page."""
+    from streamlit.components.v2.component_manager import BidiComponentManager
+
+    monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
+
+
 def _save_noisy(path: Path, colour: tuple[int, int, int], rng: np.random.Generator) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.clip(np.array(colour) + rng.normal(0, 25, (32, 32, 3)), 0, 255).astype(np.uint8)

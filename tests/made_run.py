@@ -8,14 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from core.checkpoint import best_values, save_checkpoint
 from core.config import TrainConfig
 from core.engine import Outcome
 from core.evaluate import describe_data, write_predictions
 from core.folders import scan_folders
-from core.models import build_model
 from core.runs import Run, create_run, write_text
 
 # What the run says of the six validation images of the tiny data, by index of class: one of class 10 and one of
@@ -63,17 +60,6 @@ def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:
     figures = {"train_loss": 2 / epoch, "train_acc": 0.5, "val_loss": 1.5, "val_acc": 0.6, "seconds": 20.0}
     run.append_metrics(
         {"kind": "epoch", "epoch": epoch, "step": steps * epoch, "images_per_second": 9.0, **figures}
-    )
-
-
-def save_model(run: Run) -> None:
-    """Give a run a best model: a ResNet18 with random weights."""
-    torch.manual_seed(0)
-    model = build_model("resnet18", 3)
-    classes = ("2", "10", "35")
-    save_checkpoint(
-        run.best_path,
-        best_values(model, arch="resnet18", classes=classes, display={}, image_size=32, resize_size=32),
     )
 
 

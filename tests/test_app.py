@@ -12,7 +12,6 @@ from typing import Any
 import psutil
 import pytest
 import streamlit as st
-from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -21,7 +20,7 @@ from core.config import from_preset
 from core.rate_finder import RateCurve
 from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
 from dashboard.plot import component
-from tests.made_run import make_run, save_model
+from tests.made_run import make_run
 
 APP = Path(__file__).resolve().parents[1] / "dashboard" / "app.py"
 PAGES = {
@@ -37,11 +36,9 @@ Open = Callable[..., AppTest]
 
 
 @pytest.fixture
-def open_page(runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+def open_page(runs_root: Path, tiny_data: Path, quick_apps: None, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Return a function that opens a page by its name in the address, on the tiny data and an empty root of runs."""
     monkeypatch.setenv("WEAKSPOT_DATA", str(tiny_data))
-    # Each AppTest looks through all installed packages for components, which takes longer than drawing a page.
-    monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
     st.cache_data.clear()
     st.cache_resource.clear()
 
@@ -110,9 +107,9 @@ def test_every_page_is_drawn_without_runs(open_page: Open, name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_is_drawn_with_runs(
-    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, name: str
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, name: str, best_model: Path
 ) -> None:
-    save_model(run)
+    run.best_path.hardlink_to(best_model)
     make_run(runs_root, tiny_data, name="second", lr=0.5)
     app = open_page(name, run="first")
     assert title(app) == PAGES[name]
@@ -284,16 +281,16 @@ def test_a_lost_image_leaves_the_others(open_page: Open, run: Run, tiny_data: Pa
     assert "The file is gone or cannot be read any more." in words(app)
 
 
-def test_a_link_opens_a_class(open_page: Open, run: Run) -> None:
-    save_model(run)
+def test_a_link_opens_a_class(open_page: Open, run: Run, best_model: Path) -> None:
+    run.best_path.hardlink_to(best_model)
     app = open_page("weak", run="first", **{"class": "35"})
     assert app.selectbox(key="weak-class").value == "35"
     assert "Grad-CAM of val/35/1.png for 2" in pictures(app)
     assert "Grad-CAM of val/35/1.png for 35" in pictures(app)
 
 
-def test_an_unknown_class_shows_the_weakest(open_page: Open, run: Run) -> None:
-    save_model(run)
+def test_an_unknown_class_shows_the_weakest(open_page: Open, run: Run, best_model: Path) -> None:
+    run.best_path.hardlink_to(best_model)
     app = open_page("weak", run="first", **{"class": "no such"})
     assert title(app) == "Weak classes"
     assert app.selectbox(key="weak-class").value == "10"
@@ -305,8 +302,10 @@ def test_a_run_that_was_taken_apart_still_shows_its_weak_classes(open_page: Open
     assert "has no model" in words(app)
 
 
-def test_a_class_without_validation_images_is_not_praised(open_page: Open, run: Run) -> None:
-    save_model(run)
+def test_a_class_without_validation_images_is_not_praised(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    run.best_path.hardlink_to(best_model)
     lines = run.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
     write_text(run.predictions_path(), "".join(line for line in lines if not line.startswith("val/35")))
     app = open_page("weak", run="first", **{"class": "35"})

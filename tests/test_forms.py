@@ -243,7 +243,7 @@ def draw_form() -> None:
 
 
 @pytest.fixture
-def form(runs_root: Path, tiny_data: Path) -> AppTest:
+def form(runs_root: Path, tiny_data: Path, quick_apps: None) -> AppTest:
     """Return a page that holds the whole form and nothing else, filled in."""
     app = AppTest.from_function(draw_form, default_timeout=60)
     app.session_state["given"] = from_preset("demo", data=str(tiny_data), lr=0.00012345, jitter=0.1)

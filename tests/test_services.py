@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from core.folders import DataError
 from core.runs import Run, RunError, write_text
 from dashboard import services
 from dashboard.guard import NotYet
-from tests.made_run import append_epoch, make_run, save_model
+from tests.made_run import append_epoch, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +32,8 @@ def run(runs_root: Path, tiny_data: Path) -> Run:
 
 
 @pytest.fixture
-def run_with_model(run: Run) -> Run:
-    save_model(run)
+def run_with_model(run: Run, best_model: Path) -> Run:
+    run.best_path.hardlink_to(best_model)
     return run
 
 
@@ -167,7 +168,7 @@ def test_a_better_epochs_predictions_replace_those_before(run: Run) -> None:
 def test_a_better_epochs_model_replaces_the_one_before(run_with_model: Run) -> None:
     before = services.load_predictor(run_with_model)
     assert services.load_predictor(run_with_model) is before
-    save_model(run_with_model)
+    os.utime(run_with_model.best_path)
     assert services.load_predictor(run_with_model) is not before
 
 

@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from core.config import TrainConfig
 from core.runs import Run, create_run
 
+pytestmark = pytest.mark.usefixtures("quick_apps")
+
 
 @pytest.fixture
 def runs(runs_root: Path) -> list[Run]:
