@@ -10,6 +10,7 @@ from typing import Protocol
 from core import data, features
 from core.config import TrainConfig
 from core.engine import Batches, Compute
+from core.folders import ImageFolders
 from core.learner import Learner
 from core.schedules import size_at
 
@@ -29,9 +30,7 @@ class Source(Protocol):
 class ImageBatches:
     """A run's images, loaded by processes that live on between epochs of the same image size."""
 
-    def __init__(
-        self, folders: data.ImageFolders, config: TrainConfig, compute: Compute, *, workers: int
-    ) -> None:
+    def __init__(self, folders: ImageFolders, config: TrainConfig, compute: Compute, *, workers: int) -> None:
         self._folders, self._config = folders, config
         self._workers, self._pin = workers, compute.device.type == "cuda"
         self._order = data.EpochBatches(len(folders.train), config.batch_size, seed=config.seed)
@@ -64,7 +63,7 @@ class ImageBatches:
 
 def open_source(
     learner: Learner,
-    folders: data.ImageFolders,
+    folders: ImageFolders,
     config: TrainConfig,
     compute: Compute,
     *,

@@ -9,16 +9,9 @@ from typing import Any
 from core import engine
 from core.checkpoint import load_best
 from core.config import TrainConfig
-from core.data import (
-    BadImage,
-    EpochBatches,
-    ImageFolders,
-    ImageTable,
-    Sample,
-    choose_workers,
-    eval_transforms,
-    make_loader,
-)
+from core.data import EpochBatches, ImageTable, choose_workers, eval_transforms, make_loader
+from core.folders import ImageFolders, Sample
+from core.images import BadImage
 from core.runs import Run, RunError, write_rows
 
 

@@ -15,6 +15,7 @@ from core import data, models
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import TrainConfig
 from core.engine import Batches, Compute
+from core.folders import ImageFolders
 from core.runs import RunError
 
 FOLDER = ".features"  # in the folder of all runs
@@ -35,7 +36,7 @@ class Features:
 class FeatureBatches:
     """A run's batches made of features instead of images; of several views each epoch takes one of each image."""
 
-    def __init__(self, features: Features, folders: data.ImageFolders, config: TrainConfig) -> None:
+    def __init__(self, features: Features, folders: ImageFolders, config: TrainConfig) -> None:
         self._features, self._seed, self._size = features, config.seed, config.batch_size
         self._train_targets = torch.tensor([sample.target for sample in folders.train])
         self._val_targets = torch.tensor([sample.target for sample in folders.val])
@@ -87,7 +88,7 @@ def features_key(backbone: str, fingerprint: str, config: TrainConfig, compute: 
 
 def load_or_compute(
     network: nn.Module,
-    folders: data.ImageFolders,
+    folders: ImageFolders,
     config: TrainConfig,
     compute: Compute,
     *,

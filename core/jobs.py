@@ -198,7 +198,7 @@ def _runs_ahead(run: Run, root: Path) -> list[Run]:
         older = (status.created, other.id) < mine
         if status.host == host and (status.state == "running" or (status.state == "queued" and older)):
             ahead.append(other)
-    return ahead
+    return ahead[::-1]  # the oldest first, as their turns come
 
 
 def _is_alive(status: Status) -> bool:

@@ -14,8 +14,10 @@ from torch import nn
 
 from core import engine
 from core.checkpoint import load_best
-from core.data import BadImage, ImageProblem, eval_transforms, list_files, read_image, to_pixels
+from core.data import eval_transforms, to_pixels
 from core.explain import explain
+from core.folders import list_files
+from core.images import BadImage, ImageProblem, read_image
 from core.runs import Run, RunError, write_rows
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from core import data, engine, features, models
 from core.batches import Source, open_source
 from core.config import TrainConfig
+from core.folders import scan_folders
 from core.learner import Learner, make_learner
 from core.runs import find_run
 
@@ -45,9 +46,7 @@ def find_rate(
     Raises:
         DataError, WeightsError: as the training of this config would.
     """
-    folders = data.scan_folders(
-        Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed
-    )
+    folders = scan_folders(Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed)
     compute = engine.choose_compute(config.device, config.precision)
     torch.manual_seed(config.seed)
     network = models.build_model(config.arch, len(folders.classes))

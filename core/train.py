@@ -21,6 +21,8 @@ from core.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.config import TrainConfig
 from core.environment import describe_environment
 from core.evaluate import describe_data, find_changes, recorded_folders, write_predictions
+from core.folders import DataError, ImageFolders, drop_bad_images, scan_folders
+from core.images import check_images
 from core.learner import Learner, make_learner
 from core.mixing import mix_images
 from core.runs import Run, RunError, Status, describe_os_error, find_run, write_text
@@ -28,7 +30,7 @@ from core.schedules import rate_at
 
 STATUS_EVERY = 0.5  # seconds between writes of the status file
 # What a user can mend is told in one line; anything else also leaves its traceback in train.log.
-KNOWN_ERRORS = (data.DataError, models.WeightsError, RunError, ValueError)
+KNOWN_ERRORS = (DataError, models.WeightsError, RunError, ValueError)
 
 
 class Console(Protocol):
@@ -124,7 +126,7 @@ class TrainingJob:
         self._end("finished", f"Finished: {best}.{early}")
 
     def _open_source(
-        self, learner: Learner, folders: data.ImageFolders, compute: engine.Compute, workers: int
+        self, learner: Learner, folders: ImageFolders, compute: engine.Compute, workers: int
     ) -> Source:
         if self.config.head_only:
             self._set(phase="computing features", done=0, total=0, force=True)
@@ -140,27 +142,27 @@ class TrainingJob:
         since = max(self.best_epoch, self.status.extended_from)
         return 0 < self.config.patience <= self.epoch - since
 
-    def _prepare_data(self) -> data.ImageFolders:
+    def _prepare_data(self) -> ImageFolders:
         self._set(phase="checking images", force=True)
         root = Path(self.config.data).expanduser().resolve()
         record = self.run.read_json("data.json")
         if record:  # a run that goes on keeps the split and the files it began with
             folders = recorded_folders(self.run)
-            changes = find_changes(record, data.scan_folders(root))
+            changes = find_changes(record, scan_folders(root))
             if changes:
-                raise data.DataError(
+                raise DataError(
                     f"{root} is not the data set this run began with: {changes}. "
                     "Put it back as it was, or start a new run."
                 )
             return folders
-        folders = data.scan_folders(root, val_fraction=self.config.val_fraction, seed=self.config.seed)
+        folders = scan_folders(root, val_fraction=self.config.val_fraction, seed=self.config.seed)
         self._write(
             f"Data {root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
             f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
         )
-        bad = data.check_images(root, folders.files, progress=self._count_done)
+        bad = check_images(root, folders.files, progress=self._count_done)
         self._check_asked()
-        folders = data.drop_bad_images(folders, bad, policy=self.config.bad_images)
+        folders = drop_bad_images(folders, bad, policy=self.config.bad_images)
         for item in bad:
             self._write(f"Skipped {item.path}: {item.reason}")
         write_text(self.run.folder / "data.json", json.dumps(describe_data(folders, self.config)) + "\n")
@@ -284,7 +286,7 @@ class TrainingJob:
     def _finish_epoch(
         self,
         learner: Learner,
-        folders: data.ImageFolders,
+        folders: ImageFolders,
         figures: engine.PassFigures,
         outcome: engine.Outcome,
     ) -> None:
@@ -348,7 +350,7 @@ class TrainingJob:
         self.run.keep_metrics(step=self.step, epoch=self.epoch)
         self._write(f"Resumed at epoch {self.epoch + 1}, batch {self.batch + 1}")
 
-    def _record_environment(self, compute: engine.Compute, workers: int, folders: data.ImageFolders) -> None:
+    def _record_environment(self, compute: engine.Compute, workers: int, folders: ImageFolders) -> None:
         environment = {
             **describe_environment(compute, workers),
             "data_fingerprint": folders.fingerprint(),

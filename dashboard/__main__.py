@@ -11,7 +11,7 @@ from pathlib import Path
 from core import jobs
 from core.config import from_preset
 from core.demo import DEMOS
-from core.runs import default_root, iter_runs
+from core.runs import default_root, describe_os_error, iter_runs
 from dashboard.builtin import builtin_folder
 
 ADDRESS = "127.0.0.1"
@@ -24,18 +24,26 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="a folder of images with train/<class>/* to open it on")
     parser.add_argument("--port", type=int, default=8501)
     options = parser.parse_args()
-    if options.data is not None and not options.data.is_dir():
-        return _refuse(f"{options.data}: there is no such folder. Give the one that holds train/<class>/*.")
+    # Not every shell expands the ~ in `make run DATA=~/pictures`.
+    data = options.data and Path(os.path.expanduser(options.data))  # noqa: PTH111  Path's raises for an unknown ~name
+    if data is not None and not data.is_dir():
+        return _refuse(f"{data}: there is no such folder. Give the one that holds train/<class>/*.")
     if _is_taken(options.port):
         return _refuse(
             f"port {options.port} is in use. If that is Weakspot, open http://{ADDRESS}:{options.port}; "
             f"otherwise choose another port: make run PORT={options.port + 1}"
         )
-    for name in DEMOS:
-        print(f"Built-in data: {builtin_folder(name).relative_to(ROOT)}", flush=True)
-    environment = dict(os.environ)
-    if options.data is not None:
-        environment["WEAKSPOT_DATA"] = str(options.data.expanduser().resolve())
+    try:
+        for name in DEMOS:
+            print(f"Built-in data: {builtin_folder(name).relative_to(ROOT)}", flush=True)
+    except OSError as error:
+        return _refuse(describe_os_error(error))
+    environment = {
+        "OMP_WAIT_POLICY": "passive",
+        **os.environ,
+    }  # heat maps beside a training: see core/__main__.py
+    if data is not None:
+        environment["WEAKSPOT_DATA"] = str(data.resolve())
     elif next(iter_runs(default_root()), None) is None:
         run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), default_root())
         print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
@@ -45,9 +53,8 @@ def main() -> int:
     )
     os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml from where it starts
     command = ["-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(options.port)]
-    return os.execve(
-        sys.executable, [sys.executable, *command], environment
-    )  # this process is the server from here on
+    # This process is the server from here on.
+    return os.execve(sys.executable, [sys.executable, *command], environment)
 
 
 def _is_taken(port: int) -> bool:

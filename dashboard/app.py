@@ -13,25 +13,25 @@ from dashboard.guard import guard
 from dashboard.views import compare, confusion, live, predict, runs, train, weak
 
 HERE = Path(__file__).parent
+# Less empty space around the page, and columns that wrap where the window is too narrow for them: the key of the
+# container around them says how wide they have to stay.
+STYLE = """
+<style>
+.stMainBlockContainer { padding: 3.25rem clamp(1rem, 3vw, 4rem) 4rem; }
+[class*="st-key-wide-"] .stColumn { min-width: min(100%, 420px); }
+[class*="st-key-medium-"] .stColumn { min-width: min(100%, 250px); }
+</style>
+"""
 # Pages whose content belongs to one run, chosen in the sidebar.
 RUN_PAGES = ("live", "confusion", "weak", "predict")
-STATE_ICONS = {
-    "queued": ":material/hourglass_empty:",
-    "running": ":material/play_circle:",
-    "finished": ":material/check_circle:",
-    "stopped": ":material/stop_circle:",
-    "failed": ":material/error:",
-    "crashed": ":material/warning:",
-}
 
 
 def main() -> None:
     """Draw the page the URL names."""
     # A picture of our own: Streamlit fetches a material icon for the browser's tab from the network.
     st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
-    st.html("<style>.stMainBlockContainer { padding-top: 3.25rem; }</style>")
+    st.html(STYLE)
     st.logo(str(HERE / "logo.svg"), size="large")
-    home = st.Page(lambda: open_first_page(pages), title="Weakspot", default=True, visibility="hidden")
     pages = {
         name: st.Page(guard(view), title=title, icon=icon, url_path=name)
         for name, view, title, icon in (
@@ -45,6 +45,7 @@ def main() -> None:
         )
     }
     st.session_state["pages"] = pages
+    home = st.Page(guard(lambda: open_first_page(pages)), title="Weakspot", default=True, visibility="hidden")
     page = st.navigation([home, *pages.values()])
     if page.url_path in RUN_PAGES:
         draw_run_choice()
@@ -82,7 +83,7 @@ def draw_run_choice() -> None:
     st.session_state["run-choice"] = selected.id
     st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=apply_choice)
     status = jobs.live_status(selected)
-    st.sidebar.caption(f"{STATE_ICONS[status.state]} {status.state}")
+    st.sidebar.caption(f"{runs.BADGES[status.state][1]} {status.state}")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,16 @@ classes and runs are a user's data, so they are HTML-escaped here; `plot` unesca
 """
 
 import html
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
+
+from core.config import TrainConfig
+from core.schedules import rate_at
 
 # Every colour has a contrast of at least 3:1 on the white and on the dark background.
 TRAIN = "#2F7FD1"
@@ -118,6 +122,42 @@ def compare_curves(runs: dict[str, pd.DataFrame], *, quantity: EpochColumn) -> g
     figure.update_layout(showlegend=True)
     if all(epochs.empty for epochs in runs.values()):
         _write_message(figure, "no run with a finished epoch yet")
+    return figure
+
+
+def rate_schedule(config: TrainConfig, steps: int) -> go.Figure:
+    """Draw the learning rate of a run over its epochs of `steps` steps each, before it is started."""
+    total = steps * config.epochs
+    at = np.unique(np.linspace(0, total - 1, min(total, 400)).astype(int))
+    figure = _new_figure("Learning rate by epoch", height=260, revision="schedule")
+    figure.add_scatter(
+        x=at / steps,
+        y=[rate_at(int(step), total, config) for step in at],
+        mode="lines",
+        line={"color": TRAIN, "width": 2.5},
+        hovertemplate="epoch %{x:.2f}: <b>%{y:.3~e}</b><extra></extra>",
+    )
+    figure.update_xaxes(title_text="epoch", rangemode="tozero")
+    figure.update_yaxes(title_text="learning rate", rangemode="tozero")
+    figure.update_layout(margin={"t": 48}, hovermode="closest")
+    return figure
+
+
+def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: float | None) -> go.Figure:
+    """Draw the smoothed losses (nats) at rising learning rates; the suggested rate gets a line."""
+    figure = _new_figure("Loss at rising learning rates", height=300, revision="rates")
+    figure.add_scatter(
+        x=rates,
+        y=losses,
+        mode="lines",
+        line={"color": TRAIN, "width": 2.5},
+        hovertemplate="rate %{x:.2~e}: loss <b>%{y:.3f}</b><extra></extra>",
+    )
+    figure.update_xaxes(title_text="learning rate", type="log")
+    figure.update_yaxes(title_text="smoothed cross-entropy loss (nats)")
+    figure.update_layout(margin={"t": 48}, hovermode="closest")
+    if suggestion is not None:
+        figure.add_vline(x=suggestion, line={"color": VAL, "width": 2, "dash": "dash"})
     return figure
 
 

@@ -10,7 +10,8 @@ from typing import get_type_hints
 import streamlit as st
 
 from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help, from_preset
-from core.runs import RunError, default_root, find_run, iter_runs
+from core.rules import applies
+from core.runs import default_root, iter_runs
 from dashboard import services
 from dashboard.builtin import is_builtin
 from dashboard.text import escape_markdown
@@ -23,30 +24,48 @@ GROUPS: dict[str, dict[str, str]] = {
         "bad_images": "Unreadable files",
         "name": "Name of the run",
     },
-    "Network": {"arch": "Network", "weights": "Initial weights"},
+    "Network": {
+        "arch": "Network",
+        "weights": "Initial weights",
+        "head_only": "Train the head only",
+        "feature_views": "Views of an image",
+        "freeze_epochs": "Frozen epochs",
+    },
     "Optimisation": {
         "epochs": "Epochs",
         "batch_size": "Batch size (images)",
         "optimizer": "Optimizer",
         "lr": "Learning rate",
+        "head_lr_factor": "Head's rate (factor)",
         "momentum": "Momentum",
         "weight_decay": "Weight decay",
+        "clip_norm": "Clip gradients at",
         "schedule": "Schedule",
+        "warmup_epochs": "Warm-up (epochs)",
+        "step_epochs": "Cut every (epochs)",
+        "step_factor": "Cut to (factor)",
+        "patience": "Patience (epochs)",
+        "ema": "Weight average (decay)",
     },
     "Images": {
         "image_size": "Image size (px)",
         "resize_size": "Validation resize (px)",
-        "crop_scale_min": "Smallest crop (share of area)",
+        "progressive_from": "Grow images from (px)",
+        "crop_scale_min": "Smallest crop (of area)",
         "hflip": "Flip probability",
         "rotation": "Rotation (degrees)",
         "translate": "Shift (share of side)",
         "jitter": "Colour jitter",
         "erasing": "Erasing probability",
+        "label_smoothing": "Label smoothing",
+        "mixup": "Mixup (alpha)",
+        "cutmix": "Cutmix (alpha)",
     },
     "Machine": {
         "device": "Device",
         "precision": "Precision",
         "workers": "Loading processes",
+        "save_minutes": "Save every (minutes)",
         "seed": "Seed",
     },
 }
@@ -56,7 +75,18 @@ WEIGHT_KINDS = {
     "run": "An earlier run's best model",
     "file": "A file",
 }
-_STEPS = {"lr": 0.0005, "weight_decay": 0.0001, "rotation": 1.0, "image_size": 32, "resize_size": 32}
+_STEPS = {
+    "lr": 0.0005,
+    "weight_decay": 0.0001,
+    "rotation": 1.0,
+    "image_size": 32,
+    "resize_size": 32,
+    "progressive_from": 32,
+    "ema": 0.001,
+    "clip_norm": 1.0,
+    "head_lr_factor": 1.0,
+    "save_minutes": 1.0,
+}
 _WIDTHS = {"data": 520, "name": 260, "weights": 260}
 _HINTS = get_type_hints(TrainConfig)
 
@@ -85,6 +115,11 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         field.name: st.session_state.get(_key(field.name), field.default)
         for field in dataclasses.fields(TrainConfig)
     }
+    # A field that has no say now is hidden; what it held before must not count.
+    values = {
+        field.name: values[field.name] if applies(field.name, values) else field.default
+        for field in dataclasses.fields(TrainConfig)
+    }
     empty = {field: "is empty; give a number" for field, value in values.items() if value is None}
     if empty:
         return None, empty
@@ -100,9 +135,12 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
 
 
 def draw_group(title: str, problems: dict[str, str]) -> None:
-    """Draw a group's fields; a field's problem stands under it."""
+    """Draw a group's fields that have a say with the others; a field's problem stands under it."""
+    values = {field.name: st.session_state.get(_key(field.name)) for field in dataclasses.fields(TrainConfig)}
     with st.container(horizontal=True, gap="medium"):
         for field, label in GROUPS[title].items():
+            if not applies(field, values):
+                continue
             with st.container(width=_WIDTHS.get(field, 215), gap="xsmall"):
                 if field == "weights":
                     _draw_weights(label)
@@ -114,15 +152,18 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
 
 def command_line(config: TrainConfig) -> str:
     """Return the command that starts the same run."""
-    preset = from_preset(config.preset, data=config.data)
+    preset, values = from_preset(config.preset, data=config.data), dataclasses.asdict(config)
     parts = ["python", "-m", "core", "train", "--data", config.data, "--preset", config.preset]
     for field in dataclasses.fields(TrainConfig):
-        value = getattr(config, field.name)
-        if field.name not in ("data", "preset") and value != getattr(preset, field.name):
-            parts += [
-                f"--{field.name.replace('_', '-')}",
-                f"{value:g}" if isinstance(value, float) else str(value),
-            ]
+        # What a preset sets but the other settings leave without effect goes back to its default by itself.
+        expected = getattr(preset, field.name) if applies(field.name, values) else field.default
+        value, option = values[field.name], field.name.replace("_", "-")
+        if field.name in ("data", "preset") or value == expected:
+            continue
+        if isinstance(value, bool):
+            parts.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            parts += [f"--{option}", str(value)]
     return shlex.join(parts)
 
 
@@ -130,6 +171,9 @@ def _draw_field(field: str, label: str) -> None:
     key, help_text = _key(field), field_help(field)
     if field in CHOICES:
         st.selectbox(label, CHOICES[field], key=key, help=help_text, persist_state="session")
+    elif _HINTS[field] is bool:
+        with st.container(height=66, border=False, vertical_alignment="bottom"):
+            st.toggle(label, key=key, help=help_text, persist_state="session")
     elif _HINTS[field] is str:
         st.text_input(label, key=key, help=help_text, persist_state="session")
     else:
@@ -153,9 +197,8 @@ def _draw_weights(label: str) -> None:
         help=field_help("weights"), persist_state="session",
     )  # fmt: skip
     if kind == "run":
-        ids = [run.id for run in iter_runs(default_root()) if run.best_path.exists()]
-        if st.session_state.get("form-weights-run") not in ids:
-            st.session_state["form-weights-run"] = ids[0] if ids else None
+        ids = _runs_with_model()
+        st.session_state["form-weights-run"] = _chosen_run(ids)
         st.selectbox("Run", ids, key="form-weights-run", persist_state="session")
     elif kind == "file":
         st.text_input("Path of the weights file", key="form-weights-file", persist_state="session")
@@ -164,8 +207,18 @@ def _draw_weights(label: str) -> None:
 def _read_weights() -> str:
     kind = st.session_state.get("form-weights-kind", "imagenet")
     if kind == "run":
-        return f"run:{st.session_state.get('form-weights-run') or ''}"
+        return f"run:{_chosen_run(_runs_with_model()) or ''}"
     return str(st.session_state.get("form-weights-file", "")).strip() if kind == "file" else str(kind)
+
+
+def _runs_with_model() -> list[str]:
+    return [run.id for run in iter_runs(default_root()) if run.best_path.exists()]
+
+
+def _chosen_run(ids: list[str]) -> str | None:
+    """Return the run chosen for its weights, or the newest before one is; None where no run has a model."""
+    chosen = st.session_state.get("form-weights-run")
+    return chosen if chosen in ids else next(iter(ids), None)
 
 
 def _data_problem(config: TrainConfig) -> dict[str, str]:
@@ -174,15 +227,15 @@ def _data_problem(config: TrainConfig) -> dict[str, str]:
 
 
 def _weights_problem(weights: str) -> dict[str, str]:
-    if weights.startswith("run:"):
-        try:
-            best = find_run(weights.removeprefix("run:"), default_root()).best_path
-        except RunError:
-            return {"weights": "No run has a model yet. Train one first, or choose other weights."}
-        return {} if best.exists() else {"weights": "That run has no model yet."}
-    if weights in ("imagenet", "none") or Path(weights).expanduser().is_file():
+    if weights == "run:":
+        return {"weights": "No run has a model yet. Train one first, or choose other weights."}
+    if weights in ("imagenet", "none") or weights.startswith("run:"):
         return {}
-    return {"weights": f"There is no file {weights}."}
+    try:
+        found = Path(weights).expanduser().is_file()
+    except (OSError, RuntimeError):  # too long, not to be looked at, or no home folder for a ~name
+        found = False
+    return {} if found else {"weights": f"There is no file {weights}."}
 
 
 def _name_problem(name: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Tile:
     alt: str = ""
 
 
-def show_tiles(tiles: Sequence[Tile], *, side: int = 150, wrap: bool = True, label: str = "images") -> None:
+def show_tiles(tiles: Sequence[Tile], *, side: int = 140, wrap: bool = True, label: str = "images") -> None:
     """Show pictures in one HTML block: a grid that fills the width, or with wrap=False a row of fixed size."""
     figures = "".join(_figure(tile) for tile in tiles)
     kind = "ws-grid" if wrap else "ws-row"

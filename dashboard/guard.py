@@ -10,7 +10,8 @@ import streamlit as st
 
 from core import jobs
 from core.config import ConfigError
-from core.runs import ACTIVE, Run, RunError
+from core.runs import ACTIVE, Run, RunError, describe_os_error
+from dashboard.text import escape_markdown
 
 POLL = 2.0
 _P = ParamSpec("_P")
@@ -32,29 +33,42 @@ def guard(draw: Callable[_P, None]) -> Callable[_P, None]:
             draw(*args, **kwargs)
         except NotYet as error:
             draw_not_yet(error)
-        except (RunError, ConfigError, FileNotFoundError) as error:
-            st.info(str(error), icon=":material/info:")
+        except (RunError, ConfigError) as error:
+            st.info(escape_markdown(str(error)), icon=":material/info:")
+        except OSError as error:
+            st.error(escape_markdown(describe_os_error(error)), icon=":material/error:")
         except Exception as error:
             logging.getLogger("weakspot").exception("A page failed")
+            what = escape_markdown(f"{type(error).__name__}: {error}".rstrip("."))
             st.error(
-                f"This page could not be drawn: {type(error).__name__}: {error}. Nothing is lost. Reload it; if it "
-                "stays, the whole error is in the terminal that runs the dashboard.",
+                f"This page could not be drawn: {what}. Nothing is lost. Reload it; if it stays, the whole error is "
+                "in the terminal that runs the dashboard.",
                 icon=":material/error:",
             )
 
     return draw_guarded
 
 
+def try_to(action: Callable[[Run], None], run: Run) -> None:
+    """Do something to a run, as a button's callback; what speaks against it is shown as a message."""
+    try:
+        action(run)
+    except RunError as error:
+        st.toast(escape_markdown(str(error)), icon=":material/info:")
+
+
 def draw_not_yet(error: NotYet) -> None:
     """Show what is missing, and while the run goes on look again until its next epoch is done."""
     run, known = error.run, jobs.live_status(error.run)
+    missing = escape_markdown(str(error))
     if known.state not in ACTIVE:
+        advice = "Choose" if known.state == "finished" else "Resume it on the Runs page, or choose"
         st.info(
-            f"{error} The run is {known.state}. Resume it on the Runs page, or choose another run.",
+            f"{missing} It has {known.state}: {escape_markdown(known.message)} {advice} another run.",
             icon=":material/info:",
         )
         return
-    st.info(f"{error} It is {known.state}; this page fills by itself.", icon=":material/hourglass_top:")
+    st.info(f"{missing} It is {known.state}; this page fills by itself.", icon=":material/hourglass_top:")
 
     def look() -> None:
         status = jobs.live_status(run)

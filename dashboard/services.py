@@ -1,4 +1,8 @@
-"""The only home of caches: runs, tables, images, the model and its heat maps."""
+"""The only home of caches: runs, tables, images, the model and its heat maps.
+
+A `stamp` is when a file was last written: it makes a cache look again at one that has changed. It must not begin with
+an underscore, since Streamlit leaves such parameters out of a cache's key.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import streamlit as st
 from PIL import Image
 
 from core import analysis
-from core.runs import Run
+from core.runs import Run, RunError
 from dashboard.guard import NotYet
 
 if TYPE_CHECKING:
@@ -73,11 +77,12 @@ def read_metrics(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     cache, lock = _metrics_cache()
     with lock:
         try:
-            file = run.metrics_path.stat().st_ino
+            found = run.metrics_path.stat()
+            file, size = found.st_ino, found.st_size
         except FileNotFoundError:
-            file = 0
+            file, size = 0, 0
         known = cache.get(str(run.folder))
-        if known is None or known.file != file:  # a resume writes the file anew
+        if known is None or known.file != file or known.offset > size:  # a resume writes the file anew
             known = cache[str(run.folder)] = _Metrics(file=file)
         rows, known.offset = run.read_metrics(known.offset)
         for row in rows:
@@ -96,7 +101,7 @@ def read_data(run: Run) -> RunData:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _read_data(folder: Path, _stamp: int) -> RunData:
+def _read_data(folder: Path, stamp: int) -> RunData:  # noqa: ARG001
     record = Run(folder).read_json("data.json")
     paths: dict[str, list[str]] = {name: [] for name in record["classes"]}
     for path, name in record["train"]:
@@ -116,11 +121,14 @@ def read_predictions(run: Run) -> pd.DataFrame:
     path = run.predictions_path()
     if not path.exists():
         raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
-    return _read_predictions(path, path.stat().st_mtime_ns)
+    try:
+        return _read_predictions(path, path.stat().st_mtime_ns)
+    except ValueError as error:
+        raise RunError(f"{error} Write it anew: python -m core evaluate {run.id}") from None
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the predictions …")
-def _read_predictions(path: Path, _stamp: int) -> pd.DataFrame:
+def _read_predictions(path: Path, stamp: int) -> pd.DataFrame:  # noqa: ARG001
     return analysis.read_predictions(path)
 
 
@@ -132,20 +140,27 @@ def load_predictor(run: Run) -> Predictor:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model …")
-def _load_predictor(folder: Path, _stamp: int) -> Predictor:
+def _load_predictor(folder: Path, stamp: int) -> Predictor:  # noqa: ARG001
     from core.predict import Predictor  # brings torch, which no page should wait for before it needs it
 
     return Predictor.from_run(Run(folder))
 
 
-@st.cache_data(max_entries=4000, show_spinner=False)
 def thumbnail(path: Path, side: int = 192) -> bytes | None:
     """Return an image as WebP bytes with its longer side at most `side` pixels; None when it cannot be read."""
-    from core.data import ImageProblem, read_image
+    try:
+        return _thumbnail(path, path.stat().st_mtime_ns, side)
+    except OSError:
+        return None
+
+
+@st.cache_data(max_entries=4000, show_spinner=False)
+def _thumbnail(path: Path, stamp: int, side: int) -> bytes | None:  # noqa: ARG001
+    from core.images import ImageProblem, read_image
 
     try:
         image = read_image(path)
-    except (ImageProblem, FileNotFoundError):
+    except ImageProblem:
         return None
     image.thumbnail((side, side))
     return encode_image(image)
@@ -178,9 +193,12 @@ def explain_images(run: Run, paths: list[str], classes: list[tuple[str, ...]]) -
 
 @st.cache_data(max_entries=200, show_spinner="Computing heat maps …")
 def _explain_images(
-    folder: Path, _stamp: int, paths: tuple[str, ...], classes: tuple[tuple[str, ...], ...]
+    folder: Path,
+    stamp: int,  # noqa: ARG001
+    paths: tuple[str, ...],
+    classes: tuple[tuple[str, ...], ...],
 ) -> list[Explained | None]:
-    from core.data import ImageProblem, read_image
+    from core.images import ImageProblem, read_image
 
     run = Run(folder)
     root = read_data(run).root
@@ -232,7 +250,7 @@ class UploadResult:
 @st.cache_data(max_entries=300, show_spinner=False)
 def predict_upload(folder: Path, stamp: int, name: str, content: bytes) -> UploadResult:
     """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`."""
-    from core.data import ImageProblem, read_image
+    from core.images import ImageProblem, read_image
 
     try:
         image = read_image(io.BytesIO(content))
@@ -270,11 +288,11 @@ def summarise_data(config: TrainConfig) -> DataSummary:
 
 @st.cache_data(ttl=30, max_entries=16, show_spinner="Looking at the data …")
 def _summarise_data(folder: str, val_fraction: float, seed: int) -> DataSummary:
-    from core.data import DataError, scan_folders
+    from core.folders import DataError, scan_folders
 
     try:
         found = scan_folders(Path(folder).expanduser(), val_fraction=val_fraction, seed=seed)
-    except (DataError, OSError) as error:
+    except (DataError, OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
         return DataSummary(problem=str(error))
     return DataSummary(
         "", len(found.classes), len(found.train), len(found.val), len(found.test), found.val_made
@@ -288,7 +306,8 @@ def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
     Raises:
         DataError: when the data cannot be used.
     """
-    from core.data import ImageTable, scan_folders, to_pixels, train_transforms
+    from core.data import ImageTable, to_pixels, train_transforms
+    from core.folders import scan_folders
 
     folders = scan_folders(Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed)
     step = max(1, len(folders.train) // 16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.runs import Run, RunError, default_root, find_run, iter_runs
+from dashboard.text import escape_markdown
 
 ANY = ""
 
@@ -12,15 +13,16 @@ ANY = ""
 def selected_run() -> Run | None:
     """Return the run the URL names, else the one last looked at, else the newest; None when there is no run.
 
-    The choice is written back to the URL, which the sidebar's links drop, and shown when it does not exist.
+    The choice is written back to the URL, which the sidebar's links drop; that a run does not exist is shown.
     """
     asked = st.query_params.get("run") or st.session_state.get("run")
     try:
         run = find_run(asked, default_root()) if asked else next(iter_runs(default_root()), None)
     except RunError as error:
-        if "run" in st.query_params:
-            st.warning(f"{error} Showing the newest run instead.", icon=":material/link_off:")
         run = next(iter_runs(default_root()), None)
+        if run is not None and "run" in st.query_params:
+            words = f"{escape_markdown(str(error))} Showing the newest run instead."
+            st.warning(words, icon=":material/link_off:")
     if run is not None and st.query_params.get("run") != run.id:
         st.query_params["run"] = run.id
     st.session_state["run"] = run.id if run is not None else None

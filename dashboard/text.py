@@ -30,4 +30,4 @@ def format_duration(seconds: float) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return a user's text so that Markdown shows it letter by letter."""
-    return text.translate({ord(c): f"\\{c}" for c in "\\`*_[]{}()#+-.!|~$:<>"})
+    return text.translate({ord(c): f"\\{c}" for c in "\\`*_[]{}()#+-.!|~$:<>&"})

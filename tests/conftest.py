@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+# As in core/__main__.py, and before any test loads torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Sorted as text they would be 10, 2, 35.
 COLOURS = {"2": (200, 40, 40), "10": (40, 200, 40), "35": (40, 40, 200)}

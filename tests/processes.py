@@ -6,17 +6,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from core.config import TrainConfig
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 COLOURS = {"2": (200, 40, 40), "10": (40, 200, 40), "35": (40, 40, 200)}
 # With three classes of six training images: three steps an epoch.
-TINY = {
+TINY: dict[str, Any] = {
     "arch": "resnet18",
     "weights": "none",
     "image_size": 32,
@@ -48,12 +50,19 @@ def train_words(data: Path, name: str, **changes: Any) -> list[str]:
     return ["train", *(f"--{key.replace('_', '-')}={value}" for key, value in options.items())]
 
 
-def start(*words: str | Path, root: Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+def tiny_config(data: Path, name: str, **changes: Any) -> TrainConfig:
+    """Return the config of a tiny run."""
+    return TrainConfig(data=str(data), name=name, **{**TINY, **changes})
+
+
+def start(
+    *words: str | Path, root: Path, env: dict[str, str] | None = None, prefix: Sequence[str] = ()
+) -> subprocess.Popen[str]:
     """Start `python -m core WORDS` in a process group of its own, as a shell does, its output in pipes."""
     return subprocess.Popen(
-        [sys.executable, "-m", "core", *map(str, words)],
+        [*prefix, sys.executable, "-m", "core", *map(str, words)],
         cwd=REPOSITORY,
-        env=_environment(root, env),
+        env=environment(root, env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -62,7 +71,7 @@ def start(*words: str | Path, root: Path, env: dict[str, str] | None = None) -> 
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def finish(process: subprocess.Popen[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Wait for a started command; it is killed when it takes too long, so that no test leaves one behind."""
     try:
         out, err = process.communicate(timeout=timeout)
@@ -80,7 +89,7 @@ def call(
     return finish(start(*words, root=root, env=env))
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 60) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 180) -> None:
     """Wait until a condition holds; `what` it is goes into the failure's text."""
     end = time.monotonic() + timeout
     while not condition():
@@ -88,6 +97,7 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 60) 
         time.sleep(0.005)
 
 
-def _environment(root: Path, changes: dict[str, str] | None) -> dict[str, str]:
+def environment(root: Path, changes: dict[str, str] | None = None) -> dict[str, str]:
+    """Return this process' environment with `root` as the folder of all runs."""
     # One thread each: tiny nets gain nothing from more, and on busy cores threads wait for one another.
     return {**os.environ, "WEAKSPOT_RUNS": str(root), "OMP_NUM_THREADS": "1", **(changes or {})}

@@ -108,11 +108,12 @@ def open_page(page: Page, dashboard: Dashboard, path: str) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until the page's script has run to its end."""
-    page.wait_for_timeout(300)
-    expect(page.get_by_test_id("stApp")).to_have_attribute(
-        "data-test-script-state", "notRunning", timeout=60_000
-    )
+    """Wait until the page's script has run to its end and does not begin anew."""
+    quiet = 0
+    while quiet < 3:
+        page.wait_for_timeout(200)
+        state = page.get_by_test_id("stApp").get_attribute("data-test-script-state")
+        quiet = quiet + 1 if state == "notRunning" else 0
 
 
 def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str) -> None:
@@ -123,11 +124,17 @@ def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str)
 
 
 def chart(page: Page, title: str) -> Locator:
-    return page.get_by_role("img", name=title)
+    """Return the chart of this title once it is drawn."""
+    graph = page.get_by_role("img", name=title)
+    expect(graph.locator(".main-svg").first).to_be_visible()
+    return graph
 
 
 def points(graph: Locator, name: str) -> int:
-    return int(graph.evaluate("(g, name) => g.data?.find(t => t.name === name)?.x?.length ?? 0", name))
+    # Arrays travel packed; what is drawn is in calcdata.
+    return int(
+        graph.evaluate("(g, name) => g.calcdata?.find(c => c[0].trace.name === name)?.length ?? 0", name)
+    )
 
 
 def click_cell(page: Page, true: str, predicted: str) -> None:
@@ -297,8 +304,7 @@ def test_the_boxes_and_the_list_of_pairs_lead_to_the_same(page: Page, dashboard:
     settle(page)
     assert gallery(page)
     open_page(page, dashboard, "confusion?run=first")
-    page.get_by_role("combobox", name=re.compile("Predicted class")).click()
-    page.get_by_role("option", name=label("3")).click()
+    choose(page, "Predicted class", label("3"))
     expect(page).to_have_url(re.compile("pred=3"))
     settle(page)
     expect(
@@ -392,22 +398,26 @@ def fill(page: Page, name: str, value: str) -> None:
 
 
 def choose(page: Page, name: str, option: str) -> None:
+    """Open a select box and click an option."""
+    entry = page.get_by_role("option", name=option, exact=True)
     page.get_by_role("combobox", name=re.compile(f"{name}$|, {name}")).first.click()
-    page.get_by_role("option", name=option, exact=True).click()
+    if not entry.is_visible():  # the list closes again where the page is still being drawn
+        page.keyboard.press("ArrowDown")
+    entry.click()
     settle(page)
 
 
 def test_a_stop_finishes_the_step_and_saves_and_resume_goes_on(page: Page, dashboard: Dashboard) -> None:
     start_small_run(page, dashboard, "second")
     run = dashboard.run("second")
-    wait_until(page, lambda: run.read_status().best_epoch > 0, 120, "the first epoch")
+    wait_until(page, lambda: run.read_status().best_epoch > 0, 300, "the first epoch")
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text(re.compile("Stopped in epoch .* Everything is saved"))).to_be_visible(
         timeout=60_000
     )
     stopped = len(run.read_metrics()[0])
     page.get_by_role("button", name="Resume").click()
-    wait_until(page, lambda: len(run.read_metrics()[0]) > stopped + 5, 90, "more steps")
+    wait_until(page, lambda: len(run.read_metrics()[0]) > stopped + 5, 240, "more steps")
 
 
 def test_a_killed_trainer_is_shown_as_crashed_with_its_log(page: Page, dashboard: Dashboard) -> None:

@@ -19,7 +19,17 @@ from PIL import Image
 
 from core import data
 from core.config import TrainConfig, from_preset
-from core.data import BadImage, DataError, EpochBatches, ImageProblem, ImageTable, Sample
+from core.data import EpochBatches, ImageTable
+from core.folders import (
+    DataError,
+    Sample,
+    drop_bad_images,
+    natural_key,
+    read_display_names,
+    scan_folders,
+    split_stratified,
+)
+from core.images import FORMATS, BadImage, ImageProblem, check_images, read_image
 
 # isort: split
 from torchvision import transforms
@@ -49,14 +59,14 @@ def encode(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def read(content: bytes) -> np.ndarray:
-    image = data.read_image(io.BytesIO(content))
+    image = read_image(io.BytesIO(content))
     assert image.mode == "RGB"
     return np.asarray(image).astype(int)
 
 
 def problem_of(content: bytes) -> str:
     with pytest.raises(ImageProblem) as caught:
-        data.read_image(io.BytesIO(content))
+        read_image(io.BytesIO(content))
     return str(caught.value)
 
 
@@ -76,7 +86,7 @@ def png_of_size(width: int, height: int) -> bytes:
 
 
 def test_a_data_set_is_read_with_its_splits_and_names(tiny_data: Path) -> None:
-    folders = data.scan_folders(tiny_data)
+    folders = scan_folders(tiny_data)
     assert folders.classes == ("2", "10", "35")
     assert folders.display == {"2": "rose", "10": "tulip", "35": "iris"}
     assert (len(folders.train), len(folders.val), folders.val_made) == (18, 6, False)
@@ -88,14 +98,14 @@ def test_a_data_set_is_read_with_its_splits_and_names(tiny_data: Path) -> None:
 
 def test_names_are_sorted_as_people_count() -> None:
     names = ["10", "b2", "2", "B10", "a", "1", "b1", "class 100", "class 20"]
-    assert sorted(names, key=data.natural_key) == [
+    assert sorted(names, key=natural_key) == [
         "1", "2", "10", "a", "b1", "b2", "B10", "class 20", "class 100",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("names", [["2", "02", "002"], ["Rose", "rose"], ["a1", "a", "a01", "A"]])
 def test_names_that_count_alike_still_have_one_order(names: list[str]) -> None:
-    orders = {tuple(sorted(names[i:] + names[:i], key=data.natural_key)) for i in range(len(names))}
+    orders = {tuple(sorted(names[i:] + names[:i], key=natural_key)) for i in range(len(names))}
     assert len(orders) == 1
 
 
@@ -103,12 +113,12 @@ def test_names_that_count_alike_still_have_one_order(names: list[str]) -> None:
 def test_the_validation_folder_may_have_any_usual_name(tmp_path: Path, val: str) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3})
     make_folders(tmp_path, {"a": 1, "b": 1}, val)
-    assert [s.path for s in data.scan_folders(tmp_path).val] == [f"{val}/a/0.png", f"{val}/b/0.png"]
+    assert [s.path for s in scan_folders(tmp_path).val] == [f"{val}/a/0.png", f"{val}/b/0.png"]
 
 
 def test_class_folders_may_lie_in_the_root_itself(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 4, "b": 4, "test": 2}, "")
-    folders = data.scan_folders(tmp_path)
+    folders = scan_folders(tmp_path)
     assert folders.classes == ("a", "b")
     assert folders.val_made
     assert len(folders.test) == 2
@@ -118,14 +128,14 @@ def test_hidden_and_system_files_and_folders_are_no_data(tmp_path: Path) -> None
     make_folders(tmp_path, {"a": 2, "b": 2, ".cache": 1, "__MACOSX": 1})
     for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
         (tmp_path / "train" / "a" / name).write_bytes(b"x")
-    folders = data.scan_folders(tmp_path, val_fraction=0.5)
+    folders = scan_folders(tmp_path, val_fraction=0.5)
     assert folders.classes == ("a", "b")
     assert len(folders.files) == 4
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone: there is no such folder\."):
-        data.scan_folders(tmp_path / "gone")
+        scan_folders(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("counts", [{}, {"a": 3}])
@@ -134,39 +144,39 @@ def test_fewer_than_two_classes_are_refused_with_the_layout_expected(
 ) -> None:
     make_folders(tmp_path, counts)
     with pytest.raises(DataError, match=rf"found {len(counts)} class folders, at least 2 .*train/<class>/"):
-        data.scan_folders(tmp_path)
+        scan_folders(tmp_path)
 
 
 def test_classes_without_images_are_refused_by_name(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 3, "b": 0, "c": 3, "d": 0})
     with pytest.raises(DataError, match=r"no images in classes 'b', 'd'\. Add images or remove the folder"):
-        data.scan_folders(tmp_path)
+        scan_folders(tmp_path)
 
 
 def test_a_validation_class_that_training_lacks_is_refused_by_name(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3})
     make_folders(tmp_path, {"a": 1, "c": 1}, "val")
     with pytest.raises(DataError, match="class 'c' not among the training classes"):
-        data.scan_folders(tmp_path)
+        scan_folders(tmp_path)
 
 
 def test_an_empty_validation_folder_is_refused(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3})
     make_folders(tmp_path, {"a": 0}, "val")
     with pytest.raises(DataError, match=r"val: no images in its class folders.*remove the folder"):
-        data.scan_folders(tmp_path)
+        scan_folders(tmp_path)
 
 
 def test_a_class_without_validation_images_is_taken(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3})
     make_folders(tmp_path, {"b": 2}, "val")
-    assert {s.target for s in data.scan_folders(tmp_path).val} == {1}
+    assert {s.target for s in scan_folders(tmp_path).val} == {1}
 
 
 def test_many_names_in_a_message_are_cut_to_the_first_eight(tmp_path: Path) -> None:
     make_folders(tmp_path, {f"c{n}": 0 for n in range(12)})
     with pytest.raises(DataError, match="'c7' and 4 more"):
-        data.scan_folders(tmp_path)
+        scan_folders(tmp_path)
 
 
 def samples_of(counts: dict[int, int]) -> list[Sample]:
@@ -175,35 +185,35 @@ def samples_of(counts: dict[int, int]) -> list[Sample]:
 
 def test_the_split_is_the_same_for_the_same_seed_and_another_for_another() -> None:
     samples = samples_of(dict.fromkeys(range(4), 20))
-    first = data.split_stratified(samples, fraction=0.15, seed=1)
-    assert data.split_stratified(samples, fraction=0.15, seed=1) == first
-    assert data.split_stratified(samples, fraction=0.15, seed=2) != first
+    first = split_stratified(samples, fraction=0.15, seed=1)
+    assert split_stratified(samples, fraction=0.15, seed=1) == first
+    assert split_stratified(samples, fraction=0.15, seed=2) != first
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_files() -> None:
     samples = samples_of({0: 20, 1: 20})
-    one = data.split_stratified(samples, fraction=0.2, seed=1)
-    other = data.split_stratified(samples[::-1], fraction=0.2, seed=1)
+    one = split_stratified(samples, fraction=0.2, seed=1)
+    other = split_stratified(samples[::-1], fraction=0.2, seed=1)
     assert set(one[1]) == set(other[1])
 
 
 @pytest.mark.parametrize(("count", "held_back"), [(1, 0), (2, 1), (3, 1), (10, 2), (100, 15)])
 def test_each_class_gives_its_share_to_validation_and_keeps_one(count: int, held_back: int) -> None:
-    train, val = data.split_stratified(samples_of({0: count, 1: 40}), fraction=0.15, seed=0)
+    train, val = split_stratified(samples_of({0: count, 1: 40}), fraction=0.15, seed=0)
     assert sum(s.target == 0 for s in val) == held_back
     assert sum(s.target == 0 for s in train) == count - held_back > 0
     assert not set(train) & set(val)
 
 
 def test_even_a_large_share_leaves_every_class_one_to_train_on() -> None:
-    train, _ = data.split_stratified(samples_of({0: 2, 1: 3}), fraction=0.5, seed=0)
+    train, _ = split_stratified(samples_of({0: 2, 1: 3}), fraction=0.5, seed=0)
     assert {s.target for s in train} == {0, 1}
 
 
 def test_data_too_small_to_split_is_refused(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 1, "b": 1})
     with pytest.raises(DataError, match="no class has the 2 images a validation split needs"):
-        data.scan_folders(tmp_path)
+        scan_folders(tmp_path)
 
 
 # Display names
@@ -221,16 +231,16 @@ def test_data_too_small_to_split_is_refused(tmp_path: Path) -> None:
 )
 def test_display_names_are_read_from_either_file(tmp_path: Path, file: str, content: str) -> None:
     (tmp_path / file).write_bytes(content.encode())
-    assert data.read_display_names(tmp_path, ["2", "10", "35"]) == {"2": "rose", "10": "tulip"}
+    assert read_display_names(tmp_path, ["2", "10", "35"]) == {"2": "rose", "10": "tulip"}
 
 
 def test_without_a_names_file_there_are_no_display_names(tmp_path: Path) -> None:
-    assert data.read_display_names(tmp_path, ["2", "10"]) == {}
+    assert read_display_names(tmp_path, ["2", "10"]) == {}
 
 
 def test_display_names_keep_commas_and_every_script(tmp_path: Path) -> None:
     (tmp_path / "class_names.csv").write_text('label,name\n2,"Ä, „Ω“ 花"\n', encoding="utf-8")
-    assert data.read_display_names(tmp_path, ["2"]) == {"2": "Ä, „Ω“ 花"}
+    assert read_display_names(tmp_path, ["2"]) == {"2": "Ä, „Ω“ 花"}
 
 
 @pytest.mark.parametrize(
@@ -249,7 +259,7 @@ def test_display_names_keep_commas_and_every_script(tmp_path: Path) -> None:
 def test_a_malformed_names_file_is_named(tmp_path: Path, file: str, content: bytes, what: str) -> None:
     (tmp_path / file).write_bytes(content)
     with pytest.raises(DataError, match=what) as caught:
-        data.read_display_names(tmp_path, ["2", "10"])
+        read_display_names(tmp_path, ["2", "10"])
     assert str(tmp_path / file) in str(caught.value)
 
 
@@ -257,19 +267,19 @@ def test_a_malformed_names_file_is_named(tmp_path: Path, file: str, content: byt
 
 
 @pytest.mark.parametrize("source", ["a path", "bytes"])
-@pytest.mark.parametrize("kind", data.FORMATS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_is_read_from_a_path_and_from_bytes(tmp_path: Path, kind: str, source: str) -> None:
     path = tmp_path / f"image.{EXTENSIONS[kind]}"
     content = encode(Image.new("RGB", (20, 10), RED), kind)
     path.write_bytes(content)
-    image = data.read_image(path if source == "a path" else io.BytesIO(content))
+    image = read_image(path if source == "a path" else io.BytesIO(content))
     assert (image.mode, image.size) == ("RGB", (20, 10))
     assert np.abs(np.asarray(image).astype(int) - RED).max() <= 6
 
 
 def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path: Path) -> None:
     (tmp_path / "image.jpg").write_bytes(encode(Image.new("RGB", (4, 4), RED), "PNG"))
-    assert data.read_image(tmp_path / "image.jpg").getpixel((0, 0)) == RED
+    assert read_image(tmp_path / "image.jpg").getpixel((0, 0)) == RED
 
 
 def marked_corner(orientation: int, kind: str) -> bytes:
@@ -396,7 +406,7 @@ def test_an_image_of_another_kind_is_not_read() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", data.FORMATS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_a_file_that_is_cut_off_is_told(kind: str) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     content = encode(Image.fromarray(noise), kind)
@@ -420,11 +430,11 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(size: tuple
 @pytest.mark.parametrize("name", ["", "gone.png"], ids=["a folder", "missing"])
 def test_a_path_that_is_no_file_says_so_instead_of_damage(tmp_path: Path, name: str) -> None:
     with pytest.raises(ImageProblem, match=r"^cannot be opened \((No such file|Is a directory)"):
-        data.read_image(tmp_path / name)
+        read_image(tmp_path / name)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", data.FORMATS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_whatever_is_damaged_nothing_but_an_image_problem_is_raised(kind: str) -> None:
     chance = random.Random(0)
     exif = Image.Exif()
@@ -436,7 +446,7 @@ def test_whatever_is_damaged_nothing_but_an_image_problem_is_raised(kind: str) -
         for _ in range(chance.choice((1, 2, 8))):
             damaged[chance.randrange(min(len(damaged), 200))] = chance.randrange(256)
         with contextlib.suppress(ImageProblem):
-            assert data.read_image(io.BytesIO(bytes(damaged))).mode == "RGB"
+            assert read_image(io.BytesIO(bytes(damaged))).mode == "RGB"
 
 
 def test_an_error_no_one_thought_of_is_an_image_problem_too() -> None:
@@ -465,15 +475,15 @@ BAD = ["train/a/cut.jpg", "train/a/empty.png", "train/b/huge.png", "val/b/notes.
 
 
 def test_the_check_finds_every_bad_file_and_says_why(dirty: Path) -> None:
-    folders = data.scan_folders(dirty)
-    found = data.check_images(dirty, folders.files)
+    folders = scan_folders(dirty)
+    found = check_images(dirty, folders.files)
     assert [item.path for item in found] == BAD
     reasons = ["is cut off", "is empty", "has 12000 × 10000 pixels", "is no image of a kind that is read"]
     assert all(item.reason.startswith(why) for item, why in zip(found, reasons, strict=True))
 
 
 def test_the_check_of_good_files_finds_nothing(tiny_data: Path) -> None:
-    assert data.check_images(tiny_data, data.scan_folders(tiny_data).files) == []
+    assert check_images(tiny_data, scan_folders(tiny_data).files) == []
 
 
 def test_the_check_tells_its_progress_and_can_be_ended(tmp_path: Path) -> None:
@@ -481,10 +491,10 @@ def test_the_check_tells_its_progress_and_can_be_ended(tmp_path: Path) -> None:
     for path in paths:
         save_plain(tmp_path / path, size=2)
     calls: list[tuple[int, int]] = []
-    data.check_images(tmp_path, paths, progress=lambda *call: calls.append(call) or True)
+    check_images(tmp_path, paths, progress=lambda *call: calls.append(call) or True)
     assert calls == [(64, 200), (128, 200), (192, 200), (200, 200)]
     calls.clear()
-    data.check_images(tmp_path, paths, progress=lambda *call: calls.append(call) or False)
+    check_images(tmp_path, paths, progress=lambda *call: calls.append(call) or False)
     assert calls == [(64, 200)]
 
 
@@ -494,45 +504,45 @@ def test_the_check_leaves_the_processs_warning_filters_alone(tmp_path: Path) -> 
         save_plain(tmp_path / path, size=64)
     before = list(warnings.filters)
     for _ in range(10):
-        data.check_images(tmp_path, paths)
+        check_images(tmp_path, paths)
         assert list(warnings.filters) == before
 
 
 def test_bad_files_are_refused_by_name_with_what_to_do(dirty: Path) -> None:
-    folders = data.scan_folders(dirty)
-    bad = data.check_images(dirty, folders.files)
+    folders = scan_folders(dirty)
+    bad = check_images(dirty, folders.files)
     with pytest.raises(
         DataError, match=r"^4 of 12 files are no readable image: .*bad_images = skip\.$"
     ) as caught:
-        data.drop_bad_images(folders, bad, policy="refuse")
+        drop_bad_images(folders, bad, policy="refuse")
     assert all(path in str(caught.value) for path in BAD)
 
 
 def test_bad_files_are_skipped_where_asked_and_remembered(dirty: Path) -> None:
-    folders = data.scan_folders(dirty)
-    bad = data.check_images(dirty, folders.files)
-    kept = data.drop_bad_images(folders, bad, policy="skip")
+    folders = scan_folders(dirty)
+    bad = check_images(dirty, folders.files)
+    kept = drop_bad_images(folders, bad, policy="skip")
     assert set(folders.files) - set(kept.files) == set(BAD)
     assert kept.skipped == tuple(bad)
 
 
 def test_without_bad_files_either_policy_gives_the_same(tiny_data: Path) -> None:
-    folders = data.scan_folders(tiny_data)
-    assert data.drop_bad_images(folders, [], policy="refuse") is folders
+    folders = scan_folders(tiny_data)
+    assert drop_bad_images(folders, [], policy="refuse") is folders
 
 
 def test_skipping_a_whole_class_is_refused(tmp_path: Path) -> None:
-    folders = data.scan_folders(make_folders(tmp_path, {"a": 2, "b": 6}))
+    folders = scan_folders(make_folders(tmp_path, {"a": 2, "b": 6}))
     bad = [BadImage(s.path, "is empty") for s in folders.train if s.target == 0]
     with pytest.raises(DataError, match="no readable image is left in class 'a'"):
-        data.drop_bad_images(folders, bad, policy="skip")
+        drop_bad_images(folders, bad, policy="skip")
 
 
 def test_skipping_all_validation_images_is_refused(tmp_path: Path) -> None:
-    folders = data.scan_folders(make_folders(tmp_path, {"a": 4, "b": 4}))
+    folders = scan_folders(make_folders(tmp_path, {"a": 4, "b": 4}))
     bad = [BadImage(s.path, "is empty") for s in folders.val]
     with pytest.raises(DataError, match="no readable validation image is left"):
-        data.drop_bad_images(folders, bad, policy="skip")
+        drop_bad_images(folders, bad, policy="skip")
 
 
 # Transforms
@@ -600,7 +610,7 @@ def test_pixels_come_back_from_the_networks_input_unchanged() -> None:
 
 def make_table(root: Path, seed: int = 7) -> ImageTable:
     config = TrainConfig(data=str(root), image_size=32, resize_size=32)
-    return ImageTable(root, data.scan_folders(root).train, data.train_transforms(config), seed)
+    return ImageTable(root, scan_folders(root).train, data.train_transforms(config), seed)
 
 
 def load(table: ImageTable, *, workers: int, epoch: int = 0, first_batch: int = 0) -> list[torch.Tensor]:
@@ -672,6 +682,13 @@ def test_every_epoch_asks_for_every_image_once_in_another_order() -> None:
     assert orders[0] != orders[1]
 
 
+def test_an_image_left_alone_joins_the_batch_before_in_training() -> None:
+    # Batch normalisation cannot train on a single image of 32 px.
+    assert [len(batch) for batch in EpochBatches(9, 4, seed=3)] == [4, 5]
+    assert len(EpochBatches(9, 4, seed=3)) == 2
+    assert [len(batch) for batch in EpochBatches(9, 4, seed=None)] == [4, 4, 1]
+
+
 def test_the_order_depends_on_the_seed_alone() -> None:
     assert list(EpochBatches(10, 4, seed=3)) == list(EpochBatches(10, 4, seed=3))
     assert list(EpochBatches(10, 4, seed=3)) != list(EpochBatches(10, 4, seed=4))
@@ -702,7 +719,7 @@ def test_the_number_of_workers_is_as_asked_or_by_the_device() -> None:
 
 def test_the_fingerprint_of_a_copy_is_the_same(tiny_data: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_data, tmp_path / "copy")
-    assert data.scan_folders(tmp_path / "copy").fingerprint() == data.scan_folders(tiny_data).fingerprint()
+    assert scan_folders(tmp_path / "copy").fingerprint() == scan_folders(tiny_data).fingerprint()
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -717,13 +734,11 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_fingerprint_changes_with_the_data(tiny_data: Path, change: str) -> None:
-    before = data.scan_folders(tiny_data).fingerprint()
+    before = scan_folders(tiny_data).fingerprint()
     CHANGES[change](tiny_data)
-    assert data.scan_folders(tiny_data).fingerprint() != before
+    assert scan_folders(tiny_data).fingerprint() != before
 
 
 def test_the_fingerprint_changes_with_the_split(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 20, "b": 20})
-    assert (
-        data.scan_folders(tmp_path, seed=0).fingerprint() != data.scan_folders(tmp_path, seed=1).fingerprint()
-    )
+    assert scan_folders(tmp_path, seed=0).fingerprint() != scan_folders(tmp_path, seed=1).fingerprint()

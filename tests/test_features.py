@@ -20,6 +20,7 @@ from core.checkpoint import load_best, load_checkpoint
 from core.config import TrainConfig
 from core.engine import Compute, set_training
 from core.evaluate import evaluate_run
+from core.folders import scan_folders
 from core.runs import Run, create_run
 from tests.forks import fork_server
 from tests.processes import TINY, make_images, wait_until
@@ -100,7 +101,7 @@ def compute_all(
         return stop_after is None or done < stop_after
 
     found = features.load_or_compute(
-        network, data.scan_folders(place / "data"), config, CPU, root=root, key=key, workers=0, progress=progress
+        network, scan_folders(place / "data"), config, CPU, root=root, key=key, workers=0, progress=progress
     )  # fmt: skip
     return found, told
 
@@ -116,7 +117,7 @@ def test_features_through_the_head_are_the_networks_own_logits(
     assert found is not None
     assert (found.train.shape, found.val.shape) == ((18, 1, 512), (6, 512))
     assert told == [6, 12, 18, 24]
-    folders = data.scan_folders(place / "data")
+    folders = scan_folders(place / "data")
     table = data.ImageTable(folders.root, folders.val, data.eval_transforms(32, 32))
     images = torch.stack([table[0, index][0] for index in range(6)])
     with torch.no_grad():
@@ -153,7 +154,7 @@ def test_several_views_are_several_augmented_images_and_an_epoch_takes_one_of_ea
     assert found is not None
     assert found.train.shape == (18, 3, 512)
     assert not torch.equal(found.train[:, 0], found.train[:, 1])
-    folders = data.scan_folders(place / "data")
+    folders = scan_folders(place / "data")
     source = features.FeatureBatches(found, folders, make_config(place, feature_views=3))
     first, again, second = (torch.cat([x for x, _ in source.train(epoch)]) for epoch in (0, 0, 1))
     assert torch.equal(first, again)

@@ -37,20 +37,20 @@ def render() -> None:
 def draw_matrix(table: pd.DataFrame, data: RunData) -> None:
     """Draw the matrix; a click selects a cell."""
     counts = analysis.confusion_matrix(table, data.classes)
-    options = st.columns([2, 2, 6], vertical_alignment="center")
-    normalise = options[0].toggle(
-        "Share of the row",
-        key="confusion-share",
-        persist_state="session",
-        help="Colour by the share of the true class's images instead of their number.",
-    )
-    diagonal = options[1].toggle(
-        "Show right answers",
-        value=True,
-        key="confusion-diagonal",
-        persist_state="session",
-        help="The diagonal: images predicted as what they are.",
-    )
+    with st.container(horizontal=True, gap="medium"):
+        normalise = st.toggle(
+            "Share of the row",
+            key="confusion-share",
+            persist_state="session",
+            help="Colour by the share of the true class's images instead of their number.",
+        )
+        diagonal = st.toggle(
+            "Show right answers",
+            value=True,
+            key="confusion-diagonal",
+            persist_state="session",
+            help="The diagonal: images predicted as what they are.",
+        )
     labels = data.labels
     by_label = dict(zip(labels, data.classes, strict=True))
     true, predicted = selected_cell(data)
@@ -77,7 +77,8 @@ def draw_pairs(table: pd.DataFrame, data: RunData) -> None:
             "Every validation image is predicted right. There is nothing to confuse.", icon=":material/check:"
         )
         return
-    columns = st.columns(3)
+    with st.container(key="medium-pairs"):
+        columns = st.columns(3)
     for number, pair in enumerate(pairs.itertuples()):
         text = f"**{escape_markdown(data.label(pair.true))}** taken for **{escape_markdown(data.label(pair.predicted))}** · {pair.count}"
         columns[number % 3].button(

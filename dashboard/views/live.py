@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Literal
 
@@ -9,14 +10,14 @@ import streamlit as st
 
 from core import jobs
 from core.analysis import find_overfitting
-from core.runs import ACTIVE, Run, RunError, Status
+from core.runs import ACTIVE, Run, Status
 from dashboard import charts, services, state
-from dashboard.guard import guard
+from dashboard.guard import guard, try_to
 from dashboard.plot import plot
-from dashboard.text import format_duration
+from dashboard.text import escape_markdown, format_duration
 from dashboard.views.runs import format_best, format_left
 
-POLL = 1.5
+POLL = 2.0
 
 
 def render() -> None:
@@ -42,7 +43,8 @@ def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
     status = jobs.live_status(run)
     epochs, steps = services.read_metrics(run)
     draw_head(run, status)
-    loss, accuracy = st.columns(2)
+    with st.container(key="wide-curves"):
+        loss, accuracy = st.columns(2)
     best = status.best_epoch or None
     with loss:
         figure = charts.training_curves(epochs, steps, quantity="loss", by=by, best_epoch=best)
@@ -56,30 +58,35 @@ def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
     st.subheader("Log")
     lines = run.read_log(14)
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
-    if was_active and status.state not in ACTIVE:
-        st.rerun()  # draws the page anew without polling
+    if was_active != (status.state in ACTIVE):
+        st.rerun()  # draws the page anew, with or without polling
 
 
 def draw_head(run: Run, status: Status) -> None:
     """Draw state, progress and the buttons."""
-    cells = st.columns([2, 3, 2, 2])
-    cells[0].metric(
-        "Epoch", f"{status.epoch} / {status.epochs}" if status.epochs else "–", help="Whole epochs done."
-    )
-    cells[1].metric(
-        "Best validation accuracy",
-        format_best(status).split(",")[0] if status.best_epoch else "–",
-        help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
-    )
-    cells[2].metric("Speed", f"{status.images_per_second:.0f} images/s" if status.images_per_second else "–")
-    if status.state in ACTIVE:
-        cells[3].metric(
-            "Time left",
-            format_duration(status.seconds_left) if status.seconds_left else "–",
-            help="Estimated.",
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Epoch",
+            f"{status.epoch} / {status.epochs}" if status.epochs else "–",
+            help="Whole epochs done.",
+            width="content",
         )
-    else:
-        cells[3].metric("Time taken", format_duration(status.seconds))
+        st.metric(
+            "Best validation accuracy",
+            format_best(status).split(",")[0] if status.best_epoch else "–",
+            help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
+            width="content",
+        )
+        st.metric(
+            "Speed",
+            f"{status.images_per_second:.0f} images/s" if status.images_per_second else "–",
+            width="content",
+        )
+        if status.state in ACTIVE:
+            left = format_duration(status.seconds_left) if status.seconds_left else "–"
+            st.metric("Time left", left, help="Estimated.", width="content")
+        else:
+            st.metric("Time taken", format_duration(status.seconds), width="content")
     if status.state in ACTIVE:
         draw_progress(run, status)
     else:
@@ -88,61 +95,53 @@ def draw_head(run: Run, status: Status) -> None:
 
 def draw_progress(run: Run, status: Status) -> None:
     """Draw the progress bar of an active run, with the buttons that end it."""
-    bar, button = st.columns([5, 1], vertical_alignment="center")
     share = min(1.0, status.done / status.total) if status.total else 0.0
     words = (
         status.message
         if status.state == "queued"
         else f"{status.phase} · {share:.0%} · {format_left(status)}"
     )
-    stopping = run.stop_requested()
-    bar.progress(
-        share, text="stopping: finishing the step and saving" if stopping else words or "waiting for its turn"
+    asked = {"stopped": "stopping", "paused": "pausing"}.get(run.requested_state(), "")
+    st.progress(
+        share, text=f"{asked}: finishing the step and saving" if asked else words or "waiting for its turn"
     )
-    if not stopping:
-        if button.button(
-            "Stop",
-            icon=":material/stop:",
-            key="live-stop",
-            help="Finishes the step, saves and ends.",
-            width="stretch",
-        ):
-            try_to(jobs.stop, run)
-    elif button.button(
-        "End now",
-        icon=":material/dangerous:",
-        key="live-kill",
-        help="Ends the process at once, without saving.",
-        width="stretch",
-    ):
-        try_to(jobs.kill, run)
+    with st.container(horizontal=True):
+        if asked:
+            draw_button("End now", "dangerous", jobs.kill, run, "Ends the process at once, without saving.")
+        else:
+            draw_button("Pause", "pause", jobs.pause, run, "Finishes the step, saves and frees the machine.")
+            draw_button("Stop", "stop", jobs.stop, run, "Finishes the step, saves and ends.")
+
+
+def draw_button(label: str, icon: str, action: Callable[[Run], None], run: Run, help_text: str) -> None:
+    """Draw a button that does something to a run."""
+    key = f"live-{label.split()[0].lower()}"
+    st.button(label, icon=f":material/{icon}:", key=key, help=help_text, on_click=try_to, args=(action, run))
 
 
 def draw_end(run: Run, status: Status) -> None:
     """Say how a run ended and what can be done next."""
-    show = {"finished": st.success, "stopped": st.warning}.get(status.state, st.error)
-    show(status.message or status.state)
-    buttons = st.columns([1, 1, 1, 3])
+    show = {"finished": st.success, "stopped": st.warning, "paused": st.info}.get(status.state, st.error)
+    show(escape_markdown(status.message or status.state))
     pages = st.session_state["pages"]
-    if status.state != "finished" and buttons[0].button(
-        "Resume", icon=":material/resume:", key="live-resume", width="stretch"
-    ):
-        try_to(jobs.resume, run)
-        st.rerun()
-    if status.best_epoch:
-        query = {"run": run.id}
-        buttons[1].page_link(
-            pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query
-        )
-        buttons[2].page_link(
-            pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
-        )
+    with st.container(horizontal=True):
+        if status.state != "finished":
+            draw_button("Resume", "resume", jobs.resume, run, "Goes on from its last checkpoint.")
+        else:
+            draw_extension(run, status)
+        if status.best_epoch:
+            query = {"run": run.id}
+            st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
+            st.page_link(
+                pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
+            )
 
 
-def try_to(action: Callable[[Run], None], run: Run) -> None:
-    """Do something to a run; what speaks against it is shown as a message."""
-    try:
-        action(run)
-        st.rerun(scope="fragment")
-    except RunError as error:
-        st.toast(str(error), icon=":material/info:")
+def draw_extension(run: Run, status: Status) -> None:
+    """Offer to train a finished run longer."""
+    with st.popover("Train longer", icon=":material/more_time:"):
+        longer = status.epoch + max(1, status.epoch // 2)
+        epochs = st.number_input("Epochs in all", status.epoch + 1, 10_000, longer, key="live-epochs")
+        st.caption("The learning rate follows the schedule of the new length from here on.")
+        go_on = functools.partial(jobs.resume, epochs=int(epochs))
+        draw_button("Go on", "resume", go_on, run, "Goes on from the last epoch.")

@@ -174,7 +174,7 @@ def predict_folder(run: Run, folder: Path, out: Path) -> None:
     try:
         paths = find_images([folder])
     except RunError as error:
-        st.error(str(error), icon=":material/folder_off:")
+        st.error(escape_markdown(str(error)), icon=":material/folder_off:")
         return
     begun = time.monotonic()
     bar = st.progress(0.0, text="Loading the model …")
@@ -190,6 +190,7 @@ def predict_folder(run: Run, folder: Path, out: Path) -> None:
         icon=":material/check:",
     )
     for item in bad[:20]:
-        st.warning(f"{Path(item.path).name} {item.reason}. It was left out.", icon=":material/broken_image:")
+        what = escape_markdown(f"{Path(item.path).name} {item.reason}.")
+        st.warning(f"{what} It was left out.", icon=":material/broken_image:")
     if len(bad) > 20:
         st.warning(f"And {len(bad) - 20} more files.", icon=":material/broken_image:")

@@ -14,15 +14,16 @@ from core.config import TrainConfig, from_preset
 from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
 from dashboard import state
 from dashboard.builtin import builtin_folder
-from dashboard.guard import guard
+from dashboard.guard import guard, try_to
 from dashboard.text import escape_markdown, format_accuracy, format_duration
 
 POLL = 2.0
-_BADGES = {
+BADGES = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "running": ("blue", ":material/play_circle:"),
     "finished": ("green", ":material/check_circle:"),
     "stopped": ("orange", ":material/stop_circle:"),
+    "paused": ("violet", ":material/pause_circle:"),
     "failed": ("red", ":material/error:"),
     "crashed": ("red", ":material/warning:"),
 }
@@ -78,22 +79,22 @@ def draw_empty() -> None:
 def draw_list(was_active: bool) -> None:
     """Draw all runs as cards."""
     rows = read_rows()
-    counts = {name: sum(row.status.state == name for row in rows) for name in _BADGES}
+    counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
     st.caption(
         f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: "
         + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     )
     for row in rows:
         draw_row(row)
-    if was_active and not any(row.status.state in ACTIVE for row in rows):
-        st.rerun()  # draws the page anew without polling
+    if was_active != any(row.status.state in ACTIVE for row in rows):
+        st.rerun()  # draws the page anew, with or without polling
 
 
 def draw_row(row: Row) -> None:
     """Draw one run."""
     status, config = row.status, row.config
-    colour, icon = _BADGES[status.state]
-    with st.container(border=True, key=f"run-{row.run.id}"):
+    colour, icon = BADGES[status.state]
+    with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
         name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
         with name:
             st.markdown(f"**{escape_markdown(row.run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}]")
@@ -112,54 +113,39 @@ def draw_row(row: Row) -> None:
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
         if status.state in ("failed", "crashed"):
-            st.error(status.message, icon=icon)
+            st.error(escape_markdown(status.message), icon=icon)
             lines = row.run.read_log(12)
             if lines:
                 with st.expander("End of the log"):
                     st.code("\n".join(lines), language=None)
-        elif status.state in ("queued", "stopped") and status.message:
-            st.caption(status.message)
+        elif status.state in ("queued", "stopped", "paused") and status.message:
+            st.caption(escape_markdown(status.message))
 
 
 def draw_actions(row: Row) -> None:
     """Draw the buttons a run's state allows."""
     run, status = row.run, row.status
-    buttons = st.columns(3)
-    if buttons[0].button(
-        "", icon=":material/open_in_new:", key=f"open-{run.id}", help="Open this run", width="stretch"
-    ):
-        page = "live" if status.state in ACTIVE or not status.best_epoch else "confusion"
-        state.choose_run(run)
-        st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
-    if status.state in ACTIVE:
-        asked = run.stop_requested()
-        if buttons[1].button(
-            "",
-            icon=":material/stop:",
-            key=f"stop-{run.id}",
-            help="Stop: finish the step and save",
-            disabled=asked,
-            width="stretch",
-        ):
-            jobs.stop(run)
-            st.rerun(scope="fragment")
-    elif (
-        status.state != "finished"
-        and row.config is not None
-        and buttons[1].button(
-            "",
-            icon=":material/resume:",
-            key=f"resume-{run.id}",
-            help="Resume from its last checkpoint",
-            width="stretch",
-        )
-    ):
-        jobs.resume(run)
-        st.rerun()
-    if status.state not in ACTIVE and buttons[2].button(
-        "", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run", width="stretch"
-    ):
-        confirm_delete(run)
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        if st.button("Open", icon=":material/open_in_new:", key=f"open-{run.id}"):
+            page = "live" if status.state in ACTIVE or not status.best_epoch else "confusion"
+            state.choose_run(run)
+            st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
+        if status.state in ACTIVE:
+            asked = run.stop_requested()
+            stop_help = "Finishes the step, saves and ends."
+            st.button(
+                "Stop", icon=":material/stop:", key=f"stop-{run.id}", help=stop_help, disabled=asked,
+                on_click=try_to, args=(jobs.stop, run),
+            )  # fmt: skip
+            return
+        if status.state != "finished" and row.config is not None:
+            resume_help = "Goes on from its last checkpoint."
+            st.button(
+                "Resume", icon=":material/resume:", key=f"resume-{run.id}", help=resume_help,
+                on_click=try_to, args=(jobs.resume, run),
+            )  # fmt: skip
+        if st.button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run"):
+            confirm_delete(run)
 
 
 @st.dialog("Delete this run?")
@@ -174,7 +160,7 @@ def confirm_delete(run: Run) -> None:
         try:
             jobs.delete(run)
         except RunError as error:
-            st.error(str(error))
+            st.error(escape_markdown(str(error)))
             return
         st.rerun()
     if no.button("Keep it", width="stretch"):

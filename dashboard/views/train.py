@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,9 +13,14 @@ from core import jobs
 from core.config import PRESET_HELP, PRESETS, TrainConfig
 from core.demo import DEMOS
 from core.runs import RunError, default_root
-from dashboard import forms, services, state
+from dashboard import charts, forms, services, state
 from dashboard.builtin import builtin_folder
 from dashboard.gallery import Tile, show_tiles
+from dashboard.plot import plot
+from dashboard.text import escape_markdown, format_duration
+
+if TYPE_CHECKING:
+    from core.rate_finder import RateCurve
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
@@ -41,7 +48,10 @@ def render() -> None:
     for title in list(forms.GROUPS)[1:]:
         st.subheader(title)
         forms.draw_group(title, problems)
-        if title == "Images":
+        if title == "Optimisation":
+            draw_schedule(config)
+            draw_rate_finder(config)
+        elif title == "Images":
             draw_preview(config)
 
 
@@ -107,13 +117,77 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         try:
             run = jobs.submit(config, default_root())
         except (RunError, OSError) as error:
-            st.error(f"The run could not be started: {error}", icon=":material/error:")
+            what = escape_markdown(str(error))
+            st.error(f"The run could not be started: {what}", icon=":material/error:")
             return
         st.session_state["train-clear-name"] = (
             True  # the name is taken now; its widget is drawn, so clear it later
         )
         state.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
+
+
+def draw_schedule(config: TrainConfig | None) -> None:
+    """Plot how the learning rate will move, where it does."""
+    if config is None or config.schedule == "constant":
+        return
+    steps = -(-services.summarise_data(config).train // config.batch_size)
+    with st.container(width=640):
+        plot(charts.rate_schedule(config, steps), key="train-schedule")
+
+
+def draw_rate_finder(config: TrainConfig | None) -> None:
+    """Offer to find a learning rate by trying, and show what was found."""
+    if config is None:
+        return
+    with st.expander("Find a learning rate", icon=":material/query_stats:", key="train-rates"):
+        st.caption(
+            "Trains for up to 100 steps at rising rates and looks where the loss falls best. No run is made and nothing "
+            "is kept; any click ends it."
+        )
+        with st.container(horizontal=True):
+            if st.button("Try rates", icon=":material/play_arrow:", key="train-find-rate"):
+                st.button("Stop", icon=":material/stop:", key="train-stop-rates")
+                st.session_state["train-rates-found"] = find_rate(config)
+        found = st.session_state.get("train-rates-found")
+        if found is None:
+            return
+        with st.container(width=640):
+            plot(charts.rate_curve(found.rates, found.losses, found.suggestion), key="train-rate-curve")
+        if found.suggestion is None:
+            st.warning(
+                "The loss fell at no rate: look at the data and the initial weights.",
+                icon=":material/warning:",
+            )
+            return
+        suggestion = float(f"{found.suggestion:.2g}")
+        st.button(
+            f"Use {suggestion:g}",
+            key="train-use-rate",
+            icon=":material/check:",
+            on_click=lambda: st.session_state.update({"form-lr": suggestion}),
+        )
+
+
+def find_rate(config: TrainConfig) -> RateCurve | None:
+    """Run the rate finder with progress; its errors are shown."""
+    from core.models import WeightsError
+    from core.rate_finder import find_rate as find
+
+    bar, begun = st.progress(0.0, text="Preparing …"), time.monotonic()
+
+    def show(done: int, total: int) -> bool:
+        left = (time.monotonic() - begun) / max(1, done) * (total - done)
+        bar.progress(done / total, text=f"{done} of {total} · about {format_duration(left)} left")
+        return True
+
+    try:
+        return find(config, root=default_root(), progress=show)
+    except (RunError, WeightsError, ValueError) as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    finally:
+        bar.empty()
 
 
 def draw_preview(config: TrainConfig | None) -> None:
@@ -126,11 +200,11 @@ def draw_preview(config: TrainConfig | None) -> None:
     try:
         pictures = services.augmented_images(look)
     except ValueError as error:
-        st.warning(str(error), icon=":material/broken_image:")
+        st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
         return
     tiles = [Tile(picture, name, alt=f"augmented image of {name}") for name, picture in pictures]
     show_tiles(tiles, side=110, label="augmented training images")
     st.caption(
         f"Cropped, turned, shifted and recoloured by chance as set above, {config.image_size} × {config.image_size} px, "
-        f"from {Path(config.data).name}. Every epoch draws anew."
+        f"from {escape_markdown(Path(config.data).name)}. Every epoch draws anew."
     )

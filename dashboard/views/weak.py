@@ -28,7 +28,8 @@ def render() -> None:
     table, data = services.read_predictions(run), services.read_data(run)
     figures = analysis.class_figures(table, data.classes)
     name = state.get_param("class", data.classes) or str(figures["class"].iloc[0])
-    chart, chosen = st.columns([5, 4], gap="large")
+    with st.container(key="wide-ranking"):
+        chart, chosen = st.columns([5, 4], gap="large")
     with chart:
         draw_ranking(figures, data, name)
     with chosen:
@@ -85,18 +86,21 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
             icon=":material/info:",
         )
         return
-    cells = st.columns(3)
-    cells[0].metric(
-        "Recall",
-        f"{row['right']} of {row['support']}",
-        help="Validation images of this class that were predicted right.",
-    )
-    cells[1].metric(
-        "95 % interval",
-        format_interval(row["low"], row["high"]),
-        help="Where the true recall lies, by Wilson's formula.",
-    )
-    cells[2].metric("Training images", f"{data.train_counts[name]:,}")
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Recall",
+            f"{row['right']} of {row['support']}",
+            help="Validation images of this class that were predicted right.",
+            width="content",
+        )
+        interval = format_interval(row["low"], row["high"])
+        st.metric(
+            "95 % interval",
+            interval,
+            help="Where the true recall lies, by Wilson's formula.",
+            width="content",
+        )
+        st.metric("Training images", f"{data.train_counts[name]:,}", width="content")
     st.markdown(describe_class(row, table, data, name))
 
 
@@ -128,8 +132,10 @@ def describe_class(row: pd.Series, table: pd.DataFrame, data: RunData, name: str
 
 def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None:
     """Show the class's wrong images, each with the evidence for the predicted and for the true class."""
-    wrong = table[(table["true"] == name) & (table["predicted"] != name)]
-    wrong = wrong.sort_values("confidence", ascending=False, kind="stable")
+    own = table[table["true"] == name]
+    if own.empty:
+        return
+    wrong = own[own["predicted"] != name].sort_values("confidence", ascending=False, kind="stable")
     st.subheader(f"Wrong images of {escape_markdown(data.label(name))}")
     if wrong.empty:
         st.success("Every validation image of this class is predicted right.", icon=":material/check:")
@@ -177,7 +183,8 @@ def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.Data
     strong = (
         str(others.sort_values(["low", "support"], kind="stable")["class"].iloc[-1]) if len(others) else None
     )
-    columns = st.columns(2, gap="large")
+    with st.container(key="wide-examples"):
+        columns = st.columns(2, gap="large")
     for column, title, member in (
         (columns[0], "Right images of", name),
         (columns[1], "For contrast, a strong class:", strong),
@@ -204,7 +211,7 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
         .head(EXAMPLES)
     )
     if right.empty:
-        st.info("None of its validation images is predicted right.", icon=":material/info:")
+        st.info("No validation image of it is predicted right.", icon=":material/info:")
         return
     found = services.explain_images(run, list(right["path"]), [(name,)] * len(right))
     tiles = []

@@ -1,0 +1,86 @@
+"""A run folder as a training leaves it, made in a moment through the same functions that a training uses."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.checkpoint import best_values, save_checkpoint
+from core.config import TrainConfig
+from core.engine import Outcome
+from core.evaluate import describe_data, write_predictions
+from core.folders import scan_folders
+from core.models import build_model
+from core.runs import Run, create_run, write_text
+
+# What the run says of the six validation images of the tiny data, by index of class: one of class 10 and one of
+# class 35 are taken for class 2.
+TRUE = np.array([0, 0, 1, 1, 2, 2])
+GUESSED = np.array([0, 0, 1, 0, 0, 2])
+
+
+def make_run(
+    root: Path, data: Path, *, name: str = "first", state: str = "finished", **changes: object
+) -> Run:
+    """Make a run of two epochs on the tiny data, without a model."""
+    values = {
+        "data": str(data),
+        "name": name,
+        "arch": "resnet18",
+        "image_size": 32,
+        "resize_size": 32,
+        "epochs": 2,
+    }
+    config = TrainConfig.from_dict({**values, **changes})
+    run = create_run(config, root)
+    folders = scan_folders(data)
+    write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)))
+    for epoch in (1, 2):
+        append_epoch(run, epoch)
+    right = float((TRUE == GUESSED).mean())
+    write_predictions(run.predictions_path(), folders.val, _outcome(), folders.classes)
+    run.log_path.write_text("Epoch 1/2\nEpoch 2/2\n", encoding="utf-8")
+    run.write_status(
+        replace(
+            run.read_status(), state=state, phase=state, message=f"It has {state}.", started=time.time() - 60,
+            ended=time.time(), epoch=2, best_epoch=2, best_val_acc=right, val_count=len(TRUE),
+        )
+    )  # fmt: skip
+    return run
+
+
+def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:
+    """Append the figures of one epoch and its steps."""
+    for step in range(steps * (epoch - 1) + 1, steps * epoch + 1):
+        run.append_metrics(
+            {"kind": "step", "step": step, "epoch": step / steps, "loss": 2 / step, "acc": 0.5, "lr": 0.001}
+        )
+    figures = {"train_loss": 2 / epoch, "train_acc": 0.5, "val_loss": 1.5, "val_acc": 0.6, "seconds": 20.0}
+    run.append_metrics(
+        {"kind": "epoch", "epoch": epoch, "step": steps * epoch, "images_per_second": 9.0, **figures}
+    )
+
+
+def save_model(run: Run) -> None:
+    """Give a run a best model: a ResNet18 with random weights."""
+    torch.manual_seed(0)
+    model = build_model("resnet18", 3)
+    classes = ("2", "10", "35")
+    save_checkpoint(
+        run.best_path,
+        best_values(model, arch="resnet18", classes=classes, display={}, image_size=32, resize_size=32),
+    )
+
+
+def _outcome() -> Outcome:
+    others = np.array([[1, 2], [0, 2], [0, 1]])
+    top = np.column_stack([GUESSED, others[GUESSED]])
+    prob = np.tile(np.array([0.7, 0.2, 0.1], dtype=np.float32), (len(TRUE), 1))
+    prob[:, 0] += np.linspace(0, 0.2, len(TRUE), dtype=np.float32)
+    true_prob = prob[np.arange(len(TRUE)), (top == TRUE[:, None]).argmax(axis=1)]
+    return Outcome(top, prob, true_prob, -np.log(true_prob), TRUE)

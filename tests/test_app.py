@@ -1,0 +1,419 @@
+"""The pages without a browser: each is drawn with and without runs, links open what they name, errors become words."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import streamlit as st
+from streamlit.components.v2.component_manager import BidiComponentManager
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from core import jobs
+from core.config import from_preset
+from core.runs import Run, create_run, find_run, write_text
+from dashboard.plot import component
+from tests.made_run import make_run, save_model
+
+APP = Path(__file__).resolve().parents[1] / "dashboard" / "app.py"
+PAGES = {
+    "runs": "Runs",
+    "train": "Train",
+    "live": "Live",
+    "confusion": "Confusion",
+    "weak": "Weak classes",
+    "predict": "Predict",
+    "compare": "Compare",
+}
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Return a function that opens a page by its name in the address, on the tiny data and an empty root of runs."""
+    monkeypatch.setenv("WEAKSPOT_DATA", str(tiny_data))
+    # Each AppTest looks through all installed packages for components, which takes longer than drawing a page.
+    monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def open_page(name: str = "", **query: str) -> AppTest:
+        component.cache_clear()  # each AppTest has a server of its own, where the component is to be registered
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        if name:
+            app._page_hash = calc_hash(name)  # switch_page() knows only pages that are files
+        app.query_params.update(query)
+        return app.run()
+
+    return open_page
+
+
+@pytest.fixture
+def run(runs_root: Path, tiny_data: Path) -> Run:
+    """Return a run that has finished, without a model."""
+    return make_run(runs_root, tiny_data)
+
+
+@pytest.fixture
+def no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no job process start: a run that is launched stays queued, as if this process were its job."""
+
+    def pretend(run: Run) -> None:
+        me = psutil.Process()
+        run.write_status(
+            replace(run.read_status(), state="queued", message="", pid=me.pid, pid_created=me.create_time())
+        )
+
+    monkeypatch.setattr(jobs, "launch", pretend)
+
+
+def set_state(run: Run, state: str, **values: Any) -> None:
+    run.write_status(replace(run.read_status(), state=state, **values))
+
+
+def title(app: AppTest) -> str:
+    assert not app.exception
+    (found,) = app.title
+    return str(found.value)
+
+
+def words(app: AppTest) -> str:
+    """Return all text of the page."""
+    kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader", "code", "text")
+    found = [str(element.value) for kind in kinds for element in app.get(kind)]
+    return "\n".join([*found, *(block.proto.body for block in app.get("html"))])
+
+
+def pictures(app: AppTest) -> list[str]:
+    """Return what the pictures of the page show."""
+    return re.findall(r'<img alt="([^"]*)"', words(app))
+
+
+# Every page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_drawn_without_runs(open_page: Open, name: str) -> None:
+    app = open_page(name)
+    assert title(app) == PAGES[name]
+    assert not app.error
+    assert not app.warning
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_drawn_with_runs(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, name: str
+) -> None:
+    save_model(run)
+    make_run(runs_root, tiny_data, name="second", lr=0.5)
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    assert not app.error
+    assert not app.warning
+
+
+@pytest.mark.parametrize("name", ["live", "confusion", "weak", "predict"])
+def test_every_page_of_a_run_is_drawn_before_its_first_epoch(
+    open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None, name: str
+) -> None:
+    jobs.submit(from_preset("demo", data=str(tiny_data), name="young"), runs_root)
+    app = open_page(name, run="young")
+    assert title(app) == PAGES[name]
+    assert not app.error
+    if name != "live":
+        assert "this page fills by itself" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("config.json", "runs"),
+        ("status.json", "runs"),
+        ("status.json", "live"),
+        ("metrics.jsonl", "live"),
+        ("data.json", "confusion"),
+        ("predictions-val.csv", "confusion"),
+        ("best.pt", "weak"),
+    ],
+)
+def test_a_damaged_run_is_told_in_words(open_page: Open, run: Run, file: str, name: str) -> None:
+    (run.folder / file).write_text("{")
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    assert "could not be drawn" not in words(app)
+
+
+# Errors
+
+
+@pytest.mark.parametrize("name", ["confusion", "weak"])
+def test_an_error_in_a_page_becomes_a_message_without_a_traceback(
+    open_page: Open, run: Run, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(run: Run) -> None:
+        raise ZeroDivisionError("one by nothing")
+
+    monkeypatch.setattr("dashboard.services.read_predictions", fail)
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    (error,) = app.error
+    assert "ZeroDivisionError" in error.value
+    assert "one by nothing" in error.value
+    assert "Traceback" not in words(app)
+    assert "Traceback" in caplog.text  # the terminal has it
+
+
+def test_an_error_in_the_first_page_becomes_a_message(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(root: Path) -> None:
+        raise PermissionError(13, "Permission denied", "checkpoints")
+
+    monkeypatch.setattr(jobs, "revive_queue", fail)
+    app = open_page()
+    assert not app.exception
+    assert "Permission denied" in words(app)
+
+
+def test_marks_in_an_error_are_shown_letter_by_letter(
+    open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: Run) -> None:
+        raise ValueError("in __main__ of *all* files")
+
+    monkeypatch.setattr("dashboard.services.read_predictions", fail)
+    (error,) = open_page("confusion", run="first").error
+    assert r"in \_\_main\_\_ of \*all\* files" in error.value
+
+
+# The first page
+
+
+def test_the_first_page_is_train_for_data_without_a_run(open_page: Open) -> None:
+    assert title(open_page()) == "Train"
+
+
+def test_the_first_page_is_the_list_when_nothing_is_under_way(open_page: Open, run: Run) -> None:
+    assert title(open_page()) == "Runs"
+
+
+def test_the_first_page_is_live_while_a_run_trains(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, no_jobs: None
+) -> None:
+    jobs.submit(from_preset("demo", data=str(tiny_data), name="active"), runs_root)
+    app = open_page()
+    assert title(app) == "Live"
+    assert app.query_params == {"run": "active"}
+
+
+# Selection
+
+
+def test_a_run_is_chosen_in_the_sidebar(open_page: Open, run: Run, runs_root: Path, tiny_data: Path) -> None:
+    make_run(runs_root, tiny_data, name="second")
+    app = open_page("live", run="first")
+    app.sidebar.selectbox[0].set_value("second").run()
+    assert title(app) == "Live"
+    assert app.query_params == {"run": "second"}
+
+
+def test_a_link_to_an_unknown_run_shows_the_newest_and_says_so(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="gone")
+    assert title(app) == "Confusion"
+    assert app.query_params == {"run": "first"}
+    (warning,) = app.warning
+    assert "Showing the newest run instead" in warning.value
+
+
+def test_a_link_opens_exactly_the_images_of_its_cell(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first", true="10", pred="2")
+    assert pictures(app) == ["val/10/2.png"]
+    assert app.selectbox(key="confusion-true").value == "10"
+    assert app.selectbox(key="confusion-pred").value == "2"
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({"true": "35"}, {"val/35/1.png", "val/35/2.png"}),
+        ({"pred": "35"}, {"val/35/2.png"}),
+        ({"true": "2", "pred": "2"}, {"val/2/1.png", "val/2/2.png"}),
+        ({"true": "2", "pred": "35"}, set()),
+        ({}, set()),
+    ],
+)
+def test_a_link_may_name_a_row_a_column_or_an_empty_cell(
+    open_page: Open, run: Run, query: dict[str, str], shown: set[str]
+) -> None:
+    assert set(pictures(open_page("confusion", run="first", **query))) == shown
+
+
+def test_an_unknown_class_in_a_link_is_ignored(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first", true="no such", pred="2")
+    assert title(app) == "Confusion"
+    assert app.selectbox(key="confusion-true").value == ""
+    assert len(pictures(app)) == 4
+
+
+def test_the_boxes_write_the_cell_into_the_address(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first", page="2")
+    app.selectbox(key="confusion-true").set_value("35").run()
+    assert app.query_params == {"run": "first", "true": "35"}
+    assert set(pictures(app)) == {"val/35/1.png", "val/35/2.png"}
+
+
+def test_a_confused_pair_selects_its_cell(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first")
+    app.button(key="pair-0").click().run()
+    assert app.query_params == {"run": "first", "true": "10", "pred": "2"}
+    assert pictures(app) == ["val/10/2.png"]
+
+
+def test_a_lost_image_leaves_the_others(open_page: Open, run: Run, tiny_data: Path) -> None:
+    (tiny_data / "val" / "35" / "1.png").unlink()
+    app = open_page("confusion", run="first", true="35")
+    assert pictures(app) == ["val/35/2.png"]
+    assert "The file is gone or cannot be read any more." in words(app)
+
+
+def test_a_link_opens_a_class(open_page: Open, run: Run) -> None:
+    save_model(run)
+    app = open_page("weak", run="first", **{"class": "35"})
+    assert app.selectbox(key="weak-class").value == "35"
+    assert "Grad-CAM of val/35/1.png for 2" in pictures(app)
+    assert "Grad-CAM of val/35/1.png for 35" in pictures(app)
+
+
+def test_an_unknown_class_shows_the_weakest(open_page: Open, run: Run) -> None:
+    save_model(run)
+    app = open_page("weak", run="first", **{"class": "no such"})
+    assert title(app) == "Weak classes"
+    assert app.selectbox(key="weak-class").value == "10"
+
+
+def test_a_run_that_was_taken_apart_still_shows_its_weak_classes(open_page: Open, run: Run) -> None:
+    app = open_page("weak", run="first")  # it has no model, so there are no heat maps
+    assert title(app) == "Weak classes"
+    assert "has no model" in words(app)
+
+
+def test_a_class_without_validation_images_is_not_praised(open_page: Open, run: Run) -> None:
+    save_model(run)
+    lines = run.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
+    write_text(run.predictions_path(), "".join(line for line in lines if not line.startswith("val/35")))
+    app = open_page("weak", run="first", **{"class": "35"})
+    assert title(app) == "Weak classes"
+    assert not app.success
+    assert "No validation image shows this class" in words(app)
+    assert "Wrong images of" not in words(app)
+
+
+# How runs end
+
+
+def test_a_crashed_run_is_shown_with_the_end_of_its_log(open_page: Open, run: Run) -> None:
+    set_state(run, "running", pid=os.getpid(), pid_created=1.0, host="")
+    app = open_page("runs")
+    assert title(app) == "Runs"
+    assert "crashed" in words(app)
+    (error,) = app.error
+    assert "process is gone" in error.value
+    assert "Epoch 2/2" in words(app)
+    assert "crashed" in words(open_page("live", run="first"))
+
+
+@pytest.mark.parametrize("name", ["runs", "live"])
+def test_marks_in_a_runs_last_words_are_shown_letter_by_letter(open_page: Open, run: Run, name: str) -> None:
+    set_state(run, "failed", message="/my/__data__ holds *no* images")
+    (error,) = open_page(name, run="first").error
+    assert error.value == r"/my/\_\_data\_\_ holds \*no\* images"
+
+
+def test_a_run_that_failed_early_says_what_to_do(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    failed = create_run(from_preset("demo", data=str(tiny_data), name="early"), runs_root)
+    set_state(failed, "failed", message="There are no images.")
+    shown = words(open_page("confusion", run="early"))
+    assert "early has no predictions yet" in shown
+    assert "It has failed" in shown
+
+
+def test_stop_on_the_live_page_asks_the_run_to_stop(open_page: Open, run: Run, no_jobs: None) -> None:
+    set_state(run, "stopped")
+    jobs.resume(run)
+    app = open_page("live", run="first")
+    app.button(key="live-stop").click().run()
+    assert title(app) == "Live"
+    assert run.stop_requested()
+    assert not app.error
+    assert app.button(key="live-kill")
+
+
+def test_resume_on_the_live_page_shows_the_run_at_work(open_page: Open, run: Run, no_jobs: None) -> None:
+    set_state(run, "stopped")
+    app = open_page("live", run="first")
+    app.button(key="live-resume").click().run()
+    assert title(app) == "Live"
+    assert not app.error
+    assert app.button(key="live-stop")
+
+
+def test_resume_on_the_list_shows_the_run_at_work(open_page: Open, run: Run, no_jobs: None) -> None:
+    set_state(run, "stopped")
+    app = open_page("runs")
+    app.button(key="resume-first").click().run()
+    assert title(app) == "Runs"
+    assert app.button(key="stop-first")
+
+
+# Starting
+
+
+def test_the_list_without_runs_starts_the_demo(open_page: Open, runs_root: Path, no_jobs: None) -> None:
+    app = open_page("runs")
+    app.button[0].click().run()
+    assert title(app) == "Live"
+    run = find_run("latest", runs_root)
+    assert app.query_params == {"run": run.id}
+    assert run.read_config().preset == "demo"
+
+
+def test_the_form_starts_the_run_it_describes(
+    open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None
+) -> None:
+    app = open_page("train")
+    app.text_input(key="form-name").set_value("mine")
+    app.number_input(key="form-epochs").set_value(3)
+    app.selectbox(key="form-weights-kind").set_value("none").run()
+    assert "--name mine" in words(app)
+    app.button(key="train-start").click().run()
+    assert title(app) == "Live"
+    expected = from_preset("seed", data=str(tiny_data), name="mine", epochs=3, weights="none")
+    assert find_run("mine", runs_root).read_config() == expected
+
+
+def test_a_wrong_form_names_the_field_and_holds_the_start_back(open_page: Open) -> None:
+    app = open_page("train")
+    app.text_input(key="form-data").set_value("/no/such/folder").run()
+    assert title(app) == "Train"
+    assert app.button(key="train-start").disabled
+    assert "mend **Folder of images** first" in words(app)
+
+
+def test_compared_runs_are_told_apart_by_what_differs(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="second", lr=0.5)
+    app = open_page("compare", runs="first,second")
+    assert title(app) == "Compare"
+    assert app.multiselect(key="compare-runs").value == ["first", "second"]
+    results, settings = (table.value for table in app.dataframe)
+    assert results["run"].tolist() == ["first", "second"]
+    assert settings["setting"].tolist() == ["Learning rate"]
+    assert settings[["first", "second"]].to_numpy().tolist() == [["0.001", "0.5"]]

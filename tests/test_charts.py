@@ -1,0 +1,468 @@
+"""Charts: every figure has a title, units and hover text; the palette is the page's and can be told apart."""
+
+from __future__ import annotations
+
+import configparser
+import itertools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from core.config import from_preset
+from dashboard import charts
+
+CONFIG = Path(__file__).resolve().parents[1] / ".streamlit" / "config.toml"
+THREE = ["2", "10", "35"]
+COUNTS = [[8, 2, 0], [1, 3, 0], [0, 4, 6]]
+
+
+def epoch_table(val_loss: list[float]) -> pd.DataFrame:
+    count = len(val_loss)
+    return pd.DataFrame(
+        {
+            "epoch": range(1, count + 1),
+            "step": [10 * n for n in range(1, count + 1)],
+            "train_loss": np.linspace(2, 1, count),
+            "train_acc": np.linspace(0.2, 0.6, count),
+            "val_loss": val_loss,
+            "val_acc": np.linspace(0.3, 0.5, count),
+        }
+    )
+
+
+def step_table(count: int) -> pd.DataFrame:
+    steps = np.arange(1, count + 1)
+    return pd.DataFrame(
+        {
+            "step": steps,
+            "epoch": steps / 10,
+            "loss": np.linspace(2, 1, count),
+            "acc": np.linspace(0.2, 0.6, count),
+            "lr": np.full(count, 0.001),
+        }
+    )
+
+
+def curves(quantity: charts.Quantity = "loss", **changes: Any) -> go.Figure:
+    values = {"epochs": epoch_table([2.0, 1.5, 1.6]), "steps": step_table(30), "by": "epoch", "best_epoch": 2}
+    given = {**values, **changes}
+    return charts.training_curves(given.pop("epochs"), given.pop("steps"), quantity=quantity, **given)
+
+
+def matrix(counts: Any, names: list[str] | None = None, **changes: Any) -> go.Figure:
+    array = np.asarray(counts)
+    options = {"normalise": False, "diagonal": False, "selected": None, **changes}
+    return charts.confusion_matrix(array, names or [str(n) for n in range(len(array))], **options)
+
+
+def recall_table(names: list[str]) -> pd.DataFrame:
+    count = len(names)
+    return pd.DataFrame(
+        {
+            "name": names,
+            "recall": np.linspace(0, 1, count),
+            "low": np.linspace(0, 0.4, count),
+            "high": np.linspace(0.56, 1, count),
+            "support": [3] * count,
+        }
+    )
+
+
+def trace(figure: go.Figure, name: str) -> Any:
+    return next(trace for trace in figure.data if (trace.name or "").startswith(name))
+
+
+def message(figure: go.Figure) -> str:
+    return " ".join(note.text for note in figure.layout.annotations)
+
+
+EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
+    "loss": (lambda: curves("loss"), "Loss by epoch", "epoch", "cross-entropy loss (nats)"),
+    "accuracy": (lambda: curves("accuracy", by="step"), "Accuracy by step", "step", "accuracy (%)"),
+    "compared loss": (
+        lambda: charts.compare_curves({"one": epoch_table([2.0])}, quantity="val_loss"),
+        "Validation loss by epoch", "epoch", "cross-entropy loss (nats)",
+    ),
+    "compared accuracy": (
+        lambda: charts.compare_curves({"one": epoch_table([2.0])}, quantity="train_acc"),
+        "Training accuracy by epoch", "epoch", "accuracy (%)",
+    ),
+    "schedule": (
+        lambda: charts.rate_schedule(from_preset("demo", data="/data"), 75),
+        "Learning rate by epoch", "epoch", "learning rate",
+    ),
+    "rates": (
+        lambda: charts.rate_curve([1e-4, 1e-3, 1e-2], [2.3, 1.9, 2.8], 1e-4),
+        "Loss at rising learning rates", "learning rate", "smoothed cross-entropy loss (nats)",
+    ),
+    "matrix": (lambda: matrix(COUNTS, THREE), "Confusion matrix", "predicted class", "true class"),
+    "recall": (
+        lambda: charts.class_recall(recall_table(THREE), highlight=None),
+        "Recall of classes, with 95 % intervals", "recall (% of the class's images)", "class",
+    ),
+}  # fmt: skip
+each_figure = pytest.mark.parametrize("name", EVERY_FIGURE)
+
+
+@each_figure
+def test_every_figure_has_a_title_and_axes_with_units(name: str) -> None:
+    draw, title, x, y = EVERY_FIGURE[name]
+    layout = draw().layout
+    assert (layout.title.text, layout.xaxis.title.text, layout.yaxis.title.text) == (title, x, y)
+
+
+@each_figure
+def test_every_mark_has_hover_text_except_the_star(name: str) -> None:
+    for drawn in EVERY_FIGURE[name][0]().data:
+        if (drawn.name or "").startswith("best"):
+            assert drawn.hoverinfo == "skip"
+        else:
+            assert "%{" in drawn.hovertemplate
+            assert drawn.hovertemplate.endswith("<extra></extra>")
+
+
+@each_figure
+def test_no_figure_carries_a_colour_of_the_page(name: str) -> None:
+    layout = EVERY_FIGURE[name][0]().layout
+    found = (layout.paper_bgcolor, layout.plot_bgcolor, layout.font.color, layout.xaxis.gridcolor)
+    assert found == (None, None, None, None)
+
+
+# Palette
+
+
+def theme(section: str) -> dict[str, str]:
+    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their capitals
+    parser.read_string(CONFIG.read_text(encoding="utf-8"))
+    return {key: value.strip('"') for key, value in parser[section].items()}
+
+
+def luminance(colour: str) -> float:
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines define it."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
+def test_the_palette_is_the_one_of_the_page(scheme: str) -> None:
+    page = theme(scheme)
+    named = ("primaryColor", "blueColor", "orangeColor", "greenColor", "redColor")
+    expected = [charts.TRAIN, charts.TRAIN, charts.VAL, charts.GOOD, charts.BAD]
+    assert [page[name] for name in named] == expected
+
+
+@pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
+@pytest.mark.parametrize(
+    "colour", [charts.TRAIN, charts.VAL, charts.GOOD, charts.BAD, charts.MUTED, *charts.RUNS]
+)
+def test_every_colour_stands_out_from_the_background(scheme: str, colour: str) -> None:
+    assert contrast(colour, theme(scheme)["backgroundColor"]) >= 3
+
+
+def test_the_darkest_errors_stand_out_from_the_background() -> None:
+    red, green, blue = map(int, re.findall(r"\d+", charts.ERROR_SCALE[-1][1])[:3])
+    colour = f"#{red:02X}{green:02X}{blue:02X}"
+    assert all(contrast(colour, theme(s)["backgroundColor"]) >= 3 for s in ("theme.light", "theme.dark"))
+
+
+def test_the_runs_compared_differ_in_colour_or_marker() -> None:
+    looks = zip(itertools.cycle(charts.RUNS), itertools.cycle(charts.RUN_MARKERS), strict=False)
+    first = list(itertools.islice(looks, 50))
+    assert len(set(first)) == 50
+
+
+# Curves
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2000, 2001, 4000, 100_001])
+def test_thinning_out_keeps_the_ends_and_the_limit(rows: int) -> None:
+    kept = charts.thin_out(pd.DataFrame({"step": range(rows)}), 2000)["step"].tolist()
+    assert len(kept) <= 2001
+    assert kept[:1] + kept[-1:] == ([0, rows - 1] if rows else [])
+    assert kept == sorted(set(kept))
+
+
+def test_a_growing_curve_keeps_the_points_it_had() -> None:
+    before, after = (charts.thin_out(pd.DataFrame({"step": range(n)}), 100)["step"] for n in (150, 190))
+    assert set(before[:-1]) <= set(after)
+
+
+def test_the_curves_show_losses_as_they_are_and_accuracies_in_per_cent() -> None:
+    assert list(trace(curves("loss"), "validation").y) == [2.0, 1.5, 1.6]
+    assert list(trace(curves("accuracy"), "validation").y) == pytest.approx([30, 40, 50])
+    assert trace(curves("accuracy"), "training, each step").y[0] == pytest.approx(20)
+
+
+@pytest.mark.parametrize(("by", "x"), [("epoch", [1, 2, 3]), ("step", [10, 20, 30])])
+def test_the_curves_run_by_epoch_or_by_step(by: str, x: list[int]) -> None:
+    assert list(trace(curves(by=by), "validation").x) == x
+
+
+def test_the_best_epoch_gets_a_star_and_its_value_in_the_legend() -> None:
+    star = trace(curves("loss"), "best")
+    assert (list(star.x), list(star.y)) == ([2], [1.5])
+    assert star.name == "best: epoch 2, 1.500"
+    assert trace(curves("accuracy"), "best").name == "best: epoch 2, 40.0 %"
+
+
+@pytest.mark.parametrize("best", [None, 9])
+def test_without_a_best_epoch_there_is_no_star(best: int | None) -> None:
+    assert not any((drawn.name or "").startswith("best") for drawn in curves(best_epoch=best).data)
+
+
+def test_before_the_first_step_the_figure_says_so() -> None:
+    figure = curves(epochs=epoch_table([]), steps=step_table(0), best_epoch=None)
+    assert message(figure) == "waiting for the first step"
+    assert not figure.data
+
+
+def test_before_the_first_epoch_the_steps_are_drawn() -> None:
+    figure = curves(epochs=epoch_table([]), best_epoch=None)
+    assert len(trace(figure, "training, each step").x) == 30
+    assert len(trace(figure, "validation").x) == 0
+
+
+def test_one_exploding_validation_loss_cuts_the_axis_and_says_so() -> None:
+    figure = curves(epochs=epoch_table([500.0, 1.6, 1.5]))
+    assert figure.layout.yaxis.range[1] < 4
+    assert figure.layout.yaxis.title.text == "cross-entropy loss (nats), higher ones cut off"
+    assert max(trace(figure, "validation").y) == 500  # zooming out shows it
+
+
+@pytest.mark.parametrize("val_loss", [[2.0, 1.5, 1.6], [3.5, 1.5, 1.6], [float("nan")] * 3])
+def test_ordinary_losses_leave_the_axis_whole(val_loss: list[float]) -> None:
+    figure = curves(epochs=epoch_table(val_loss))
+    assert figure.layout.yaxis.range is None
+    assert figure.layout.yaxis.title.text == "cross-entropy loss (nats)"
+
+
+def test_accuracy_is_never_cut() -> None:
+    assert curves("accuracy", epochs=epoch_table([500.0, 1.6, 1.5])).layout.yaxis.range is None
+
+
+def test_few_epochs_are_ticked_at_whole_numbers() -> None:
+    assert curves().layout.xaxis.dtick == 1
+    assert curves(epochs=epoch_table([1.0] * 40)).layout.xaxis.dtick is None
+    assert curves(by="step").layout.xaxis.dtick is None
+
+
+def test_zoom_belongs_to_a_quantity_and_an_axis_and_survives_new_epochs() -> None:
+    assert curves().layout.uirevision == curves(epochs=epoch_table([1.0] * 9)).layout.uirevision
+    revisions = {curves(q, by=by).layout.uirevision for q in ("loss", "accuracy") for by in ("epoch", "step")}
+    assert len(revisions) == 4
+
+
+def test_compared_runs_are_named_and_look_different() -> None:
+    runs = {name: epoch_table([2.0, 1.0]) for name in ("first", "second")}
+    figure = charts.compare_curves(runs, quantity="val_acc")
+    assert [drawn.name for drawn in figure.data] == ["first", "second"]
+    assert len({drawn.line.color for drawn in figure.data}) == 2
+    assert list(figure.data[0].y) == pytest.approx([30, 50])
+    assert figure.layout.showlegend
+
+
+def test_compared_runs_without_an_epoch_say_so() -> None:
+    figure = charts.compare_curves({"first": epoch_table([])}, quantity="val_acc")
+    assert message(figure) == "no run with a finished epoch yet"
+
+
+def test_names_of_runs_are_escaped() -> None:
+    figure = charts.compare_curves({"<b>one</b>": epoch_table([1.0])}, quantity="val_acc")
+    assert figure.data[0].name == "&lt;b&gt;one&lt;/b&gt;"
+
+
+# Learning rates
+
+
+@pytest.mark.parametrize(("epochs", "steps", "points"), [(1, 1, 1), (4, 75, 300), (25, 1000, 400)])
+def test_the_schedule_is_drawn_from_the_first_step_to_the_last(epochs: int, steps: int, points: int) -> None:
+    config = from_preset("demo", data="/data", epochs=epochs)
+    (line,) = charts.rate_schedule(config, steps).data
+    assert len(line.x) == points
+    assert (line.x[0], line.x[-1]) == (0, epochs - 1 / steps)
+    assert max(line.y) <= config.lr
+
+
+def test_the_schedule_shows_its_peak() -> None:
+    (line,) = charts.rate_schedule(from_preset("demo", data="/data"), 75).data
+    assert max(line.y) == pytest.approx(0.02, rel=0.001)
+    assert line.x[int(np.argmax(line.y))] == pytest.approx(0.3 * 4, abs=0.05)
+
+
+@pytest.mark.parametrize(("suggestion", "lines"), [(1e-3, 1), (None, 0)])
+def test_a_suggested_rate_gets_a_line(suggestion: float | None, lines: int) -> None:
+    figure = charts.rate_curve([1e-4, 1e-3, 1e-2], [2.3, 1.9, 2.8], suggestion)
+    assert [shape.x0 for shape in figure.layout.shapes] == [suggestion] * lines
+    assert figure.layout.xaxis.type == "log"
+
+
+# Confusion matrix
+
+
+def test_a_cell_holds_its_count_and_the_share_of_its_row() -> None:
+    (errors,) = matrix(COUNTS, THREE).data
+    assert errors.z[0][1] == 2
+    assert errors.text[0][1] == "2"
+    assert list(errors.customdata[0][1]) == [2, 10, 20]
+    assert list(errors.customdata[1][0]) == [1, 4, 25]
+
+
+def test_rows_are_true_and_columns_predicted_in_the_order_given() -> None:
+    figure = matrix(COUNTS, THREE)
+    assert list(figure.data[0].x) == list(figure.data[0].y) == THREE
+    assert list(figure.layout.xaxis.categoryarray) == THREE
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"
+    assert list(figure.layout.yaxis.range) == [2.5, -0.5]  # the first row is at the top
+
+
+def test_normalised_by_row_a_cell_is_the_share_of_its_row() -> None:
+    right, errors = matrix(COUNTS, THREE, normalise=True, diagonal=True).data
+    shares = np.nansum([right.z, errors.z], axis=0)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert errors.z[2][1] == 0.4
+    assert errors.text[2][1] == "4"
+    assert "share of row" in errors.colorbar.title.text
+    assert "images" in matrix(COUNTS, THREE).data[0].colorbar.title.text
+
+
+def test_cells_without_images_stay_empty() -> None:
+    (errors,) = matrix(COUNTS, THREE).data
+    assert np.isnan(errors.z[0][2])
+    assert errors.text[0][2] == ""
+
+
+def test_without_the_diagonal_only_errors_are_drawn() -> None:
+    (errors,) = matrix(COUNTS, THREE, diagonal=False).data
+    assert np.isnan(np.diagonal(errors.z)).all()
+    assert list(errors.text[0]) == ["", "2", ""]
+
+
+def test_with_the_diagonal_right_answers_have_a_scale_of_their_own() -> None:
+    right, errors = matrix(COUNTS, THREE, diagonal=True).data
+    assert np.diagonal(right.z).tolist() == [8, 3, 6]
+    assert np.isnan(np.diagonal(errors.z)).all()
+    assert right.colorscale != errors.colorscale
+    assert (right.showscale, errors.showscale) == (False, True)
+
+
+def test_a_class_without_images_gives_empty_cells_and_no_division_by_zero() -> None:
+    with np.errstate(all="raise"):
+        (errors,) = matrix([[1, 1], [0, 0]], normalise=True).data
+    assert np.isnan(errors.z[1]).all()
+
+
+def test_a_matrix_without_errors_can_be_drawn() -> None:
+    (errors,) = matrix(np.eye(3, dtype=int)).data
+    assert np.isnan(errors.z).all()
+    assert errors.zmax > 0
+
+
+def test_a_lone_error_is_not_drawn_as_the_strongest() -> None:
+    (errors,) = matrix([[5, 1], [0, 5]]).data
+    assert errors.zmax == 3
+
+
+def test_the_selected_cell_is_outlined() -> None:
+    (shape,) = matrix(COUNTS, THREE, selected=("35", "10")).layout.shapes
+    assert (round(shape.x0 + shape.x1) / 2, round(shape.y0 + shape.y1) / 2) == (1, 2)
+    # "2" is a category, so a bare 2 would mean that class and not the third row
+    assert not {str(end) for end in (shape.x0, shape.x1, shape.y0, shape.y1)} & set(THREE)
+
+
+@pytest.mark.parametrize("selected", [None, ("35", "no such"), ("no such", "35")])
+def test_an_unknown_cell_is_not_outlined(selected: tuple[str, str] | None) -> None:
+    assert not matrix(COUNTS, THREE, selected=selected).layout.shapes
+
+
+def test_the_outline_does_not_undo_the_zoom() -> None:
+    assert (
+        matrix(COUNTS, THREE, selected=("2", "2")).layout.uirevision
+        == matrix(COUNTS, THREE).layout.uirevision
+    )
+
+
+def test_html_in_names_of_classes_is_escaped() -> None:
+    names = ["<b>rose</b>", "R&D", "plain"]
+    figure = matrix(COUNTS, names, selected=("R&D", "plain"))
+    assert list(figure.data[0].x) == ["&lt;b&gt;rose&lt;/b&gt;", "R&amp;D", "plain"]
+    assert list(figure.layout.yaxis.categoryarray) == list(figure.data[0].y) == list(figure.data[0].x)
+    assert len(figure.layout.shapes) == 1
+    recall = charts.class_recall(recall_table(names), highlight="R&D")
+    assert list(recall.data[0].y) == ["&lt;b&gt;rose&lt;/b&gt;", "R&amp;D", "plain"]
+
+
+@pytest.mark.parametrize(("classes", "with_text"), [(10, True), (25, True), (26, False), (100, False)])
+def test_numbers_stand_in_the_cells_as_long_as_they_fit(classes: int, with_text: bool) -> None:
+    (errors,) = matrix(np.ones((classes, classes), dtype=int)).data
+    assert (errors.text is not None) is with_text
+    assert (errors.texttemplate is not None) is with_text
+
+
+@pytest.mark.parametrize(("classes", "least"), [(2, 280), (10, 460), (25, 800), (100, 1200), (1000, 1200)])
+def test_the_matrix_grows_with_its_classes_to_a_limit(classes: int, least: int) -> None:
+    figure = matrix(np.eye(classes, dtype=int))
+    assert least <= figure.layout.height <= 1300
+    assert list(figure.layout.xaxis.range) == [-0.5, classes - 0.5]
+
+
+@pytest.mark.parametrize(
+    ("names", "angle"),
+    [
+        (THREE, 0),
+        ([f"{n} · a long flower's name" for n in range(10)], -90),
+        ([str(n) for n in range(100)], -90),
+    ],
+)
+def test_labels_are_turned_where_they_would_overlap(names: list[str], angle: int) -> None:
+    assert matrix(np.eye(len(names), dtype=int), names).layout.xaxis.tickangle == angle
+
+
+# Recall
+
+
+def test_recall_is_drawn_in_per_cent_on_its_interval() -> None:
+    (points,) = charts.class_recall(recall_table(THREE), highlight=None).data
+    assert list(points.x) == [0, 50, 100]
+    assert list(points.error_x.array) == pytest.approx([56, 28, 0])
+    assert list(points.error_x.arrayminus) == pytest.approx([0, 30, 60])
+    assert list(points.customdata[0]) == pytest.approx([0, 56, 3])
+
+
+def test_recall_keeps_the_order_and_names_that_look_like_numbers() -> None:
+    figure = charts.class_recall(recall_table(["35", "2", "10"]), highlight=None)
+    assert list(figure.layout.yaxis.categoryarray) == ["35", "2", "10"]
+    assert figure.layout.yaxis.type == "category"
+    assert list(figure.layout.yaxis.range) == [2.5, -0.5]
+
+
+@pytest.mark.parametrize(("highlight", "shapes"), [("10", 1), (None, 0), ("no such", 0)])
+def test_the_chosen_class_is_marked_where_it_is_shown(highlight: str | None, shapes: int) -> None:
+    found = charts.class_recall(recall_table(THREE), highlight=highlight).layout.shapes
+    assert len(found) == shapes
+    for shape in found:
+        assert (shape.y0 + shape.y1) / 2 == pytest.approx(1)
+
+
+def test_the_recall_chart_grows_with_its_classes() -> None:
+    small, large = (
+        charts.class_recall(recall_table([str(n) for n in range(count)]), highlight=None).layout.height
+        for count in (3, 25)
+    )
+    assert large - small == 22 * 22
+
+
+def test_without_classes_the_recall_chart_says_so() -> None:
+    assert message(charts.class_recall(recall_table([]), highlight=None)) == "no classes to show"
