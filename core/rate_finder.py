@@ -1,4 +1,4 @@
-"""Find a learning rate by trying: a hundred steps at rising rates, and where the loss fell best."""
+"""Find a learning rate by trying: a step at each of rising rates, and where the loss fell best."""
 
 from __future__ import annotations
 

@@ -117,7 +117,11 @@ class TrainingJob:
             figures = self._train_epoch(learner, source, compute, len(folders.classes))
             outcome = self._validate(learner, source, compute)
             self._finish_epoch(learner, folders, figures, outcome)
-        early = f" Ended early: no better for {config.patience} epochs." if self.epoch < config.epochs else ""
+        early = (
+            f" Ended early: validation did not get better for {config.patience} epochs."
+            if self.epoch < config.epochs
+            else ""
+        )
         best = f"best validation accuracy {self.best_acc:.2%} at epoch {self.best_epoch}"
         self._end("finished", f"Finished: {best}.{early}")
 

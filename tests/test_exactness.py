@@ -22,7 +22,8 @@ from tests.forks import fork_server
 from tests.processes import TINY, call, finish, make_images, start, train_words, wait_until
 
 Start = Callable[[Run], ForkServerProcess]
-EPOCHS = 3  # of three steps
+PATIENCE = 400  # seconds: a machine may be busy
+EPOCHS = 2  # of three steps
 SAVED_ALWAYS = {"save_minutes": 0.0}
 COMBINED = {
     "optimizer": "ranger", "lr": 0.01, "head_lr_factor": 3.0, "weight_decay": 0.01, "clip_norm": 1.0,
@@ -33,9 +34,8 @@ COMBINED = {
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "ranger": {"optimizer": "ranger", "schedule": "onecycle", "lr": 0.01},
-    "mixing": {"mixup": 0.4, "cutmix": 1.0, "workers": 1},
-    "ema": {"ema": 0.9, "label_smoothing": 0.1},
-    "freeze": {"optimizer": "adamw", "freeze_epochs": 2, "head_lr_factor": 10.0},
+    "mixing": {"mixup": 0.4, "cutmix": 1.0, "ema": 0.9, "label_smoothing": 0.1, "workers": 1},
+    "freeze": {"optimizer": "adamw", "freeze_epochs": 1, "head_lr_factor": 10.0},
     "progressive": {"image_size": 64, "resize_size": 64, "progressive_from": 32, "workers": 1},
 }
 
@@ -62,14 +62,14 @@ def make_run(place: Path, name: str, **changes: Any) -> Run:
 
 def train_on(run: Run, launch: Start) -> None:
     process = launch(run)
-    process.join(120)
+    process.join(PATIENCE)
     assert run.read_status().state == "finished", run.read_status().message
 
 
 def kill_at(run: Run, launch: Start, step: int) -> None:
     """Train and kill with -9 when the step's row is written, or a little later."""
     process = launch(run)
-    wait_until(lambda: steps_of(run) >= step, f"{run.id} has trained {step} steps")
+    wait_until(lambda: steps_of(run) >= step, f"{run.id} has trained {step} steps", PATIENCE)
     time.sleep(random.uniform(0, 0.15))
     process.kill()
     process.join()
@@ -132,7 +132,7 @@ def test_a_run_killed_at_several_steps_ends_bit_for_bit_as_one_that_was_not(
     place: Path, launch: Start, undisturbed: Callable[[str], Run], recipe: str
 ) -> None:
     killed = make_run(place, f"{recipe}-killed", **SAVED_ALWAYS, **RECIPES[recipe])
-    for step in (random.randint(1, 3), random.randint(4, 8)):
+    for step in (random.randint(1, 2), random.randint(3, 5)):
         kill_at(killed, launch, step)
     train_on(killed, launch)
     assert_same_run(killed, undisturbed(recipe))
@@ -143,9 +143,9 @@ def test_a_run_that_is_saved_at_epochs_ends_only_goes_back_to_the_last_of_them(
     place: Path, launch: Start, undisturbed: Callable[[str], Run]
 ) -> None:
     killed = make_run(place, "seldom")
-    kill_at(killed, launch, 5)
+    kill_at(killed, launch, 4)
     train_on(killed, launch)
-    assert any(re.fullmatch(r"Resumed at epoch [23], batch 1", line) for line in killed.read_log(400))
+    assert any(re.fullmatch(r"Resumed at epoch 2, batch 1", line) for line in killed.read_log(400))
     assert_same_run(killed, undisturbed("plain"))
 
 
@@ -157,7 +157,7 @@ def test_the_command_line_resumes_a_killed_run_exactly(place: Path, launch: Star
     options = {"epochs": EPOCHS, **COMBINED, **SAVED_ALWAYS}
     process = start(*train_words(place / "data", "by-command", **options), root=root)
     killed = Run(root / "by-command")
-    wait_until(lambda: steps_of(killed) >= 4, "four steps are trained")
+    wait_until(lambda: steps_of(killed) >= 4, "four steps are trained", PATIENCE)
     process.kill()
     finish(process)
     done = call("resume", killed.id, root=root)
@@ -168,12 +168,12 @@ def test_the_command_line_resumes_a_killed_run_exactly(place: Path, launch: Star
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     place: Path, launch: Start, undisturbed: Callable[[str], Run]
 ) -> None:
-    again = make_run(place, "again", **RECIPES["mixing"])
-    other = make_run(place, "other-seed", seed=1, **RECIPES["mixing"])
+    again = make_run(place, "again")
+    other = make_run(place, "other-seed", seed=1, epochs=1)
     train_on(again, launch)
     train_on(other, launch)
-    assert_same_run(again, undisturbed("mixing"))
-    assert figures(other) != figures(again)
+    assert_same_run(again, undisturbed("plain"))
+    assert figures(other)[0] != figures(again)[0]
 
 
 def test_a_paused_run_says_so_frees_the_machine_and_goes_on_exactly(
@@ -181,12 +181,12 @@ def test_a_paused_run_says_so_frees_the_machine_and_goes_on_exactly(
 ) -> None:
     run = make_run(place, "paused")
     process = launch(run)
-    wait_until(lambda: steps_of(run) >= 4, "four steps are trained")
+    wait_until(lambda: steps_of(run) >= 2, "two steps are trained", PATIENCE)
     jobs.pause(run)
-    process.join(60)
+    process.join(PATIENCE)
     status = run.read_status()
     assert (status.state, process.exitcode) == ("paused", 0)
-    assert re.match(r"Paused in epoch [23] as asked\. Everything is saved", status.message)
+    assert re.match(r"Paused in epoch [12] as asked\. Everything is saved", status.message)
     assert not run.pause_requested()
     jobs.reopen(run)
     train_on(run, launch)
@@ -196,10 +196,10 @@ def test_a_paused_run_says_so_frees_the_machine_and_goes_on_exactly(
 def test_the_command_line_pauses_a_run(place: Path, launch: Start) -> None:
     run = make_run(place, "paused-by-command", epochs=200)
     process = launch(run)
-    wait_until(lambda: steps_of(run) >= 1, "a step is trained")
+    wait_until(lambda: steps_of(run) >= 1, "a step is trained", PATIENCE)
     done = call("pause", run.id, root=place / "runs")
     assert (done.returncode, "pause asked for" in done.stdout) == (0, True)
-    process.join(60)
+    process.join(PATIENCE)
     assert run.read_status().state == "paused"
     again = call("pause", run.id, root=place / "runs")
     assert (again.returncode, "is not running: it is paused" in again.stderr) == (2, True)
@@ -214,8 +214,8 @@ def test_a_finished_run_is_extended_and_is_the_same_as_a_longer_one_where_the_sc
         jobs.reopen(run)
     with pytest.raises(RunError, match="done 1 epochs already"):
         jobs.reopen(run, 1)
-    jobs.reopen(run, 3)
-    assert run.read_config().epochs == run.read_status().epochs == 3
+    jobs.reopen(run, EPOCHS)
+    assert run.read_config().epochs == run.read_status().epochs == EPOCHS
     train_on(run, launch)
     assert_same_run(run, undisturbed("plain"))
 
@@ -223,23 +223,23 @@ def test_a_finished_run_is_extended_and_is_the_same_as_a_longer_one_where_the_sc
 def test_the_command_line_extends_a_finished_run_whose_rate_rises_again(place: Path, launch: Start) -> None:
     run = make_run(place, "extended-by-command", schedule="cosine", epochs=2)
     train_on(run, launch)
-    done = call("resume", run.id, "--epochs=4", root=place / "runs")
+    done = call("resume", run.id, "--epochs=3", root=place / "runs")
     assert done.returncode == 0, done.stderr
     rates = [row["lr"] for row in run.read_metrics()[0] if row["kind"] == "step"]
-    assert len(rates) == 12
+    assert len(rates) == 9
     assert rates[5] < rates[6] < rates[0]
     assert rates[6:] == sorted(rates[6:], reverse=True)
 
 
 def test_patience_ends_a_run_early_and_begins_anew_when_it_is_extended(place: Path, launch: Start) -> None:
-    run = make_run(place, "impatient", epochs=30, patience=2, lr=1e-8)
+    run = make_run(place, "impatient", epochs=30, patience=1, lr=1e-8)
     train_on(run, launch)
     status = run.read_status()
-    assert status.epoch == status.best_epoch + 2
-    assert "Ended early: no better for 2 epochs" in status.message
+    assert status.epoch == status.best_epoch + 1
+    assert "Ended early: validation did not get better for 1 epochs" in status.message
     jobs.reopen(run, 30)
     train_on(run, launch)
-    assert run.read_status().epoch >= status.epoch + 2
+    assert run.read_status().epoch >= status.epoch + 1
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_a_run_is_not_resumed_on_other_data_and_the_differences_are_named(begun:
     (data / "train/4").mkdir()
     shutil.copy(data / "train/35/1.png", data / "train/4/1.png")
     before = begun.last_path.read_bytes()
-    launch(begun).join(60)
+    launch(begun).join(PATIENCE)
     status = begun.read_status()
     assert status.state == "failed"
     for difference in (
@@ -280,7 +280,7 @@ def test_a_run_is_not_resumed_without_one_of_its_classes(begun: Run, launch: Sta
     data = Path(begun.read_config().data)
     for split in ("train", "val"):
         shutil.rmtree(data / split / "35")
-    launch(begun).join(60)
+    launch(begun).join(PATIENCE)
     assert "class '35' gone" in begun.read_status().message
 
 

@@ -66,7 +66,7 @@ def make_run(place: Path, name: str, **changes: Any) -> Run:
 
 
 def train_on(run: Run, launch: Start) -> None:
-    launch(run).join(120)
+    launch(run).join(400)
     assert run.read_status().state == "finished", run.read_status().message
 
 
@@ -237,7 +237,7 @@ def test_a_killed_head_only_run_ends_as_one_that_was_not(place: Path, launch: St
     whole, killed = (make_run(place, name, **options) for name in ("whole", "killed"))
     train_on(whole, launch)
     process = launch(killed)
-    wait_until(lambda: len(killed.read_metrics()[0]) >= 5, "some steps are trained")
+    wait_until(lambda: len(killed.read_metrics()[0]) >= 5, "some steps are trained", 400)
     process.kill()
     process.join()
     assert jobs.live_status(killed).state == "crashed"
@@ -253,7 +253,7 @@ def test_it_is_not_resumed_on_a_backbone_of_other_weights(place: Path, launch: S
     train_on(run, launch)
     torch.save(models.build_model("resnet18", 5).state_dict(), weights)
     jobs.reopen(run, 2)
-    launch(run).join(60)
+    launch(run).join(400)
     assert "are not those this run began with" in run.read_status().message
 
 
