@@ -443,3 +443,15 @@ def test_a_learning_rate_that_was_found_belongs_to_its_settings(
     app.selectbox(key="form-optimizer").set_value("adamw").run()
     assert title(app) == "Train"
     assert not [button for button in app.button if button.key == "train-use-rate"]
+
+
+def test_runs_whose_settings_cannot_be_read_are_not_called_the_same(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="second", lr=0.5)
+    (run.folder / "config.json").write_text("{")
+    app = open_page("compare", runs="first,second")
+    assert title(app) == "Compare"
+    (warning,) = app.warning
+    assert r"config\.json cannot be used" in warning.value
+    assert "have the same settings" not in words(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import itertools
 import re
 from collections.abc import Callable
@@ -110,16 +111,21 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
 each_figure = pytest.mark.parametrize("name", EVERY_FIGURE)
 
 
+@functools.cache
+def draw(name: str) -> go.Figure:
+    return EVERY_FIGURE[name][0]()
+
+
 @each_figure
 def test_every_figure_has_a_title_and_axes_with_units(name: str) -> None:
-    draw, title, x, y = EVERY_FIGURE[name]
-    layout = draw().layout
+    _, title, x, y = EVERY_FIGURE[name]
+    layout = draw(name).layout
     assert (layout.title.text, layout.xaxis.title.text, layout.yaxis.title.text) == (title, x, y)
 
 
 @each_figure
 def test_every_mark_has_hover_text_except_the_star(name: str) -> None:
-    for drawn in EVERY_FIGURE[name][0]().data:
+    for drawn in draw(name).data:
         if (drawn.name or "").startswith("best"):
             assert drawn.hoverinfo == "skip"
         else:
@@ -129,7 +135,7 @@ def test_every_mark_has_hover_text_except_the_star(name: str) -> None:
 
 @each_figure
 def test_no_figure_carries_a_colour_of_the_page(name: str) -> None:
-    layout = EVERY_FIGURE[name][0]().layout
+    layout = draw(name).layout
     found = (layout.paper_bgcolor, layout.plot_bgcolor, layout.font.color, layout.xaxis.gridcolor)
     assert found == (None, None, None, None)
 

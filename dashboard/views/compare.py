@@ -104,6 +104,8 @@ def draw_settings(runs: list[Run]) -> None:
             configs[run.id] = dataclasses.asdict(run.read_config())
         except RunError as error:
             st.warning(escape_markdown(str(error)), icon=":material/warning:")
+    if len(configs) < 2:
+        return
     fields = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "name"]
     differing = [field for field in fields if len({str(config[field]) for config in configs.values()}) > 1]
     st.subheader("Settings that differ")
