@@ -455,3 +455,14 @@ def test_runs_whose_settings_cannot_be_read_are_not_called_the_same(
     (warning,) = app.warning
     assert r"config\.json cannot be used" in warning.value
     assert "have the same settings" not in words(app)
+
+
+def test_the_preview_does_not_promise_augmentation_that_the_head_does_not_see(open_page: Open) -> None:
+    app = open_page("train")
+    assert len(pictures(app)) == 16
+    app.toggle(key="form-head_only").set_value(True).run()
+    assert title(app) == "Train"
+    assert pictures(app) == []
+    assert "images are seen as in validation" in words(app)
+    app.number_input(key="form-feature_views").set_value(2).run()
+    assert len(pictures(app)) == 16

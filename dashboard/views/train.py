@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import streamlit as st
 from core import jobs
 from core.config import PRESET_HELP, PRESETS, TrainConfig
 from core.demo import DEMOS
+from core.rules import applies
 from core.runs import RunError, default_root
 from dashboard import charts, forms, services, state
 from dashboard.builtin import builtin_folder
@@ -197,6 +198,11 @@ def draw_preview(config: TrainConfig | None) -> None:
     st.markdown("**Sixteen training images as the network will get them**")
     if config is None:
         st.caption("They are shown once the settings above are right.")
+        return
+    if not applies("crop_scale_min", asdict(config)):
+        st.caption(
+            "With one view for the head only, images are seen as in validation: nothing is left to chance."
+        )
         return
     look = TrainConfig.from_dict({field: getattr(config, field) for field in _PREVIEW_FIELDS})
     try:
