@@ -48,7 +48,7 @@ def main() -> None:
     home = st.Page(guard(lambda: open_first_page(pages)), title="Weakspot", default=True, visibility="hidden")
     page = st.navigation([home, *pages.values()])
     if page.url_path in RUN_PAGES:
-        draw_run_choice()
+        guard(draw_run_choice)()
     page.run()
 
 

@@ -36,7 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "batch_size": "Batch size (images)",
         "optimizer": "Optimizer",
         "lr": "Learning rate",
-        "head_lr_factor": "Head's rate (factor)",
+        "head_lr_factor": "Head rate (factor)",
         "momentum": "Momentum",
         "weight_decay": "Weight decay",
         "clip_norm": "Clip gradients at",

@@ -21,15 +21,13 @@ PAGE = 24
 _STYLE = """
 <style>
 .ws-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(var(--ws-side), 1fr)); }
-.ws-row { display: flex; flex-wrap: wrap; gap: 14px; }
-.ws-row > figure { flex: 0 0 var(--ws-side); }
-.ws-grid figure, .ws-row figure, .ws-pictures figure { margin: 0; min-width: 0; }
-.ws-grid img, .ws-row img, .ws-pictures img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block;
+.ws-grid figure, .ws-pictures figure { margin: 0; min-width: 0; }
+.ws-grid img, .ws-pictures img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block;
   background: color-mix(in srgb, currentColor 7%, transparent); }
 .ws-lost { aspect-ratio: 1; border-radius: 8px; display: grid; place-items: center; text-align: center; padding: 8px;
   font-size: .8rem; background: color-mix(in srgb, currentColor 7%, transparent); }
-.ws-grid figcaption, .ws-row figcaption, .ws-pictures figcaption { font-size: .8rem; line-height: 1.35; margin-top: 6px; overflow-wrap: anywhere; }
-.ws-grid figcaption b, .ws-row figcaption b, .ws-pictures figcaption b { font-weight: 600; }
+.ws-grid figcaption, .ws-pictures figcaption { font-size: .8rem; line-height: 1.35; margin-top: 6px; overflow-wrap: anywhere; }
+.ws-grid figcaption b, .ws-pictures figcaption b { font-weight: 600; }
 .ws-dim { opacity: .72; }
 .ws-cards { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(var(--ws-card), 100%), 1fr)); }
 .ws-card { border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 10px; padding: 12px; min-width: 0; }
@@ -54,11 +52,10 @@ class Tile:
     alt: str = ""
 
 
-def show_tiles(tiles: Sequence[Tile], *, side: int = 140, wrap: bool = True, label: str = "images") -> None:
-    """Show pictures in one HTML block: a grid that fills the width, or with wrap=False a row of fixed size."""
+def show_tiles(tiles: Sequence[Tile], *, side: int = 140, label: str = "images") -> None:
+    """Show pictures in one HTML block, as many beside each other as fit at `side` pixels or more."""
     figures = "".join(_figure(tile) for tile in tiles)
-    kind = "ws-grid" if wrap else "ws-row"
-    block = f'<div class="{kind}" role="list" aria-label="{html.escape(label)}" style="--ws-side: {side}px">{figures}</div>'
+    block = f'<div class="ws-grid" role="list" aria-label="{html.escape(label)}" style="--ws-side: {side}px">{figures}</div>'
     st.html(_STYLE + block)
 
 

@@ -68,7 +68,9 @@ def draw_results(runs: list[Run]) -> None:
             {
                 "run": run.id,
                 "state": status.state,
-                "best validation accuracy (95 % interval)": format_best(status) if status.best_epoch else "–",
+                "best validation accuracy (95 % interval)": f"{format_best(status)}, epoch {status.best_epoch}"
+                if status.best_epoch
+                else "–",
                 "epochs": f"{status.epoch} of {status.epochs}",
                 "time": format_duration(status.seconds),
                 "speed (images/s)": round(status.images_per_second),

@@ -73,7 +73,7 @@ def draw_head(run: Run, status: Status) -> None:
         )
         st.metric(
             "Best validation accuracy",
-            format_best(status).split(",")[0] if status.best_epoch else "–",
+            format_best(status) if status.best_epoch else "–",
             help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
             width="content",
         )

@@ -153,10 +153,11 @@ def draw_folder(run: Run, data: RunData) -> None:
         predict_folder(run, Path(folder).expanduser(), out)
     if not out.exists():
         return
-    count = sum(1 for _ in out.open(encoding="utf-8")) - 1
+    content = out.read_bytes()
+    count = content.count(b"\n") - 1
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(out.stat().st_mtime))
     st.download_button(
-        f"Save prediction.csv ({count:,} images, made {when})", out.read_bytes(), file_name="prediction.csv",
+        f"Save prediction.csv ({count:,} images, made {when})", content, file_name="prediction.csv",
         mime="text/csv", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
     st.dataframe(

@@ -104,7 +104,7 @@ def draw_row(row: Row) -> None:
                 )
         with result:
             if status.best_epoch:
-                st.markdown(f"**{format_best(status)}**")
+                st.markdown(f"**{format_best(status)}**, epoch {status.best_epoch}")
             else:
                 st.markdown("no validation yet")
             st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
@@ -168,10 +168,10 @@ def confirm_delete(run: Run) -> None:
 
 
 def format_best(status: Status) -> str:
-    """Return a run's best validation accuracy with its 95 % interval and epoch."""
+    """Return a run's best validation accuracy with its 95 % interval."""
     right = round(status.best_val_acc * status.val_count)
     low, high = wilson_interval(right, status.val_count)
-    return f"{format_accuracy(status.best_val_acc, float(low), float(high))}, epoch {status.best_epoch}"
+    return format_accuracy(status.best_val_acc, float(low), float(high))
 
 
 def format_left(status: Status) -> str:
