@@ -123,10 +123,10 @@ def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str)
         page.wait_for_timeout(250)
 
 
-def chart(page: Page, title: str) -> Locator:
+def chart(page: Page, title: str, *, seconds: float = 30) -> Locator:
     """Return the chart of this title once it is drawn."""
     graph = page.get_by_role("img", name=title)
-    expect(graph.locator(".main-svg").first).to_be_visible()
+    expect(graph.locator(".main-svg").first).to_be_visible(timeout=seconds * 1000)
     return graph
 
 
@@ -375,7 +375,7 @@ def test_a_whole_test_folder_becomes_the_file_to_hand_in(page: Page, dashboard: 
 
 
 def field(page: Page, name: str) -> Locator:
-    return page.locator(f"input[aria-label='{name}']")
+    return page.locator(f'input[aria-label="{name}"]')
 
 
 def start_small_run(page: Page, dashboard: Dashboard, name: str) -> None:
@@ -470,7 +470,7 @@ def test_every_option_of_the_recipe_is_used_once_and_the_run_pauses_and_goes_on_
     choose(page, "Schedule", "cosine")
     expect(chart(page, "Learning rate by epoch")).to_be_visible()
     settings = {
-        "Epochs": "3", "Warm-up (epochs)": "1", "Frozen epochs": "1", "Head's rate (factor)": "2",
+        "Epochs": "3", "Warm-up (epochs)": "1", "Frozen epochs": "1", "Head rate (factor)": "2",
         "Weight decay": "0.01", "Clip gradients at": "5", "Patience (epochs)": "9", "Weight average (decay)": "0.9",
         "Image size (px)": "48", "Validation resize (px)": "48", "Grow images from (px)": "32",
         "Label smoothing": "0.1", "Mixup (alpha)": "0.2", "Cutmix (alpha)": "1",
@@ -507,7 +507,7 @@ def test_the_head_is_trained_alone_at_a_rate_that_was_found(page: Page, dashboar
     fill(page, "Views of an image", "2")
     page.get_by_text("Find a learning rate").click()
     page.get_by_role("button", name="Try rates").click()
-    expect(chart(page, "Loss at rising learning rates")).to_be_visible(timeout=200_000)
+    chart(page, "Loss at rising learning rates", seconds=240)
     settle(page)
     page.get_by_role("button", name="Start training").click()
     expect(page).to_have_url(re.compile(r"/live\?run=head"))
