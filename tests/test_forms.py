@@ -223,7 +223,7 @@ def test_a_preset_fills_every_setting_but_data_and_name(
 def test_a_preset_can_be_filled_in_before_data_is_chosen(session: dict[str, Any]) -> None:
     forms.fill_preset("demo")
     assert session["form-data"] == ""
-    assert session["form-lr"] == 0.02
+    assert session["form-lr"] == PRESETS["demo"]["lr"]
 
 
 # Widgets

@@ -65,7 +65,7 @@ def read_rows() -> list[Row]:
 def draw_empty() -> None:
     """Show what to do when there is no run yet."""
     st.info(
-        "There is no run yet. Train on the built-in digits to see every page filled in about two minutes."
+        "There is no run yet. Train on the built-in digits to see every page filled after its first epoch, in about a minute."
     )
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):
