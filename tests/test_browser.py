@@ -414,8 +414,8 @@ def test_a_stop_finishes_the_step_and_saves_and_resume_goes_on(page: Page, dashb
     run = dashboard.run("second")
     wait_until(page, lambda: run.read_status().best_epoch > 0, 300, "the first epoch")
     page.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.get_by_text(re.compile("Stopped in epoch .* Everything is saved"))).to_be_visible(
-        timeout=60_000
+    expect(page.get_by_test_id("stAlert").first).to_contain_text(
+        re.compile("Stopped in epoch .* Everything is saved"), timeout=60_000
     )
     stopped = len(run.read_metrics()[0])
     page.get_by_role("button", name="Resume").click()
@@ -484,8 +484,8 @@ def test_every_option_of_the_recipe_is_used_once_and_the_run_pauses_and_goes_on_
     run = dashboard.run("options")
     wait_until(page, lambda: bool(run.read_metrics()[0]), 120, "the first step")
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text(re.compile("Paused in epoch .* Everything is saved"))).to_be_visible(
-        timeout=60_000
+    expect(page.get_by_test_id("stAlert").first).to_contain_text(
+        re.compile("Paused in epoch .* Everything is saved"), timeout=60_000
     )
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_test_id("stAlert")).to_contain_text(
