@@ -255,7 +255,7 @@ def test_the_training_survives_the_dashboards_end(page: Page, dashboard: Dashboa
 
 @pytest.mark.timeout(900)
 def test_the_demo_finishes_with_95_per_cent(page: Page, dashboard: Dashboard) -> None:
-    expect(page.get_by_test_id("stAlert")).to_contain_text(
+    expect(page.get_by_test_id("stAlert").first).to_contain_text(
         re.compile("Finished: best validation accuracy"), timeout=800_000
     )
     rows = predictions(dashboard.run("first"))
@@ -488,7 +488,7 @@ def test_every_option_of_the_recipe_is_used_once_and_the_run_pauses_and_goes_on_
         re.compile("Paused in epoch .* Everything is saved"), timeout=60_000
     )
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_test_id("stAlert")).to_contain_text(
+    expect(page.get_by_test_id("stAlert").first).to_contain_text(
         re.compile("Finished: best validation accuracy"), timeout=300_000
     )
     page.get_by_role("button", name="Train longer").click()
@@ -515,7 +515,7 @@ def test_the_head_is_trained_alone_at_a_rate_that_was_found(page: Page, dashboar
     settle(page)
     page.get_by_role("button", name="Start training").click()
     expect(page).to_have_url(re.compile(r"/live\?run=head"))
-    expect(page.get_by_test_id("stAlert")).to_contain_text(
+    expect(page.get_by_test_id("stAlert").first).to_contain_text(
         re.compile("Finished: best validation accuracy"), timeout=200_000
     )
     assert dashboard.run("head").read_status().best_val_acc > 0.9
