@@ -494,7 +494,7 @@ def test_every_option_of_the_recipe_is_used_once_and_the_run_pauses_and_goes_on_
     page.get_by_role("button", name="Train longer").click()
     fill(page, "Epochs in all", "4")
     page.get_by_role("button", name="Go on").click()
-    wait_until(page, lambda: run.read_status().epoch == 4, 200, "the fourth epoch")
+    wait_until(page, lambda: run.read_status().epoch == 4, 400, "the fourth epoch")
     config = run.read_config()
     assert (config.optimizer, config.schedule, config.ema, config.cutmix) == ("ranger", "cosine", 0.9, 1.0)
 
