@@ -183,6 +183,15 @@ def test_glyphs_are_never_cut_off() -> None:
         assert np.abs(edge - np.median(edge)).max() < demo.MIN_CONTRAST / 2, character
 
 
+def test_the_ink_is_always_darker_than_the_paper() -> None:
+    rng = np.random.default_rng(1)
+    face = ImageFont.truetype(str(demo.glyph_faces()[0]), demo.DRAWN_SIZE)
+    for _ in range(40):
+        grey = np.asarray(demo.draw_glyph("&", face, rng).convert("L"), dtype=float)
+        paper = np.median(np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1])))
+        assert grey.min() < paper - demo.MIN_CONTRAST / 2 > grey.max() - paper
+
+
 @each_set
 def test_making_a_set_again_gives_the_same_bytes(made: dict[str, Path], tmp_path: Path, name: str) -> None:
     demo.make_demo(name, tmp_path / "again")
@@ -239,7 +248,7 @@ def test_a_broken_marker_counts_as_another_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "marker", [{"name": "glyphs", "version": demo.VERSION}, {"name": "digits", "version": 0}]
+    "marker", [{"name": "glyphs", "version": demo.VERSIONS["glyphs"]}, {"name": "digits", "version": 0}]
 )
 def test_another_set_or_version_is_refused_with_what_to_do(tmp_path: Path, marker: dict[str, object]) -> None:
     (tmp_path / demo.MARKER).write_text(json.dumps(marker))
@@ -260,7 +269,9 @@ def test_when_another_process_finishes_the_same_set_first_its_set_stays(tmp_path
     def other_is_faster(done: int, total: int) -> None:
         if done == total:
             folder.mkdir()
-            (folder / demo.MARKER).write_text(json.dumps({"name": "digits", "version": demo.VERSION}))
+            (folder / demo.MARKER).write_text(
+                json.dumps({"name": "digits", "version": demo.VERSIONS["digits"]})
+            )
 
     demo.make_demo("digits", folder, other_is_faster)
     assert [path.name for path in folder.iterdir()] == [demo.MARKER]
