@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
 
 Z95 = float(norm.ppf(0.975))
 
@@ -117,50 +116,6 @@ def most_confused(table: pd.DataFrame) -> pd.DataFrame:
     pairs = wrong.groupby(["true", "predicted"], sort=True).size().rename("count").reset_index()
     pairs["share"] = pairs["count"] / support.reindex(pairs["true"]).to_numpy()
     return pairs.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True)
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """Two models on the same images: how many only the first and only the second gets right, and McNemar's p."""
-
-    images: int
-    first_only: int
-    second_only: int
-    p_value: float
-
-    def describe(self, first: str, second: str) -> str:
-        """Return the verdict in words: a difference counts below p = 0.05, else the images show none."""
-        if self.first_only == self.second_only == 0:
-            return f"{first} and {second} are right and wrong on the same {self.images} images."
-        better, worse = (first, second) if self.first_only > self.second_only else (second, first)
-        points = abs(self.first_only - self.second_only) / self.images * 100
-        only = (
-            f"only {first} is right on {self.first_only} and only {second} on {self.second_only} of {self.images} images, "
-            f"p = {self.p_value:.2g}"
-        )
-        if self.p_value < 0.05:
-            return f"**{better}** is better than {worse} by {points:.1f} points: {only}."
-        return f"No evidence of a difference between {first} and {second}: {only}."
-
-
-def compare_paired(first: pd.DataFrame, second: pd.DataFrame) -> PairedTest:
-    """Test whether two predictions tables of the same images differ in accuracy, by McNemar's exact test.
-
-    Raises:
-        ValueError: when the tables are not of the same images with the same true classes.
-
-    Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions" (1947); exact
-    as the two-sided binomial test of the discordant images.
-    """
-    both = first.merge(second, on=["path", "true"], suffixes=("_first", "_second"))
-    if not len(both) == len(first) == len(second):
-        raise ValueError(
-            "They were validated on different images, so their accuracies say nothing of each other."
-        )
-    right = (both["predicted_first"] == both["true"]), (both["predicted_second"] == both["true"])
-    only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    p_value = float(binomtest(min(only), sum(only), 0.5).pvalue) if sum(only) else 1.0
-    return PairedTest(len(both), *only, p_value)
 
 
 def find_overfitting(epochs: pd.DataFrame) -> str:

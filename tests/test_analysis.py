@@ -225,60 +225,6 @@ def test_pairs_keep_names_that_look_like_missing_values() -> None:
     assert {*pairs["true"]} == {*pairs["predicted"]} == {"NA", "007"}
 
 
-# Two runs on the same images
-
-
-def two_runs(first_only: int, second_only: int, both: int = 10) -> tuple[pd.DataFrame, pd.DataFrame]:
-    true = ["a"] * (first_only + second_only + both)
-    first = ["a"] * first_only + ["b"] * second_only + ["a"] * both
-    second = ["b"] * first_only + ["a"] * second_only + ["a"] * both
-    return table_of(true, first), table_of(true, second)
-
-
-@pytest.mark.parametrize(
-    ("first_only", "second_only", "p_value"),
-    [(5, 15, 0.0414), (15, 5, 0.0414), (1, 5, 0.2188), (0, 6, 0.03125)],
-)
-def test_two_runs_are_compared_by_mcnemars_exact_test(
-    first_only: int, second_only: int, p_value: float
-) -> None:
-    result = analysis.compare_paired(*two_runs(first_only, second_only))
-    assert (result.first_only, result.second_only) == (first_only, second_only)
-    assert result.images == first_only + second_only + 10
-    assert result.p_value == pytest.approx(p_value, abs=5e-5)
-
-
-def test_a_run_is_no_better_than_itself() -> None:
-    result = analysis.compare_paired(*two_runs(0, 0))
-    assert result.p_value == 1.0
-    assert result.describe("one", "two") == "one and two are right and wrong on the same 10 images."
-
-
-def test_a_difference_that_counts_names_the_better_run_and_by_how_much() -> None:
-    text = analysis.compare_paired(*two_runs(5, 15, both=80)).describe("one", "two")
-    assert text.startswith("**two** is better than one by 10.0 points: ")
-    assert "only one is right on 5 and only two on 15 of 100 images, p = 0.041" in text
-
-
-def test_a_difference_that_may_be_chance_is_called_none() -> None:
-    text = analysis.compare_paired(*two_runs(1, 5)).describe("one", "two")
-    assert text.startswith("No evidence of a difference between one and two: ")
-
-
-def test_images_are_paired_by_path_not_by_row() -> None:
-    first, second = two_runs(3, 8)
-    shuffled = second.sample(frac=1, random_state=0)
-    assert analysis.compare_paired(first, shuffled) == analysis.compare_paired(first, second)
-
-
-def test_runs_on_different_images_are_not_compared() -> None:
-    first, second = two_runs(3, 8)
-    with pytest.raises(ValueError, match="validated on different images"):
-        analysis.compare_paired(first, second.iloc[1:])
-    with pytest.raises(ValueError, match="validated on different images"):
-        analysis.compare_paired(first, second.assign(true="c"))
-
-
 # Overfitting
 
 

@@ -9,8 +9,9 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from core import analysis, jobs
+from core import jobs
 from core.config import TrainConfig
+from core.paired import compare_paired, correct_holm
 from core.runs import Run, RunError, default_root, iter_runs
 from dashboard import charts, services, state
 from dashboard.forms import label_of
@@ -82,19 +83,24 @@ def draw_results(runs: list[Run]) -> None:
 
 def draw_tests(runs: list[Run]) -> None:
     """Say for each pair whether one is better on the same images, as far as these images can tell."""
-    lines = []
+    refused, tests = [], {}
     for one, other in combinations(runs, 2):
         names = escape_markdown(one.id), escape_markdown(other.id)
         try:
-            result = analysis.compare_paired(services.read_predictions(one), services.read_predictions(other))
+            tests[names] = compare_paired(services.read_predictions(one), services.read_predictions(other))
         except (RunError, ValueError) as error:
-            lines.append(f"- {names[0]} and {names[1]}: not compared. {escape_markdown(str(error))}")
-            continue
-        lines.append(f"- {result.describe(*names)}")
+            refused.append(f"- {names[0]} and {names[1]}: not compared. {escape_markdown(str(error))}")
+    corrected = correct_holm([test.p_value for test in tests.values()])
+    lines = [
+        f"- {test.describe(*names, p_value=p_value)}"
+        for (names, test), p_value in zip(tests.items(), corrected, strict=True)
+    ]
     st.subheader("Is one better?")
-    st.markdown("\n".join(lines))
+    st.markdown("\n".join(lines + refused))
     st.caption(
-        "McNemar's exact test on the images that one run gets right and the other wrong. Not corrected for many pairs."
+        "McNemar's exact test on the images that one run gets right and the other wrong"
+        + (f", p corrected for {len(tests)} pairs by Holm's method" if len(tests) > 1 else "")
+        + "; bootstrap interval of the difference."
     )
 
 
