@@ -78,10 +78,15 @@ def compare_paired(first: pd.DataFrame, second: pd.DataFrame) -> PairedTest:
 
 
 def test_of_counts(images: int, first_only: int, second_only: int) -> PairedTest:
-    """Return McNemar's exact test of `images` of which so many only one of two models gets right."""
-    discordant = first_only + second_only
-    p_value = float(binomtest(min(first_only, second_only), discordant, 0.5).pvalue) if discordant else 1.0
+    """Return the test of `images` of which so many only one of two models gets right."""
+    p_value = mcnemar_p(first_only, second_only)
     return PairedTest(images, first_only, second_only, p_value, *_bootstrap(images, first_only, second_only))
+
+
+def mcnemar_p(first_only: int, second_only: int) -> float:
+    """Return McNemar's exact two-sided p of the images that only one of two models gets right; 1 where there are none."""
+    discordant = first_only + second_only
+    return float(binomtest(min(first_only, second_only), discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def _bootstrap(images: int, first_only: int, second_only: int) -> tuple[float, float]:
