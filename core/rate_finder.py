@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,13 +120,19 @@ def smooth_losses(losses: list[float]) -> list[float]:
 
 
 def suggest_rate(rates: list[float], losses: list[float]) -> float | None:
-    """Return a tenth of the rate of the lowest smoothed loss; None when the loss never fell by a hundredth.
+    """Return a tenth of the rate of the lowest smoothed loss; None when the loss never fell beyond its own noise.
 
+    In the first fifth of a sweep the rates are too low to learn at: how the loss moves there, or 1 % of it, is noise.
     Source: S. Gugger, "How Do You Find A Good Learning Rate" (2018): at the minimum itself the loss is about to rise.
     """
-    if not losses or min(losses) > 0.99 * losses[0]:
+    if not losses:
         return None
-    return rates[losses.index(min(losses))] / 10
+    idle = losses[: max(1, len(losses) // 5)]
+    lowest = losses.index(min(losses))
+    fall = statistics.fmean(idle) - losses[lowest]
+    if lowest < len(idle) or fall < max(0.01 * idle[0], 3 * statistics.pstdev(idle)):
+        return None
+    return rates[lowest] / 10
 
 
 def _has_diverged(losses: list[float]) -> bool:

@@ -86,6 +86,18 @@ def test_a_loss_that_never_falls_gives_no_suggestion() -> None:
     assert rate_finder.suggest_rate([], []) is None
 
 
+def test_noise_before_anything_is_learnt_is_no_suggestion() -> None:
+    rates = [10 ** (-6 + 6 * step / 99) for step in range(100)]
+    noise = [
+        4.9,
+        4.7,
+        *[4.75 + 0.05 * (-1) ** step for step in range(78)],
+        *[4.9 + 0.1 * n for n in range(20)],
+    ]
+    assert rate_finder.suggest_rate(rates, noise) is None
+    assert rate_finder.suggest_rate(rates, [*noise[:80], *[3.0] * 20]) == pytest.approx(rates[80] / 10)
+
+
 def test_the_suggestion_is_a_tenth_of_the_rate_of_the_lowest_loss() -> None:
     assert rate_finder.suggest_rate([0.1, 0.2, 0.3], [1.0, 0.5, 0.6]) == pytest.approx(0.02)
 
