@@ -255,7 +255,7 @@ def _find_poor_images(images: Sequence[AuditedImage], facts: Facts) -> Iterator[
         ("elongated", read & (long > LONG_RATIO * short)),
     ):
         if found.any():
-            yield Finding(kind, tuple((images[index].path,) for index in np.flatnonzero(found)))
+            yield Finding(kind, tuple((images[index].path,) for index in np.flatnonzero(found).tolist()))
 
 
 def _to_json(audit: Audit) -> dict[str, object]:

@@ -22,6 +22,7 @@ from core.images import ImageProblem, read_image
 
 THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
 SAVE_EVERY = 10.0  # seconds between two savings of what is measured
+_CHUNK = 32  # files measured as one piece of work
 _VERSION = 1  # raise it when the same file would give other facts
 _FACT = np.dtype(
     [
@@ -66,16 +67,18 @@ def measure_images(
     call goes on from there. `progress(done, total)` is called now and then and ends it early by returning False.
     """
     values, problems, missing = _take_known(root, paths, cache)
+    chunks = [missing[at : at + _CHUNK] for at in range(0, len(missing), _CHUNK)]
     done, saved, going = len(paths) - len(missing), time.monotonic(), True
     # Pillow warns of what is told here anyway. The filters are the whole process's: not one for each thread.
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         warnings.simplefilter("ignore")
-        results = pool.map(lambda index: _measure_file(root / paths[index]), missing)
+        results = pool.map(lambda chunk: [_measure_file(root / paths[index]) for index in chunk], chunks)
         try:
-            for index, (fact, problem) in zip(missing, results, strict=True):
-                values[index], problems[index] = fact, problem
-                done += 1
-                if done % 64 == 0 and progress is not None and not progress(done, len(paths)):
+            for chunk, found in zip(chunks, results, strict=True):
+                for index, (fact, problem) in zip(chunk, found, strict=True):
+                    values[index], problems[index] = fact, problem
+                done += len(chunk)
+                if progress is not None and done < len(paths) and not progress(done, len(paths)):
                     going = False
                     break
                 if time.monotonic() - saved > SAVE_EVERY:
@@ -139,7 +142,10 @@ def _take_known(
             except OSError:
                 found = None
             fact, problem = known
-            if found is not None and (fact["bytes"], fact["mtime_ns"]) == (found.st_size, found.st_mtime_ns):
+            if found is not None and (int(fact["bytes"]), int(fact["mtime_ns"])) == (
+                found.st_size,
+                found.st_mtime_ns,
+            ):
                 values[index], problems[index] = fact, problem
                 continue
         missing.append(index)
@@ -159,7 +165,7 @@ def _read(cache: Path) -> dict[str, tuple[npt.NDArray[Any], str]]:
 
 def _save(cache: Path, paths: Sequence[str], problems: Sequence[str], values: npt.NDArray[Any]) -> None:
     """Save atomically what is measured so far."""
-    chosen = np.flatnonzero(values["measured"])
+    chosen = np.flatnonzero(values["measured"]).tolist()
     cache.parent.mkdir(parents=True, exist_ok=True)
     draft = cache.with_name(f".{cache.name}.{os.getpid()}")
     try:
