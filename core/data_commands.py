@@ -14,7 +14,7 @@ from core.runs import default_root, find_run
 
 if TYPE_CHECKING:
     from core.audit import Audit
-    from core.label_issues import LabelReport
+    from core.label_report import LabelReport
 
 Progress = Callable[[int, int], bool]
 Bar = Callable[[str], Progress]
@@ -44,7 +44,7 @@ def add_commands(commands: Any, bar: Bar) -> None:
     labels.add_argument("run", metavar="RUN", help="a run's id, or latest")
     labels.add_argument("--split", choices=("val", "train"), default="val")
     labels.add_argument(
-        "--out", type=Path, metavar="FILE", help="the fix list, default: label-issues-SPLIT.csv in the run"
+        "--out", type=Path, default=Path("label-fixes.csv"), metavar="FILE", help="the fix list"
     )
     labels.add_argument("--task", type=Path, help=argparse.SUPPRESS)
     labels.set_defaults(command=lambda options: _find_issues(options, bar))
@@ -101,7 +101,8 @@ def _summarise(audit: Audit) -> dict[str, object]:
 
 def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
     run = find_run(options.run, default_root())
-    from core.label_issues import find_issues_of, write_fixes
+    from core.label_issues import find_issues_of
+    from core.label_report import write_fixes
     from core.tasks import perform_task
 
     def work(progress: Progress) -> LabelReport | None:
@@ -117,10 +118,9 @@ def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
         )
     report = work(bar("images"))
     assert report is not None
-    path = options.out or run.folder / f"label-issues-{options.split}.csv"
-    write_fixes(path, report.issues)
+    write_fixes(options.out, report.issues)
     print(describe(report))
     for pair in report.overlaps:
         print(f"{pair.one} and {pair.other} overlap: {pair.crossed} of {pair.count} images cross over")
-    print(path)
+    print(options.out)
     return 0

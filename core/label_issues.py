@@ -6,11 +6,8 @@ Journal of Artificial Intelligence Research 70 (2021); computed by the authors' 
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,68 +16,13 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
 from core.analysis import wilson_interval
-from core.runs import Run, RunError, write_rows, write_text
+from core.label_report import LabelIssue, LabelReport, Overlap, WeakClass, report_path, write_report
+from core.runs import Run
 
-ACTIONS = ("keep", "relabel", "drop")
-HEAD = ("path", "given", "suggested", "score", "action")
 _MIN_CROSSED = 4  # images; fewer can be luck in any pair of classes
-_VERSION = 1
 
 Probabilities = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class LabelIssue:
-    """An image whose label is probably wrong: the class given, the one suggested, how sure (0..1) the label is right.
-
-    `confidence` (0..1) is that of the class suggested.
-    """
-
-    path: str
-    given: str
-    suggested: str
-    score: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Two classes that are taken for each other: `crossed` of their `count` images, with the 95 % Wilson interval.
-
-    `mislabelled` is the number of these whose label is estimated to be wrong.
-    """
-
-    one: str
-    other: str
-    crossed: int
-    count: int
-    low: float
-    high: float
-    mislabelled: int
-
-
-@dataclass(frozen=True)
-class WeakClass:
-    """A class that is recognised worse than the others and overlaps with no single one: `right` of `count` images."""
-
-    name: str
-    right: int
-    count: int
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class LabelReport:
-    """What was found among the `count` images of a split, worst first; `model` is the epoch of the model asked."""
-
-    split: str
-    count: int
-    model: int
-    issues: tuple[LabelIssue, ...]
-    overlaps: tuple[Overlap, ...]
-    weak: tuple[WeakClass, ...]
 
 
 def find_issues_of(
@@ -100,7 +42,7 @@ def find_issues_of(
         held_out.paths, held_out.targets, held_out.probabilities, held_out.classes,
         split=split, model=run.read_status().best_epoch,
     )  # fmt: skip
-    write_text(report_path(run, split), json.dumps({"version": _VERSION, **asdict(report)}))
+    write_report(report_path(run, split), report)
     return report
 
 
@@ -184,46 +126,3 @@ def compare_classes(
         tuple(sorted(overlaps, key=lambda pair: -pair.low)),
         tuple(sorted(weak, key=lambda found: found.high)),
     )
-
-
-def report_path(run: Run, split: str) -> Path:
-    """Return where a run keeps the report on a split's labels."""
-    return run.folder / f"label-issues-{split}.json"
-
-
-def read_report(path: Path) -> LabelReport:
-    """Read a report.
-
-    Raises:
-        RunError: when it is damaged or of another version.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("version") != _VERSION:
-            raise ValueError("it is of another version")
-        return LabelReport(
-            issues=tuple(LabelIssue(**row) for row in values.pop("issues")),
-            overlaps=tuple(Overlap(**row) for row in values.pop("overlaps")),
-            weak=tuple(WeakClass(**row) for row in values.pop("weak")),
-            **values,
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Look for label issues again.") from None
-
-
-def write_fixes(path: Path, issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> None:
-    """Write the fix list: one row an issue, `action` one of ACTIONS and `keep` unless given.
-
-    Raises:
-        RunError: when it cannot be written.
-    """
-    write_rows(path, HEAD, list_fixes(issues, actions))
-
-
-def list_fixes(issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> list[tuple[str, ...]]:
-    """Return the rows of the fix list under HEAD; the score with six decimals."""
-    chosen = actions or [ACTIONS[0]] * len(issues)
-    return [
-        (issue.path, issue.given, issue.suggested, f"{issue.score:.6f}", action)
-        for issue, action in zip(issues, chosen, strict=True)
-    ]

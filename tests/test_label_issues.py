@@ -12,16 +12,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from core.held_out import cross_validate, predict_training
-from core.label_issues import (
-    HEAD,
-    compare_classes,
-    find_issues_of,
-    judge_labels,
-    rank_issues,
-    read_report,
-    report_path,
-    write_fixes,
-)
+from core.label_issues import compare_classes, find_issues_of, judge_labels, rank_issues
+from core.label_report import HEAD, read_actions, read_report, report_path, write_fixes
 from core.runs import RunError
 from tests.made_run import make_run
 
@@ -110,6 +102,14 @@ def test_the_fix_list_has_a_column_to_edit(tmp_path: Path) -> None:
     with (tmp_path / "fixes.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [list(HEAD), ["val/1/40,x.png", "b", "a", "0.050000", "keep"]]
+    assert read_actions(tmp_path / "none.csv", issues) == ["keep"]
+    write_fixes(tmp_path / "fixes.csv", issues, ["drop"])
+    assert read_actions(tmp_path / "fixes.csv", issues) == ["drop"]
+    (tmp_path / "fixes.csv").write_text(
+        "path,given,suggested,score,action\na,b,c,0.1,burn\n", encoding="utf-8"
+    )
+    with pytest.raises(RunError, match=r"line 2: action must be one of keep, relabel, drop"):
+        read_actions(tmp_path / "fixes.csv", issues)
 
 
 def test_a_class_of_one_image_is_held_out_without_being_known() -> None:
