@@ -24,7 +24,7 @@ from dashboard.text import format_class
 if TYPE_CHECKING:
     from core.audit import Audit
     from core.config import TrainConfig
-    from core.label_issues import LabelReport
+    from core.label_report import LabelReport
     from core.predict import Prediction, Predictor
 
 STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
