@@ -1,4 +1,7 @@
-"""The command line: `python -m core demo | train | find-rate | evaluate | predict | runs | stop | pause | resume`."""
+"""The command line: `python -m core demo | train | find-rate | evaluate | predict | runs | stop | pause | resume`.
+
+The commands about data rather than runs are in `data_commands`.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from core.config import (
     field_help,
     from_preset,
 )
+from core.data_commands import add_commands as add_data_commands
 from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
@@ -125,6 +129,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="train to N epochs in all; the schedule is drawn anew over them",
     )
     resume.set_defaults(command=_resume)
+
+    add_data_commands(commands, _bar)
 
     job = commands.add_parser("job")  # what the dashboard launches; not for people, so it has no help
     job.add_argument("folder", type=Path)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from core import engine
 from core.checkpoint import load_best
@@ -52,24 +55,41 @@ def recorded_folders(run: Run) -> ImageFolders:
     )
 
 
-def evaluate_run(
-    run: Run, split: str = "val", *, progress: Callable[[int, int], bool] | None = None
-) -> engine.Outcome | None:
-    """Evaluate a run's best model on a split and write its predictions table; None when progress said to end."""
+@dataclass(frozen=True)
+class OpenSplit:
+    """A run's best model, placed, and the images of a split in their order, in batches."""
+
+    model: nn.Module
+    batches: engine.Batches
+    compute: engine.Compute
+    folders: ImageFolders
+    samples: tuple[Sample, ...]
+
+
+def open_split(run: Run, split: str) -> OpenSplit:
+    """Load a run's best model and open a split of its data; raises RunError when either is not there."""
     config = run.read_config()
     model, values = load_best(run)
     folders = recorded_folders(run)
     samples = split_samples(folders, split)
     compute = engine.choose_compute(config.device, config.precision)
-    model = compute.place_model(model)
     table = ImageTable(folders.root, samples, eval_transforms(values["image_size"], values["resize_size"]))
     batches = EpochBatches(len(samples), config.batch_size, seed=None)
     workers = choose_workers(config.workers, compute.device.type)
     loader = make_loader(table, batches, workers=workers, pin_memory=compute.device.type == "cuda")
-    on_batch = None if progress is None else lambda done: progress(done, len(samples))
-    outcome = engine.evaluate(model, loader, compute, on_batch=on_batch)
+    return OpenSplit(compute.place_model(model), loader, compute, folders, samples)
+
+
+def evaluate_run(
+    run: Run, split: str = "val", *, progress: Callable[[int, int], bool] | None = None
+) -> engine.Outcome | None:
+    """Evaluate a run's best model on a split and write its predictions table; None when progress said to end."""
+    opened = open_split(run, split)
+    count = len(opened.samples)
+    on_batch = None if progress is None else lambda done: progress(done, count)
+    outcome = engine.evaluate(opened.model, opened.batches, opened.compute, on_batch=on_batch)
     if outcome is not None:
-        write_predictions(run.predictions_path(split), samples, outcome, folders.classes)
+        write_predictions(run.predictions_path(split), opened.samples, outcome, opened.folders.classes)
     return outcome
 
 

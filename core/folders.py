@@ -79,6 +79,24 @@ def list_files(root: Path, *, deep: bool = False) -> list[Path]:
     return sorted(kept, key=lambda p: natural_key(p.relative_to(root).as_posix()))
 
 
+def find_split_roots(root: Path) -> dict[str, Path]:
+    """Return where the splits lie: `train`, which is the root itself without a train/, and `val` and `test` if any."""
+    train = root / "train"
+    roots = {"train": train if train.is_dir() else root}
+    val = next((root / name for name in _VAL_NAMES if (root / name).is_dir()), None)
+    if val is not None:
+        roots["val"] = val
+    if (root / "test").is_dir():
+        roots["test"] = root / "test"
+    return roots
+
+
+def list_class_folders(root: Path, split_root: Path) -> tuple[str, ...]:
+    """Return the names of a split's class folders, sorted as people count; splits in the root are no classes."""
+    splits = (*_VAL_NAMES, "test") if split_root == root else ()
+    return tuple(sorted((p.name for p in _folders(split_root) if p.name not in splits), key=natural_key))
+
+
 def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> ImageFolders:
     """Read a data set's layout without opening an image.
 
@@ -90,10 +108,9 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Im
     """
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder.")
-    train_root = root / "train" if (root / "train").is_dir() else root
-    classes = tuple(sorted((p.name for p in _folders(train_root)), key=natural_key))
-    if train_root == root:
-        classes = tuple(name for name in classes if name not in (*_VAL_NAMES, "test"))
+    roots = find_split_roots(root)
+    train_root = roots["train"]
+    classes = list_class_folders(root, train_root)
     if len(classes) < 2:
         raise DataError(
             f"{train_root}: found {len(classes)} class folders, at least 2 are needed. "
@@ -104,7 +121,7 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Im
     empty = [name for index, name in enumerate(classes) if index not in filled]
     if empty:
         raise DataError(f"{train_root}: no images in {_some(empty)}. Add images or remove the folder.")
-    val_root = next((root / name for name in _VAL_NAMES if (root / name).is_dir()), None)
+    val_root = roots.get("val")
     val, val_made = _collect_val(root, val_root, classes), False
     if val_root is None:
         train, val = split_stratified(train, fraction=val_fraction, seed=seed)
@@ -113,10 +130,9 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Im
             raise DataError(
                 f"{train_root}: no class has the 2 images a validation split needs. Add images or a val/ folder."
             )
-    test_root = root / "test"
     test = (
-        tuple(p.relative_to(root).as_posix() for p in list_files(test_root, deep=True))
-        if test_root.is_dir()
+        tuple(p.relative_to(root).as_posix() for p in list_files(roots["test"], deep=True))
+        if "test" in roots
         else ()
     )
     return ImageFolders(root, classes, read_display_names(root, classes), train, val, test, val_made)

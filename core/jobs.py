@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,14 +29,14 @@ def submit(config: TrainConfig, root: Path) -> Run:
     return run
 
 
-def launch(run: Run) -> None:
-    """Start a run's job as a process of its own that outlives this one."""
+def launch(run: Run, words: Sequence[str] = ()) -> None:
+    """Start a run's job, or the command of these words, as a process of its own that outlives this one."""
     run.write_status(
         replace(
             run.read_status(), state="queued", phase="waiting", message="", pid=0, host=socket.gethostname()
         )
     )
-    command = [sys.executable, "-m", "core", "job", str(run.folder.resolve())]
+    command = [sys.executable, "-m", "core", *(words or ("job", str(run.folder.resolve())))]
     with run.log_path.open("ab") as log:
         process = subprocess.Popen(
             command,

@@ -64,7 +64,7 @@ def training_curves(
     accuracies 0..1, and a value not known yet is NaN. Both tables may be empty. `best_epoch` gets a star.
     """
     column, scale = ("loss", 1) if quantity == "loss" else ("acc", 100)
-    figure = _new_figure(f"{quantity.capitalize()} by {by}", height=CURVE_HEIGHT, revision=f"{quantity} {by}")
+    figure = new_figure(f"{quantity.capitalize()} by {by}", height=CURVE_HEIGHT, revision=f"{quantity} {by}")
     _name_quantity(figure, quantity)
     figure.update_xaxes(title_text=by, rangemode="tozero")
     if by == "epoch":
@@ -105,7 +105,7 @@ def compare_curves(runs: dict[str, pd.DataFrame], *, quantity: EpochColumn) -> g
     """Overlay one value of many runs by epoch; `runs` maps a run's name to its table as in `training_curves`."""
     kind: Quantity = "loss" if quantity.endswith("loss") else "accuracy"
     scale = 1 if kind == "loss" else 100
-    figure = _new_figure(f"{COLUMN_TITLES[quantity]} by epoch", height=CURVE_HEIGHT + 40, revision=quantity)
+    figure = new_figure(f"{COLUMN_TITLES[quantity]} by epoch", height=CURVE_HEIGHT + 40, revision=quantity)
     _name_quantity(figure, kind)
     figure.update_xaxes(title_text="epoch", rangemode="tozero")
     _tick_whole_epochs(figure, max(map(len, runs.values()), default=0))
@@ -129,7 +129,7 @@ def rate_schedule(config: TrainConfig, steps: int) -> go.Figure:
     """Draw the learning rate of a run over its epochs of `steps` steps each, before it is started."""
     total = steps * config.epochs
     at = np.unique(np.linspace(0, total - 1, min(total, 400)).astype(int))
-    figure = _new_figure("Learning rate by epoch", height=260, revision="schedule")
+    figure = new_figure("Learning rate by epoch", height=260, revision="schedule")
     figure.add_scatter(
         x=at / steps,
         y=[rate_at(int(step), total, config) for step in at],
@@ -145,7 +145,7 @@ def rate_schedule(config: TrainConfig, steps: int) -> go.Figure:
 
 def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: float | None) -> go.Figure:
     """Draw the smoothed losses (nats) at rising learning rates; the suggested rate gets a line."""
-    figure = _new_figure("Loss at rising learning rates", height=300, revision="rates")
+    figure = new_figure("Loss at rising learning rates", height=300, revision="rates")
     figure.add_scatter(
         x=rates,
         y=losses,
@@ -176,7 +176,7 @@ def confusion_matrix(
     without images stay empty. `selected` (true, predicted) gets an outline, and is ignored where unknown.
     """
     labels = [html.escape(name, quote=False) for name in names]
-    figure = _new_figure(
+    figure = new_figure(
         "Confusion matrix", height=_matrix_height(len(names)), revision=f"{len(names)} classes"
     )
     right = np.eye(len(names), dtype=bool)
@@ -211,7 +211,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
     """
     labels = [html.escape(name, quote=False) for name in table["name"]]
     recall, low, high = (table[column].to_numpy(dtype=float) * 100 for column in ("recall", "low", "high"))
-    figure = _new_figure(
+    figure = new_figure(
         "Recall of classes, with 95 % intervals", height=150 + 22 * max(len(table), 3), revision="recall"
     )
     figure.add_scatter(
@@ -263,7 +263,7 @@ def thin_out(table: pd.DataFrame, most: int) -> pd.DataFrame:
     return table.iloc[kept]
 
 
-def _new_figure(title: str, *, height: int, revision: str) -> go.Figure:
+def new_figure(title: str, *, height: int, revision: str) -> go.Figure:
     """Return an empty figure; zoom survives new data as long as `revision` stays."""
     figure = go.Figure()
     figure.update_layout(

@@ -59,19 +59,19 @@ def show_tiles(tiles: Sequence[Tile], *, side: int = 140, label: str = "images")
     st.html(_STYLE + block)
 
 
-def draw_pager(count: int, size: int, *, key: str) -> int:
-    """Draw the page choice of a long gallery and return the page, from 0. The URL keeps it as `page`."""
+def draw_pager(count: int, size: int, *, key: str, param: str = "page") -> int:
+    """Draw the page choice of a long gallery and return the page, from 0. The URL keeps it as `param`."""
     pages = -(-count // size)
     if pages <= 1:
         return 0
-    asked = state.get_param("page", [str(number) for number in range(1, pages + 1)]) or "1"
+    asked = state.get_param(param, [str(number) for number in range(1, pages + 1)]) or "1"
     st.session_state[key] = int(asked)
     number = st.number_input(
         f"Page (of {pages}, {size} images each)",
         1,
         pages,
         key=key,
-        on_change=lambda: state.set_params(page=str(st.session_state[key])),
+        on_change=lambda: state.set_params(**{param: str(st.session_state[key])}),
         width=220,
     )
     return int(number) - 1

@@ -19,9 +19,12 @@ from PIL import Image
 from core import analysis
 from core.runs import Run, RunError
 from dashboard.guard import NotYet
+from dashboard.text import format_class
 
 if TYPE_CHECKING:
+    from core.audit import Audit
     from core.config import TrainConfig
+    from core.label_report import LabelReport
     from core.predict import Prediction, Predictor
 
 STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
@@ -57,9 +60,8 @@ class RunData:
     train_paths: dict[str, list[str]]
 
     def label(self, name: str) -> str:
-        """Return what a user reads for a class: its folder name with its display name, unique as the folder is."""
-        display = self.display.get(name, name)
-        return name if display == name else f"{name} · {display}"
+        """Return what a user reads for a class."""
+        return format_class(name, self.display)
 
     @property
     def labels(self) -> list[str]:
@@ -319,3 +321,28 @@ def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
         name = folders.classes[sample.target]
         found.append((folders.display.get(name, name), encode_image(enlarge(Image.fromarray(pixels)))))
     return found
+
+
+def read_audit(folder: Path) -> Audit | None:
+    """Return the audit kept in a folder (not to be changed), None before the first; raises RunError when damaged."""
+    path = folder / "audit.json"
+    return _read_audit(folder, path.stat().st_mtime_ns) if path.exists() else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading what was found …")
+def _read_audit(folder: Path, stamp: int) -> Audit:  # noqa: ARG001
+    from core.audit import read_audit
+
+    return read_audit(folder)
+
+
+def read_label_report(path: Path) -> LabelReport | None:
+    """Return the report on labels kept at a path, None before the first; raises RunError when it is damaged."""
+    return _read_label_report(path, path.stat().st_mtime_ns) if path.exists() else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading what was found …")
+def _read_label_report(path: Path, stamp: int) -> LabelReport:  # noqa: ARG001
+    from core.label_report import read_report
+
+    return read_report(path)

@@ -28,6 +28,12 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def format_class(name: str, display: dict[str, str]) -> str:
+    """Return what a user reads for a class: its folder name with its display name, unique as the folder is."""
+    shown = display.get(name, name)
+    return name if shown == name else f"{name} · {shown}"
+
+
 def escape_markdown(text: str) -> str:
     """Return a user's text so that Markdown shows it letter by letter."""
     return text.translate({ord(c): f"\\{c}" for c in "\\`*_[]{}()#+-.!|~$:<>&"})

@@ -29,6 +29,7 @@ PAGES = {
     "live": "Live",
     "confusion": "Confusion",
     "weak": "Weak classes",
+    "data": "Data",
     "predict": "Predict",
     "compare": "Compare",
 }

@@ -22,7 +22,19 @@ from core.runs import Run, create_run
 from tests.processes import call, finish, make_images, start, tiny_config, train_words, wait_until
 
 Call = subprocess.CompletedProcess[str]
-COMMANDS = ("demo", "train", "find-rate", "evaluate", "predict", "runs", "stop", "pause", "resume")
+COMMANDS = (
+    "demo",
+    "train",
+    "find-rate",
+    "evaluate",
+    "predict",
+    "runs",
+    "stop",
+    "pause",
+    "resume",
+    "audit",
+    "label-issues",
+)
 
 
 @dataclass(frozen=True)

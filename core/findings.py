@@ -1,0 +1,155 @@
+"""What an audit can find in a data set, and what it says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["serious", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding: how grave it is, its title for one and for many (with `{}` for the number), and advice."""
+
+    severity: Severity
+    one: str
+    many: str
+    advice: str
+
+
+# In the order they are shown: the gravest first.
+KINDS = {
+    "leak": Kind(
+        "serious",
+        "1 image lies in more than one split",
+        "{} images lie in more than one split",
+        "Each group is one image, pixel by pixel. An image that was trained on tells nothing in validation: "
+        "the accuracy shown is too high. Keep it in one split.",
+    ),
+    "conflict": Kind(
+        "serious",
+        "1 image has two labels",
+        "{} images have two labels",
+        "Each group is one image, pixel by pixel, in the folders of different classes. At most one label is right: "
+        "remove the others.",
+    ),
+    "unknown": Kind(
+        "serious",
+        "1 class of validation is not in training",
+        "{} classes of validation are not in training",
+        "Training refuses such a folder. Rename, move or remove it.",
+    ),
+    "empty": Kind(
+        "serious",
+        "1 class folder of training is empty",
+        "{} class folders of training are empty",
+        "Training refuses such a folder. Add images, or remove it.",
+    ),
+    "unreadable": Kind(
+        "serious",
+        "1 file is no readable image",
+        "{} files are no readable images",
+        "Training skips such files, or refuses to start, as its setting says. Save them anew or remove them.",
+    ),
+    "leak-near": Kind(
+        "warning",
+        "1 image has a near copy in another split",
+        "{} images have near copies in another split",
+        "The images of a group look the same: saved anew, resized, brightened, or frames of one film. "
+        "Validation with them measures memory. Keep a group in one split.",
+    ),
+    "conflict-near": Kind(
+        "warning",
+        "1 image has a near copy in another class",
+        "{} images have near copies in another class",
+        "The images of a group look the same but have different labels: one may be wrong, or the classes cannot be "
+        "told apart by eye.",
+    ),
+    "unvalidated": Kind(
+        "warning",
+        "1 class has no validation image",
+        "{} classes have no validation images",
+        "Nothing can be said of how well such a class is recognised. Move some of its images to val/.",
+    ),
+    "blank": Kind(
+        "warning",
+        "1 image is blank",
+        "{} images are blank",
+        "All their pixels are nearly the same grey: there is nothing to learn from them.",
+    ),
+    "imbalance": Kind(
+        "warning",
+        "1 class has less than a fifth of the images of the largest",
+        "{} classes have less than a fifth of the images of the largest",
+        "A network that is unsure answers with the frequent classes. Add images, or train with class weights or "
+        "balanced sampling.",
+    ),
+    "duplicate": Kind(
+        "note",
+        "1 image lies in its class more than once",
+        "{} images lie in their class more than once",
+        "Each group is one image, pixel by pixel. It counts as often as it is there, in training and in figures.",
+    ),
+    "duplicate-near": Kind(
+        "note",
+        "1 image has near copies in its class",
+        "{} images have near copies in their class",
+        "The images of a group look the same. They add little, and a validation set of near copies is less than it "
+        "seems.",
+    ),
+    "tiny": Kind(
+        "note",
+        "1 image is under 32 pixels high or wide",
+        "{} images are under 32 pixels high or wide",
+        "Enlarged to the size of training they are a blur.",
+    ),
+    "elongated": Kind(
+        "note",
+        "1 image is more than three times as long as wide",
+        "{} images are more than three times as long as wide",
+        "Validation and prediction look at the middle square only, a third of such an image or less.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: its kind (a key of KINDS), paths in groups that belong together, and the classes it is about."""
+
+    kind: str
+    groups: tuple[tuple[str, ...], ...]
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Finding:
+        """Return the finding that `dataclasses.asdict` made a dict of; raises KeyError for an unknown kind."""
+        KINDS[values["kind"]]
+        groups = tuple(tuple(group) for group in values["groups"])
+        return cls(values["kind"], groups, tuple(values["classes"]))
+
+    @property
+    def rank(self) -> int:
+        """Return its place among the kinds, the gravest first."""
+        return list(KINDS).index(self.kind)
+
+    @property
+    def severity(self) -> Severity:
+        """Return how grave it is."""
+        return KINDS[self.kind].severity
+
+    @property
+    def count(self) -> int:
+        """Return the number its title counts: classes where it is about classes, else images (a group is one)."""
+        return len(self.classes or self.groups)
+
+    @property
+    def title(self) -> str:
+        """Return what was found, in a sentence with its number."""
+        kind = KINDS[self.kind]
+        return kind.one if self.count == 1 else kind.many.format(f"{self.count:,}")
+
+    @property
+    def advice(self) -> str:
+        """Return what it means and what can be done."""
+        return KINDS[self.kind].advice

@@ -1,0 +1,295 @@
+"""Data: is it the data? What a scan finds in the images, each finding with its images, and labels probably wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core.audit import Audit, AuditedImage, audit_folder
+from core.config import TrainConfig
+from core.findings import Finding
+from core.runs import ACTIVE, Run, RunError, default_root
+from core.tasks import launch_task, read_task
+from dashboard import data_charts, services, state
+from dashboard.builtin import builtin_folder
+from dashboard.gallery import PAGE, Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.label_section import draw_labels
+from dashboard.plot import plot
+from dashboard.task_panel import draw_end, draw_running
+from dashboard.text import escape_markdown, format_class, format_duration
+from dashboard.views.train import wanted_data
+
+GROUPS_PER_PAGE = 12
+COPIES_SHOWN = 4  # of a group
+SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
+ICONS = {
+    "serious": ":red[:material/error:]",
+    "warning": ":orange[:material/warning:]",
+    "note": ":blue[:material/info:]",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data the page is about; `run` is the one selected if this is its data, and the split is then its own."""
+
+    root: Path
+    run: Run | None
+    val_fraction: float = TrainConfig.val_fraction
+    seed: int = TrainConfig.seed
+
+    @property
+    def folder(self) -> Path:
+        """Return where the audit of this data is kept."""
+        return audit_folder(self.root, default_root(), val_fraction=self.val_fraction, seed=self.seed)
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Data")
+    source = choose_source()
+    if not source.root.is_dir():
+        st.warning(
+            f"{escape_markdown(str(source.root))}: there is no such folder. Give the one that holds "
+            "train/\\<class\\>/\\*.",
+            icon=":material/folder_off:",
+        )
+        return
+    audit = draw_scan(source)
+    if audit is not None:
+        draw_counts(audit)
+        draw_findings(audit)
+    draw_labels(source.run)
+
+
+def choose_source() -> Source:
+    """Offer the folder to look at: that of the run selected unless the URL names another."""
+    run = state.selected_run()
+    config = None
+    if run is not None:
+        try:
+            config = run.read_config()
+        except RunError:
+            run = None
+    own = config.data if config is not None else wanted_data() or str(builtin_folder("digits"))
+    asked = state.get_param("folder") or own
+    st.session_state["data-folder"] = asked
+
+    def apply_folder() -> None:
+        chosen = str(st.session_state["data-folder"]).strip()
+        folder = state.ANY if chosen == own else chosen
+        state.set_params(folder=folder, finding=state.ANY, page=state.ANY)
+
+    st.text_input("Folder of images", key="data-folder", on_change=apply_folder)
+    if asked != own:
+        if run is not None:
+            st.button(
+                f"Back to the data of {escape_markdown(run.id)}",
+                key="data-back",
+                icon=":material/undo:",
+                on_click=state.set_params,
+                kwargs={"folder": state.ANY, "finding": state.ANY, "page": state.ANY},
+            )
+        return Source(Path(asked).expanduser(), None)
+    if run is None or config is None:
+        return Source(Path(own).expanduser(), None)
+    st.caption(f"The data of {escape_markdown(run.id)}.")
+    return Source(Path(own).expanduser(), run, config.val_fraction, config.seed)
+
+
+def draw_scan(source: Source) -> Audit | None:
+    """Draw the scan's button, progress or end, and return what the last one found."""
+    folder = source.folder
+    status = read_task(folder)
+    audit = None
+    try:
+        audit = services.read_audit(folder)
+    except RunError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
+    if status.state in ACTIVE:
+        draw_running(folder, "files", key="data-scan")
+        return audit
+    draw_end(status)
+    if audit is None and status.state in ("", "finished"):
+        st.info(
+            "Not scanned yet. A scan reads every image once and finds copies, leaks between the splits, conflicting "
+            "labels and files of no use. 25,000 photos take a few minutes; it goes on when you leave this page.",
+            icon=":material/image_search:",
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Go on" if status.state == "stopped" else "Scan again" if audit else "Scan the images",
+            type="secondary" if audit else "primary",
+            icon=":material/image_search:",
+            key="data-scan",
+            on_click=start_scan,
+            args=(source,),
+            help="Only new and changed files are read." if audit else None,
+        )
+        if audit is not None:
+            st.caption(describe_audit(audit))
+    return audit
+
+
+def start_scan(source: Source) -> None:
+    """Start the scan as a process of its own."""
+    words = ["audit", str(source.root.resolve()), "--task", str(source.folder.resolve())]
+    launch_task(
+        source.folder, [*words, "--val-fraction", str(source.val_fraction), "--seed", str(source.seed)]
+    )
+
+
+def describe_audit(audit: Audit) -> str:
+    """Return when the scan was and what lies in the folder."""
+    counts = ", ".join(f"{audit.count_split(split):,} {words}" for split, words in SPLIT_WORDS.items())
+    made = " Validation is split off training by seed." if audit.val_made else ""
+    ago = format_duration(max(0.0, time.time() - audit.created))
+    return f"Scanned {ago} ago: {len(audit.classes):,} classes · files: {counts}.{made}"
+
+
+def draw_counts(audit: Audit) -> None:
+    """Draw the images a class and their sizes."""
+    with st.container(key="wide-data-charts"):
+        left, right = st.columns(2, gap="large")
+    counts = audit.count_images()
+    shown = {
+        split: {format_class(name, audit.display): count for name, count in found.items()}
+        for split, found in counts.items()
+    }
+    with left:
+        plot(data_charts.class_counts(shown), key="data-classes")
+        st.caption(describe_balance(counts["train"], audit.display))
+    sizes = [(image.width, image.height) for image in audit.images if image.width]
+    if sizes:
+        with right:
+            plot(data_charts.image_sizes(sizes), key="data-sizes")
+            st.caption(describe_sizes(sizes))
+
+
+def describe_balance(train: dict[str, int], display: dict[str, str]) -> str:
+    """Return how even the classes are in training."""
+    filled = {name: count for name, count in train.items() if count}
+    if not filled:
+        return "Training has no images."
+    least, most = min(filled, key=filled.__getitem__), max(filled, key=filled.__getitem__)
+    if filled[least] == filled[most]:
+        return f"Every class has {filled[most]:,} training images."
+    names = [escape_markdown(format_class(name, display)) for name in (least, most)]
+    return (
+        f"From {filled[least]:,} training images ({names[0]}) to {filled[most]:,} ({names[1]}): "
+        f"{filled[most] / filled[least]:.1f} times as many."
+    )
+
+
+def describe_sizes(sizes: list[tuple[int, int]]) -> str:
+    """Return the commonest size, the smallest and the largest in words."""
+    found = Counter(sizes)
+    (width, height), count = found.most_common(1)[0]
+    if len(found) == 1:
+        return f"All {count:,} images are {width} × {height} px."
+    small, large = (pick(sizes, key=lambda size: size[0] * size[1]) for pick in (min, max))
+    return (
+        f"{len(found):,} sizes, from {small[0]} × {small[1]} to {large[0]} × {large[1]} px; "
+        f"the commonest is {width} × {height} px ({count:,} images)."
+    )
+
+
+def draw_findings(audit: Audit) -> None:
+    """List what was found, the gravest first; each is a button that opens its images."""
+    st.subheader("Findings")
+    if not audit.findings:
+        st.success(f"Nothing wrong was found in {len(audit.images):,} files.", icon=":material/check_circle:")
+        return
+    by_kind = {finding.kind: finding for finding in audit.findings}
+    chosen = by_kind.get(state.get_param("finding", list(by_kind)))
+    for finding in audit.findings:
+        st.button(
+            f"{ICONS[finding.severity]} {finding.title}",
+            key=f"finding-{finding.kind}",
+            type="primary" if finding == chosen else "tertiary",
+            on_click=state.set_params,
+            kwargs={"finding": finding.kind, "page": state.ANY},
+        )
+    if chosen is None:
+        st.caption("Choose one to see its images.")
+        return
+    draw_finding(audit, chosen)
+
+
+def draw_finding(audit: Audit, finding: Finding) -> None:
+    """Show one finding: what it means, its images, and the list of them to save."""
+    st.markdown(f"#### {finding.title}")
+    st.markdown(finding.advice)
+    if finding.classes:
+        named = [escape_markdown(format_class(name, audit.display)) for name in finding.classes]
+        more = f" and {len(named) - 20:,} more" if len(named) > 20 else ""
+        st.markdown(f"**{', '.join(named[:20])}**{more}")
+    if not finding.groups:
+        return
+    images = {image.path: image for image in audit.images}
+    if finding.classes or all(len(group) == 1 for group in finding.groups):
+        paths = [path for group in finding.groups for path in group]
+        page = draw_pager(len(paths), PAGE, key="data-page")
+        shown = [images[path] for path in paths[page * PAGE : (page + 1) * PAGE]]
+        show_tiles([draw_tile(audit, image) for image in shown], label=finding.title)
+    else:
+        page = draw_pager(len(finding.groups), GROUPS_PER_PAGE, key="data-page")
+        groups = finding.groups[page * GROUPS_PER_PAGE : (page + 1) * GROUPS_PER_PAGE]
+        cards = [draw_card(audit, [images[path] for path in group]) for group in groups]
+        show_cards(cards, side=380, label=finding.title)
+    st.download_button(
+        "Save the list",
+        list_paths(finding, images),
+        file_name=f"{audit.root.name}-{finding.kind}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="data-save",
+        help="CSV: group, path, split, class.",
+    )
+
+
+def draw_tile(audit: Audit, image: AuditedImage) -> Tile:
+    """Return an image with its class, split, size and place."""
+    size = f", {image.width} × {image.height} px" if image.width else ""
+    return Tile(
+        services.thumbnail(audit.root / image.path),
+        format_class(image.label, audit.display) if image.label else "no label",
+        (f"{SPLIT_WORDS[image.split]}{size}", image.path, *([image.problem] if image.problem else [])),
+        alt=image.path,
+    )
+
+
+def draw_card(audit: Audit, images: list[AuditedImage]) -> Card:
+    """Return the images of a group side by side, those of different splits and classes first."""
+    seen: Counter[tuple[str, str]] = Counter()
+    order = []
+    for image in images:
+        order.append(seen[image.split, image.label])
+        seen[image.split, image.label] += 1
+    ranked = [image for _, image in sorted(zip(order, images, strict=True), key=lambda pair: pair[0])]
+    parts = [
+        f"{count} in {SPLIT_WORDS[split]}{f' as {format_class(label, audit.display)}' if label else ''}"
+        for (split, label), count in seen.items()
+    ]
+    more = len(images) - COPIES_SHOWN
+    return Card(
+        f"{len(images)} images",
+        (", ".join(parts), *([f"{more} more are in the list to save"] if more > 0 else [])),
+        tuple(draw_tile(audit, image) for image in ranked[:COPIES_SHOWN]),
+    )
+
+
+def list_paths(finding: Finding, images: dict[str, AuditedImage]) -> str:
+    """Return a finding's images as CSV: group (from 1), path, split, class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["group", "path", "split", "class"])
+    for number, group in enumerate(finding.groups, start=1):
+        writer.writerows([number, path, images[path].split, images[path].label] for path in group)
+    return text.getvalue()
