@@ -14,7 +14,7 @@ from PIL import Image
 
 from dashboard import state
 from dashboard.charts import HEAT_SCALE, MUTED, TRAIN
-from dashboard.text import format_share
+from dashboard.text import format_confidence
 
 PAGE = 24
 
@@ -134,7 +134,7 @@ def _bars(bars: Sequence[tuple[str, float]]) -> str:
         return ""
     rows = ""
     for number, (name, value) in enumerate(bars):
-        text, share = html.escape(name, quote=True), format_share(value)
+        text, share = html.escape(name, quote=True), format_confidence(value)
         bar = f'<i style="width: {value * 100:.2f}%; --ws-colour: {MUTED if number else TRAIN}"></i>'
         rows += f'<span title="{text}">{text}</span><div class="ws-bar" title="{text}: {share}">{bar}</div><span>{share}</span>'
     return f'<div class="ws-bars"><h4>Likeliest classes</h4>{rows}</div>'
