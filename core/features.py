@@ -102,10 +102,10 @@ def load_or_compute(
     `progress(images done, images in all)` is called after each batch, and with nothing to do not at all. A kept file
     that cannot be read is computed anew.
     """
-    path = root / FOLDER / f"{key}.pt"
-    kept = _read(path)
+    kept = read_features(root, key)
     if kept is not None:
         return kept
+    path = root / FOLDER / f"{key}.pt"
     views = config.feature_views
     total = len(folders.train) * views + len(folders.val)
     plain = data.eval_transforms(config.image_size, config.resize_size)
@@ -130,6 +130,11 @@ def load_or_compute(
     save_checkpoint(path, {"train": features.train, "val": features.val})
     delete_oldest(path.parent, keep=path)
     return features
+
+
+def read_features(root: Path, key: str) -> Features | None:
+    """Return the features kept under a key in the folder of all runs; None where there are none that can be read."""
+    return _read(root / FOLDER / f"{key}.pt")
 
 
 @torch.no_grad()

@@ -7,13 +7,10 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
-from PIL import Image
 
 from dashboard import state
-from dashboard.charts import HEAT_SCALE, MUTED, TRAIN
+from dashboard.charts import MUTED, TRAIN
 from dashboard.text import format_confidence
 
 PAGE = 24
@@ -95,28 +92,6 @@ def show_cards(cards: Sequence[Card], *, side: int = 430, label: str = "images")
     block = "".join(_card(card) for card in cards)
     st.html(
         f'{_STYLE}<div class="ws-cards" role="list" aria-label="{html.escape(label)}" style="--ws-card: {side}px">{block}</div>'
-    )
-
-
-def overlay_map(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> Image.Image:
-    """Return the image (S, S, 3) uint8 under its heat map (S, S) in 0..1, enlarged for looking at.
-
-    The stronger the evidence, the more of the heat's colour; where there is none the image stays as it is.
-    """
-    scale = np.asarray(HEAT_SCALE, dtype=np.float32)
-    position = heat.clip(0, 1) * (len(scale) - 1)
-    low = np.floor(position).astype(int).clip(0, len(scale) - 2)
-    share = (position - low)[..., None]
-    colour = scale[low] * (1 - share) + scale[low + 1] * share
-    strength = (0.75 * heat.clip(0, 1) ** 0.8)[..., None]
-    grey = pixels.mean(axis=2, keepdims=True)
-    mixed = grey * (1 - strength) + colour * strength
-    image = Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
-    factor = -(-192 // min(image.size))
-    return (
-        image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
-        if factor > 1
-        else image
     )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from core import analysis, class_report
 from core.analysis import format_interval
+from core.evidence import Evidence
 from core.runs import Run
-from dashboard import charts, services, state
+from dashboard import charts, detail, maps, services, state
 from dashboard.gallery import Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.maps import Explained
 from dashboard.plot import plot
-from dashboard.services import Explained, RunData
+from dashboard.services import RunData
 from dashboard.text import escape_markdown, format_confidence
 
 WEAKEST = 25  # classes the chart shows
@@ -28,6 +32,9 @@ def render() -> None:
         state.draw_no_run()
         return
     table, data = services.read_predictions(run), services.read_data(run)
+    if path := state.get_param("image", list(table["path"])):
+        detail.draw_detail(run, data, table, path)
+        return
     figures = class_report.report_classes(table, data.classes, data.train_counts)
     name = state.get_param("class", data.classes) or str(figures["class"].iloc[0])
     with st.container(key="wide-ranking"):
@@ -122,16 +129,34 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
     )
     page = draw_pager(len(wrong), ERRORS_PER_PAGE, key="weak-page")
     rows = list(wrong.iloc[page * ERRORS_PER_PAGE : (page + 1) * ERRORS_PER_PAGE].itertuples())
-    found = services.explain_images(run, [r.path for r in rows], [(r.predicted, r.true) for r in rows])
-    cards = [
-        Card(
-            f"Taken for {data.label(row.predicted)}, {format_confidence(row.confidence)} sure",
-            (f"{row.path} · true class {format_confidence(row.true_confidence)}",),
-            error_pictures(row.path, row.predicted, row.true, data, explained),
-        )
-        for row, explained in zip(rows, found, strict=True)
-    ]
-    show_cards(cards, label="wrong images with heat maps")
+    found = maps.explain_images(
+        run, [(row.path, (Evidence(row.predicted), Evidence(row.true))) for row in rows]
+    )
+    for start in range(0, len(rows), 2):
+        with st.container(key=f"wide-errors-{start}"):
+            columns = st.columns(2)
+        pair = zip(columns, rows[start : start + 2], found[start : start + 2], strict=False)
+        for column, row, explained in pair:
+            with column:
+                draw_error(row, data, explained)
+
+
+def draw_error(row: Any, data: RunData, explained: Explained | None) -> None:
+    """Show one wrong image with its two heat maps, and the way to all that is known of it."""
+    card = Card(
+        f"Taken for {data.label(row.predicted)}, {format_confidence(row.confidence)} sure",
+        (f"{row.path} · true class {format_confidence(row.true_confidence)}",),
+        error_pictures(row.path, row.predicted, row.true, data, explained),
+    )
+    show_cards([card], side=300, label="wrong image with heat maps")
+    st.button(
+        "Look closer",
+        icon=":material/zoom_in:",
+        key=f"weak-open-{row.path}",
+        on_click=detail.open_image,
+        args=(row.path,),
+        help="Likeliest classes, other heat maps, whether they are to be believed, and the nearest training images.",
+    )
 
 
 def error_pictures(
@@ -144,9 +169,9 @@ def error_pictures(
         Tile(explained.seen, "Seen", ("by the network",), alt=path),
         *(
             Tile(
-                explained.maps[name],
+                (heat := explained.maps[Evidence(name)]).overlay,
                 f"For {data.label(name)}",
-                (f"{role}: no evidence found" if name in explained.blank else role,),
+                (f"{role}: no evidence found" if heat.blank else role,),
                 f"Grad-CAM of {path} for {name}",
             )
             for name, role in ((predicted, "predicted"), (true, "true"))
@@ -190,14 +215,14 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
     if right.empty:
         st.info("No validation image of it is predicted right.", icon=":material/info:")
         return
-    found = services.explain_images(run, list(right["path"]), [(name,)] * len(right))
+    found = maps.explain_images(run, [(path, (Evidence(name),)) for path in right["path"]])
     tiles = []
     for row, explained in zip(right.itertuples(), found, strict=True):
         caption = f"{format_confidence(row.confidence)} sure"
         tiles.append(Tile(explained.seen if explained else None, caption, alt=row.path))
         tiles.append(
             Tile(
-                explained.maps[name] if explained else None,
+                explained.maps[Evidence(name)].overlay if explained else None,
                 "evidence",
                 alt=f"Grad-CAM of {row.path} for {name}",
             )
