@@ -147,6 +147,8 @@ def _describe_top5(row: pd.Series, table: pd.DataFrame) -> str:
     near = round(row["top5"] * row["support"]) - row["right"]
     if wrong == 1:
         return f"For the wrong image the true class is {'' if near else 'not '}among the first five guesses."
+    if near == wrong:
+        return f"For all {wrong} wrong images the true class is among the first five guesses."
     return f"For {near} of the {wrong} wrong images the true class is among the first five guesses."
 
 

@@ -131,13 +131,12 @@ def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour
     answer, own = (sum(n.similarity for n in found) / len(found) for found in (predicted, true))
     if answer > own:
         return (
-            f"To the network this image is more like training images of the class it answered ({answer:.2f} on average) "
-            f"than like those of its own ({own:.2f}): look whether it is, or whether a label is wrong."
+            f"The network finds it more like training images of the class it answered ({answer:.2f} on average) than like "
+            f"those of its own ({own:.2f}): look whether it is, or whether a label is wrong."
         )
     return (
-        f"To the network this image is as much or more like training images of its own class ({own:.2f} on average) as "
-        f"like those of the class it answered ({answer:.2f}): it sees the likeness, and its last layer decides "
-        "otherwise, as it may where one class has fewer images or many kinds."
+        f"The network finds it at least as like training images of its own class ({own:.2f} on average) as those of the "
+        f"class it answered ({answer:.2f}): the likeness is seen, and the last layer decides otherwise."
     )
 
 

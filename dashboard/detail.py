@@ -38,7 +38,7 @@ def draw_detail(run: Run, data: RunData, table: pd.DataFrame, path: str) -> None
     wrong = row["true"] != row["predicted"]
     # What it is held against: the true class of an error, the runner-up of a right answer.
     rival = row["true"] if wrong else next((name for name, _ in guesses if name != row["predicted"]), None)
-    with st.container(key="wide-detail"):
+    with st.container(key="medium-detail"):
         picture, evidence = st.columns([2, 5], gap="large")
     with evidence:
         method, stage, name = draw_choices(run, data, row, guesses)
@@ -111,14 +111,10 @@ def draw_choices(
     def label(option: str) -> str:
         return f"{data.label(option)} ({roles[option]})" if option in roles else data.label(option)
 
-    with st.container(key="medium-choices"):
-        columns = st.columns(3)
-    with columns[0]:
+    methods = "\n".join(f"- {option}: {text}" for option, text in METHODS.items())
+    with st.container(horizontal=True):
         _choose("for", "What speaks for", names, name, label, disabled=method == EIGENCAM)
-    with columns[1]:
-        explained = "\n".join(f"- {option}: {text}" for option, text in METHODS.items())
-        _choose("method", "Method", list(METHODS), method, str, help=explained)
-    with columns[2]:
+        _choose("method", "Method", list(METHODS), method, str, help=methods)
         _choose(
             "stage",
             "Layer",
@@ -150,6 +146,7 @@ def _choose(
         format_func=label,
         help=help,
         disabled=disabled,
+        width=220,
         on_change=lambda: state.set_params(**{param: st.session_state[key]}),
     )
 

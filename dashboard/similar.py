@@ -57,7 +57,7 @@ def show_nearest(data: RunData, found: Sequence[Neighbour], *, label: str) -> No
         Tile(services.thumbnail(data.root / one.path), f"{one.similarity:.3f}", (one.path,), alt=one.path)
         for one in found
     ]
-    show_tiles(tiles, side=110, label=label)
+    show_tiles(tiles, side=84, label=label)
 
 
 def offer_search(run: Run, data: RunData) -> Neighbourhood | None:

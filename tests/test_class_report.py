@@ -164,6 +164,14 @@ def test_near_misses_are_counted() -> None:
     )
 
 
+def test_near_misses_of_all_or_of_one_are_told_in_their_words() -> None:
+    table = table_of("aab", "bba")
+    for rank, names in enumerate(("bba", "aac", "ccd", "dde", "eef"), start=1):
+        table[f"top{rank}"] = list(names)
+    assert "For all 2 wrong images the true class is among" in describe("a", table)
+    assert "For the wrong image the true class is not among" in describe("b", table)
+
+
 @pytest.mark.parametrize(
     ("counts", "words"),
     [

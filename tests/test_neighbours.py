@@ -123,5 +123,5 @@ def test_a_data_folder_that_was_emptied_is_told(run: Run, tiny_data: Path) -> No
 def test_the_words_say_to_which_class_the_image_lies_nearer() -> None:
     near, far = [Neighbour("a", "2", 0.9)], [Neighbour("b", "10", 0.5)]
     assert "more like training images of the class it answered (0.90" in describe_neighbours(near, far)
-    assert "its last layer decides otherwise" in describe_neighbours(far, near)
+    assert "the last layer decides otherwise" in describe_neighbours(far, near)
     assert describe_neighbours([], near) == ""

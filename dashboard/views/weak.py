@@ -254,17 +254,22 @@ def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
     top5 = class_report.find_top5(table)
     right = int((table["true"] == table["predicted"]).sum())
     st.markdown(
-        f"Over all validation images: {analysis.format_rate(right, len(table))}; the true class is among the "
-        f"first five guesses for {analysis.format_rate(int(top5.sum()), len(table))}."
+        f"**Accuracy** over all validation images: {analysis.format_rate(right, len(table))}.  \n"
+        f"**Top 5**, the true class among the first five guesses: {analysis.format_rate(int(top5.sum()), len(table))}."
     )
     names = {"precision": "precision", "recall": "recall", "f1": "F1", "top5": "top 5"}
     averages = class_report.average_figures(figures).rename(columns=names) * 100
-    averages.insert(0, "average", ["macro (each class counts alike)", "weighted (each image counts alike)"])
+    averages.insert(0, "average", list(averages.index))
     st.dataframe(
         averages,
         hide_index=True,
         placeholder="–",
-        column_config=dict.fromkeys(names.values(), PER_CENT),
+        column_config={
+            **dict.fromkeys(names.values(), PER_CENT),
+            "average": st.column_config.Column(
+                help="Macro: each class counts alike. Weighted: each image does."
+            ),
+        },
         alt="Averages over all classes",
     )
 
