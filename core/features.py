@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,8 +69,13 @@ class FeatureBatches:
 
 def digest_backbone(network: nn.Module) -> str:
     """Return a digest of all weights and statistics of a network but its head's."""
+    return digest_state(network.state_dict())
+
+
+def digest_state(state: Mapping[str, torch.Tensor]) -> str:
+    """Return the digest of the backbone of the network that a state dict is of."""
     digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
+    for name, tensor in state.items():
         if not name.startswith(f"{models.HEAD}."):
             digest.update(name.encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import nn
 
 from core import features
-from core.checkpoint import load_best
+from core.checkpoint import load_best, load_checkpoint
+from core.config import TrainConfig
 from core.engine import Compute
 from core.evaluate import recorded_folders
 from core.features import Features
@@ -69,23 +71,25 @@ class Place:
     key: str
 
 
-def locate(run: Run, model: nn.Module, compute: Compute, *, image_size: int, resize_size: int) -> Place:
+def locate(run: Run, compute: Compute) -> Place:
     """Return where the features of a run's best model lie once they are computed.
 
     Files that are gone by now are left out, so one lost image does not keep the others from being compared.
 
     Raises:
-        RunError: when the run has no record of its data, or its data folder or its images are gone.
+        RunError: when the run has no best model or no record of its data, or its data folder or its images are gone.
     """
+    values = load_checkpoint(run.best_path)
     recorded = recorded_folders(run)
     folders = replace(
         recorded, train=_present(recorded, recorded.train), val=_present(recorded, recorded.val)
     )
     if not folders.train or not folders.val:
         raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
-    config = replace(run.read_config(), image_size=image_size, resize_size=resize_size, feature_views=1)
-    backbone = features.digest_backbone(model)
-    return Place(folders, features.features_key(backbone, folders.fingerprint(), config, compute))
+    config = _plain_config(run, values)
+    backbone = features.digest_state(values["model"])
+    key = features.features_key(backbone, folders.fingerprint(), config, compute)
+    return Place(folders, key)
 
 
 def open_neighbourhood(run: Run, place: Place) -> Neighbourhood | None:
@@ -105,12 +109,7 @@ def compute_neighbourhood(
     """
     # A network of its own: others may ask the shared one meanwhile, and their images would be taken for ours.
     model, values = load_best(run)
-    config = replace(
-        run.read_config(),
-        image_size=values["image_size"],
-        resize_size=values["resize_size"],
-        feature_views=1,
-    )
+    config = _plain_config(run, values)
     found = features.load_or_compute(
         compute.place_model(model),
         place.folders,
@@ -138,6 +137,12 @@ def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour
         f"The network finds it at least as like training images of its own class ({own:.2f} on average) as those of the "
         f"class it answered ({answer:.2f}): the likeness is seen, and the last layer decides otherwise."
     )
+
+
+def _plain_config(run: Run, values: Mapping[str, Any]) -> TrainConfig:
+    """Return the run's config with each image seen once, at the size its best model wants."""
+    sizes = {name: values[name] for name in ("image_size", "resize_size")}
+    return replace(run.read_config(), feature_views=1, **sizes)
 
 
 def _present(folders: ImageFolders, samples: Sequence[Sample]) -> tuple[Sample, ...]:

@@ -20,6 +20,7 @@ from core.explain import Question, explain
 from core.faithfulness import Faithfulness, measure_faithfulness
 from core.folders import list_files
 from core.images import BadImage, ImageProblem, read_image
+from core.models import fold_norms
 from core.runs import Run, RunError, write_rows
 
 
@@ -45,7 +46,7 @@ class Predictor:
     ) -> None:
         self.model = compute.place_model(model).eval()
         self.classes, self.compute = tuple(classes), compute
-        self.image_size, self.resize_size = image_size, resize_size
+        self.image_size = image_size
         self.transform = eval_transforms(image_size, resize_size)
 
     @classmethod
@@ -53,7 +54,7 @@ class Predictor:
         """Load a run's best model; raises RunError when it has none."""
         model, values = load_best(run)
         return cls(
-            model,
+            fold_norms(model),
             classes=values["classes"],
             image_size=values["image_size"],
             resize_size=values["resize_size"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,12 +141,15 @@ def _find_key(folder: Path, stamp: int, path: Path, method: str, stage: int) -> 
 def _compute(predictor: Predictor, lacking: dict[_Key, tuple[Evidence, ...]]) -> dict[_Key, Explained]:
     from core.images import ImageProblem, read_image
 
-    images: dict[_Key, Image.Image] = {}
-    for key in lacking:
+    def read(key: _Key) -> Image.Image | None:
         try:
-            images[key] = read_image(key.path)
+            return read_image(key.path)
         except ImageProblem:
-            continue
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        read_ones = zip(lacking, pool.map(read, lacking), strict=True)
+        images = {key: image for key, image in read_ones if image is not None}
     if not images:
         return {}
     one = next(iter(images))

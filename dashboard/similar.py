@@ -119,11 +119,7 @@ def _place(folder: Path, stamp: int) -> Place:  # noqa: ARG001
     from core.neighbours import locate
 
     run = Run(folder)
-    predictor = services.load_predictor(run)
-    return locate(
-        run, predictor.model, predictor.compute,
-        image_size=predictor.image_size, resize_size=predictor.resize_size,
-    )  # fmt: skip
+    return locate(run, services.load_predictor(run).compute)
 
 
 class _NotKept(Exception):

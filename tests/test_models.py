@@ -274,3 +274,26 @@ def test_the_sides_of_the_stages_are_those_of_their_maps(size: int, sides: dict[
 def test_a_stage_that_does_not_exist_is_refused() -> None:
     with torch.device("meta"), pytest.raises(ValueError, match="stage must be one of 1, 2, 3, 4, got 5"):
         models.cam_layer(models.build_model("resnet18", 3), 64, 5)
+
+
+# Folding
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "resnext50_32x4d"])
+def test_a_network_whose_normalisation_is_folded_says_the_same(arch: str) -> None:
+    torch.manual_seed(0)
+    model = models.build_model(arch, 3)
+    with (
+        torch.no_grad()
+    ):  # statistics and weights as training leaves them, so that folding has something to do
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1)
+                module.bias.normal_(std=0.1)
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 2)
+        images = torch.randn(2, 3, 64, 64)
+        wanted = model.eval()(images)
+        found = models.fold_norms(model)(images)
+    assert not [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)

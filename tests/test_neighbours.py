@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from core import neighbours
+from core.checkpoint import load_checkpoint, save_checkpoint
 from core.engine import Compute
 from core.features import Features
 from core.folders import DataError, ImageFolders, Sample
 from core.neighbours import Neighbour, Neighbourhood, describe_neighbours
-from core.predict import Predictor
 from core.runs import Run, RunError
 from tests.made_run import make_run
 
@@ -43,8 +43,7 @@ def run(runs_root: Path, tiny_data: Path, best_model: Path) -> Run:
 
 
 def locate(run: Run) -> neighbours.Place:
-    model = Predictor.from_run(run).model
-    return neighbours.locate(run, model, CPU, image_size=32, resize_size=32)
+    return neighbours.locate(run, CPU)
 
 
 def compute(run: Run, calls: list[tuple[int, int]] | None = None) -> Neighbourhood | None:
@@ -100,11 +99,13 @@ def test_other_weights_or_other_images_have_features_of_their_own(run: Run, tiny
     without = locate(run)
     assert without.key != before
     assert len(without.folders.train) == 17
-    predictor = Predictor.from_run(run)
-    with torch.no_grad():
-        next(predictor.model.parameters()).add_(1)
-    changed = neighbours.locate(run, predictor.model, CPU, image_size=32, resize_size=32)
-    assert changed.key != without.key
+    values = load_checkpoint(run.best_path)
+    values["model"]["fc.weight"] += 1
+    save_checkpoint(run.best_path, values)
+    assert locate(run).key == without.key  # features lie before the head
+    values["model"]["conv1.weight"] += 1
+    save_checkpoint(run.best_path, values)
+    assert locate(run).key != without.key
 
 
 def test_a_file_that_broke_since_is_named(run: Run, tiny_data: Path) -> None:
