@@ -52,6 +52,11 @@ def wilson_interval(
     return low, high
 
 
+def format_interval(low: float, high: float) -> str:
+    """Return an interval of shares (0..1) in whole per cent: '0–56 %'."""
+    return f"{low * 100:.0f}–{high * 100:.0f} %"
+
+
 def format_rate(right: int, count: int) -> str:
     """Return a share with its interval in words: '266 of 300 right, 88.7 % (95 % interval 84.6–91.8 %)'."""
     if not count:

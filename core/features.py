@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,8 +69,13 @@ class FeatureBatches:
 
 def digest_backbone(network: nn.Module) -> str:
     """Return a digest of all weights and statistics of a network but its head's."""
+    return digest_state(network.state_dict())
+
+
+def digest_state(state: Mapping[str, torch.Tensor]) -> str:
+    """Return the digest of the backbone of the network that a state dict is of."""
     digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
+    for name, tensor in state.items():
         if not name.startswith(f"{models.HEAD}."):
             digest.update(name.encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
@@ -102,10 +107,10 @@ def load_or_compute(
     `progress(images done, images in all)` is called after each batch, and with nothing to do not at all. A kept file
     that cannot be read is computed anew.
     """
-    path = root / FOLDER / f"{key}.pt"
-    kept = _read(path)
+    kept = read_features(root, key)
     if kept is not None:
         return kept
+    path = root / FOLDER / f"{key}.pt"
     views = config.feature_views
     total = len(folders.train) * views + len(folders.val)
     plain = data.eval_transforms(config.image_size, config.resize_size)
@@ -130,6 +135,11 @@ def load_or_compute(
     save_checkpoint(path, {"train": features.train, "val": features.val})
     delete_oldest(path.parent, keep=path)
     return features
+
+
+def read_features(root: Path, key: str) -> Features | None:
+    """Return the features kept under a key in the folder of all runs; None where there are none that can be read."""
+    return _read(root / FOLDER / f"{key}.pt")
 
 
 @torch.no_grad()

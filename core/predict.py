@@ -15,9 +15,12 @@ from torch import nn
 from core import engine
 from core.checkpoint import load_best
 from core.data import eval_transforms, to_pixels
-from core.explain import explain
+from core.evidence import GRADCAM, Evidence
+from core.explain import Question, explain
+from core.faithfulness import Faithfulness, measure_faithfulness
 from core.folders import list_files
 from core.images import BadImage, ImageProblem, read_image
+from core.models import fold_norms
 from core.runs import Run, RunError, write_rows
 
 
@@ -43,6 +46,7 @@ class Predictor:
     ) -> None:
         self.model = compute.place_model(model).eval()
         self.classes, self.compute = tuple(classes), compute
+        self.image_size = image_size
         self.transform = eval_transforms(image_size, resize_size)
 
     @classmethod
@@ -50,7 +54,7 @@ class Predictor:
         """Load a run's best model; raises RunError when it has none."""
         model, values = load_best(run)
         return cls(
-            model,
+            fold_norms(model),
             classes=values["classes"],
             image_size=values["image_size"],
             resize_size=values["resize_size"],
@@ -75,12 +79,34 @@ class Predictor:
         ]
 
     def explain(
-        self, images: Sequence[Image.Image], classes: Sequence[str]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """Return what the network saw, uint8 (N, S, S, 3), and its Grad-CAM map for the class named, (N, S, S) in 0..1."""
+        self,
+        images: Sequence[Image.Image],
+        wanted: Sequence[Sequence[Evidence]],
+        *,
+        method: str = GRADCAM,
+        stage: int | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], list[list[npt.NDArray[np.float32]]]]:
+        """Return what the network saw, uint8 (N, S, S, 3), and for each image its maps, float32 (S, S) in 0..1.
+
+        `wanted` lists for each image what its maps are to show; see `core.explain.explain`.
+        """
         inputs = self.prepare(images)
-        maps = explain(self.model, inputs, [self.classes.index(name) for name in classes])
-        return to_pixels(inputs), maps
+        questions = [
+            Question(number, self._index(one.name), self._index(one.rather_than) if one.rather_than else None)
+            for number, all_of_it in enumerate(wanted)
+            for one in all_of_it
+        ]
+        maps = iter(explain(self.model, inputs, questions, method=method, stage=stage))
+        return to_pixels(inputs), [[next(maps) for _ in all_of_it] for all_of_it in wanted]
+
+    def measure_faithfulness(
+        self, image: Image.Image, heat: npt.NDArray[np.float32], name: str
+    ) -> Faithfulness | None:
+        """Measure what hiding an image's most marked pixels takes from the confidence for the class named."""
+        return measure_faithfulness(self.model, self.prepare([image]), heat, self._index(name), self.compute)
+
+    def _index(self, name: str) -> int:
+        return self.classes.index(name)
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:

@@ -249,6 +249,40 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
     return figure
 
 
+def frequency_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
+    """Draw the recall of classes against their number of training images; `highlight` names one to mark.
+
+    `table` has the columns name, train (images), recall, low and high (0..1, the 95 % Wilson interval), right and
+    support (images). A click on a point gives its name as `customdata`.
+    """
+    figure = _new_figure("Recall by number of training images", height=380, revision="frequency")
+    chosen = (table["name"] == highlight).to_numpy()
+    counts = [
+        f"{right} of {support}" for right, support in zip(table["right"], table["support"], strict=True)
+    ]
+    figure.add_scatter(
+        x=table["train"],
+        y=table["recall"] * 100,
+        mode="markers",
+        marker={"color": np.where(chosen, BAD, TRAIN), "size": np.where(chosen, 14, 9), "opacity": 0.75},
+        customdata=table["name"],
+        text=[html.escape(name, quote=False) for name in table["name"]],
+        hovertext=[
+            f"{count} right, 95 % interval {low * 100:.0f}–{high * 100:.0f} %"
+            for count, low, high in zip(counts, table["low"], table["high"], strict=True)
+        ],
+        hovertemplate="<b>%{text}</b>: %{x:,} training images, recall <b>%{y:.0f} %</b>"
+        "<br>%{hovertext}<extra></extra>",
+    )
+    many = len(table) > 0 and table["train"].max() > 20 * max(1, table["train"].min())
+    figure.update_xaxes(
+        title_text="training images of the class", type="log" if many else "linear", dtick=1 if many else None
+    )
+    figure.update_yaxes(title_text="recall (% of the class's validation images)", range=[-4, 104], dtick=25)
+    figure.update_layout(hovermode="closest", showlegend=False, margin={"t": 56})
+    return figure
+
+
 def thin_out(table: pd.DataFrame, most: int) -> pd.DataFrame:
     """Return every n-th row and the last one, at most `most` + 1, where n is the smallest power of two that fits.
 

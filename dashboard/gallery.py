@@ -7,14 +7,11 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
-from PIL import Image
 
 from dashboard import state
-from dashboard.charts import HEAT_SCALE, MUTED, TRAIN
-from dashboard.text import format_share
+from dashboard.charts import MUTED, TRAIN
+from dashboard.text import format_confidence
 
 PAGE = 24
 
@@ -98,28 +95,6 @@ def show_cards(cards: Sequence[Card], *, side: int = 430, label: str = "images")
     )
 
 
-def overlay_map(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> Image.Image:
-    """Return the image (S, S, 3) uint8 under its heat map (S, S) in 0..1, enlarged for looking at.
-
-    The stronger the evidence, the more of the heat's colour; where there is none the image stays as it is.
-    """
-    scale = np.asarray(HEAT_SCALE, dtype=np.float32)
-    position = heat.clip(0, 1) * (len(scale) - 1)
-    low = np.floor(position).astype(int).clip(0, len(scale) - 2)
-    share = (position - low)[..., None]
-    colour = scale[low] * (1 - share) + scale[low + 1] * share
-    strength = (0.75 * heat.clip(0, 1) ** 0.8)[..., None]
-    grey = pixels.mean(axis=2, keepdims=True)
-    mixed = grey * (1 - strength) + colour * strength
-    image = Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
-    factor = -(-192 // min(image.size))
-    return (
-        image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
-        if factor > 1
-        else image
-    )
-
-
 def _card(card: Card) -> str:
     lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in card.lines)
     pictures = "".join(_figure(tile) for tile in card.pictures)
@@ -134,7 +109,7 @@ def _bars(bars: Sequence[tuple[str, float]]) -> str:
         return ""
     rows = ""
     for number, (name, value) in enumerate(bars):
-        text, share = html.escape(name, quote=True), format_share(value)
+        text, share = html.escape(name, quote=True), format_confidence(value)
         bar = f'<i style="width: {value * 100:.2f}%; --ws-colour: {MUTED if number else TRAIN}"></i>'
         rows += f'<span title="{text}">{text}</span><div class="ws-bar" title="{text}: {share}">{bar}</div><span>{share}</span>'
     return f'<div class="ws-bars"><h4>Likeliest classes</h4>{rows}</div>'

@@ -1,4 +1,4 @@
-"""The only home of caches: runs, tables, images, the model and its heat maps.
+"""The home of caches: runs, tables, images and the model; what is made of them is cached in `maps` and `similar`.
 
 A `stamp` is when a file was last written: it makes a cache look again at one that has changed. It must not begin with
 an underscore, since Streamlit leaves such parameters out of a cache's key.
@@ -17,8 +17,10 @@ import streamlit as st
 from PIL import Image
 
 from core import analysis
+from core.evidence import Evidence
 from core.runs import Run, RunError
 from dashboard.guard import NotYet
+from dashboard.pictures import encode_image, enlarge, overlay_map
 from dashboard.text import format_class
 
 if TYPE_CHECKING:
@@ -168,76 +170,6 @@ def _thumbnail(path: Path, stamp: int, side: int) -> bytes | None:  # noqa: ARG0
     return encode_image(image)
 
 
-def encode_image(image: Image.Image) -> bytes:
-    """Return WebP bytes of an image."""
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=88)
-    return buffer.getvalue()
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One image as the network sees it, and the same under its heat map for each class asked for, as WebP bytes.
-
-    `blank` names the classes for which the map is zero everywhere: nothing in the image speaks for them.
-    """
-
-    seen: bytes
-    maps: dict[str, bytes]
-    blank: frozenset[str] = frozenset()
-
-
-def explain_images(run: Run, paths: list[str], classes: list[tuple[str, ...]]) -> list[Explained | None]:
-    """Return heat maps of images under the data folder, for the classes named an image; None for a lost image."""
-    stamp = run.best_path.stat().st_mtime_ns if run.best_path.exists() else 0
-    return _explain_images(run.folder, stamp, tuple(paths), tuple(classes))
-
-
-@st.cache_data(max_entries=200, show_spinner="Computing heat maps …")
-def _explain_images(
-    folder: Path,
-    stamp: int,  # noqa: ARG001
-    paths: tuple[str, ...],
-    classes: tuple[tuple[str, ...], ...],
-) -> list[Explained | None]:
-    from core.images import ImageProblem, read_image
-
-    run = Run(folder)
-    root = read_data(run).root
-    found: list[Explained | None] = []
-    for path, names in zip(paths, classes, strict=True):
-        try:
-            image = read_image(root / path)
-        except (ImageProblem, FileNotFoundError):
-            found.append(None)
-            continue
-        found.append(explain_image(load_predictor(run), image, names))
-    return found
-
-
-def explain_image(predictor: Predictor, image: Image.Image, names: tuple[str, ...]) -> Explained:
-    """Return one image's heat maps for the classes named."""
-    from dashboard.gallery import overlay_map
-
-    seen, maps = predictor.explain([image] * len(names), list(names))
-    overlays = {
-        name: encode_image(overlay_map(pixels, heat))
-        for name, pixels, heat in zip(names, seen, maps, strict=True)
-    }
-    blank = frozenset(name for name, heat in zip(names, maps, strict=True) if not heat.any())
-    return Explained(encode_image(enlarge(Image.fromarray(seen[0]))), overlays, blank)
-
-
-def enlarge(image: Image.Image, least: int = 192) -> Image.Image:
-    """Return an image of at least `least` pixels a side, so that a small one is not blurred by the browser."""
-    factor = -(-least // min(image.size))
-    return (
-        image
-        if factor <= 1
-        else image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)
-    )
-
-
 @dataclass(frozen=True)
 class UploadResult:
     """What became of an uploaded file: a prediction with its picture and heat map, or the problem in words."""
@@ -260,11 +192,10 @@ def predict_upload(folder: Path, stamp: int, name: str, content: bytes) -> Uploa
         return UploadResult(name, problem=str(problem))
     predictor = _load_predictor(folder, stamp)
     prediction = predictor.predict([image])[0]
-    explained = explain_image(predictor, image, prediction.classes[:1])
+    seen, maps = predictor.explain([image], [[Evidence(prediction.classes[0])]])
     image.thumbnail((320, 320))
-    return UploadResult(
-        name, prediction=prediction, picture=encode_image(image), heat=explained.maps[prediction.classes[0]]
-    )
+    heat = encode_image(overlay_map(seen[0], maps[0][0]))
+    return UploadResult(name, prediction=prediction, picture=encode_image(image), heat=heat)
 
 
 @dataclass(frozen=True)

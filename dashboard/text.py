@@ -9,13 +9,15 @@ def format_accuracy(value: float, low: float, high: float) -> str:
 
 
 def format_share(value: float) -> str:
-    """Return a share (0..1) in per cent: '88.7 %'."""
-    return f"{value * 100:.1f} %"
+    """Return a share (0..1) in per cent: '88.7 %'; what is not all or nothing is not rounded to it: '> 99.9 %'."""
+    if 0.9995 <= value < 1:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < value < 0.0005 else f"{value * 100:.1f} %"
 
 
-def format_interval(low: float, high: float) -> str:
-    """Return an interval of shares (0..1) in whole per cent: '0–56 %'."""
-    return f"{low * 100:.0f}–{high * 100:.0f} %"
+def format_confidence(value: float) -> str:
+    """Return a network's confidence (0..1) in per cent; none is ever certain, so 1 is a rounding: '> 99.9 %'."""
+    return format_share(min(value, 0.9999))
 
 
 def format_duration(seconds: float) -> str:

@@ -22,8 +22,9 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from core import jobs
 from core.demo import make_demo
-from core.runs import ACTIVE, Run, find_run, iter_runs
+from core.runs import ACTIVE, Run, delete_run, find_run, iter_runs
 from tests.browser import is_usable, launch
+from tests.made_run import make_run
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("runs", "train", "live", "confusion", "weak", "predict", "compare")
@@ -351,6 +352,24 @@ def test_a_class_is_chosen_by_a_click_in_the_ranking(page: Page) -> None:
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     last = graph.evaluate("g => g.data[0].y[g.data[0].y.length - 1]")
     expect(page).to_have_url(re.compile(f"class={last.split(' ')[0]}"))
+
+
+def test_an_error_is_looked_at_closer_by_another_method(
+    page: Page, dashboard: Dashboard, tiny_data: Path, best_model: Path
+) -> None:
+    run = make_run(dashboard.runs, tiny_data, name="made")
+    run.best_path.hardlink_to(best_model)
+    open_page(page, dashboard, "weak?run=made&class=35")
+    page.get_by_role("button", name="Look closer").first.click()
+    expect(page).to_have_url(re.compile("image="))
+    before = page.get_by_alt_text("Grad-CAM of val/35/1.png for 2", exact=True).get_attribute("src")
+    choose(page, "Method", "LayerCAM")
+    after = page.get_by_alt_text("LayerCAM of val/35/1.png for 2", exact=True)
+    expect(after).to_be_visible()
+    assert after.get_attribute("src") != before
+    page.go_back()
+    expect(page.get_by_alt_text("Grad-CAM of val/35/1.png for 2", exact=True)).to_be_visible()
+    delete_run(run)
 
 
 def test_three_uploads_one_broken_give_two_results_and_one_clear_message(

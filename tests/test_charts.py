@@ -75,6 +75,20 @@ def recall_table(names: list[str]) -> pd.DataFrame:
     )
 
 
+def frequency_table(counts: list[int]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "name": THREE,
+            "train": counts,
+            "recall": [0.0, 0.5, 1.0],
+            "low": [0.0, 0.2, 0.7],
+            "high": [0.3, 0.78, 1.0],
+            "right": [0, 5, 10],
+            "support": [10, 10, 10],
+        }
+    )
+
+
 def trace(figure: go.Figure, name: str) -> Any:
     return next(trace for trace in figure.data if (trace.name or "").startswith(name))
 
@@ -106,6 +120,11 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     "recall": (
         lambda: charts.class_recall(recall_table(THREE), highlight=None),
         "Recall of classes, with 95 % intervals", "recall (% of the class's images)", "class",
+    ),
+    "frequency": (
+        lambda: charts.frequency_recall(frequency_table([10, 20, 20]), highlight="10"),
+        "Recall by number of training images", "training images of the class",
+        "recall (% of the class's validation images)",
     ),
 }  # fmt: skip
 each_figure = pytest.mark.parametrize("name", EVERY_FIGURE)
@@ -445,6 +464,22 @@ def test_recall_is_drawn_in_per_cent_on_its_interval() -> None:
     assert list(points.error_x.array) == pytest.approx([56, 28, 0])
     assert list(points.error_x.arrayminus) == pytest.approx([0, 30, 60])
     assert list(points.customdata[0]) == pytest.approx([0, 56, 3])
+
+
+def test_a_class_stands_at_its_training_images_and_its_recall() -> None:
+    (points,) = charts.frequency_recall(frequency_table([10, 20, 20]), highlight="10").data
+    assert list(points.x) == [10, 20, 20]
+    assert list(points.y) == [0, 50, 100]
+    assert list(points.customdata) == THREE
+    assert points.hovertext[1].startswith("5 of 10 right, 95 % interval 20–78 %")
+    assert list(points.marker.color) == [charts.TRAIN, charts.BAD, charts.TRAIN]
+
+
+@pytest.mark.parametrize(("counts", "scale"), [([5, 20, 100], "linear"), ([5, 20, 101], "log")])
+def test_training_images_that_differ_by_far_are_drawn_by_their_logarithm(
+    counts: list[int], scale: str
+) -> None:
+    assert charts.frequency_recall(frequency_table(counts), highlight=None).layout.xaxis.type == scale
 
 
 def test_recall_keeps_the_order_and_names_that_look_like_numbers() -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from core import models
 from core.config import ARCHS
+from core.evidence import stage_sides
 from core.models import WeightsError
 
 
@@ -246,3 +247,53 @@ def test_heat_maps_come_from_the_deepest_stage_with_7_by_7(
         layer.register_forward_hook(lambda *call: shapes.append(call[2].shape))
         model(torch.empty(1, 3, size, size))
     assert shapes[0][-2:] == (side, side)
+
+
+@pytest.mark.parametrize(
+    ("size", "sides"),
+    [
+        (224, {1: 56, 2: 28, 3: 14, 4: 7}),
+        (100, {1: 25, 2: 13, 3: 7, 4: 4}),
+        (32, {1: 8, 2: 4, 3: 2}),  # a map of one cell shows no place
+    ],
+)
+def test_the_sides_of_the_stages_are_those_of_their_maps(size: int, sides: dict[int, int]) -> None:
+    assert stage_sides(size) == sides
+    with torch.device("meta"):
+        model = models.build_model("resnet18", 3).eval()
+        for stage, side in sides.items():
+            shapes: list[torch.Size] = []
+            hook = models.cam_layer(model, size, stage).register_forward_hook(
+                lambda *call, shapes=shapes: shapes.append(call[2].shape)
+            )
+            model(torch.empty(1, 3, size, size))
+            hook.remove()
+            assert shapes[0][-2:] == (side, side)
+
+
+def test_a_stage_that_does_not_exist_is_refused() -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match="stage must be one of 1, 2, 3, 4, got 5"):
+        models.cam_layer(models.build_model("resnet18", 3), 64, 5)
+
+
+# Folding
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "resnext50_32x4d"])
+def test_a_network_whose_normalisation_is_folded_says_the_same(arch: str) -> None:
+    torch.manual_seed(0)
+    model = models.build_model(arch, 3)
+    with (
+        torch.no_grad()
+    ):  # statistics and weights as training leaves them, so that folding has something to do
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1)
+                module.bias.normal_(std=0.1)
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 2)
+        images = torch.randn(2, 3, 64, 64)
+        wanted = model.eval()(images)
+        found = models.fold_norms(model)(images)
+    assert not [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)

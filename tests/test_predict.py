@@ -12,6 +12,7 @@ from PIL import Image
 from core import data
 from core.checkpoint import best_values, save_checkpoint
 from core.engine import Compute
+from core.evidence import Evidence
 from core.models import build_model
 from core.predict import Predictor, find_images, predict_files
 from core.runs import Run, RunError
@@ -91,18 +92,27 @@ def test_a_run_without_a_best_model_cannot_predict(tmp_path: Path) -> None:
         Predictor.from_run(Run(tmp_path))
 
 
-def test_an_explanation_shows_what_the_network_saw_and_a_map_for_the_class_named(resnet: Predictor) -> None:
+def test_an_explanation_shows_what_the_network_saw_and_the_maps_asked_for(resnet: Predictor) -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (36, 36, 3), dtype=np.uint8))
-    seen, maps = resnet.explain([image, image], ["35", "2"])
+    wanted = [[Evidence("35"), Evidence("2"), Evidence("2", rather_than="35")], []]
+    seen, maps = resnet.explain([image, image], wanted)
     assert (seen.shape, seen.dtype) == ((2, 32, 32, 3), np.uint8)
     assert np.array_equal(seen[0], np.asarray(image)[2:34, 2:34])
-    assert (maps.shape, maps.dtype) == ((2, 32, 32), np.float32)
-    assert np.abs(maps[0] - maps[1]).max() > 0.1
+    assert [len(found) for found in maps] == [3, 0]
+    assert {(heat.shape, heat.dtype.name) for heat in maps[0]} == {((32, 32), "float32")}
+    assert np.abs(maps[0][0] - maps[0][1]).max() > 0.1
+
+
+def test_the_faithfulness_of_a_map_is_measured_for_the_class_named(resnet: Predictor) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (36, 36, 3), dtype=np.uint8))
+    heat = np.eye(32, dtype=np.float32)
+    found = [resnet.measure_faithfulness(image, heat, name) for name in CLASSES]
+    assert sum(one.whole for one in found if one is not None) == pytest.approx(1, abs=0.01)
 
 
 def test_predicting_goes_on_after_an_explanation(resnet: Predictor) -> None:
     before = resnet.predict([plain("red")])
-    resnet.explain([plain("red")], ["10"])
+    resnet.explain([plain("red")], [[Evidence("10")]])
     assert resnet.predict([plain("red")]) == before
 
 

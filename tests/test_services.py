@@ -201,25 +201,6 @@ def test_a_file_that_came_back_has_its_thumbnail_again(tmp_path: Path) -> None:
     assert services.thumbnail(path) is not None
 
 
-@pytest.mark.parametrize(
-    ("size", "enlarged"), [((32, 32), (192, 192)), ((64, 96), (192, 288)), ((300, 200), (300, 200))]
-)
-def test_small_pictures_are_enlarged_by_a_whole_factor(
-    size: tuple[int, int], enlarged: tuple[int, int]
-) -> None:
-    assert services.enlarge(Image.new("RGB", size)).size == enlarged
-
-
-def test_an_image_is_explained_for_each_class_asked_for(run_with_model: Run) -> None:
-    paths = ["val/10/1.png", "val/10/lost.png"]
-    found, lost = services.explain_images(run_with_model, paths, [("2", "10"), ("2", "10")])
-    assert lost is None
-    assert found is not None
-    assert set(found.maps) == {"2", "10"}
-    assert {open_webp(found.seen).size, *(open_webp(m).size for m in found.maps.values())} == {(192, 192)}
-    assert found.blank <= {"2", "10"}
-
-
 def test_an_upload_is_predicted_and_explained(run_with_model: Run, tiny_data: Path) -> None:
     stamp = run_with_model.best_path.stat().st_mtime_ns
     content = (tiny_data / "test" / "1.png").read_bytes()

@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from dashboard.text import escape_markdown, format_accuracy, format_duration, format_interval, format_share
+from core.analysis import format_interval
+from dashboard.text import (
+    escape_markdown,
+    format_accuracy,
+    format_confidence,
+    format_duration,
+    format_share,
+)
 
 MARKS = set("\\`*_[]{}()#+-.!|~$:<>&")
 
@@ -28,9 +35,24 @@ def test_a_duration_is_told_in_its_two_largest_units(seconds: float, words: str)
     assert format_duration(seconds) == words
 
 
-@pytest.mark.parametrize(("value", "words"), [(0.0, "0.0 %"), (0.887, "88.7 %"), (1.0, "100.0 %")])
-def test_a_share_is_told_in_per_cent_with_one_decimal(value: float, words: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0.0 %"),
+        (0.0004, "< 0.1 %"),
+        (0.887, "88.7 %"),
+        (0.9994, "99.9 %"),
+        (0.99951, "> 99.9 %"),
+        (0.999999, "> 99.9 %"),
+        (1.0, "100.0 %"),
+    ],
+)
+def test_a_share_is_told_in_per_cent_and_only_all_is_100(value: float, words: str) -> None:
     assert format_share(value) == words
+
+
+def test_no_confidence_is_told_as_certain() -> None:
+    assert [format_confidence(value) for value in (0.5, 0.9999999, 1.0)] == ["50.0 %", "> 99.9 %", "> 99.9 %"]
 
 
 def test_an_accuracy_comes_with_its_interval() -> None:

@@ -11,7 +11,7 @@ from dashboard import charts, services, state
 from dashboard.gallery import PAGE, Tile, draw_pager, show_tiles
 from dashboard.plot import Click, plot
 from dashboard.services import RunData
-from dashboard.text import escape_markdown, format_share
+from dashboard.text import escape_markdown, format_confidence, format_share
 
 PAIRS = 12
 
@@ -145,7 +145,7 @@ def draw_gallery(run: Run, table: pd.DataFrame, data: RunData) -> None:
                 row.path.rsplit("/", 1)[-1],
                 (
                     f"true {data.label(row.true)}",
-                    f"predicted {data.label(row.predicted)}, {format_share(row.confidence)}",
+                    f"predicted {data.label(row.predicted)}, {format_confidence(row.confidence)}",
                 ),
                 alt=row.path,
             )

@@ -14,7 +14,7 @@ from dashboard import services, state
 from dashboard.gallery import Card, Tile, draw_pager, show_cards
 from dashboard.guard import NotYet
 from dashboard.services import RunData, UploadResult
-from dashboard.text import escape_markdown, format_duration, format_share
+from dashboard.text import escape_markdown, format_confidence, format_duration
 
 RESULTS_PER_PAGE = 12
 TYPES = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"]
@@ -106,7 +106,7 @@ def result_card(result: UploadResult, data: RunData) -> Card:
         Tile(result.picture, result.name, alt=result.name),
         Tile(result.heat, f"Evidence for {best}", alt=f"Grad-CAM of {result.name} for {best}"),
     )
-    return Card(best, (f"{format_share(result.prediction.confidences[0])} sure",), pictures, bars)
+    return Card(best, (f"{format_confidence(result.prediction.confidences[0])} sure",), pictures, bars)
 
 
 def results_csv(results: list[UploadResult]) -> str:

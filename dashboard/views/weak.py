@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
-from core import analysis
+from core import analysis, class_report
+from core.analysis import format_interval
+from core.evidence import Evidence
 from core.runs import Run
-from dashboard import charts, services, state
+from dashboard import charts, detail, maps, services, state
 from dashboard.gallery import Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.maps import Explained
 from dashboard.plot import plot
-from dashboard.services import Explained, RunData
-from dashboard.text import escape_markdown, format_interval, format_share
+from dashboard.services import RunData
+from dashboard.text import escape_markdown, format_confidence
 
 WEAKEST = 25  # classes the chart shows
 ERRORS_PER_PAGE = 6
 EXAMPLES = 6
+PER_CENT = st.column_config.NumberColumn(format="%.1f %%")
 
 
 def render() -> None:
@@ -26,7 +32,10 @@ def render() -> None:
         state.draw_no_run()
         return
     table, data = services.read_predictions(run), services.read_data(run)
-    figures = analysis.class_figures(table, data.classes)
+    if path := state.get_param("image", list(table["path"])):
+        detail.draw_detail(run, data, table, path)
+        return
+    figures = class_report.report_classes(table, data.classes, data.train_counts)
     name = state.get_param("class", data.classes) or str(figures["class"].iloc[0])
     with st.container(key="wide-ranking"):
         chart, chosen = st.columns([5, 4], gap="large")
@@ -37,7 +46,7 @@ def render() -> None:
         draw_finding(figures, table, data, name)
     draw_errors(run, table, data, name)
     draw_examples(run, table, data, figures, name)
-    draw_table(figures, data)
+    draw_all_classes(figures, table, data, name)
 
 
 def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
@@ -101,33 +110,8 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
             width="content",
         )
         st.metric("Training images", f"{data.train_counts[name]:,}", width="content")
-    st.markdown(describe_class(row, table, data, name))
-
-
-def describe_class(row: pd.Series, table: pd.DataFrame, data: RunData, name: str) -> str:
-    """Return what can be said of a class: what it is taken for, what is taken for it, and how sure that is."""
-    own = escape_markdown(data.label(name))
-    pairs = analysis.most_confused(table)
-    parts = []
-    for column, other, text in (
-        ("true", "predicted", "is taken for"),
-        ("predicted", "true", "is the answer given for"),
-    ):
-        found = pairs[pairs[column] == name].head(3)
-        if not found.empty:
-            listed = ", ".join(
-                f"{escape_markdown(data.label(c))} ({n})"
-                for c, n in zip(found[other], found["count"], strict=True)
-            )
-            parts.append(f"**{own}** {text} {listed}.")
-    if not parts:
-        parts.append(f"**{own}** is confused with nothing.")
-    if row["high"] - row["low"] > 0.4:
-        parts.append(
-            f"{row['support']} images cannot tell more than {format_interval(row['low'], row['high'])}: "
-            "before you act on it, look at the images, or add validation images of this class."
-        )
-    return " ".join(parts)
+    finding = class_report.describe_class(name, table=table, report=figures, label=data.label)
+    st.markdown(escape_markdown(finding))
 
 
 def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None:
@@ -145,16 +129,34 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
     )
     page = draw_pager(len(wrong), ERRORS_PER_PAGE, key="weak-page")
     rows = list(wrong.iloc[page * ERRORS_PER_PAGE : (page + 1) * ERRORS_PER_PAGE].itertuples())
-    found = services.explain_images(run, [r.path for r in rows], [(r.predicted, r.true) for r in rows])
-    cards = [
-        Card(
-            f"Taken for {data.label(row.predicted)}, {format_share(row.confidence)} sure",
-            (f"{row.path} · true class {format_share(row.true_confidence)}",),
-            error_pictures(row.path, row.predicted, row.true, data, explained),
-        )
-        for row, explained in zip(rows, found, strict=True)
-    ]
-    show_cards(cards, label="wrong images with heat maps")
+    found = maps.explain_images(
+        run, [(row.path, (Evidence(row.predicted), Evidence(row.true))) for row in rows]
+    )
+    for start in range(0, len(rows), 2):
+        with st.container(key=f"wide-errors-{start}"):
+            columns = st.columns(2)
+        pair = zip(columns, rows[start : start + 2], found[start : start + 2], strict=False)
+        for column, row, explained in pair:
+            with column:
+                draw_error(row, data, explained)
+
+
+def draw_error(row: Any, data: RunData, explained: Explained | None) -> None:
+    """Show one wrong image with its two heat maps, and the way to all that is known of it."""
+    card = Card(
+        f"Taken for {data.label(row.predicted)}, {format_confidence(row.confidence)} sure",
+        (f"{row.path} · true class {format_confidence(row.true_confidence)}",),
+        error_pictures(row.path, row.predicted, row.true, data, explained),
+    )
+    show_cards([card], side=300, label="wrong image with heat maps")
+    st.button(
+        "Look closer",
+        icon=":material/zoom_in:",
+        key=f"weak-open-{row.path}",
+        on_click=detail.open_image,
+        args=(row.path,),
+        help="Likeliest classes, other heat maps, whether they are to be believed, and the nearest training images.",
+    )
 
 
 def error_pictures(
@@ -167,9 +169,9 @@ def error_pictures(
         Tile(explained.seen, "Seen", ("by the network",), alt=path),
         *(
             Tile(
-                explained.maps[name],
+                (heat := explained.maps[Evidence(name)]).overlay,
                 f"For {data.label(name)}",
-                (f"{role}: no evidence found" if name in explained.blank else role,),
+                (f"{role}: no evidence found" if heat.blank else role,),
                 f"Grad-CAM of {path} for {name}",
             )
             for name, role in ((predicted, "predicted"), (true, "true"))
@@ -213,14 +215,14 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
     if right.empty:
         st.info("No validation image of it is predicted right.", icon=":material/info:")
         return
-    found = services.explain_images(run, list(right["path"]), [(name,)] * len(right))
+    found = maps.explain_images(run, [(path, (Evidence(name),)) for path in right["path"]])
     tiles = []
     for row, explained in zip(right.itertuples(), found, strict=True):
-        caption = f"{format_share(row.confidence)} sure"
+        caption = f"{format_confidence(row.confidence)} sure"
         tiles.append(Tile(explained.seen if explained else None, caption, alt=row.path))
         tiles.append(
             Tile(
-                explained.maps[name] if explained else None,
+                explained.maps[Evidence(name)].overlay if explained else None,
                 "evidence",
                 alt=f"Grad-CAM of {row.path} for {name}",
             )
@@ -228,13 +230,57 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
     show_tiles(tiles, side=110, label=f"right images of {name}")
 
 
+def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
+    """Show all classes: averages, recall against frequency in training, and the figures as a table to sort and save."""
+    st.subheader("All classes")
+    with st.container(key="wide-all"):
+        chart, words = st.columns([5, 4], gap="large")
+    seen = figures[figures["support"] > 0].assign(name=lambda t: [data.label(c) for c in t["class"]])
+    by_label = dict(zip(seen["name"], seen["class"], strict=True))
+    with chart:
+        plot(
+            charts.frequency_recall(seen, highlight=data.label(name)),
+            key="weak-frequency",
+            on_click=lambda click: choose_class(by_label[str(click.customdata)]),
+        )
+    with words:
+        draw_averages(figures, table)
+        st.markdown(escape_markdown(class_report.describe_frequency(figures)))
+    draw_table(figures, data)
+
+
+def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
+    """Show the averages over classes and over images, and the accuracies over all images with their intervals."""
+    top5 = class_report.find_top5(table)
+    right = int((table["true"] == table["predicted"]).sum())
+    st.markdown(
+        f"**Accuracy** over all validation images: {analysis.format_rate(right, len(table))}.  \n"
+        f"**Top 5**, the true class among the first five guesses: {analysis.format_rate(int(top5.sum()), len(table))}."
+    )
+    names = {"precision": "precision", "recall": "recall", "f1": "F1", "top5": "top 5"}
+    averages = class_report.average_figures(figures).rename(columns=names) * 100
+    averages.insert(0, "average", list(averages.index))
+    st.dataframe(
+        averages,
+        hide_index=True,
+        placeholder="–",
+        column_config={
+            **dict.fromkeys(names.values(), PER_CENT),
+            "average": st.column_config.Column(
+                help="Macro: each class counts alike. Weighted: each image does."
+            ),
+        },
+        alt="Averages over all classes",
+    )
+
+
 def draw_table(figures: pd.DataFrame, data: RunData) -> None:
     """Show all classes' figures as a table that can be sorted and saved."""
-    st.subheader("All classes")
     shown = pd.DataFrame(
         {
             "class": [data.label(name) for name in figures["class"]],
-            "images": figures["support"],
+            "training": figures["train"],
+            "validation": figures["support"],
             "right": figures["right"],
             "recall": figures["recall"] * 100,
             "95 % interval": [
@@ -242,15 +288,26 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
             ],
             "precision": figures["precision"] * 100,
             "F1": figures["f1"] * 100,
-            "most often taken for": [data.label(name) if name else "" for name in figures["confused_with"]],
+            "top 5": figures["top5"] * 100,
+            "confused with": [data.label(name) if name else "" for name in figures["confused_with"]],
+            "mistaken for it": [data.label(name) if name else "" for name in figures["mistaken_for_it"]],
         }
     )
-    per_cent = st.column_config.NumberColumn(format="%.0f %%")
+    helps = {
+        "training": "Training images of the class.",
+        "validation": "Validation images of the class: the support of its figures.",
+        "95 % interval": "Where the true recall lies, by Wilson's formula.",
+        "confused with": "What its images are most often taken for.",
+        "mistaken for it": "Whose images are most often taken for it.",
+    }
     st.dataframe(
         shown,
         hide_index=True,
         height=420,
         placeholder="–",
-        column_config={"recall": per_cent, "precision": per_cent, "F1": per_cent},
+        column_config={
+            **dict.fromkeys(("recall", "precision", "F1", "top 5"), PER_CENT),
+            **{name: st.column_config.Column(help=text) for name, text in helps.items()},
+        },
         alt="Figures of all classes",
     )
