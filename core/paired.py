@@ -112,7 +112,7 @@ def images_needed(test: PairedTest) -> int | None:
         return None
     discordant = (test.first_only + test.second_only) / test.images
     size = abs(test.difference)
-    alpha, beta = norm.ppf(1 - LEVEL / 2), norm.ppf(POWER)
+    alpha, beta = float(norm.ppf(1 - LEVEL / 2)), float(norm.ppf(POWER))
     root = math.sqrt(max(0.0, discordant - size**2))
     return math.ceil(((alpha * math.sqrt(discordant) + beta * root) / size) ** 2)
 

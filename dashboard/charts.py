@@ -255,7 +255,7 @@ def frequency_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure
     `table` has the columns name, train (images), recall, low and high (0..1, the 95 % Wilson interval), right and
     support (images). A click on a point gives its name as `customdata`.
     """
-    figure = _new_figure("Recall by number of training images", height=380, revision="frequency")
+    figure = new_figure("Recall by number of training images", height=380, revision="frequency")
     chosen = (table["name"] == highlight).to_numpy()
     counts = [
         f"{right} of {support}" for right, support in zip(table["right"], table["support"], strict=True)
