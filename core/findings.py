@@ -82,8 +82,7 @@ KINDS = {
         "warning",
         "1 class has less than a fifth of the images of the largest",
         "{} classes have less than a fifth of the images of the largest",
-        "A network that is unsure answers with the frequent classes. Add images, or train with class weights or "
-        "balanced sampling.",
+        "A network that is unsure answers with the frequent classes. Add images of the rare ones.",
     ),
     "duplicate": Kind(
         "note",
