@@ -10,6 +10,7 @@ from typing import Protocol
 from core import data, features
 from core.config import TrainConfig
 from core.engine import Batches, Compute
+from core.focus import weigh_images
 from core.folders import ImageFolders
 from core.learner import Learner
 from core.schedules import size_at
@@ -33,7 +34,9 @@ class ImageBatches:
     def __init__(self, folders: ImageFolders, config: TrainConfig, compute: Compute, *, workers: int) -> None:
         self._folders, self._config = folders, config
         self._workers, self._pin = workers, compute.device.type == "cuda"
-        self._order = data.EpochBatches(len(folders.train), config.batch_size, seed=config.seed)
+        targets = [sample.target for sample in folders.train]
+        weights = weigh_images(config, targets, folders.classes)
+        self._order = data.EpochBatches(len(targets), config.batch_size, seed=config.seed, weights=weights)
         self.steps = len(self._order)  # of a whole epoch, since its first batch is not set yet
         self._size = 0
         self._train: Batches | None = None

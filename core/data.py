@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -24,6 +25,7 @@ from torchvision import transforms
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_AGAIN = 1_000_000  # added to the epoch each further time an image comes in it; no run has as many epochs
 
 
 def train_transforms(config: TrainConfig) -> transforms.Compose:
@@ -97,13 +99,19 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Yields batches of (epoch, index); the order is a shuffle by seed and epoch, or the table's own.
 
-    `epoch` and `first_batch` are set before each pass; a resumed epoch begins at its `first_batch`. In a shuffle,
+    `epoch` and `first_batch` are set before each pass; a resumed epoch begins at its `first_batch`. With `weights`
+    (count,), an image comes about as often as its weight says and an epoch has as many images as they sum to; each
+    time it comes it has another epoch number, so that it is augmented anew. In a shuffle,
     an image left over for a last batch of its own joins the batch before: batch normalisation of a single image
     learns nothing, and fails where the last stage's map is 1×1 (at 32 px).
     """
 
-    def __init__(self, count: int, batch_size: int, *, seed: int | None) -> None:
-        self.count, self.batch_size, self.seed = count, batch_size, seed
+    def __init__(
+        self, count: int, batch_size: int, *, seed: int | None, weights: npt.NDArray[np.float64] | None = None
+    ) -> None:
+        if weights is not None:
+            count = max(1, round(float(weights.sum())))
+        self.count, self.batch_size, self.seed, self.weights = count, batch_size, seed, weights
         self.epoch = 0
         self.first_batch = 0
         self._starts = list(range(0, count, batch_size))
@@ -119,9 +127,26 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         else:
             generator = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch, -1))
             order = torch.randperm(self.count, generator=generator).tolist()
+        keys = [(self.epoch, index) for index in order]
+        if self.weights is not None:
+            drawn = self._draw()
+            keys = [drawn[index] for index in order]
         bounds = [*self._starts, self.count]
         for start, end in pairwise(bounds[self.first_batch :]):
-            yield [(self.epoch, index) for index in order[start:end]]
+            yield keys[start:end]
+
+    def _draw(self) -> list[tuple[int, int]]:
+        """Return the (epoch, index) of each image to come: its weight rounded up or down, by chance as that demands."""
+        assert self.weights is not None
+        begin = np.random.default_rng(derive_seed(self.seed or 0, self.epoch, -1)).random()
+        ends = np.cumsum(self.weights)
+        marks = (np.arange(self.count) + begin) * (ends[-1] / self.count)
+        chosen = np.searchsorted(ends, marks, side="right").clip(max=len(ends) - 1)
+        times = np.arange(self.count) - np.searchsorted(chosen, chosen, side="left")
+        return [
+            (self.epoch + _AGAIN * time, index)
+            for time, index in zip(times.tolist(), chosen.tolist(), strict=True)
+        ]
 
 
 class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):

@@ -15,6 +15,7 @@ from core import data, models
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import TrainConfig
 from core.engine import Batches, Compute
+from core.focus import weigh_images
 from core.folders import ImageFolders
 from core.runs import RunError
 
@@ -38,9 +39,11 @@ class FeatureBatches:
 
     def __init__(self, features: Features, folders: ImageFolders, config: TrainConfig) -> None:
         self._features, self._seed, self._size = features, config.seed, config.batch_size
-        self._train_targets = torch.tensor([sample.target for sample in folders.train])
+        targets = [sample.target for sample in folders.train]
+        self._train_targets = torch.tensor(targets)
         self._val_targets = torch.tensor([sample.target for sample in folders.val])
-        self._order = data.EpochBatches(len(folders.train), config.batch_size, seed=config.seed)
+        weights = weigh_images(config, targets, folders.classes)
+        self._order = data.EpochBatches(len(targets), config.batch_size, seed=config.seed, weights=weights)
         self.steps = len(self._order)
 
     def train(self, epoch: int, first_batch: int = 0) -> Batches:

@@ -68,11 +68,7 @@ def compare_paired(first: pd.DataFrame, second: pd.DataFrame) -> PairedTest:
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions" (1947); exact
     as the two-sided binomial test of the discordant images.
     """
-    both = first.merge(second, on=["path", "true"], suffixes=("_first", "_second"))
-    if not len(both) == len(first) == len(second):
-        raise ValueError(
-            "They were validated on different images, so their accuracies say nothing of each other."
-        )
+    both = pair_tables(first, second)
     right = (both["predicted_first"] == both["true"]), (both["predicted_second"] == both["true"])
     return test_of_counts(len(both), int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
 
@@ -101,6 +97,44 @@ def _bootstrap(images: int, first_only: int, second_only: int) -> tuple[float, f
     drawn = np.random.default_rng(0).multinomial(images, shares, size=RESAMPLES)
     low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / images, (2.5, 97.5))
     return float(low), float(high)
+
+
+def changes_by_class(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each class that changed: class, images, first and second (right of them), won, lost.
+
+    Won are the images that only the second gets right, lost those that only the first does; most change first.
+
+    Raises:
+        ValueError: as `compare_paired` does.
+    """
+    both = pair_tables(first, second)
+    before, after = both["predicted_first"] == both["true"], both["predicted_second"] == both["true"]
+    columns = {
+        "images": True,
+        "first": before,
+        "second": after,
+        "won": ~before & after,
+        "lost": before & ~after,
+    }
+    table = both[["true"]].assign(**columns).groupby("true", sort=False).sum().reset_index()
+    table = table.rename(columns={"true": "class"})
+    changed = table[(table["won"] > 0) | (table["lost"] > 0)]
+    order = (changed["second"] - changed["first"]).abs().sort_values(ascending=False, kind="stable").index
+    return changed.loc[order].reset_index(drop=True)
+
+
+def pair_tables(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Join two predictions tables of the same images; columns but path and true get _first and _second.
+
+    Raises:
+        ValueError: when the tables are not of the same images with the same true classes.
+    """
+    both = first.merge(second, on=["path", "true"], suffixes=("_first", "_second"))
+    if not len(both) == len(first) == len(second):
+        raise ValueError(
+            "They were validated on different images, so their accuracies say nothing of each other."
+        )
+    return both
 
 
 def images_needed(test: PairedTest) -> int | None:

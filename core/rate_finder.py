@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from core import data, engine, features, models
 from core.batches import Source, open_source
 from core.config import TrainConfig
 from core.folders import scan_folders
 from core.learner import Learner, make_learner
+from core.losses import make_loss
 from core.runs import find_run
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
@@ -97,7 +97,7 @@ def sweep_rates(
     try:
         engine.train_epoch(
             learner.trained, _take(source, steps), learner.optimizer,
-            nn.CrossEntropyLoss(label_smoothing=config.label_smoothing), compute,
+            make_loss(config), compute,
             set_rate=set_rate, on_steps=on_steps, clip_norm=config.clip_norm,
         )  # fmt: skip
     finally:

@@ -22,6 +22,8 @@ _NEEDS: dict[str, tuple[Callable[[Values], bool], str]] = {
         "the schedules step and cosine (onecycle warms up by itself)",
     ),
     "feature_views": (lambda v: bool(v.get("head_only")), "head_only"),
+    "focus_factor": (lambda v: bool(v.get("focus")), "classes to specialise on (focus)"),
+    "guard": (lambda v: bool(v.get("focus")), "classes to specialise on (focus)"),
     **{
         field: (lambda v: not v.get("head_only"), "training the whole network, not with head_only")
         for field in ("freeze_epochs", "mixup", "cutmix", "progressive_from")
@@ -62,6 +64,9 @@ def find_conflicts(values: Values) -> dict[str, str]:
         problems["progressive_from"] = (
             f"must be 0 (off) or from 32 to less than image_size ({size}), got {start}"
         )
+    blurred = [field for field in ("label_smoothing", "mixup", "cutmix") if values[field]]
+    if values["focal"] and blurred:
+        problems["focal"] = f"goes with labels of one class only; set {blurred[0]} to 0, or this"
     if values["head_only"] and values["weights"] == "none":
         problems["head_only"] = "needs trained weights: the features of a random network say little"
     return problems

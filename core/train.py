@@ -21,9 +21,11 @@ from core.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.config import TrainConfig
 from core.environment import describe_environment
 from core.evaluate import describe_data, find_changes, recorded_folders, write_predictions
+from core.focus import focus_indices, is_allowed, measure_recalls
 from core.folders import DataError, ImageFolders, drop_bad_images, scan_folders
 from core.images import check_images
 from core.learner import Learner, make_learner
+from core.losses import make_loss
 from core.mixing import mix_images
 from core.runs import Run, RunError, Status, describe_os_error, find_run, write_text
 from core.schedules import rate_at
@@ -66,6 +68,9 @@ class TrainingJob:
         self.best_acc, self.best_epoch = -1.0, 0
         self._step_seconds, self._val_seconds = 0.0, 0.0
         self._backbone = ""  # digest of its weights, where only the head is trained
+        # Where classes are specialised on: their indices, what the other classes began with, the best of theirs yet.
+        self._chosen: list[int] = []
+        self.start_elsewhere, self.best_focus = 0.0, -1.0
 
     def execute(self) -> Status:
         """Run the job to its end and return its last status; errors end in the status, not in an exception."""
@@ -102,6 +107,7 @@ class TrainingJob:
     def _train(self) -> None:
         config = self.config
         folders = self._prepare_data()
+        self._chosen = focus_indices(config, folders.classes)
         compute = engine.choose_compute(config.device, config.precision)
         workers = data.choose_workers(config.workers, compute.device.type)
         self._record_environment(compute, workers, folders)
@@ -112,6 +118,8 @@ class TrainingJob:
             self._backbone = features.digest_backbone(learner.network)
         self._restore(learner)
         source = self._open_source(learner, folders, compute, workers)
+        if self._chosen and self.best_focus < 0:
+            self._judge_start(learner, folders, self._validate(learner, source, compute))
         while self.epoch < config.epochs and not self._patience_is_out():
             self._write(f"Epoch {self.epoch + 1}/{config.epochs}")
             figures = self._train_epoch(learner, source, compute, len(folders.classes))
@@ -123,7 +131,20 @@ class TrainingJob:
             else ""
         )
         best = f"best validation accuracy {self.best_acc:.2%} at epoch {self.best_epoch}"
+        if self._chosen:
+            best = self._describe_focus()
         self._end("finished", f"Finished: {best}.{early}")
+
+    def _describe_focus(self) -> str:
+        figures = (
+            f"mean recall {self.best_focus:.1%} of the chosen classes, accuracy {self.best_acc:.2%} of all"
+        )
+        if self.best_epoch:
+            return f"the best model is of epoch {self.best_epoch}: {figures}"
+        return (
+            f"no epoch was better at the chosen classes without costing the others more than {self.config.guard:g} "
+            f"points of mean recall, so the best model is the one it began with: {figures}"
+        )
 
     def _open_source(
         self, learner: Learner, folders: ImageFolders, compute: engine.Compute, workers: int
@@ -226,7 +247,7 @@ class TrainingJob:
             if first < steps:
                 result = engine.train_epoch(
                     learner.trained, source.train(self.epoch, first), learner.optimizer,
-                    nn.CrossEntropyLoss(label_smoothing=config.label_smoothing), compute,
+                    make_loss(config), compute,
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
                     mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
                     average=learner.average,
@@ -290,20 +311,12 @@ class TrainingJob:
         figures: engine.PassFigures,
         outcome: engine.Outcome,
     ) -> None:
-        config = self.config
         self.epoch += 1
         val_acc, val_loss = outcome.accuracy, float(outcome.loss.mean())
-        improved = val_acc > self.best_acc
-        if improved:
-            self.best_acc, self.best_epoch = val_acc, self.epoch
-            write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)
-            values = best_values(
-                learner.judged_network(), arch=config.arch, classes=folders.classes, display=folders.display,
-                image_size=config.image_size, resize_size=config.resize_size, epoch=self.epoch, val_acc=val_acc,
-            )  # fmt: skip
-            save_checkpoint(self.run.best_path, values)
-            self._write(f"Model saved at epoch {self.epoch}")
         right = outcome.top_index[:, 0] == outcome.target
+        improved = self._is_better(outcome)
+        if improved:
+            self._keep_best(learner, folders, outcome)
         self.run.append_metrics(
             {
                 "kind": "epoch",
@@ -323,6 +336,38 @@ class TrainingJob:
         self.batch, self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0, 0.0, 0, 0, 0.0
         self._save_last(learner)
         self._set(best_epoch=self.best_epoch, best_val_acc=self.best_acc, epoch=self.epoch, force=True)
+
+    def _judge_start(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
+        """Take the initial model's measure: what specialising may not cost the others, and the one to beat."""
+        right = outcome.top_index[:, 0] == outcome.target
+        self.start_elsewhere = measure_recalls(right, outcome.target, self._chosen).elsewhere
+        self._is_better(outcome)
+        self._keep_best(learner, folders, outcome)
+        self._save_last(learner)
+
+    def _is_better(self, outcome: engine.Outcome) -> bool:
+        """Tell whether a model is the best yet, and if so remember its figures and epoch."""
+        focus, now = self.best_focus, outcome.accuracy
+        if self._chosen:
+            right = outcome.top_index[:, 0] == outcome.target
+            recalls = measure_recalls(right, outcome.target, self._chosen)
+            focus = recalls.focus
+            if not is_allowed(recalls.elsewhere, self.start_elsewhere, self.config.guard):
+                return False
+        if (focus, now) <= (self.best_focus, self.best_acc):
+            return False
+        self.best_focus, self.best_acc, self.best_epoch = focus, now, self.epoch
+        return True
+
+    def _keep_best(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
+        config = self.config
+        write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)
+        values = best_values(
+            learner.judged_network(), arch=config.arch, classes=folders.classes, display=folders.display,
+            image_size=config.image_size, resize_size=config.resize_size, epoch=self.best_epoch, val_acc=self.best_acc,
+        )  # fmt: skip
+        save_checkpoint(self.run.best_path, values)
+        self._write(f"Model saved at epoch {self.best_epoch}")
 
     def _save_last(self, learner: Learner) -> None:
         save_checkpoint(
@@ -399,6 +444,7 @@ class TrainingJob:
 
 _PROGRESS = (
     "epoch", "batch", "step", "loss_sum", "correct", "seen", "epoch_seconds", "best_acc", "best_epoch",
+    "start_elsewhere", "best_focus",
 )  # fmt: skip
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import streamlit as st
 
 from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help, from_preset
+from core.focus import focus_indices
+from core.folders import DataError
 from core.rules import applies
-from core.runs import default_root, iter_runs
+from core.runs import Run, default_root, iter_runs
 from dashboard import services
 from dashboard.builtin import is_builtin
 from dashboard.text import escape_markdown
@@ -61,6 +64,13 @@ GROUPS: dict[str, dict[str, str]] = {
         "mixup": "Mixup (alpha)",
         "cutmix": "Cutmix (alpha)",
     },
+    "Weak classes": {
+        "focus": "Classes to specialise on",
+        "focus_factor": "Shown more often (times)",
+        "guard": "Others may lose (points)",
+        "class_balance": "Balance the classes",
+        "focal": "Focal loss (gamma)",
+    },
     "Machine": {
         "device": "Device",
         "precision": "Precision",
@@ -87,7 +97,7 @@ _STEPS = {
     "head_lr_factor": 1.0,
     "save_minutes": 1.0,
 }
-_WIDTHS = {"data": 520, "name": 260, "weights": 260}
+_WIDTHS = {"focus": 520, "data": 520, "name": 260, "weights": 260}
 _HINTS = get_type_hints(TrainConfig)
 
 
@@ -222,8 +232,33 @@ def _chosen_run(ids: list[str]) -> str | None:
 
 
 def _data_problem(config: TrainConfig) -> dict[str, str]:
-    problem = services.summarise_data(config).problem
-    return {"data": problem} if problem else {}
+    found = services.summarise_data(config)
+    if found.problem:
+        return {"data": found.problem}
+    try:
+        focus_indices(config, found.names)
+    except DataError as error:
+        return {"focus": str(error).removeprefix("focus: ")}
+    return {}
+
+
+def fill_specialise(run: Run, classes: list[str], *, head_only: bool) -> None:
+    """Put into the form what specialises a run's best model on classes: few epochs at a tenth of its rate.
+
+    Of the head alone the rate stays and the epochs are many: they take a second each.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    config = run.read_config()
+    changes: dict[str, Any] = {
+        "name": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
+        "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
+        "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
+    }  # fmt: skip
+    if head_only:
+        changes.update(mixup=0.0, cutmix=0.0)
+    fill_form(replace(config, **changes))
 
 
 def _weights_problem(weights: str) -> dict[str, str]:
@@ -250,7 +285,7 @@ def label_of(field: str) -> str:
 
 def suggest_preset(data: str) -> str:
     """Return the preset that suits a data folder: the built-in sets are small pictures, trained from scratch."""
-    return "demo" if is_builtin(data) else "seed"
+    return {"digits": "demo", "glyphs": "small"}.get(is_builtin(data), "seed")
 
 
 def _key(field: str) -> str:

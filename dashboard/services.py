@@ -208,6 +208,7 @@ class DataSummary:
     val: int = 0
     test: int = 0
     val_made: bool = False
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         split = " (split off training)" if self.val_made else ""
@@ -228,7 +229,13 @@ def _summarise_data(folder: str, val_fraction: float, seed: int) -> DataSummary:
     except (DataError, OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
         return DataSummary(problem=str(error))
     return DataSummary(
-        "", len(found.classes), len(found.train), len(found.val), len(found.test), found.val_made
+        "",
+        len(found.classes),
+        len(found.train),
+        len(found.val),
+        len(found.test),
+        found.val_made,
+        found.classes,
     )
 
 

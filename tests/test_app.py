@@ -558,3 +558,35 @@ def test_the_preview_does_not_promise_augmentation_that_the_head_does_not_see(op
     assert "images are seen as in validation" in words(app)
     app.number_input(key="form-feature_views").set_value(2).run()
     assert len(pictures(app)) == 16
+
+
+def test_a_weak_class_leads_to_a_form_that_specialises_on_it_and_its_rival(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    run.best_path.hardlink_to(best_model)
+    app = open_page("weak", run="first", **{"class": "35"})
+    assert app.multiselect(key="specialise-first-35").value == ["35", "2"]
+    app.button(key="specialise-whole").click().run()
+    assert not app.exception
+    assert app.session_state["form-focus"] == "35,2"
+    assert app.session_state["form-weights-run"] == "first"
+    assert app.session_state["form-lr"] == pytest.approx(0.0001)
+    assert not app.session_state["form-head_only"]
+
+
+def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    special = make_run(runs_root, tiny_data, name="second", focus="35", weights="run:first")
+    table = special.predictions_path().read_text(encoding="utf-8")
+    line = next(line for line in table.splitlines() if line.startswith("val/35/1.png"))
+    assert line.split(",")[1:3] == ["35", "2"]
+    won = line.replace(",35,2,", ",35,35,", 1)
+    special.predictions_path().write_text(table.replace(line, won), encoding="utf-8")
+    app = open_page("compare", runs="second,first")
+    assert title(app) == "Compare"
+    changes = app.dataframe[1].value
+    assert changes[["class", "won", "lost"]].to_numpy().tolist() == [["35 · iris", 1, 0]]
+    assert "Images won: 1" in words(app)
+    assert pictures(app) == ["val/35/1.png"]
+    assert "On the chosen classes (35 · iris): No evidence of a difference" in words(app)

@@ -62,8 +62,14 @@ def test_a_field_is_called_by_its_label() -> None:
 
 
 def test_the_built_in_pictures_suggest_the_preset_for_small_ones(tmp_path: Path) -> None:
-    assert forms.suggest_preset(str(BUILTIN / "glyphs")) == "demo"
+    assert forms.suggest_preset(str(BUILTIN / "glyphs")) == "small"
+    assert forms.suggest_preset(str(BUILTIN / "digits")) == "demo"
     assert forms.suggest_preset(str(tmp_path)) == "seed"
+
+
+def test_a_class_to_specialise_on_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
+    assert "'7' is no class of this data" in problems_of(focus="7")["focus"]
+    assert problems_of(focus="2") == {}
 
 
 # Command line

@@ -129,3 +129,12 @@ def test_seeds_are_compared_by_all_their_permutations() -> None:
     assert paired.compare_seeds([1, 3], [1, 3]) == 1.0
     with pytest.raises(ValueError, match="at least two seeds"):
         paired.compare_seeds([1], [2, 3])
+
+
+def test_changes_are_listed_by_class_with_what_was_won_and_lost() -> None:
+    true = ["a"] * 4 + ["b"] * 3 + ["c"]
+    first = table_of(true, ["a", "a", "b", "b", "b", "b", "b", "c"])
+    second = table_of(true, ["a", "b", "a", "a", "b", "b", "a", "c"])
+    table = paired.changes_by_class(first, second)
+    assert table.values.tolist() == [["a", 4, 2, 3, 2, 1], ["b", 3, 3, 2, 0, 1]]
+    assert paired.changes_by_class(first, first).empty

@@ -13,7 +13,7 @@ from core.rules import applies
 OFF = {
     "clip_norm": 0.0, "warmup_epochs": 0, "freeze_epochs": 0, "head_only": False, "feature_views": 1,
     "progressive_from": 0, "label_smoothing": 0.0, "mixup": 0.0, "cutmix": 0.0, "ema": 0.0, "patience": 0,
-    "head_lr_factor": 1.0,
+    "head_lr_factor": 1.0, "focus": "", "class_balance": False, "focal": 0.0,
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from core.runs import Run, RunError, default_root, iter_runs
 from dashboard import charts, services, state
 from dashboard.forms import label_of
 from dashboard.plot import plot
+from dashboard.specialise import draw_changes
 from dashboard.text import escape_markdown, format_duration
 from dashboard.views.runs import format_best
 
@@ -45,6 +46,8 @@ def render() -> None:
     plot(charts.compare_curves(curves, quantity=quantity or "val_acc"), key="compare-curves")
     draw_results(chosen)
     draw_tests(chosen)
+    if len(chosen) == 2:
+        draw_changes(*sorted(chosen, key=lambda run: jobs.live_status(run).created))
     draw_settings(chosen)
 
 
