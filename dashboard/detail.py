@@ -51,10 +51,9 @@ def draw_detail(run: Run, data: RunData, table: pd.DataFrame, path: str) -> None
     with picture:
         title = f"{'Taken for' if wrong else 'Rightly taken for'} {data.label(row['predicted'])}"
         bars = tuple(
-            (f"{data.label(guess)}{' (true)' if guess == row['true'] else ''}", value)
-            for guess, value in guesses
+            (f"{'✓ ' if guess == row['true'] else ''}{data.label(guess)}", value) for guess, value in guesses
         )
-        lines = (f"True class {data.label(row['true'])}: {format_confidence(row['true_confidence'])}",)
+        lines = (f"True class (✓) {data.label(row['true'])}: {format_confidence(row['true_confidence'])}",)
         seen = Tile(explained.seen if explained else None, path.rsplit("/", 1)[-1], alt=path)
         show_cards([Card(title, lines, (seen,), bars)], side=200, label="the image")
     similar.draw_neighbours(run, data, path, row["predicted"], row["true"])

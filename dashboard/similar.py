@@ -54,7 +54,12 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
 def show_nearest(data: RunData, found: Sequence[Neighbour], *, label: str) -> None:
     """Show training images with their similarity and file name."""
     tiles = [
-        Tile(services.thumbnail(data.root / one.path), f"{one.similarity:.3f}", (one.path,), alt=one.path)
+        Tile(
+            services.thumbnail(data.root / one.path),
+            f"{one.similarity:.3f}",
+            (one.path.rsplit("/", 1)[-1],),
+            alt=one.path,
+        )
         for one in found
     ]
     show_tiles(tiles, side=84, label=label)

@@ -346,7 +346,7 @@ def test_a_link_opens_an_error_with_what_speaks_for_it(open_error: Open) -> None
         f"Grad-CAM of {ERROR} for 2 rather than 35",
     ]
     assert "Likeliest classes" in words(app)
-    assert "35 · iris (true)" in words(app)
+    assert "✓ 35 · iris" in words(app)
     assert "to be believed" in words(app) or "speaks for" in words(app)
     assert not app.error
 
@@ -381,7 +381,7 @@ def test_an_error_whose_file_is_lost_still_tells_what_was_answered(open_error: O
     (tiny_data / ERROR).unlink()
     app = open_error()
     assert "The file is gone or cannot be read any more." in words(app)
-    assert "35 · iris (true)" in words(app)
+    assert "✓ 35 · iris" in words(app)
     assert not app.error
 
 
