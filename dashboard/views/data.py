@@ -243,7 +243,7 @@ def draw_finding(audit: Audit, finding: Finding) -> None:
         page = draw_pager(len(finding.groups), GROUPS_PER_PAGE, key="data-page")
         groups = finding.groups[page * GROUPS_PER_PAGE : (page + 1) * GROUPS_PER_PAGE]
         cards = [draw_card(audit, [images[path] for path in group]) for group in groups]
-        show_cards(cards, side=300, label=finding.title)
+        show_cards(cards, side=270, label=finding.title)
     st.download_button(
         "Save the list",
         list_paths(finding, images),
