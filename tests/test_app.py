@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,21 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from core import jobs
+from core.audit import audit_data, audit_folder
 from core.config import from_preset
+from core.label_report import (
+    LabelIssue,
+    LabelReport,
+    Overlap,
+    WeakClass,
+    fixes_path,
+    read_actions,
+    report_path,
+    write_report,
+)
 from core.rate_finder import RateCurve
 from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
+from dashboard.label_section import apply_edits
 from dashboard.plot import component
 from tests.made_run import make_run
 
@@ -590,3 +603,107 @@ def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
     assert "Images won: 1" in words(app)
     assert pictures(app) == ["val/35/1.png"]
     assert "On the chosen classes (35 · iris): No evidence of a difference" in words(app)
+
+
+# Data
+
+
+def scan_tiny(tiny_data: Path, runs_root: Path) -> None:
+    assert audit_data(tiny_data, runs_root) is not None
+
+
+def test_a_finding_opens_its_images_and_a_link_reopens_them(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    assert "Not scanned yet" in words(open_page("data"))
+    shutil.copy(tiny_data / "train/2/1.png", tiny_data / "val/2/again.png")
+    scan_tiny(tiny_data, runs_root)
+    app = open_page("data")
+    assert "files: 18 training, 7 validation, 3 test" in words(app)
+    assert pictures(app) == []
+    app.button(key="finding-leak").click().run()
+    assert pictures(app) == ["train/2/1.png", "val/2/again.png"]
+    assert "1 in training as 2 · rose, 1 in validation as 2 · rose" in words(app)
+    assert app.query_params["finding"] == "leak"
+    assert pictures(open_page("data", run="first", finding="leak")) == ["train/2/1.png", "val/2/again.png"]
+    assert pictures(open_page("data", run="first", finding="nonsense")) == []
+
+
+def test_sound_data_is_told_and_a_damaged_audit_too(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    scan_tiny(tiny_data, runs_root)
+    assert "Nothing wrong was found in 27 files." in words(open_page("data"))
+    (audit_folder(tiny_data, runs_root) / "audit.json").write_text("{")
+    assert "Scan the data again" in words(open_page("data"))
+
+
+def test_a_scan_is_started_watched_and_its_end_told(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[list[str]] = []
+    monkeypatch.setattr(jobs, "launch", lambda _, words: launched.append(words))
+    app = open_page("data")
+    app.button(key="data-scan").click().run()
+    folder = audit_folder(tiny_data, runs_root)
+    assert launched == [
+        ["audit", str(tiny_data), "--task", str(folder), "--val-fraction", "0.15", "--seed", "0"]
+    ]
+    me = psutil.Process()
+    task = Run(folder)
+    set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=20, total=27, seconds_left=3.0)
+    app = open_page("data")
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "20 of 27 files · about 3 s left"
+    app.button(key="data-scan-stop").click().run()
+    assert task.stop_requested()
+    for ended, told in (("stopped", "what was done is kept"), ("failed", "why it failed"), ("crashed", "")):
+        set_state(task, ended, message=told)
+        app = open_page("data")
+        assert told in words(app)
+        assert not app.button(key="data-scan").disabled
+
+
+def test_another_folder_is_looked_at_and_left_again(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    app = open_page("data")
+    app.text_input(key="data-folder").set_value(str(tmp_path / "nowhere")).run()
+    assert "there is no such folder" in words(app)
+    assert app.query_params["folder"] == str(tmp_path / "nowhere")
+    app.button(key="data-back").click().run()
+    assert app.text_input(key="data-folder").value == str(tiny_data)
+    assert "folder" not in app.query_params
+
+
+def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    assert "has no model yet" in words(open_page("data"))
+    run.best_path.hardlink_to(best_model)
+    assert "Look for wrong labels" in [button.label for button in open_page("data").button]
+    issues = (
+        LabelIssue("val/2/1.png", "2", "10", 0.01, 0.9),
+        LabelIssue("val/35/2.png", "35", "2", 0.2, 0.7),
+    )
+    report = LabelReport(
+        "val", 6, 2, issues, (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), (WeakClass("35", 3, 9, 0.12, 0.65),)
+    )
+    write_report(report_path(run, "val"), report)
+    app = open_page("data")
+    text = words(app)
+    assert "**2 of 6 labels** (33.3 %)" in text
+    assert pictures(app) == ["val/2/1.png", "val/35/2.png"]
+    assert "2 · rose → 10 · tulip?" in text
+    assert "5 of 20 images cross over, 25.0 % (11.0–47.0 %); about 2 of them by a wrong label" in text
+    assert "3 of 9 images right, 33.3 % (12.0–65.0 %)" in text
+    app.button(key="labels-all-relabel").click().run()
+    assert not app.exception
+    assert read_actions(fixes_path(run, "val"), issues) == ["relabel", "relabel"]
+    set_state(run, "finished", best_epoch=1)
+    assert "Look again" in words(open_page("data"))
+
+
+def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:
+    before = ["keep", "drop", "keep"]
+    assert apply_edits(before, {2: {"action": "relabel"}, 1: {}}) == ["keep", "drop", "relabel"]

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,9 +26,10 @@ from core.demo import make_demo
 from core.runs import ACTIVE, Run, delete_run, find_run, iter_runs
 from tests.browser import is_usable, launch
 from tests.made_run import make_run
+from tests.processes import make_images
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("runs", "train", "live", "confusion", "weak", "predict", "compare")
+PAGES = ("runs", "train", "live", "confusion", "weak", "data", "predict", "compare")
 expect.set_options(timeout=30_000)  # ms; a page after a cold start on two busy cores
 
 if not is_usable() and os.environ.get("CI") != "true":
@@ -191,7 +193,9 @@ def test_every_page_without_a_run_names_the_next_step(page: Page, dashboard: Das
         open_page(page, dashboard, name)
         main = page.get_by_test_id("stMain")
         expect(
-            main.get_by_text(re.compile("Start the demo training|Go to Train|Start training")).first
+            main.get_by_text(
+                re.compile("Start the demo training|Go to Train|Start training|Scan the images")
+            ).first
         ).to_be_visible()
 
 
@@ -552,6 +556,21 @@ def test_the_head_is_trained_alone_at_a_rate_that_was_found(page: Page, dashboar
         re.compile("Finished: best validation accuracy"), timeout=200_000
     )
     assert dashboard.run("head").read_status().best_val_acc > 0.9
+
+
+def test_a_scan_of_other_data_finds_a_leak_and_opens_its_two_images(
+    page: Page, dashboard: Dashboard, tmp_path: Path
+) -> None:
+    data = make_images(tmp_path / "leaky")
+    shutil.copy(data / "train/10/3.png", data / "val/10/again.png")
+    open_page(page, dashboard, f"data?folder={data}")
+    page.get_by_role("button", name="Scan the images").click()
+    finding = page.get_by_role("button", name="1 image lies in more than one split")
+    finding.click()
+    expect(page.locator(".ws-card img")).to_have_count(2)
+    shown = page.locator(".ws-card img").evaluate_all("all => all.map(i => i.alt)")
+    assert shown == ["train/10/3.png", "val/10/again.png"]
+    expect(page).to_have_url(re.compile("finding=leak"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -208,14 +208,15 @@ def draw_findings(audit: Audit) -> None:
         return
     by_kind = {finding.kind: finding for finding in audit.findings}
     chosen = by_kind.get(state.get_param("finding", list(by_kind)))
-    for finding in audit.findings:
-        st.button(
-            f"{ICONS[finding.severity]} {finding.title}",
-            key=f"finding-{finding.kind}",
-            type="primary" if finding == chosen else "tertiary",
-            on_click=state.set_params,
-            kwargs={"finding": finding.kind, "page": state.ANY},
-        )
+    with st.container(gap=None):
+        for finding in audit.findings:
+            st.button(
+                f"{ICONS[finding.severity]} {finding.title}",
+                key=f"finding-{finding.kind}",
+                type="secondary" if finding == chosen else "tertiary",
+                on_click=state.set_params,
+                kwargs={"finding": finding.kind, "page": state.ANY},
+            )
     if chosen is None:
         st.caption("Choose one to see its images.")
         return
@@ -242,7 +243,7 @@ def draw_finding(audit: Audit, finding: Finding) -> None:
         page = draw_pager(len(finding.groups), GROUPS_PER_PAGE, key="data-page")
         groups = finding.groups[page * GROUPS_PER_PAGE : (page + 1) * GROUPS_PER_PAGE]
         cards = [draw_card(audit, [images[path] for path in group]) for group in groups]
-        show_cards(cards, side=380, label=finding.title)
+        show_cards(cards, side=270, label=finding.title)
     st.download_button(
         "Save the list",
         list_paths(finding, images),
