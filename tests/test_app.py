@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from core import jobs
 from core.config import from_preset
 from core.rate_finder import RateCurve
 from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
-from dashboard.plot import component
+from dashboard import gallery, plot
 from tests.made_run import make_run
 
 APP = Path(__file__).resolve().parents[1] / "dashboard" / "app.py"
@@ -43,7 +44,8 @@ def open_page(runs_root: Path, tiny_data: Path, quick_apps: None, monkeypatch: p
     st.cache_resource.clear()
 
     def open_page(name: str = "", **query: str) -> AppTest:
-        component.cache_clear()  # each AppTest has a server of its own, where the component is to be registered
+        for component in (plot.component, gallery.component):
+            component.cache_clear()  # each AppTest has a server of its own, where the component is to be registered
         app = AppTest.from_file(str(APP), default_timeout=60)
         if name:
             app._page_hash = calc_hash(name)  # switch_page() knows only pages that are files
@@ -86,7 +88,8 @@ def words(app: AppTest) -> str:
     """Return all text of the page."""
     kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader", "code", "text")
     found = [str(element.value) for kind in kinds for element in app.get(kind)]
-    return "\n".join([*found, *(block.proto.body for block in app.get("html"))])
+    tiles = [json.loads(block.proto.json).get("html", "") for block in app.get("bidi_component")]
+    return "\n".join([*found, *(block.proto.body for block in app.get("html")), *tiles])
 
 
 def pictures(app: AppTest) -> list[str]:
