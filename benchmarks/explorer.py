@@ -75,7 +75,7 @@ def make_run(workshop: Path, classes: int, images: int) -> Run:
         run.append_metrics(describe_epoch(epoch, outcome, classes))
     write_predictions(run.predictions_path(), folders.val, outcome, folders.classes)
     right = float((outcome.top_index[:, 0] == outcome.target).mean())
-    ended = {
+    ended: dict[str, Any] = {
         "state": "finished",
         "phase": "finished",
         "epoch": EPOCHS,

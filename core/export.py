@@ -38,7 +38,7 @@ def measure_images(root: Path, table: pd.DataFrame) -> int:
 
 
 def pack_images(
-    root: Path, table: pd.DataFrame, *, progress: Callable[[int, int], None] | None = None
+    root: Path, table: pd.DataFrame, *, progress: Callable[[int, int], object] | None = None
 ) -> Archive:
     """Return the images of a predictions table as a zip archive: <true>/<predicted>/<file>, as they are on disk.
 

@@ -89,7 +89,7 @@ def draw_large(images: pd.DataFrame, data: RunData) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         picture = services.thumbnail(data.root / row["path"], 1024)
-        show_tiles([Tile(picture, str(row["path"]))], side=240, label="the image")
+        show_tiles([Tile(picture, str(row["path"]))], side=400, label="the image")
     with right:
         verdict = "predicted right" if true == predicted else f"taken for **{escape_markdown(predicted)}**"
         st.markdown(f"**{escape_markdown(true)}** {verdict}")

@@ -23,7 +23,7 @@ PAGE = 24
 
 _STYLE = """
 <style>
-.ws-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(var(--ws-side), 1fr)); }
+.ws-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(min(var(--ws-side), 100%), 1fr)); }
 .ws-grid figure, .ws-pictures figure { margin: 0; min-width: 0; }
 .ws-grid img, .ws-pictures img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block;
   background: color-mix(in srgb, currentColor 7%, transparent); }

@@ -185,7 +185,8 @@ def _draw_difference(
     order = _order(folder, epoch, stamp, data_stamp, by)
     change = _compare(folder, epoch, stamp, data_stamp, other_folder, other_epoch, other_stamp, other_data)
     now = _judge(folder, epoch, stamp, data_stamp).counts
-    tables = [table[np.ix_(order, order)] for table in (change.counts, now, change.came, change.left)]
+    cells = np.ix_(order, order)
+    tables = change.counts[cells], now[cells], change.came[cells], change.left[cells]
     return pack(difference_matrix(*tables, _names(folder, order), look))
 
 

@@ -101,12 +101,7 @@ def confusion_matrix(counts: Counts, names: Sequence[str], look: Look) -> go.Fig
         scale += [(0.5 + at / 2, colour) for at, colour in ERROR_SCALE]
     else:
         ticks, scale = errors, list(ERROR_SCALE)
-    title = (
-        f"errors<br>({UNITS[look.values]}<br>✓ right)"
-        if look.diagonal
-        else f"errors<br>({UNITS[look.values]})"
-    )
-    return _colour(figure, scale, ticks, title, low=-1 if look.diagonal else 0)
+    return _colour(figure, scale, ticks, f"errors<br>({UNITS[look.values]})", low=-1 if look.diagonal else 0)
 
 
 def difference_matrix(
@@ -187,7 +182,7 @@ class _Scale:
         if not self.low:
             return values / self.top
         with np.errstate(divide="ignore"):
-            return np.log(np.maximum(values, self.low) / self.low) / math.log(self.top / self.low)
+            return np.asarray(np.log(np.maximum(values, self.low) / self.low) / math.log(self.top / self.low))
 
     def ticks(self, values: Values) -> list[tuple[float, str]]:
         """Return places and texts of some round values on the scale."""
@@ -221,7 +216,7 @@ def _values(
     if values == "count":
         return found
     totals = counts.sum(axis=1)[row] if values == "row" else counts.sum(axis=0)[column]
-    return found / np.maximum(totals, 1)
+    return np.asarray(found / np.maximum(totals, 1))
 
 
 def _draw(

@@ -196,7 +196,11 @@ def pack_heatmap(trace: go.Heatmap) -> dict[str, Any]:
     packed: dict[str, Any] = trace.to_plotly_json()
     z, customdata = (np.asarray(packed.pop(name)) for name in ("z", "customdata"))
     row, column = np.nonzero(~np.isnan(z))
-    filled = {"row": row, "column": column, "z": z[row, column].astype(np.float32)}
+    filled: dict[str, npt.NDArray[Any]] = {
+        "row": row,
+        "column": column,
+        "z": z[row, column].astype(np.float32),
+    }
     cells: dict[str, Any] = {name: pack_array(values) for name, values in filled.items()}
     cells["customdata"] = [pack_array(values) for values in customdata[row, column].T]
     return packed | {"cells": cells}

@@ -85,7 +85,7 @@ def unpack_names(text: str, classes: Sequence[str]) -> tuple[str, ...]:
     bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8))
     if len(data) != -(-len(classes) // 8) or not bits.any() or bits[len(classes) :].any():
         raise ValueError(f"{text!r} is no block of {len(classes)} classes")
-    return tuple(classes[index] for index in np.flatnonzero(bits))
+    return tuple(classes[int(index)] for index in np.flatnonzero(bits))
 
 
 def _are_among(names: Sequence[str], classes: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core import analysis
 from core.ordering import ORDERS, Order
-from core.runs import Run, default_root, iter_runs
+from core.runs import Run, RunError, default_root, iter_runs
 from dashboard import browse, matrices, services, state
 from dashboard.matrices import Change, Judged, Source
 from dashboard.matrix_chart import VALUES, Look, Values, mark_class, outline_cells, window_around
@@ -41,7 +41,14 @@ def render() -> None:
         source, other = draw_sources(run)
         by, look, found = draw_look(data)
     judged = matrices.judge(source)
-    change = matrices.compare(source, other) if other is not None else None
+    change = None
+    if other is not None:
+        try:
+            change = matrices.compare(source, other)
+        except RunError as error:
+            words = f"No difference is shown. {escape_markdown(str(error))}"
+            st.warning(words, icon=":material/compare_arrows:")
+            other = None
     draw_summary(source, other, judged, change)
     selection = read_selection(data.classes)
     with st.container(key="medium-matrix"):
@@ -297,7 +304,7 @@ def draw_gallery(
             icon=":material/ads_click:",
         )
         return
-    st.markdown(f"**{describe(selection, data)}**: {count_images(len(images))}{describe_moves(images)}")
+    st.markdown(f"**{describe(selection, data)}**: {count_images(images)}")
     if not images.empty:
         browse.draw_images(images, data, label=f"images of {run.id}")
 
@@ -357,16 +364,14 @@ def name_classes(names: tuple[str, ...], data: RunData) -> str:
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
 
 
-def count_images(count: int) -> str:
-    """Return a number of images in words."""
-    return f"{count:,} validation {'image' if count == 1 else 'images'}"
-
-
-def describe_moves(images: pd.DataFrame) -> str:
-    """Return how many of the images came in, left, or moved; empty where nothing is compared."""
+def count_images(images: pd.DataFrame) -> str:
+    """Return how many images there are in words; of a difference how many came in, left, or moved."""
+    count = f"{len(images):,} validation {'image' if len(images) == 1 else 'images'}"
     if "change" not in images:
-        return ""
-    counts = images["change"].value_counts()
-    return " changed: " + (
-        ", ".join(f"{counts[kind]:,} {kind}" for kind in browse.MARK_COLOURS if kind in counts) or "none"
+        return count
+    if images.empty:
+        return "no image came in or left"
+    kinds = images["change"].value_counts()
+    return f"{count} changed, " + ", ".join(
+        f"{kinds[kind]:,} {kind}" for kind in browse.MARK_COLOURS if kind in kinds
     )
