@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from core.analysis import wilson_interval
 from dashboard.charts import TRAIN, new_figure
 
 Counts = npt.NDArray[np.integer[Any]]
@@ -35,6 +36,14 @@ CHANGE_SCALE = (
     (0.5, "rgba(123, 135, 148, 0.20)"),
     (0.51, "rgba(240, 150, 40, 0.25)"),
     (1.0, "rgba(214, 90, 14, 1)"),
+)
+
+# Recall from 0 to 1.
+RECALL_SCALE = (
+    (0.0, "rgba(208, 38, 32, 1)"),
+    (0.5, "rgba(238, 129, 28, 0.75)"),
+    (0.9, "rgba(240, 190, 90, 0.30)"),
+    (1.0, "rgba(11, 154, 135, 0.55)"),
 )
 
 MAX_CLASSES_WITH_TEXT = 25
@@ -136,6 +145,44 @@ def difference_matrix(
         (at, f"+{text}" if at else text) for at, text in ticks
     ]
     return _colour(figure, list(CHANGE_SCALE), both, f"change<br>({UNITS[look.values]})", low=-1)
+
+
+def recall_by_epoch(
+    correct: Counts, support: Counts, names: Sequence[str], epochs: Sequence[int]
+) -> go.Figure:
+    """Draw the recall of classes over the epochs, a row a class in the order given and a column an epoch.
+
+    `correct` (E, C) holds the right images of each class after each of the `epochs`, `support` (C,) the images of
+    the classes; each class has some.
+    """
+    labels = [html.escape(name, quote=False) for name in names]
+    low, high = wilson_interval(correct, np.broadcast_to(support, correct.shape))
+    hover = [correct, np.broadcast_to(support, correct.shape), np.rint(100 * low), np.rint(100 * high)]
+    # Zoom stays while the epochs grow: they are places on a category axis, from the first on.
+    figure = new_figure(
+        "Recall of classes by epoch", height=170 + 18 * max(len(labels), 3), revision="recall by epoch"
+    )
+    figure.add_heatmap(
+        x=[str(epoch) for epoch in epochs],
+        y=labels,
+        z=(correct / support).T.astype(np.float32),
+        customdata=np.stack(hover, axis=-1).astype(np.int32).transpose(1, 0, 2),
+        hovertemplate="<b>%{y}</b>, epoch %{x}: <b>%{customdata[0]} of %{customdata[1]}</b> images right"
+        "<br>95 % interval %{customdata[2]}–%{customdata[3]} %<extra></extra>",
+        ygap=1,
+        xgap=1 if len(epochs) <= 50 else 0,
+    )
+    figure.update_xaxes(type="category", title_text="epoch", showgrid=False)
+    figure.update_yaxes(
+        type="category",
+        title_text="class",
+        showgrid=False,
+        range=[len(labels) - 0.5, -0.5],
+        tickfont={"size": 11},
+    )
+    figure.update_layout(hovermode="closest", margin={"t": 56})
+    ticks = [(value / 100, f"{value} %") for value in (0, 25, 50, 75, 100)]
+    return _colour(figure, list(RECALL_SCALE), ticks, "recall", low=0)
 
 
 def outline_cells(rows: Sequence[int], columns: Sequence[int]) -> list[Shape]:

@@ -22,7 +22,7 @@ function createChart(parentElement) {
   const graph = parentElement.querySelector(".weakspot-plot");
   const chart = { graph, data: null, setTriggerValue: null, turn: 0, drawn: false, observer: null };
   // What is drawn: the figure and theme as text, the figure's own shapes and ranges, and what was put on top of it.
-  Object.assign(chart, { look: "", figure: null, marks: "[]", view: "null" });
+  Object.assign(chart, { look: "", figure: null, cells: null, grain: 1, marks: "[]", view: "null" });
   chart.observer = new ResizeObserver(() => requestAnimationFrame(() => fitChart(chart)));
   chart.observer.observe(graph);
   return chart;
@@ -73,6 +73,7 @@ async function draw(chart, turn) {
   if (chart.look !== look) await drawFigure(chart, look, theme);
   await putOnTop(chart);
   fitChart(chart);
+  await fitGrain(chart);
 }
 
 async function drawFigure(chart, look, theme) {
@@ -89,7 +90,15 @@ async function drawFigure(chart, look, theme) {
   // A view is put on again: Plotly keeps what a user zoomed to, not what the page did.
   Object.assign(chart, { look, figure: { shapes, whole }, marks: JSON.stringify(data.shapes), view: "null" });
   const tools = ["zoom2d", ...(data.boxes ? ["select2d"] : []), "pan2d", "resetScale2d", "toImage"];
-  await window.Plotly.react(graph, figure.data.map((trace) => prepareTrace(trace, theme)), layout, {
+  const traces = figure.data.map((trace) => prepareTrace(trace, theme));
+  chart.cells = traces[0]?.cells ? unpackCells(traces[0]) : null; // a heat map is its figure's only trace
+  if (chart.cells) {
+    const room = Math.min(data.height - 150, Math.max(graph.clientWidth - 180, 200)); // a guess: axes have no size yet
+    chart.grain = chart.drawn ? measureGrain(graph) : Math.ceil((LEAST_CELL * chart.cells.y.length) / room);
+    delete traces[0].cells;
+    Object.assign(traces[0], fillGrid(chart.cells, chart.grain));
+  }
+  await window.Plotly.react(graph, traces, layout, {
     displaylogo: false,
     modeBarButtons: [tools],
     toImageButtonOptions: { filename: data.key, scale: 2 },
@@ -117,8 +126,10 @@ function listen(chart) {
   graph.on("plotly_click", ({ points: [point] }) => {
     if (!chart.data.clickable) return;
     const { x, y, customdata = null } = point;
-    chart.setTriggerValue("click", { x, y, customdata });
+    const [own, other] = chart.cells ? customdata.slice(-2) : [x, y];
+    chart.setTriggerValue("click", { x: own, y: other, customdata });
   });
+  graph.on("plotly_relayout", () => fitGrain(chart));
   graph.on("plotly_selected", (selected) => {
     if (!chart.data.boxes || !selected?.range) return;
     const { xaxis, yaxis } = graph._fullLayout;
@@ -142,8 +153,7 @@ function touched(range, axis) {
   return [inside(Math.min(...range)), inside(Math.max(...range))];
 }
 
-function prepareTrace({ cells, ...trace }, theme) {
-  if (cells) Object.assign(trace, unpackCells(cells, trace.y.length, trace.x.length));
+function prepareTrace(trace, theme) {
   // Plotly chooses the colour of text in a cell as if see-through cells lay on white, so see-through is mixed here.
   if (Array.isArray(trace.colorscale)) {
     trace.colorscale = trace.colorscale.map(([at, colour]) => [at, mixColour(colour, theme.background)]);
@@ -152,16 +162,9 @@ function prepareTrace({ cells, ...trace }, theme) {
 }
 
 // A matrix of many classes is nearly empty: it travels as a list of its filled cells.
-function unpackCells({ row, column, z, customdata }, rows, columns) {
-  const [at, to, values] = [row, column, z].map(unpackArray);
-  const hover = customdata.map(unpackArray);
-  const grid = () => Array.from({ length: rows }, () => new Array(columns));
-  const grids = { z: grid(), customdata: grid() };
-  values.forEach((value, i) => {
-    grids.z[at[i]][to[i]] = value;
-    grids.customdata[at[i]][to[i]] = hover.map((list) => list[i]);
-  });
-  return grids;
+function unpackCells({ cells, x, y, hovertemplate }) {
+  const [at, to, values] = [cells.row, cells.column, cells.z].map(unpackArray);
+  return { at, to, values, hover: cells.customdata.map(unpackArray), x, y, hovertemplate };
 }
 
 const ARRAYS = {
@@ -172,6 +175,48 @@ const ARRAYS = {
 function unpackArray({ dtype, bdata }) {
   const bytes = Uint8Array.from(atob(bdata), (letter) => letter.charCodeAt(0));
   return new ARRAYS[dtype](bytes.buffer);
+}
+
+// Cells below a pixel would be lost, and a mouse could not meet them: there the strongest one of grain × grain cells
+// fills their place. It says its own classes, not those of the place it fills.
+function fillGrid({ at, to, values, hover, x, y, hovertemplate }, grain) {
+  const grid = () => Array.from(y, () => new Array(x.length));
+  const [z, customdata] = [grid(), grid()];
+  const strongest = new Map();
+  values.forEach((value, i) => {
+    const place = Math.floor(at[i] / grain) * x.length + Math.floor(to[i] / grain);
+    const known = strongest.get(place);
+    if (known === undefined || Math.abs(value) > Math.abs(values[known])) strongest.set(place, i);
+  });
+  for (const i of strongest.values()) {
+    const own = [...hover.map((list) => list[i]), x[to[i]], y[at[i]]];
+    const [top, left] = [at[i] - (at[i] % grain), to[i] - (to[i] % grain)];
+    for (let row = top; row < Math.min(top + grain, y.length); row += 1) {
+      z[row].fill(values[i], left, left + grain);
+      customdata[row].fill(own, left, left + grain);
+    }
+  }
+  const names = [`%{customdata[${hover.length}]}`, `%{customdata[${hover.length + 1}]}`];
+  const template = hovertemplate.replaceAll("%{x}", names[0]).replaceAll("%{y}", names[1]);
+  return { z, customdata, hovertemplate: template };
+}
+
+const LEAST_CELL = 2; // pixels that a cell, or what stands for it, takes up at least
+
+function measureGrain({ _fullLayout: layout }) {
+  if (!layout?.xaxis?._length) return 1;
+  const sizes = [layout.xaxis, layout.yaxis].map(({ _length, range }) => _length / Math.abs(range[1] - range[0]));
+  return Math.max(1, Math.ceil(LEAST_CELL / Math.min(...sizes)));
+}
+
+async function fitGrain(chart) {
+  const { graph, cells } = chart;
+  if (!cells) return;
+  const grain = measureGrain(graph);
+  if (grain === chart.grain) return;
+  chart.grain = grain;
+  const { z, customdata } = fillGrid(cells, grain);
+  await window.Plotly.restyle(graph, { z: [z], customdata: [customdata] }, [0]);
 }
 
 function mixColour(colour, background) {
