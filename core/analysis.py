@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ Z95 = float(norm.ppf(0.975))
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Read a predictions table; class names and paths stay text ("007" is not 7).
+    """Read a predictions table, compressed or not; class names and paths stay text ("007" is not 7).
 
     Raises:
         FileNotFoundError: when there is none.
@@ -22,7 +24,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: is no predictions table ({error}).") from None
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:

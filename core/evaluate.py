@@ -99,7 +99,8 @@ def write_predictions(
     """Write a predictions table atomically, one row an image in the order of `samples`.
 
     Columns: path, true, predicted, confidence and true_confidence (0..1), loss (nats), then top1…top5 with
-    top1_confidence…top5_confidence (fewer where there are fewer classes). Classes are named by folder.
+    top1_confidence…top5_confidence (fewer where there are fewer classes). Classes are named by folder. The table is
+    compressed where the name of `path` ends in .gz.
 
     Raises:
         RunError: when it cannot be written.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -92,6 +94,21 @@ class Run:
     def predictions_path(self, split: str = "val") -> Path:
         """Return the path of the predictions table of a split."""
         return self.folder / f"predictions-{split}.csv"
+
+    def epoch_path(self, epoch: int) -> Path:
+        """Return the path of the predictions table on validation after an epoch, from 1."""
+        return self.folder / "predictions" / f"val-{epoch:03d}.csv.gz"
+
+    def list_epochs(self) -> list[int]:
+        """Return the epochs that have a predictions table, in their order; a run of an older version has none."""
+        found = (re.fullmatch(r"val-(\d+)\.csv\.gz", p.name) for p in self.epoch_path(1).parent.glob("val-*"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def keep_epochs(self, epoch: int) -> None:
+        """Drop the predictions tables of the epochs after this one: what a resumed run will write again."""
+        for later in self.list_epochs():
+            if later > epoch:
+                self.epoch_path(later).unlink()
 
     def read_config(self) -> TrainConfig:
         """Read the run's config; raises RunError when it is missing or refused."""
@@ -274,11 +291,17 @@ def delete_run(run: Run) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically: a reader sees the old or the new one, never half of it."""
+    """Write a text file atomically: a reader sees the old or the new one, never half of it.
+
+    It is compressed where its name ends in .gz, the same text to the same bytes.
+    """
+    data = text.encode()
+    if path.suffix == ".gz":
+        data = gzip.compress(data, compresslevel=5, mtime=0)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with draft.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -313,6 +313,9 @@ class TrainingJob:
     ) -> None:
         self.epoch += 1
         val_acc, val_loss = outcome.accuracy, float(outcome.loss.mean())
+        table = self.run.epoch_path(self.epoch)
+        table.parent.mkdir(exist_ok=True)
+        write_predictions(table, folders.val, outcome, folders.classes)
         right = outcome.top_index[:, 0] == outcome.target
         improved = self._is_better(outcome)
         if improved:
@@ -383,7 +386,7 @@ class TrainingJob:
 
     def _restore(self, learner: Learner) -> None:
         if not self.run.last_path.exists():
-            self.run.keep_metrics(step=0, epoch=0)
+            self._forget_later()
             return
         values = load_checkpoint(self.run.last_path)
         if values["backbone"] != self._backbone:
@@ -392,8 +395,13 @@ class TrainingJob:
         _set_rng_state(values["rng"])
         for name, value in values["progress"].items():
             setattr(self, name, value)
-        self.run.keep_metrics(step=self.step, epoch=self.epoch)
+        self._forget_later()
         self._write(f"Resumed at epoch {self.epoch + 1}, batch {self.batch + 1}")
+
+    def _forget_later(self) -> None:
+        """Drop what a run that was killed wrote after its last checkpoint: it will write that again."""
+        self.run.keep_metrics(step=self.step, epoch=self.epoch)
+        self.run.keep_epochs(self.epoch)
 
     def _record_environment(self, compute: engine.Compute, workers: int, folders: ImageFolders) -> None:
         environment = {

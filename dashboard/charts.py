@@ -6,10 +6,9 @@ classes and runs are a user's data, so they are HTML-escaped here; `plot` unesca
 
 import html
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -25,18 +24,10 @@ MUTED = "#7B8794"
 # Chosen to stay apart for red-green blindness too; the markers tell runs apart where colours come round again.
 RUNS = ("#2F7FD1", "#D97706", "#138663", "#7638FA", "#EF0668", "#6F682A", "#9F8AA8")
 RUN_MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
-# The low ends let the page show through, which makes them faint on light and on dark.
-ERROR_SCALE = (
-    (0.0, "rgba(240, 150, 40, 0.22)"),
-    (0.5, "rgba(238, 129, 28, 0.95)"),
-    (1.0, "rgba(208, 38, 32, 1)"),
-)
-CORRECT_SCALE = ((0.0, "rgba(11, 154, 135, 0.10)"), (1.0, "rgba(11, 154, 135, 0.70)"))
 # Heat maps over grey images, RGB from no evidence to the most: blue, violet, orange, yellow.
 HEAT_SCALE = ((24, 40, 120), (120, 40, 150), (225, 80, 70), (250, 165, 40), (255, 240, 110))
 
 MAX_STEP_POINTS = 2000
-MAX_CLASSES_WITH_TEXT = 25
 CURVE_HEIGHT = 380
 
 Quantity = Literal["loss", "accuracy"]
@@ -158,48 +149,6 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     figure.update_layout(margin={"t": 48}, hovermode="closest")
     if suggestion is not None:
         figure.add_vline(x=suggestion, line={"color": VAL, "width": 2, "dash": "dash"})
-    return figure
-
-
-def confusion_matrix(
-    counts: npt.NDArray[np.integer[Any]],
-    names: list[str],
-    *,
-    normalise: bool,
-    diagonal: bool,
-    selected: tuple[str, str] | None,
-) -> go.Figure:
-    """Draw a confusion matrix, rows true from top to bottom and columns predicted, both in the order of `names`.
-
-    `counts` (C, C) holds images; `names` are C different texts. With `normalise` a colour is a share of the row's
-    images (0..1), otherwise a number of images. Errors and, with `diagonal`, right answers have a scale each; cells
-    without images stay empty. `selected` (true, predicted) gets an outline, and is ignored where unknown.
-    """
-    labels = [html.escape(name, quote=False) for name in names]
-    figure = new_figure(
-        "Confusion matrix", height=_matrix_height(len(names)), revision=f"{len(names)} classes"
-    )
-    right = np.eye(len(names), dtype=bool)
-    if diagonal:
-        figure.add_trace(_matrix_trace(counts, right, labels, normalise, correct=True))
-    figure.add_trace(_matrix_trace(counts, ~right, labels, normalise, correct=False))
-    axis = {
-        "type": "category",  # names such as "29" are not numbers
-        "categoryorder": "array",
-        "categoryarray": labels,
-        "range": [-0.5, len(names) - 0.5],
-        "tickfont": {"size": _label_size(len(names))},
-        "showgrid": False,
-        "zeroline": False,
-        "showline": True,
-        "mirror": True,
-        "ticks": "",
-    }
-    figure.update_xaxes(axis, title_text="predicted class", tickangle=-90 if _needs_rotation(names) else 0)
-    figure.update_yaxes(axis, title_text="true class", range=[len(names) - 0.5, -0.5])
-    figure.update_layout(hovermode="closest", margin={"t": 56})
-    if selected and selected[0] in names and selected[1] in names:
-        _outline_cell(figure, row=names.index(selected[0]), column=names.index(selected[1]))
     return figure
 
 
@@ -371,71 +320,3 @@ def _mark_best(figure: go.Figure, best: pd.DataFrame, quantity: Quantity, by: st
         marker={"symbol": "star", "size": 17, "color": VAL, "line": {"width": 1, "color": "white"}},
         hoverinfo="skip",
     )
-
-
-def _matrix_trace(
-    counts: npt.NDArray[np.integer[Any]],
-    cells: npt.NDArray[np.bool_],
-    labels: list[str],
-    normalise: bool,
-    *,
-    correct: bool,
-) -> go.Heatmap:
-    """Return the heat map of the `cells` (C, C) that hold images; the others are NaN, which Plotly leaves out."""
-    support = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
-    share = counts / np.maximum(support, 1)
-    shown = np.where(cells & (counts > 0), share if normalise else counts, np.nan)
-    top = np.nanmax(shown) if np.isfinite(shown).any() else 0
-    unit = "share of row" if normalise else "images"
-    few = len(labels) <= MAX_CLASSES_WITH_TEXT
-    return go.Heatmap(
-        x=labels,
-        y=labels,
-        z=shown,
-        customdata=np.stack([counts, support, np.rint(100 * share).astype(int)], axis=-1),
-        zmin=0,
-        zmax=max(top, 0.2 if normalise else 3),  # a lone error is no alarm
-        colorscale=CORRECT_SCALE if correct else ERROR_SCALE,
-        showscale=not correct,
-        colorbar={
-            "title": {"text": f"errors<br>({unit})", "side": "top"},
-            "thickness": 12,
-            "len": 0.5,
-            "y": 1,
-            "yanchor": "top",
-            "tickformat": ".0%" if normalise else "~s",
-        },
-        hoverongaps=False,
-        hovertemplate="true <b>%{y}</b> → predicted <b>%{x}</b><br>%{customdata[0]} of %{customdata[1]} images"
-        " (%{customdata[2]} %)<extra></extra>",
-        text=np.where(cells & (counts > 0), counts.astype(str), "").tolist() if few else None,
-        texttemplate="%{text}" if few else None,
-        xgap=1 if len(labels) <= 50 else 0,
-        ygap=1 if len(labels) <= 50 else 0,
-    )
-
-
-def _outline_cell(figure: go.Figure, *, row: int, column: int) -> None:
-    # Plotly takes a number on a category axis for a name where such a name exists; .4999 keeps clear of "2.5".
-    figure.add_shape(
-        type="rect",
-        x0=column - 0.4999,
-        x1=column + 0.4999,
-        y0=row - 0.4999,
-        y1=row + 0.4999,
-        line={"width": 3},
-    )
-
-
-def _matrix_height(classes: int) -> int:
-    return (
-        int(np.clip(190 + 11 * classes, 460, 1300)) if classes > MAX_CLASSES_WITH_TEXT else 250 + 24 * classes
-    )
-
-
-def _label_size(classes: int) -> int:
-    return 12 if classes <= 12 else 11 if classes <= MAX_CLASSES_WITH_TEXT else 10 if classes <= 50 else 9
-
-
-def _needs_rotation(names: list[str]) -> bool:
-    return len(names) > MAX_CLASSES_WITH_TEXT or max(map(len, names), default=0) * len(names) > 80

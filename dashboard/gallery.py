@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
 
 from dashboard import state
 from dashboard.charts import MUTED, TRAIN
@@ -17,7 +20,7 @@ PAGE = 24
 
 _STYLE = """
 <style>
-.ws-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(var(--ws-side), 1fr)); }
+.ws-grid { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(min(var(--ws-side), 100%), 1fr)); }
 .ws-grid figure, .ws-pictures figure { margin: 0; min-width: 0; }
 .ws-grid img, .ws-pictures img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px; display: block;
   background: color-mix(in srgb, currentColor 7%, transparent); }
@@ -26,6 +29,11 @@ _STYLE = """
 .ws-grid figcaption, .ws-pictures figcaption { font-size: .8rem; line-height: 1.35; margin-top: 6px; overflow-wrap: anywhere; }
 .ws-grid figcaption b, .ws-pictures figcaption b { font-weight: 600; }
 .ws-dim { opacity: .72; }
+.ws-open { all: unset; display: block; width: 100%; cursor: zoom-in; border-radius: 8px; }
+.ws-open:hover img { filter: brightness(1.06); }
+.ws-open:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+.ws-mark { display: inline-block; font-size: .75rem; font-weight: 600; margin-top: 6px; padding: 0 8px; border-radius: 8px;
+  border: 1.5px solid var(--ws-colour); }
 .ws-cards { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(var(--ws-card), 100%), 1fr)); }
 .ws-card { border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 10px; padding: 12px; min-width: 0; }
 .ws-card > header { font-size: .9rem; margin-bottom: 8px; overflow-wrap: anywhere; }
@@ -41,19 +49,50 @@ _STYLE = """
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture with its caption: a strong first line and dimmer lines below; `image` is None for a lost file."""
+    """One picture with its caption: a strong first line and dimmer lines below; `image` is None for a lost file.
+
+    A `mark` is a word in a colour of its own over the picture, such as whether it came or went.
+    """
 
     image: bytes | None
     title: str
     lines: tuple[str, ...] = ()
     alt: str = ""
+    mark: str = ""
+    colour: str = MUTED
 
 
 def show_tiles(tiles: Sequence[Tile], *, side: int = 140, label: str = "images") -> None:
     """Show pictures in one HTML block, as many beside each other as fit at `side` pixels or more."""
-    figures = "".join(_figure(tile) for tile in tiles)
-    block = f'<div class="ws-grid" role="list" aria-label="{html.escape(label)}" style="--ws-side: {side}px">{figures}</div>'
-    st.html(_STYLE + block)
+    st.html(_STYLE + _grid([_figure(tile) for tile in tiles], side, label))
+
+
+def show_open_tiles(
+    tiles: Sequence[Tile], on_open: Callable[[int], None], *, key: str, side: int = 140, label: str = "images"
+) -> None:
+    """Show pictures as `show_tiles` does, each a button; `on_open` gets the number of the one that is opened.
+
+    It is called before the rerun that opening causes, as the callback of a widget is.
+    """
+
+    def forward_open() -> None:
+        number = st.session_state[key]["open"]
+        if number is not None:
+            on_open(int(number))
+
+    figures = [_figure(tile, number) for number, tile in enumerate(tiles)]
+    component()(key=key, data={"html": _STYLE + _grid(figures, side, label)}, on_open_change=forward_open)
+
+
+@cache
+def component() -> ComponentRenderer:
+    """Return the mounting command of the component, registered with Streamlit at the first call."""
+    return st.components.v2.component(
+        "weakspot_tiles",
+        html='<div class="weakspot-tiles"></div>',
+        js=Path(__file__).with_name("tiles.js").read_text(encoding="utf-8"),
+        isolate_styles=False,
+    )
 
 
 def draw_pager(count: int, size: int, *, key: str, param: str = "page") -> int:
@@ -95,6 +134,11 @@ def show_cards(cards: Sequence[Card], *, side: int = 430, label: str = "images")
     )
 
 
+def show_bars(bars: Sequence[tuple[str, float]]) -> None:
+    """Show the likeliest classes as bars, label and confidence (0..1) each, likeliest first."""
+    st.html(_STYLE + _bars(bars))
+
+
 def _card(card: Card) -> str:
     lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in card.lines)
     pictures = "".join(_figure(tile) for tile in card.pictures)
@@ -115,12 +159,22 @@ def _bars(bars: Sequence[tuple[str, float]]) -> str:
     return f'<div class="ws-bars"><h4>Likeliest classes</h4>{rows}</div>'
 
 
-def _figure(tile: Tile) -> str:
+def _grid(figures: Sequence[str], side: int, label: str) -> str:
+    name = html.escape(label, quote=True)
+    return f'<div class="ws-grid" role="list" aria-label="{name}" style="--ws-side: {side}px">{"".join(figures)}</div>'
+
+
+def _figure(tile: Tile, number: int | None = None) -> str:
+    """Return a picture with its caption, as a button where it has a `number` to be opened by."""
     alt = html.escape(tile.alt or tile.title, quote=True)
     if tile.image is None:
         picture = '<div class="ws-lost">The file is gone or cannot be read any more.</div>'
     else:
         encoded = base64.b64encode(tile.image).decode()
         picture = f'<img alt="{alt}" title="{alt}" src="data:image/webp;base64,{encoded}">'
+    if number is not None:
+        picture = f'<button type="button" class="ws-open" data-tile="{number}">{picture}</button>'
+    if tile.mark:
+        picture += f'<span class="ws-mark" style="--ws-colour: {tile.colour}">{html.escape(tile.mark)}</span>'
     lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in tile.lines)
     return f'<figure role="listitem">{picture}<figcaption><b>{html.escape(tile.title)}</b>{lines}</figcaption></figure>'

@@ -21,6 +21,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function createChart(parentElement) {
   const graph = parentElement.querySelector(".weakspot-plot");
   const chart = { graph, data: null, setTriggerValue: null, turn: 0, drawn: false, observer: null };
+  // What is drawn: the figure and theme as text, the figure's own shapes and ranges, and what was put on top of it.
+  Object.assign(chart, { look: "", figure: null, cells: null, grain: 1, marks: "[]", view: "null" });
   chart.observer = new ResizeObserver(() => requestAnimationFrame(() => fitChart(chart)));
   chart.observer.observe(graph);
   return chart;
@@ -56,10 +58,8 @@ function loadPlotly(file) {
 
 async function draw(chart, turn) {
   const { graph, data } = chart;
-  const figure = JSON.parse(data.figure);
   graph.style.height = `${data.height}px`;
-  graph.setAttribute("role", "img");
-  graph.setAttribute("aria-label", plainText(figure.layout.title?.text) || "Chart");
+  graph.classList.toggle("with-labels", data.labels);
   try {
     await loadPlotly(data.script);
   } catch {
@@ -67,32 +67,93 @@ async function draw(chart, turn) {
     return;
   }
   if (turn !== chart.turn) return;
-  if (!chart.drawn) graph.replaceChildren();
   const theme = readTheme(graph);
+  // A selection changes the marks alone; a large matrix is not drawn anew for it.
+  const look = JSON.stringify([theme, data.key, data.height, data.boxes]) + data.figure;
+  if (chart.look !== look) await drawFigure(chart, look, theme);
+  await putOnTop(chart);
+  fitChart(chart);
+  await fitGrain(chart);
+}
+
+async function drawFigure(chart, look, theme) {
+  const { graph, data } = chart;
+  const figure = JSON.parse(data.figure);
+  graph.setAttribute("role", "img");
+  graph.setAttribute("aria-label", plainText(figure.layout.title?.text) || "Chart");
+  if (!chart.drawn) graph.replaceChildren();
   const layout = { ...figure.layout, template: themeTemplate(theme), height: data.height, autosize: true };
   layout.uirevision = `${data.key} ${figure.layout.uirevision ?? ""}`;
-  await window.Plotly.react(graph, figure.data.map((trace) => prepareTrace(trace, theme)), layout, {
+  layout.shapes = [...(figure.layout.shapes ?? []), ...data.shapes];
+  const { shapes = [], xaxis, yaxis } = figure.layout;
+  const whole = { x: [...(xaxis?.range ?? [])], y: [...(yaxis?.range ?? [])] }; // Plotly writes into the figure's own
+  // A view is put on again: Plotly keeps what a user zoomed to, not what the page did.
+  Object.assign(chart, { look, figure: { shapes, whole }, marks: JSON.stringify(data.shapes), view: "null" });
+  const tools = ["zoom2d", ...(data.boxes ? ["select2d"] : []), "pan2d", "resetScale2d", "toImage"];
+  const traces = figure.data.map((trace) => prepareTrace(trace, theme));
+  chart.cells = traces[0]?.cells ? unpackCells(traces[0]) : null; // a heat map is its figure's only trace
+  if (chart.cells) {
+    const room = Math.min(data.height - 150, Math.max(graph.clientWidth - 180, 200)); // a guess: axes have no size yet
+    chart.grain = chart.drawn ? measureGrain(graph) : Math.ceil((LEAST_CELL * chart.cells.y.length) / room);
+    delete traces[0].cells;
+    Object.assign(traces[0], fillGrid(chart.cells, chart.grain));
+  }
+  await window.Plotly.react(graph, traces, layout, {
     displaylogo: false,
-    modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
+    modeBarButtons: [tools],
     toImageButtonOptions: { filename: data.key, scale: 2 },
   });
   if (!chart.drawn) listen(chart);
   chart.drawn = true;
-  fitChart(chart);
+}
+
+async function putOnTop(chart) {
+  const { graph, data, figure } = chart;
+  const marks = JSON.stringify(data.shapes);
+  const view = JSON.stringify(data.view);
+  const update = {};
+  if (marks !== chart.marks) update.shapes = [...figure.shapes, ...data.shapes];
+  if (view !== chart.view) {
+    update["xaxis.range"] = [...(data.view ?? figure.whole).x];
+    update["yaxis.range"] = [...(data.view ?? figure.whole).y];
+  }
+  Object.assign(chart, { marks, view });
+  if (Object.keys(update).length) await window.Plotly.relayout(graph, update);
 }
 
 function listen(chart) {
-  chart.graph.on("plotly_click", ({ points: [point] }) => {
+  const { graph } = chart;
+  graph.on("plotly_click", ({ points: [point] }) => {
     if (!chart.data.clickable) return;
     const { x, y, customdata = null } = point;
-    chart.setTriggerValue("click", { x, y, customdata });
+    const [own, other] = chart.cells ? customdata.slice(-2) : [x, y];
+    chart.setTriggerValue("click", { x: own, y: other, customdata });
   });
-  chart.graph.on("plotly_hover", () => chart.graph.classList.toggle("over-mark", chart.data.clickable));
-  chart.graph.on("plotly_unhover", () => chart.graph.classList.remove("over-mark"));
+  graph.on("plotly_relayout", () => fitGrain(chart));
+  graph.on("plotly_selected", (selected) => {
+    if (!chart.data.boxes || !selected?.range) return;
+    const { xaxis, yaxis } = graph._fullLayout;
+    const box = { x: touched(selected.range.x, xaxis), y: touched(selected.range.y, yaxis) };
+    window.Plotly.relayout(graph, { selections: [] }); // the marks show what was chosen, cell by cell
+    chart.setTriggerValue("box", box);
+  });
+  graph.addEventListener("click", ({ target }) => {
+    const label = chart.data.labels && target.closest(".xtick text, .ytick text");
+    if (!label) return;
+    const axis = label.closest(".xtick") ? "x" : "y";
+    chart.setTriggerValue("label", { axis, index: Math.round(label.__data__.x) }); // bound by Plotly, by way of d3
+  });
+  graph.on("plotly_hover", () => graph.classList.toggle("over-mark", chart.data.clickable));
+  graph.on("plotly_unhover", () => graph.classList.remove("over-mark"));
 }
 
-function prepareTrace({ cells, ...trace }, theme) {
-  if (cells) Object.assign(trace, unpackCells(cells, trace.y.length, trace.x.length));
+// A category covers half a step to both sides of its place.
+function touched(range, axis) {
+  const inside = (place) => Math.min(Math.max(Math.round(place), 0), axis._categories.length - 1);
+  return [inside(Math.min(...range)), inside(Math.max(...range))];
+}
+
+function prepareTrace(trace, theme) {
   // Plotly chooses the colour of text in a cell as if see-through cells lay on white, so see-through is mixed here.
   if (Array.isArray(trace.colorscale)) {
     trace.colorscale = trace.colorscale.map(([at, colour]) => [at, mixColour(colour, theme.background)]);
@@ -101,14 +162,61 @@ function prepareTrace({ cells, ...trace }, theme) {
 }
 
 // A matrix of many classes is nearly empty: it travels as a list of its filled cells.
-function unpackCells({ row, column, ...values }, rows, columns) {
-  const grids = {};
-  for (const [name, list] of Object.entries(values)) {
-    const grid = Array.from({ length: rows }, () => new Array(columns));
-    list.forEach((value, i) => { grid[row[i]][column[i]] = value; });
-    grids[name] = grid;
+function unpackCells({ cells, x, y, hovertemplate }) {
+  const [at, to, values] = [cells.row, cells.column, cells.z].map(unpackArray);
+  return { at, to, values, hover: cells.customdata.map(unpackArray), x, y, hovertemplate };
+}
+
+const ARRAYS = {
+  u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i1: Int8Array, i2: Int16Array, i4: Int32Array,
+  f4: Float32Array, f8: Float64Array,
+};
+
+function unpackArray({ dtype, bdata }) {
+  const bytes = Uint8Array.from(atob(bdata), (letter) => letter.charCodeAt(0));
+  return new ARRAYS[dtype](bytes.buffer);
+}
+
+// Cells below a pixel would be lost, and a mouse could not meet them: there the strongest one of grain × grain cells
+// fills their place. It says its own classes, not those of the place it fills.
+function fillGrid({ at, to, values, hover, x, y, hovertemplate }, grain) {
+  const grid = () => Array.from(y, () => new Array(x.length));
+  const [z, customdata] = [grid(), grid()];
+  const strongest = new Map();
+  values.forEach((value, i) => {
+    const place = Math.floor(at[i] / grain) * x.length + Math.floor(to[i] / grain);
+    const known = strongest.get(place);
+    if (known === undefined || Math.abs(value) > Math.abs(values[known])) strongest.set(place, i);
+  });
+  for (const i of strongest.values()) {
+    const own = [...hover.map((list) => list[i]), x[to[i]], y[at[i]]];
+    const [top, left] = [at[i] - (at[i] % grain), to[i] - (to[i] % grain)];
+    for (let row = top; row < Math.min(top + grain, y.length); row += 1) {
+      z[row].fill(values[i], left, left + grain);
+      customdata[row].fill(own, left, left + grain);
+    }
   }
-  return grids;
+  const names = [`%{customdata[${hover.length}]}`, `%{customdata[${hover.length + 1}]}`];
+  const template = hovertemplate.replaceAll("%{x}", names[0]).replaceAll("%{y}", names[1]);
+  return { z, customdata, hovertemplate: template };
+}
+
+const LEAST_CELL = 2; // pixels that a cell, or what stands for it, takes up at least
+
+function measureGrain({ _fullLayout: layout }) {
+  if (!layout?.xaxis?._length) return 1;
+  const sizes = [layout.xaxis, layout.yaxis].map(({ _length, range }) => _length / Math.abs(range[1] - range[0]));
+  return Math.max(1, Math.ceil(LEAST_CELL / Math.min(...sizes)));
+}
+
+async function fitGrain(chart) {
+  const { graph, cells } = chart;
+  if (!cells) return;
+  const grain = measureGrain(graph);
+  if (grain === chart.grain) return;
+  chart.grain = grain;
+  const { z, customdata } = fillGrid(cells, grain);
+  await window.Plotly.restyle(graph, { z: [z], customdata: [customdata] }, [0]);
 }
 
 function mixColour(colour, background) {

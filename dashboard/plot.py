@@ -1,16 +1,18 @@
 """Show a Plotly figure in a page: zoom survives new data, and clicks on its marks reach Python."""
 
+import base64
 import html
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import plotly
 import plotly.graph_objects as go
 import streamlit as st
@@ -21,6 +23,12 @@ from streamlit.components.v2.types import ComponentRenderer
 # Streamlit serves the folder `static` beside the main script under /app/static.
 STATIC_DIR = Path(__file__).parent / "static"
 DEFAULT_HEIGHT = 420
+STYLE = """
+.weakspot-plot { width: 100%; }
+.weakspot-plot.over-mark .nsewdrag { cursor: pointer; }
+.weakspot-plot.with-labels :is(.xtick, .ytick) text { pointer-events: all; cursor: pointer; }
+.weakspot-plot.with-labels :is(.xtick, .ytick) text:hover { text-decoration: underline; }
+"""
 
 
 @dataclass(frozen=True)
@@ -35,26 +43,71 @@ class Click:
     customdata: Any
 
 
+@dataclass(frozen=True)
+class LabelClick:
+    """A click on the label of a category: its axis, and its place among the axis' categories, from 0."""
+
+    axis: Literal["x", "y"]
+    index: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box dragged over category axes: the first and the last place it touches on each, from 0."""
+
+    x: tuple[int, int]
+    y: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class View:
+    """A stretch of both axes to zoom to, as `range` of Plotly's axes."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class PackedFigure:
+    """A figure as it travels to the browser, to be kept where making it takes long; `height` in pixels."""
+
+    json: str
+    height: int
+
+
 def plot(
-    figure: go.Figure,
+    figure: go.Figure | PackedFigure,
     *,
     key: str,
     height: int | None = None,
     on_click: Callable[[Click], None] | None = None,
+    on_label: Callable[[LabelClick], None] | None = None,
+    on_box: Callable[[Box], None] | None = None,
+    shapes: Sequence[dict[str, Any]] = (),
+    view: View | None = None,
 ) -> None:
     """Show `figure` as wide as its container and `height` pixels high (by default the figure's own height).
 
     `key` is the chart's identity on the page: zoom and hidden curves stay while it and the figure's
     `layout.uirevision` stay. `on_click` is called before the rerun that a click on a cell, bar or point causes, as
-    the callback of a widget is; in a fragment only the fragment reruns. Without it clicks do nothing. Text on
-    category axes has to be HTML-escaped, as `charts` does it.
+    the callback of a widget is; in a fragment only the fragment reruns. Without it clicks do nothing. So do
+    `on_label` for the labels of category axes, and `on_box` for a box dragged in the mode that the chart's tools
+    offer then. Text on category axes has to be HTML-escaped, as `charts` does it.
+
+    `shapes` are drawn over the figure's own; where only they change, as a selection does, the figure is not drawn
+    anew. The chart zooms to `view` when it changes, and back to the whole when it becomes None.
     """
-    pixels = height or figure.layout.height or DEFAULT_HEIGHT
+    packed = figure if isinstance(figure, PackedFigure) else pack(figure)
+    pixels = height or packed.height
     data = {
-        "figure": to_json_plotly(pack_figure(figure)),
+        "figure": packed.json,
         "key": key,
         "height": pixels,
         "clickable": on_click is not None,
+        "labels": on_label is not None,
+        "boxes": on_box is not None,
+        "shapes": list(shapes),
+        "view": None if view is None else {"x": list(view.x), "y": list(view.y)},
         "script": provide_plotly(STATIC_DIR),
     }
 
@@ -63,7 +116,24 @@ def plot(
         if on_click is not None and value is not None:
             on_click(Click(unescape(value["x"]), unescape(value["y"]), value["customdata"]))
 
-    component()(key=key, data=data, height=pixels, on_click_change=forward_click)
+    def forward_label() -> None:
+        value = st.session_state[key]["label"]
+        if on_label is not None and value is not None:
+            on_label(LabelClick(value["axis"], int(value["index"])))
+
+    def forward_box() -> None:
+        value = st.session_state[key]["box"]
+        if on_box is not None and value is not None:
+            on_box(Box(_as_range(value["x"]), _as_range(value["y"])))
+
+    component()(
+        key=key,
+        data=data,
+        height=pixels,
+        on_click_change=forward_click,
+        on_label_change=forward_label,
+        on_box_change=forward_box,
+    )
 
 
 @cache
@@ -72,7 +142,7 @@ def component() -> ComponentRenderer:
     return st.components.v2.component(
         "weakspot_plot",
         html='<div class="weakspot-plot"></div>',
-        css=".weakspot-plot { width: 100%; } .weakspot-plot.over-mark .nsewdrag { cursor: pointer; }",
+        css=STYLE,
         js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
         isolate_styles=False,  # Plotly puts its own style sheet into the document, where a shadow root hides it
     )
@@ -99,6 +169,11 @@ def provide_plotly(folder: Path) -> str:
     return target.name
 
 
+def pack(figure: go.Figure) -> PackedFigure:
+    """Return `figure` as it travels to the browser."""
+    return PackedFigure(to_json_plotly(pack_figure(figure)), figure.layout.height or DEFAULT_HEIGHT)
+
+
 def pack_figure(figure: go.Figure) -> dict[str, Any]:
     """Return `figure` as a dict for plot.js, without its template: the page's theme takes that place."""
     traces = [pack_heatmap(trace) if trace.type == "heatmap" else pack_trace(trace) for trace in figure.data]
@@ -114,17 +189,38 @@ def pack_trace(trace: BaseTraceType) -> dict[str, Any]:
 
 
 def pack_heatmap(trace: go.Heatmap) -> dict[str, Any]:
-    """Return `trace` as a dict with `z` and `customdata` only of the cells whose `z` is not NaN, as lists.
+    """Return `trace` as a dict with `z` and the columns of `customdata` only of the cells whose `z` is not NaN.
 
     A thousand classes are a million cells of which a validation set fills some thousands.
     """
     packed: dict[str, Any] = trace.to_plotly_json()
-    grids = {name: np.asarray(packed.pop(name)) for name in ("z", "customdata") if name in packed}
-    row, column = np.nonzero(~np.isnan(grids["z"]))
-    cells = {name: grid[row, column].tolist() for name, grid in grids.items()}
-    return packed | {"cells": cells | {"row": row.tolist(), "column": column.tolist()}}
+    z, customdata = (np.asarray(packed.pop(name)) for name in ("z", "customdata"))
+    row, column = np.nonzero(~np.isnan(z))
+    filled: dict[str, npt.NDArray[Any]] = {
+        "row": row,
+        "column": column,
+        "z": z[row, column].astype(np.float32),
+    }
+    cells: dict[str, Any] = {name: pack_array(values) for name, values in filled.items()}
+    cells["customdata"] = [pack_array(values) for values in customdata[row, column].T]
+    return packed | {"cells": cells}
+
+
+def pack_array(values: npt.NDArray[Any]) -> dict[str, str]:
+    """Return numbers as Plotly's JSON has them, whole ones in as few bytes as hold them all."""
+    if np.issubdtype(values.dtype, np.integer) and len(values):
+        values = values.astype(
+            np.promote_types(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
+        )
+    kind = values.dtype.str[1:]  # such as u2, f4
+    data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    return {"dtype": kind, "bdata": base64.b64encode(data).decode()}
 
 
 def unescape(value: str | float) -> str | float:
     """Return a category's text as it was before `charts` escaped it; numbers stay as they are."""
     return html.unescape(value) if isinstance(value, str) else value
+
+
+def _as_range(ends: list[int]) -> tuple[int, int]:
+    return int(ends[0]), int(ends[1])

@@ -39,6 +39,7 @@ EPOCH_COLUMNS = [
     "val_acc",
     "seconds",
     "images_per_second",
+    "val_correct",  # right validation images of each class, a list
 ]
 
 

@@ -19,12 +19,14 @@ from core.runs import Run, create_run, write_text
 # class 35 are taken for class 2.
 TRUE = np.array([0, 0, 1, 1, 2, 2])
 GUESSED = np.array([0, 0, 1, 0, 0, 2])
+# The same after the first epoch: of class 10 both are taken for class 2, and the one of class 35 for class 10.
+GUESSED_FIRST = np.array([0, 0, 0, 0, 1, 2])
 
 
 def make_run(
     root: Path, data: Path, *, name: str = "first", state: str = "finished", **changes: object
 ) -> Run:
-    """Make a run of two epochs on the tiny data, without a model."""
+    """Make a run of two epochs on the tiny data, without a model, a predictions table an epoch."""
     values = {
         "data": str(data),
         "name": name,
@@ -37,10 +39,12 @@ def make_run(
     run = create_run(config, root)
     folders = scan_folders(data)
     write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)))
-    for epoch in (1, 2):
+    run.epoch_path(1).parent.mkdir()
+    for epoch, guessed in ((1, GUESSED_FIRST), (2, GUESSED)):
         append_epoch(run, epoch)
+        write_predictions(run.epoch_path(epoch), folders.val, _outcome(guessed), folders.classes)
     right = float((TRUE == GUESSED).mean())
-    write_predictions(run.predictions_path(), folders.val, _outcome(), folders.classes)
+    write_predictions(run.predictions_path(), folders.val, _outcome(GUESSED), folders.classes)
     run.log_path.write_text("Epoch 1/2\nEpoch 2/2\n", encoding="utf-8")
     run.write_status(
         replace(
@@ -58,14 +62,13 @@ def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:
             {"kind": "step", "step": step, "epoch": step / steps, "loss": 2 / step, "acc": 0.5, "lr": 0.001}
         )
     figures = {"train_loss": 2 / epoch, "train_acc": 0.5, "val_loss": 1.5, "val_acc": 0.6, "seconds": 20.0}
-    run.append_metrics(
-        {"kind": "epoch", "epoch": epoch, "step": steps * epoch, "images_per_second": 9.0, **figures}
-    )
+    counts = {"step": steps * epoch, "images_per_second": 9.0, "val_correct": [2, min(1, epoch - 1), 1]}
+    run.append_metrics({"kind": "epoch", "epoch": epoch, **counts, **figures})
 
 
-def _outcome() -> Outcome:
+def _outcome(guessed: np.ndarray) -> Outcome:
     others = np.array([[1, 2], [0, 2], [0, 1]])
-    top = np.column_stack([GUESSED, others[GUESSED]])
+    top = np.column_stack([guessed, others[guessed]])
     prob = np.tile(np.array([0.7, 0.2, 0.1], dtype=np.float32), (len(TRUE), 1))
     prob[:, 0] += np.linspace(0, 0.2, len(TRUE), dtype=np.float32)
     true_prob = prob[np.arange(len(TRUE)), (top == TRUE[:, None]).argmax(axis=1)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import functools
 import itertools
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from dashboard import charts
 
 CONFIG = Path(__file__).resolve().parents[1] / ".streamlit" / "config.toml"
 THREE = ["2", "10", "35"]
-COUNTS = [[8, 2, 0], [1, 3, 0], [0, 4, 6]]
 
 
 def epoch_table(val_loss: list[float]) -> pd.DataFrame:
@@ -54,12 +52,6 @@ def curves(quantity: charts.Quantity = "loss", **changes: Any) -> go.Figure:
     values = {"epochs": epoch_table([2.0, 1.5, 1.6]), "steps": step_table(30), "by": "epoch", "best_epoch": 2}
     given = {**values, **changes}
     return charts.training_curves(given.pop("epochs"), given.pop("steps"), quantity=quantity, **given)
-
-
-def matrix(counts: Any, names: list[str] | None = None, **changes: Any) -> go.Figure:
-    array = np.asarray(counts)
-    options = {"normalise": False, "diagonal": False, "selected": None, **changes}
-    return charts.confusion_matrix(array, names or [str(n) for n in range(len(array))], **options)
 
 
 def recall_table(names: list[str]) -> pd.DataFrame:
@@ -116,7 +108,6 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
         lambda: charts.rate_curve([1e-4, 1e-3, 1e-2], [2.3, 1.9, 2.8], 1e-4),
         "Loss at rising learning rates", "learning rate", "smoothed cross-entropy loss (nats)",
     ),
-    "matrix": (lambda: matrix(COUNTS, THREE), "Confusion matrix", "predicted class", "true class"),
     "recall": (
         lambda: charts.class_recall(recall_table(THREE), highlight=None),
         "Recall of classes, with 95 % intervals", "recall (% of the class's images)", "class",
@@ -195,12 +186,6 @@ def test_the_palette_is_the_one_of_the_page(scheme: str) -> None:
 )
 def test_every_colour_stands_out_from_the_background(scheme: str, colour: str) -> None:
     assert contrast(colour, theme(scheme)["backgroundColor"]) >= 3
-
-
-def test_the_darkest_errors_stand_out_from_the_background() -> None:
-    red, green, blue = map(int, re.findall(r"\d+", charts.ERROR_SCALE[-1][1])[:3])
-    colour = f"#{red:02X}{green:02X}{blue:02X}"
-    assert all(contrast(colour, theme(s)["backgroundColor"]) >= 3 for s in ("theme.light", "theme.dark"))
 
 
 def test_the_runs_compared_differ_in_colour_or_marker() -> None:
@@ -334,128 +319,12 @@ def test_a_suggested_rate_gets_a_line(suggestion: float | None, lines: int) -> N
     assert figure.layout.xaxis.type == "log"
 
 
-# Confusion matrix
-
-
-def test_a_cell_holds_its_count_and_the_share_of_its_row() -> None:
-    (errors,) = matrix(COUNTS, THREE).data
-    assert errors.z[0][1] == 2
-    assert errors.text[0][1] == "2"
-    assert list(errors.customdata[0][1]) == [2, 10, 20]
-    assert list(errors.customdata[1][0]) == [1, 4, 25]
-
-
-def test_rows_are_true_and_columns_predicted_in_the_order_given() -> None:
-    figure = matrix(COUNTS, THREE)
-    assert list(figure.data[0].x) == list(figure.data[0].y) == THREE
-    assert list(figure.layout.xaxis.categoryarray) == THREE
-    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"
-    assert list(figure.layout.yaxis.range) == [2.5, -0.5]  # the first row is at the top
-
-
-def test_normalised_by_row_a_cell_is_the_share_of_its_row() -> None:
-    right, errors = matrix(COUNTS, THREE, normalise=True, diagonal=True).data
-    shares = np.nansum([right.z, errors.z], axis=0)
-    np.testing.assert_allclose(shares.sum(axis=1), 1)
-    assert errors.z[2][1] == 0.4
-    assert errors.text[2][1] == "4"
-    assert "share of row" in errors.colorbar.title.text
-    assert "images" in matrix(COUNTS, THREE).data[0].colorbar.title.text
-
-
-def test_cells_without_images_stay_empty() -> None:
-    (errors,) = matrix(COUNTS, THREE).data
-    assert np.isnan(errors.z[0][2])
-    assert errors.text[0][2] == ""
-
-
-def test_without_the_diagonal_only_errors_are_drawn() -> None:
-    (errors,) = matrix(COUNTS, THREE, diagonal=False).data
-    assert np.isnan(np.diagonal(errors.z)).all()
-    assert list(errors.text[0]) == ["", "2", ""]
-
-
-def test_with_the_diagonal_right_answers_have_a_scale_of_their_own() -> None:
-    right, errors = matrix(COUNTS, THREE, diagonal=True).data
-    assert np.diagonal(right.z).tolist() == [8, 3, 6]
-    assert np.isnan(np.diagonal(errors.z)).all()
-    assert right.colorscale != errors.colorscale
-    assert (right.showscale, errors.showscale) == (False, True)
-
-
-def test_a_class_without_images_gives_empty_cells_and_no_division_by_zero() -> None:
-    with np.errstate(all="raise"):
-        (errors,) = matrix([[1, 1], [0, 0]], normalise=True).data
-    assert np.isnan(errors.z[1]).all()
-
-
-def test_a_matrix_without_errors_can_be_drawn() -> None:
-    (errors,) = matrix(np.eye(3, dtype=int)).data
-    assert np.isnan(errors.z).all()
-    assert errors.zmax > 0
-
-
-def test_a_lone_error_is_not_drawn_as_the_strongest() -> None:
-    (errors,) = matrix([[5, 1], [0, 5]]).data
-    assert errors.zmax == 3
-
-
-def test_the_selected_cell_is_outlined() -> None:
-    (shape,) = matrix(COUNTS, THREE, selected=("35", "10")).layout.shapes
-    assert (round(shape.x0 + shape.x1) / 2, round(shape.y0 + shape.y1) / 2) == (1, 2)
-    # "2" is a category, so a bare 2 would mean that class and not the third row
-    assert not {str(end) for end in (shape.x0, shape.x1, shape.y0, shape.y1)} & set(THREE)
-
-
-@pytest.mark.parametrize("selected", [None, ("35", "no such"), ("no such", "35")])
-def test_an_unknown_cell_is_not_outlined(selected: tuple[str, str] | None) -> None:
-    assert not matrix(COUNTS, THREE, selected=selected).layout.shapes
-
-
-def test_the_outline_does_not_undo_the_zoom() -> None:
-    assert (
-        matrix(COUNTS, THREE, selected=("2", "2")).layout.uirevision
-        == matrix(COUNTS, THREE).layout.uirevision
-    )
+# Recall
 
 
 def test_html_in_names_of_classes_is_escaped() -> None:
-    names = ["<b>rose</b>", "R&D", "plain"]
-    figure = matrix(COUNTS, names, selected=("R&D", "plain"))
-    assert list(figure.data[0].x) == ["&lt;b&gt;rose&lt;/b&gt;", "R&amp;D", "plain"]
-    assert list(figure.layout.yaxis.categoryarray) == list(figure.data[0].y) == list(figure.data[0].x)
-    assert len(figure.layout.shapes) == 1
-    recall = charts.class_recall(recall_table(names), highlight="R&D")
+    recall = charts.class_recall(recall_table(["<b>rose</b>", "R&D", "plain"]), highlight="R&D")
     assert list(recall.data[0].y) == ["&lt;b&gt;rose&lt;/b&gt;", "R&amp;D", "plain"]
-
-
-@pytest.mark.parametrize(("classes", "with_text"), [(10, True), (25, True), (26, False), (100, False)])
-def test_numbers_stand_in_the_cells_as_long_as_they_fit(classes: int, with_text: bool) -> None:
-    (errors,) = matrix(np.ones((classes, classes), dtype=int)).data
-    assert (errors.text is not None) is with_text
-    assert (errors.texttemplate is not None) is with_text
-
-
-@pytest.mark.parametrize(("classes", "least"), [(2, 280), (10, 460), (25, 800), (100, 1200), (1000, 1200)])
-def test_the_matrix_grows_with_its_classes_to_a_limit(classes: int, least: int) -> None:
-    figure = matrix(np.eye(classes, dtype=int))
-    assert least <= figure.layout.height <= 1300
-    assert list(figure.layout.xaxis.range) == [-0.5, classes - 0.5]
-
-
-@pytest.mark.parametrize(
-    ("names", "angle"),
-    [
-        (THREE, 0),
-        ([f"{n} · a long flower's name" for n in range(10)], -90),
-        ([str(n) for n in range(100)], -90),
-    ],
-)
-def test_labels_are_turned_where_they_would_overlap(names: list[str], angle: int) -> None:
-    assert matrix(np.eye(len(names), dtype=int), names).layout.xaxis.tickangle == angle
-
-
-# Recall
 
 
 def test_recall_is_drawn_in_per_cent_on_its_interval() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly
@@ -11,7 +13,8 @@ import plotly.graph_objects as go
 import pytest
 from plotly.io.json import to_json_plotly
 
-from dashboard import charts, plot
+from dashboard import plot
+from dashboard.matrix_chart import Look, confusion_matrix
 
 
 @pytest.fixture
@@ -21,35 +24,47 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "static"
 
 
-def heatmap(counts: np.ndarray, names: list[str]) -> go.Heatmap:
-    figure = charts.confusion_matrix(counts, names, normalise=False, diagonal=False, selected=None)
-    return figure.data[0]
+def matrix(counts: np.ndarray, names: list[str], **look: Any) -> go.Figure:
+    return confusion_matrix(counts, names, Look(**look))
+
+
+def unpack(packed: dict[str, str]) -> list[float]:
+    values = np.frombuffer(base64.b64decode(packed["bdata"]), dtype=f"<{packed['dtype']}")
+    return list(values.tolist())
 
 
 def test_a_heat_map_travels_as_its_filled_cells() -> None:
-    packed = plot.pack_heatmap(heatmap(np.array([[5, 2, 0], [0, 5, 0], [0, 1, 5]]), ["a", "b", "c"]))
-    assert packed["cells"] == {
-        "row": [0, 2],
-        "column": [1, 1],
-        "z": [2, 1],
-        "customdata": [[2, 7, 29], [1, 6, 17]],
-    }
+    figure = matrix(np.array([[5, 2, 0], [0, 5, 0], [0, 1, 5]]), ["a", "b", "c"], diagonal=False)
+    packed = plot.pack_heatmap(figure.data[0])
+    cells = packed["cells"]
+    assert [unpack(cells[name]) for name in ("row", "column")] == [[0, 2], [1, 1]]
+    assert unpack(cells["z"]) == pytest.approx([2 / 3, 1 / 3])
+    assert [unpack(values) for values in cells["customdata"]] == [[2, 1], [7, 6], [29, 17], [8, 8], [25, 12]]
     assert not {"z", "customdata"} & set(packed)
     assert list(packed["x"]) == ["a", "b", "c"]
 
 
 def test_a_heat_map_without_a_filled_cell_travels_too() -> None:
-    packed = plot.pack_heatmap(heatmap(np.eye(2, dtype=int), ["a", "b"]))
-    assert packed["cells"] == {"row": [], "column": [], "z": [], "customdata": []}
+    cells = plot.pack_heatmap(matrix(np.eye(2, dtype=int), ["a", "b"], diagonal=False).data[0])["cells"]
+    assert [unpack(cells[name]) for name in ("row", "column", "z")] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [([0, 255], "u1"), ([0, 256], "u2"), ([-1, 200], "i2"), ([70_000], "u4"), ([0.5], "f8")],
+)
+def test_numbers_travel_in_as_few_bytes_as_hold_them(values: list[float], kind: str) -> None:
+    packed = plot.pack_array(np.array(values))
+    assert packed["dtype"] == kind
+    assert unpack(packed) == values
 
 
 def test_a_thousand_classes_are_small() -> None:
     counts = np.eye(1000, dtype=int)
     counts[np.arange(1000), np.arange(1000)[::-1]] += 1
-    figure = charts.confusion_matrix(
-        counts, [str(n) for n in range(1000)], normalise=False, diagonal=True, selected=None
-    )
-    assert len(to_json_plotly(plot.pack_figure(figure))) < 200_000
+    packed = plot.pack(matrix(counts, [str(n) for n in range(1000)]))
+    assert len(packed.json) < 100_000
+    assert packed.height == 850
 
 
 def test_a_figure_travels_without_its_template_and_with_its_layout() -> None:
@@ -61,9 +76,7 @@ def test_a_figure_travels_without_its_template_and_with_its_layout() -> None:
 
 
 def test_a_figure_that_was_packed_is_unchanged() -> None:
-    figure = charts.confusion_matrix(
-        np.array([[1, 1], [0, 1]]), ["a", "b"], normalise=False, diagonal=True, selected=None
-    )
+    figure = matrix(np.array([[1, 1], [0, 1]]), ["a", "b"])
     before = figure.to_json()
     plot.pack_figure(figure)
     assert figure.to_json() == before
@@ -71,7 +84,7 @@ def test_a_figure_that_was_packed_is_unchanged() -> None:
 
 @pytest.mark.parametrize("name", ["<b>rose</b>", "R&D", "R&amp;D", 'a "quoted" one', "plain"])
 def test_a_click_gives_back_the_name_as_it_was_before_it_was_escaped(name: str) -> None:
-    escaped = heatmap(np.array([[1, 1], [0, 1]]), [name, "other"]).x[0]
+    escaped = matrix(np.array([[1, 1], [0, 1]]), [name, "other"]).data[0].x[0]
     assert plot.unescape(escaped) == name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import threading
 import time
@@ -205,6 +206,17 @@ def test_a_resume_before_the_first_figure_needs_no_file(run: Run) -> None:
     assert not run.metrics_path.exists()
 
 
+def test_the_tables_of_epochs_are_listed_in_order_and_a_resume_drops_the_later_ones(run: Run) -> None:
+    assert run.list_epochs() == []
+    run.epoch_path(1).parent.mkdir()
+    for epoch in (1000, 2, 1):
+        write_rows(run.epoch_path(epoch), ("path",), [])
+    run.epoch_path(1).with_name(".val-003.csv.gz.123").touch()  # the draft of a job that was killed
+    assert run.list_epochs() == [1, 2, 1000]
+    run.keep_epochs(2)
+    assert run.list_epochs() == [1, 2]
+
+
 def test_the_log_ends_as_a_terminal_shows_it(run: Run) -> None:
     run.log_path.write_bytes(
         "Epoch 1/2\n\r 50%\r100%\ntrain Loss: 1.0\n\nval Loss: 2.0 – ä\r\n\r  0%\r 10%".encode()
@@ -312,6 +324,14 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one_and_no_draft(tmp_path:
 def test_a_table_is_written_with_the_line_ends_of_this_house(tmp_path: Path) -> None:
     write_rows(tmp_path / "table.csv", ("name", "count"), [("a,b", 1), ('say "ä"', 2)])
     assert (tmp_path / "table.csv").read_bytes() == 'name,count\n"a,b",1\n"say ""ä""",2\n'.encode()
+
+
+def test_a_table_is_compressed_by_its_name_the_same_rows_to_the_same_bytes(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("one.csv.gz", "other.csv.gz")]
+    for path in paths:
+        write_rows(path, ("name", "count"), [("ä", 1)])
+    assert gzip.decompress(paths[0].read_bytes()) == "name,count\nä,1\n".encode()
+    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_table_that_cannot_be_written_says_where_and_why(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ A run takes seconds, so most tests look at one of a few runs that are made once.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -342,8 +343,15 @@ def test_a_run_that_was_stopped_killed_and_resumed_has_the_figures_of_one_that_w
     assert interrupted.resumed.returncode == 0, interrupted.resumed.stderr
     assert interrupted.run.read_status().state == "finished"
     assert figures(interrupted.run) == figures(plain.run)
-    tables = [run.predictions_path().read_text(encoding="utf-8") for run in (interrupted.run, plain.run)]
-    assert tables[0] == tables[1]
+    assert interrupted.run.list_epochs() == plain.run.list_epochs() == [1, 2]
+    for path in (plain.run.predictions_path(), plain.run.epoch_path(1), plain.run.epoch_path(2)):
+        same = interrupted.run.folder / path.relative_to(plain.run.folder)
+        assert same.read_bytes() == path.read_bytes()
+
+
+def test_every_epoch_leaves_its_table_and_that_of_the_best_is_the_best_models(plain: Made) -> None:
+    best = gzip.decompress(plain.run.epoch_path(plain.run.read_status().best_epoch).read_bytes())
+    assert best == plain.run.predictions_path().read_bytes()
 
 
 def test_the_log_tells_where_a_run_went_on(interrupted: Interrupted) -> None:

@@ -1,4 +1,4 @@
-"""Confusion: the matrix, its most confused pairs, and the images of the cell that is selected."""
+"""Confusion: the matrix of a model, an epoch or a difference, what is confused most, and the images of what is selected."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import pandas as pd
 import streamlit as st
 
 from core import analysis
-from core.runs import Run
-from dashboard import charts, services, state
-from dashboard.gallery import PAGE, Tile, draw_pager, show_tiles
-from dashboard.plot import Click, plot
+from core.ordering import ORDERS, Order
+from core.runs import Run, RunError, default_root, iter_runs
+from dashboard import browse, matrices, services, state
+from dashboard.matrices import Change, Judged, Source
+from dashboard.matrix_chart import VALUES, Look, Values, mark_class, outline_cells, window_around
+from dashboard.plot import Box, Click, LabelClick, View, plot
+from dashboard.selection import Selection, read_selection, select
 from dashboard.services import RunData
-from dashboard.text import escape_markdown, format_confidence, format_share
+from dashboard.text import escape_markdown, format_share
 
 PAIRS = 12
+BLOCKS = 12
+NAMED = 6  # classes of a block that are written out
+ORDER_TITLES: dict[Order, str] = {
+    "name": "Name",
+    "recall": "Recall, lowest first",
+    "support": "Images, most first",
+    "similarity": "Similarity",
+}
+VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "column": "Share of column"}
 
 
 def render() -> None:
@@ -23,148 +35,343 @@ def render() -> None:
     if run is None:
         state.draw_no_run()
         return
-    table, data = services.read_predictions(run), services.read_data(run)
-    right = int((table["true"] == table["predicted"]).sum())
-    st.markdown(
-        f"Best model on validation: {analysis.format_rate(right, len(table))}. **Click a cell** to see its images."
+    matrices.judge(Source(run))  # a run before its first epoch is told before any choice is offered
+    data = services.read_data(run)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-choices"):
+        source, other = draw_sources(run)
+        by, look, found = draw_look(data)
+    judged = matrices.judge(source)
+    change = None
+    if other is not None:
+        try:
+            change = matrices.compare(source, other)
+        except RunError as error:
+            words = f"No difference is shown. {escape_markdown(str(error))}"
+            st.warning(words, icon=":material/compare_arrows:")
+            other = None
+    draw_summary(source, other, judged, change)
+    selection = read_selection(data.classes)
+    with st.container(key="medium-matrix"):
+        chart, lists = st.columns([7, 3], gap="medium")
+    with chart:
+        draw_matrix(source, other, data, by, look, selection, found)
+    with lists:
+        draw_lists(source, judged, data)
+    draw_gallery(run, judged, change, data, selection)
+
+
+def draw_sources(run: Run) -> tuple[Source, Source | None]:
+    """Offer the model or epoch that is shown, and what it is compared with; the URL keeps both."""
+    epochs = [str(epoch) for epoch in run.list_epochs()]
+    epoch = state.get_param("epoch", epochs)
+    others = [
+        other.id
+        for other in iter_runs(default_root())
+        if other.id != run.id and other.predictions_path().exists()
+    ]
+    same = [f"epoch:{name}" for name in ("best", *epochs) if name != (epoch or "best")]
+    against = state.get_param("against", [*same, *(f"run:{name}" for name in others)])
+    st.session_state["confusion-epoch"], st.session_state["confusion-against"] = epoch, against
+
+    def apply_choice() -> None:
+        values = {name: st.session_state[f"confusion-{name}"] for name in ("epoch", "against")}
+        state.set_params(**values, page=state.ANY, image=state.ANY)
+
+    best = run.read_status().best_epoch
+    st.selectbox(
+        "Matrix of",
+        [state.ANY, *reversed(epochs)],
+        key="confusion-epoch",
+        format_func=lambda name: f"epoch {name}" if name else f"best model (epoch {best})",
+        on_change=apply_choice,
+        width=190,
     )
-    draw_matrix(table, data)
-    draw_pairs(table, data)
-    draw_choice(data)
-    draw_gallery(run, table, data)
+    st.selectbox(
+        "Difference from",
+        [state.ANY, *same, *(f"run:{name}" for name in others)],
+        key="confusion-against",
+        format_func=describe_other,
+        on_change=apply_choice,
+        width=190,
+        help="What changed since another epoch, or from another run's best model, on the same images.",
+    )
+    return Source(run, int(epoch or 0)), find_other(run, against)
 
 
-def draw_matrix(table: pd.DataFrame, data: RunData) -> None:
-    """Draw the matrix; a click selects a cell."""
-    counts = analysis.confusion_matrix(table, data.classes)
-    with st.container(horizontal=True, gap="medium"):
-        normalise = st.toggle(
-            "Share of the row",
-            key="confusion-share",
-            persist_state="session",
-            help="Colour by the share of the true class's images instead of their number.",
-        )
+def describe_other(value: str) -> str:
+    """Return what a matrix is compared with in words."""
+    kind, _, name = value.partition(":")
+    if not value:
+        return "nothing"
+    return f"run {name}" if kind == "run" else "best model" if name == "best" else f"epoch {name}"
+
+
+def find_other(run: Run, value: str) -> Source | None:
+    """Return the source that a value of the URL's `against` means; None for none."""
+    kind, _, name = value.partition(":")
+    if not value:
+        return None
+    if kind == "run":
+        return Source(Run(run.folder.with_name(name)))
+    return Source(run, 0 if name == "best" else int(name))
+
+
+def draw_look(data: RunData) -> tuple[Order, Look, str]:
+    """Offer how the matrix is drawn, kept between pages; return it, and the class that is looked for."""
+    by: Order = st.selectbox(
+        "Order",
+        ORDERS,
+        key="confusion-order",
+        format_func=ORDER_TITLES.__getitem__,
+        persist_state="session",
+        width=170,
+        help="By similarity, classes that are confused stand together as blocks.",
+    )
+    values: Values = st.selectbox(
+        "Colour by",
+        VALUES,
+        key="confusion-values",
+        format_func=VALUE_TITLES.__getitem__,
+        persist_state="session",
+        width=150,
+        help="Images, or their share of the true class (row) or of the predicted class (column).",
+    )
+    if st.session_state.get("confusion-find", state.ANY) not in (state.ANY, *data.classes):
+        st.session_state["confusion-find"] = state.ANY  # it was of another run
+    found: str = st.selectbox(
+        "Find a class",
+        [state.ANY, *data.classes],
+        key="confusion-find",
+        format_func=lambda name: data.label(name) if name else "none",
+        persist_state="session",
+        width=190,
+    )
+    with st.popover("More", icon=":material/tune:"):
+        log = st.toggle("Logarithmic colours", key="confusion-log", persist_state="session")
         diagonal = st.toggle(
-            "Show right answers",
+            "Right answers",
             value=True,
             key="confusion-diagonal",
             persist_state="session",
-            help="The diagonal: images predicted as what they are.",
+            help="The diagonal.",
         )
-    labels = data.labels
-    by_label = dict(zip(labels, data.classes, strict=True))
-    true, predicted = selected_cell(data)
+        least = st.number_input(
+            "Least number of images in a cell",
+            1,
+            value=1,
+            key="confusion-least",
+            persist_state="session",
+            help="Errors of fewer images are left out of the matrix.",
+        )
+    return by, Look(values=values, log=log, diagonal=diagonal, least=int(least)), found
 
-    def select(click: Click) -> None:
-        state.set_params(true=by_label[str(click.y)], pred=by_label[str(click.x)], page=state.ANY)
 
-    figure = charts.confusion_matrix(
-        counts,
-        labels,
-        normalise=normalise,
-        diagonal=diagonal,
-        selected=(data.label(true), data.label(predicted)) if true and predicted else None,
+def draw_summary(source: Source, other: Source | None, judged: Judged, change: Change | None) -> None:
+    """Say how good the predictions are, or what changed, and what can be done."""
+    right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
+    name = escape_markdown(str(source))
+    sentence = f"{name[0].upper()}{name[1:]} on validation: {analysis.format_rate(right, count)}."
+    if other is not None and change is not None:
+        one, two = (
+            escape_markdown(f"{s.run.id} ({s})" if source.run != other.run else str(s))
+            for s in (source, other)
+        )
+        sentence += f" {int(change.came.sum()):,} images are predicted as another class than by {two}. {change.verdict.describe(one, two)}"
+    st.markdown(
+        f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images."
     )
-    plot(figure, key="confusion-matrix", on_click=select)
 
 
-def draw_pairs(table: pd.DataFrame, data: RunData) -> None:
-    """List the most confused pairs; each is a button that selects its cell."""
-    pairs = analysis.most_confused(table).head(PAIRS)
-    st.subheader("Most confused")
-    if pairs.empty:
+def draw_matrix(
+    source: Source,
+    other: Source | None,
+    data: RunData,
+    by: Order,
+    look: Look,
+    selection: Selection,
+    found: str,
+) -> None:
+    """Draw the matrix; a click or a dragged box selects."""
+    order = matrices.order_names(source, by)
+    classes = [data.classes[index] for index in order]
+    places = {name: place for place, name in enumerate(classes)}
+    by_label = {data.label(name): name for name in classes}
+    wrong_only = not look.diagonal
+
+    def take_click(click: Click) -> None:
+        select(Selection((by_label[str(click.y)],), (by_label[str(click.x)],)), data.classes)
+
+    def take_label(label: LabelClick) -> None:
+        chosen = (classes[label.index],)
+        select(Selection(chosen) if label.axis == "y" else Selection((), chosen), data.classes)
+
+    def take_box(box: Box) -> None:
+        rows, columns = (tuple(classes[first : last + 1]) for first, last in (box.y, box.x))
+        select(Selection(rows, columns, wrong_only), data.classes)
+
+    shapes = mark_class(places[found], len(classes)) if found else []
+    if selection:
+        sides = (
+            [places[name] for name in names or classes] for names in (selection.true, selection.predicted)
+        )
+        shapes += outline_cells(*sides)
+    window = window_around(places[found], len(classes)) if found else None
+    draw = (
+        matrices.draw_matrix(source, by, look)
+        if other is None
+        else matrices.draw_difference(source, other, by, look)
+    )
+    plot(
+        draw,
+        key="confusion-matrix",
+        on_click=take_click,
+        on_label=take_label,
+        on_box=take_box,
+        shapes=shapes,
+        view=View(window, (window[1], window[0])) if window else None,
+    )
+
+
+def draw_lists(source: Source, judged: Judged, data: RunData) -> None:
+    """List the most confused pairs and the blocks; each is a button that selects its images."""
+    pairs, blocks = st.tabs(["Confused pairs", "Blocks"])
+    with pairs:
+        draw_pairs(judged, data)
+    with blocks:
+        draw_blocks(source, data)
+
+
+def draw_pairs(judged: Judged, data: RunData) -> None:
+    """List the most confused pairs."""
+    if judged.pairs.empty:
         st.success(
             "Every validation image is predicted right. There is nothing to confuse.", icon=":material/check:"
         )
-        return
-    with st.container(key="medium-pairs"):
-        columns = st.columns(3)
-    for number, pair in enumerate(pairs.itertuples()):
+    for number, pair in enumerate(judged.pairs.head(PAIRS).itertuples()):
         text = f"**{escape_markdown(data.label(pair.true))}** taken for **{escape_markdown(data.label(pair.predicted))}** · {pair.count}"
-        columns[number % 3].button(
+        st.button(
             text,
             key=f"pair-{number}",
             help=f"{pair.count} validation images, {format_share(pair.share)} of the true class",
             width="stretch",
-            on_click=state.set_params,
-            kwargs={"true": pair.true, "pred": pair.predicted, "page": state.ANY},
+            on_click=select,
+            args=(Selection((pair.true,), (pair.predicted,)), data.classes),
         )
 
 
-def draw_choice(data: RunData) -> None:
-    """Offer the same choice without a mouse."""
-    true, predicted = selected_cell(data)
-    st.session_state["confusion-true"], st.session_state["confusion-pred"] = true, predicted
+def draw_blocks(source: Source, data: RunData) -> None:
+    """List the groups of classes that are confused with each other."""
+    found = matrices.list_blocks(source)
+    if not found:
+        st.info("No group of classes stands out as confused with each other.", icon=":material/info:")
 
-    def apply_choice() -> None:
-        state.set_params(
-            true=st.session_state["confusion-true"], pred=st.session_state["confusion-pred"], page=state.ANY
-        )
+    def choose(names: tuple[str, ...]) -> None:
+        st.session_state["confusion-order"] = "similarity"  # where the block stands together
+        select(Selection(names, names, wrong_only=True), data.classes)
 
-    st.subheader("Images")
-    left, right = st.columns(2)
-    for column, label, key in (
-        (left, "True class", "confusion-true"),
-        (right, "Predicted class", "confusion-pred"),
-    ):
-        column.selectbox(
-            label,
-            [state.ANY, *data.classes],
-            key=key,
-            format_func=lambda name: data.label(name) if name else "any",
-            on_change=apply_choice,
+    for number, block in enumerate(found[:BLOCKS]):
+        names = tuple(data.classes[index] for index in block.members)
+        st.button(
+            f"**{name_classes(names, data)}** · {block.confusions}",
+            key=f"block-{number}",
+            help=f"{block.confusions} validation images of one of these {len(names)} classes are taken for another of them",
+            width="stretch",
+            on_click=choose,
+            args=(names,),
         )
 
 
-def draw_gallery(run: Run, table: pd.DataFrame, data: RunData) -> None:
-    """Show the images of the selection, most confident first, 24 at a time."""
-    true, predicted = selected_cell(data)
-    if not true and not predicted:
+def draw_gallery(
+    run: Run, judged: Judged, change: Change | None, data: RunData, selection: Selection
+) -> None:
+    """Show the images of the selection; of a difference those that came into it and those that left it."""
+    st.subheader("Images", anchor="images")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-images"):
+        draw_choice(data, selection)
+        if not selection:
+            images = None
+        elif change is None:
+            images = browse.choose_images(judged, selection, data.classes)
+        else:
+            images = browse.choose_moved(judged, change, selection, data.classes)
+        by = browse.draw_sort()
+        if images is not None and not images.empty:
+            images = browse.sort_images(images, by)
+            browse.draw_export(images, data, f"{run.id}-images")
+    if images is None:
         st.info(
-            "Click a cell of the matrix, a confused pair, or choose classes above.",
+            "Click a cell of the matrix, a class's name, a confused pair or a block, or choose classes above.",
             icon=":material/ads_click:",
         )
         return
-    chosen = table
-    if true:
-        chosen = chosen[chosen["true"] == true]
-    if predicted:
-        chosen = chosen[chosen["predicted"] == predicted]
-    chosen = chosen.sort_values("confidence", ascending=False, kind="stable")
-    st.markdown(
-        f"**{describe(true, predicted, data)}**: {len(chosen)} validation {'image' if len(chosen) == 1 else 'images'}"
-    )
-    if chosen.empty:
-        return
-    page = draw_pager(len(chosen), PAGE, key="confusion-page")
-    shown = chosen.iloc[page * PAGE : (page + 1) * PAGE]
-    show_tiles(
-        [
-            Tile(
-                services.thumbnail(data.root / row.path),
-                row.path.rsplit("/", 1)[-1],
-                (
-                    f"true {data.label(row.true)}",
-                    f"predicted {data.label(row.predicted)}, {format_confidence(row.confidence)}",
-                ),
-                alt=row.path,
-            )
-            for row in shown.itertuples()
-        ],
-        label=f"images of {run.id}",
-    )
+    st.markdown(f"**{describe(selection, data)}**: {count_images(images)}")
+    if not images.empty:
+        browse.draw_images(images, data, label=f"images of {run.id}")
 
 
-def selected_cell(data: RunData) -> tuple[str, str]:
-    """Return the true and the predicted class the URL names; ANY where it names none of the run's."""
-    return state.get_param("true", data.classes), state.get_param("pred", data.classes)
+def draw_choice(data: RunData, selection: Selection) -> None:
+    """Offer the same choice without a mouse."""
+    one = {
+        kind: names[0] if len(names) == 1 else state.ANY
+        for kind, names in (("true", selection.true), ("pred", selection.predicted))
+    }
+    block = len(selection.true) > 1 or len(selection.predicted) > 1
+    for kind, name in one.items():
+        st.session_state[f"confusion-{kind}"] = name
+    st.session_state["confusion-wrong"] = selection.wrong_only
+
+    def apply_choice() -> None:
+        chosen = (st.session_state[f"confusion-{kind}"] for kind in one)
+        true, predicted = ((name,) if name else () for name in chosen)
+        select(Selection(true, predicted, st.session_state["confusion-wrong"]), data.classes)
+
+    def apply_wrong() -> None:
+        select(
+            Selection(selection.true, selection.predicted, st.session_state["confusion-wrong"]), data.classes
+        )
+
+    for kind, label in (("true", "True class"), ("pred", "Predicted class")):
+        st.selectbox(
+            label,
+            [state.ANY, *data.classes],
+            key=f"confusion-{kind}",
+            format_func=lambda name: data.label(name) if name else "those of the block" if block else "any",
+            on_change=apply_choice,
+            width=220,
+        )
+    st.toggle("Errors only", key="confusion-wrong", on_change=apply_wrong)
 
 
-def describe(true: str, predicted: str, data: RunData) -> str:
+def describe(selection: Selection, data: RunData) -> str:
     """Return a selection in words."""
-    name, guess = escape_markdown(data.label(true)), escape_markdown(data.label(predicted))
-    if true and true == predicted:
-        return f"{name} predicted right"
-    if true and predicted:
-        return f"{name} taken for {guess}"
-    return f"All of {name}" if true else f"All predicted {guess}"
+    true, predicted = selection.true, selection.predicted
+    name, guess = name_classes(true, data), name_classes(predicted, data)
+    errors = ", errors only" if selection.wrong_only else ""
+    if len(true) == len(predicted) == 1:
+        return f"{name} predicted right" if true == predicted else f"{name} taken for {guess}"
+    if len(true) == 1 and not predicted:
+        return f"All of {name}{errors}"
+    if len(predicted) == 1 and not true:
+        return f"All predicted {guess}{errors}"
+    if true == predicted:
+        return f"{name} among each other{errors}"
+    return f"{name} predicted {guess}{errors}"
+
+
+def name_classes(names: tuple[str, ...], data: RunData) -> str:
+    """Return the labels of classes, of many only the first with the number of the others."""
+    shown = ", ".join(escape_markdown(data.label(name)) for name in names[:NAMED])
+    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
+
+
+def count_images(images: pd.DataFrame) -> str:
+    """Return how many images there are in words; of a difference how many came in, left, or moved."""
+    count = f"{len(images):,} validation {'image' if len(images) == 1 else 'images'}"
+    if "change" not in images:
+        return count
+    if images.empty:
+        return "no image came in or left"
+    kinds = images["change"].value_counts()
+    return f"{count} changed, " + ", ".join(
+        f"{kinds[kind]:,} {kind}" for kind in browse.MARK_COLOURS if kind in kinds
+    )

@@ -1,4 +1,4 @@
-"""Live: the curves, progress and log of a run while it trains, and after."""
+"""Live: the curves, progress and log of a run while it trains, its newest matrix, and the same after."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import functools
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core import jobs
 from core.analysis import find_overfitting
+from core.ordering import order_classes
 from core.runs import ACTIVE, Run, Status
-from dashboard import charts, services, state
+from dashboard import charts, matrices, services, state
 from dashboard.guard import guard, try_to
+from dashboard.matrices import Source
+from dashboard.matrix_chart import Look, recall_by_epoch
 from dashboard.plot import plot
 from dashboard.text import escape_markdown, format_duration
 from dashboard.views.runs import format_best, format_left
 
 POLL = 2.0
+CLASSES = 30  # whose recall is drawn
 
 
 def render() -> None:
@@ -28,15 +34,18 @@ def render() -> None:
         state.draw_no_run()
         return
     active = jobs.live_status(run).state in ACTIVE
+    epochs, _ = services.read_metrics(run)
     by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
     # A fragment that polls is left behind when the page is; one for an ended run does not poll at all.
     st.fragment(guard(draw), run_every=POLL if active else None)(
-        run, active, "step" if by == "step" else "epoch"
+        run, active, len(epochs), "step" if by == "step" else "epoch"
     )
+    if not epochs.empty:
+        guard(draw_classes)(run, epochs)
 
 
-def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
-    """Draw what changes while the run goes on."""
+def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -> None:
+    """Draw what changes while the run goes on; `drawn` epochs have been drawn below it."""
     if not run.folder.exists():
         st.info(f"{run.id} has been deleted. Choose another run in the sidebar.", icon=":material/info:")
         return
@@ -58,8 +67,43 @@ def draw(run: Run, was_active: bool, by: Literal["epoch", "step"]) -> None:
     st.subheader("Log")
     lines = run.read_log(14)
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
-    if was_active != (status.state in ACTIVE):
-        st.rerun()  # draws the page anew, with or without polling
+    if was_active != (status.state in ACTIVE) or drawn != len(epochs):
+        st.rerun()  # draws the page anew, with or without polling, and with the newest epoch
+
+
+def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
+    """Draw the matrix of the newest epoch and how each class came there; drawn anew only after another epoch."""
+    newest = int(epochs["epoch"].iloc[-1])
+    source = Source(run, newest if newest in run.list_epochs() else 0)
+    judged, data = matrices.judge(source), services.read_data(run)
+    name = str(source)
+    st.subheader(f"{name[0].upper()}{name[1:]}")
+    with st.container(key="wide-classes"):
+        left, right = st.columns(2)
+    with left:
+        plot(matrices.draw_matrix(source, "name", Look()), key="live-matrix")
+        st.page_link(
+            st.session_state["pages"]["confusion"],
+            label="Explore its images",
+            icon=":material/grid_on:",
+            query_params={"run": run.id, **({"epoch": str(newest)} if source.epoch else {})},
+        )
+    support = judged.counts.sum(axis=1)
+    known = epochs[
+        [isinstance(counts, list) and len(counts) == len(support) for counts in epochs["val_correct"]]
+    ]
+    if known.empty:
+        return
+    weakest = [index for index in order_classes(judged.counts, "recall") if support[index]][:CLASSES]
+    correct = np.array(known["val_correct"].tolist())[:, weakest]
+    with right:
+        labels = [data.labels[index] for index in weakest]
+        plot(recall_by_epoch(correct, support[weakest], labels, known["epoch"].tolist()), key="live-recall")
+        left_out = int((support > 0).sum()) - len(weakest)
+        if left_out:
+            st.caption(
+                f"The {len(weakest)} classes of lowest recall; {left_out:,} more are on the page Weak classes."
+            )
 
 
 def draw_head(run: Run, status: Status) -> None:

@@ -1,0 +1,43 @@
+"""Two predictions tables of the same images: which image went from which cell of the matrix to which."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+
+def match_images(table: pd.DataFrame, other: pd.DataFrame) -> npt.NDArray[np.intp]:
+    """Return for each image of `table` its row in `other` (N,).
+
+    Raises:
+        ValueError: saying how they differ, when the tables are not of the same images with the same true classes.
+    """
+    rows: npt.NDArray[np.intp] = pd.Index(other["path"]).get_indexer(pd.Index(table["path"]))
+    both = int((rows >= 0).sum())
+    if not both == len(table) == len(other):
+        raise ValueError(
+            f"They were validated on different images: {both:,} of {len(table):,} and {len(other):,} are in both."
+        )
+    same = table["true"].to_numpy(dtype=object) == other["true"].to_numpy(dtype=object)[rows]
+    if not same.all():
+        path = table["path"].iloc[int(np.argmin(same))]
+        raise ValueError(
+            f"They do not agree on the true class of {int((~same).sum()):,} images, the first of them {path}."
+        )
+    return rows
+
+
+def count_moves(
+    true: npt.NDArray[np.intp], before: npt.NDArray[np.intp], now: npt.NDArray[np.intp], classes: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the images (C, C) that came into each cell and those that left it, rows true and columns predicted.
+
+    The arguments are the indices (N,) of the images' true classes and of those predicted before and now.
+    """
+    moved = before != now
+    came, left = (
+        np.bincount(true[moved] * classes + predicted[moved], minlength=classes**2).reshape(classes, classes)
+        for predicted in (now, before)
+    )
+    return came.astype(np.int64), left.astype(np.int64)
