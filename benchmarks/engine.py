@@ -1,6 +1,6 @@
 """`make bench`: the engine against the plain loop, both sides timed in one run on the same images.
 
-Writes docs/benchmarks.md. Each side of the throughput comparison is a process of its own, in turns, so that neither
+Writes its section of docs/benchmarks.md. Each side of the throughput comparison is a process of its own, in turns, so that neither
 inherits the other's memory or threads.
 """
 
@@ -41,6 +41,7 @@ def main() -> None:
     if options.side:
         print(json.dumps(measure_side(options.side, options.data, options.size, options.steps)))
         return
+    from benchmarks.sections import write_section
     from benchmarks.slices import find_data, make_slice
 
     with tempfile.TemporaryDirectory() as name:
@@ -54,7 +55,7 @@ def main() -> None:
             "race": compare_race(race, workshop, options.epochs),
         }
     page = describe(results, data.name, options)
-    (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
+    write_section("engine", page)
     print(page)
 
 
@@ -270,7 +271,7 @@ def describe(results: dict[str, Any], data: str, options: argparse.Namespace) ->
         else "not reached by its end"
     )
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
-    return f"""# Benchmarks
+    return f"""## Training
 
 Written by `make bench` ({time.strftime("%Y-%m-%d")}, commit {commit}). Both sides are timed in one run on the same images.
 

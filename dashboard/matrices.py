@@ -16,6 +16,7 @@ import streamlit as st
 from core import analysis
 from core.differences import count_moves, match_images
 from core.ordering import Block, Order, find_blocks, order_classes
+from core.paired import PairedTest, compare_paired
 from core.runs import Run, RunError
 from dashboard import services
 from dashboard.matrix_chart import Look, confusion_matrix, difference_matrix
@@ -68,7 +69,7 @@ class Change:
     counts: npt.NDArray[np.int64]
     came: npt.NDArray[np.int64]
     left: npt.NDArray[np.int64]
-    verdict: analysis.PairedTest
+    verdict: PairedTest
 
 
 def judge(source: Source) -> Judged:
@@ -154,7 +155,7 @@ def _compare(
         raise ValueError(f"{Run(other_folder).id} knows a class that {Run(folder).id} does not: {name!r}.")
     size = len(classes)
     counts = np.bincount(one.true * size + before, minlength=size**2).reshape(size, size)
-    verdict = analysis.compare_paired(one.table, other.table)
+    verdict = compare_paired(one.table, other.table)
     return Change(before, counts, *count_moves(one.true, before, one.predicted, size), verdict)
 
 
