@@ -26,13 +26,12 @@ import psutil
 from PIL import Image
 
 from benchmarks.engine import ROOT, processor_name
+from benchmarks.sections import write_section
 from core.config import TrainConfig
 from core.evaluate import describe_data, write_predictions
 from core.folders import ImageFolders, scan_folders
 from core.runs import Run, create_run, write_text
 
-PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- explorer: begin -->", "<!-- explorer: end -->"
 GROUP = 8  # classes that are confused with each other
 EPOCHS = 3
 REPEATS = 7
@@ -65,7 +64,7 @@ def main() -> None:
                 rows.append((classes, images, click, page, found))
     section = describe(rows)
     print(section)
-    put_section(section)
+    write_section("explorer", section)
 
 
 def make_run(workshop: Path, classes: int, images: int) -> Run:
@@ -309,15 +308,6 @@ def describe(rows: list[tuple[int, int, float, float, dict[str, float]]]) -> str
             f"| memory the server takes for it | {size} | {found['memory_mb']:.0f} MB | ≤ {WANTED_MB} MB |",
         ]
     return "\n".join(lines)
-
-
-def put_section(section: str) -> None:
-    """Write the section between its two marks in the page of benchmarks, at its end where they are missing."""
-    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Benchmarks\n"
-    block = f"{BEGIN}\n{section}\n{END}"
-    before, found, rest = text.partition(BEGIN)
-    text = before + block + rest.partition(END)[2] if found else f"{text.rstrip()}\n\n{block}\n"
-    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
