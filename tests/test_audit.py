@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,18 @@ def test_a_stopped_audit_goes_on_and_only_changed_files_are_read_again(
     os.utime(data / "val/cat/12.png", ns=(1, 1))
     scan(data, runs_root)
     assert read == ["12.png"]
+
+
+def test_many_files_are_measured_by_processes_alike(
+    data: Path, runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core import image_facts
+
+    (data / "train/cat/notes.txt").write_text("no image")
+    alone = scan(data, runs_root)
+    monkeypatch.setattr(image_facts, "PROCESSES_FROM", 1)
+    assert replace(scan(data, tmp_path / "other"), created=alone.created) == alone
+    assert audit_data(data, tmp_path / "third", progress=lambda *_: False) is None
 
 
 def test_a_damaged_cache_is_made_anew_and_a_damaged_result_names_the_fix(data: Path, runs_root: Path) -> None:
