@@ -122,7 +122,7 @@ def describe_image(image: Image.Image) -> tuple[float, int, int, npt.NDArray[np.
 
 
 def _open_pool(count: int) -> Executor:
-    """Return what measures `count` files at once: processes, since Pillow decodes one image at a time in each."""
+    """Return what measures `count` files at once: processes, since half the work on a small one holds Python's lock."""
     cores = os.cpu_count() or 1
     if count < PROCESSES_FROM or cores == 1:
         return ThreadPoolExecutor(max_workers=cores)
