@@ -88,6 +88,7 @@ def test_near_copies_are_found_by_what_they_show(data: Path, runs_root: Path) ->
     assert kinds(audit) == ["leak-near", "conflict-near"]
     group = {"train/cat/3.png", "train/cat/saved-anew.jpg", "val/cat/resized.png", "val/dog/grey.png"}
     assert [set(g) for finding in audit.findings for g in finding.groups] == [group, group]
+    assert audit.findings[0].title == "4 images look like one in another split"
 
 
 def test_an_exact_copy_across_both_splits_and_classes_is_a_leak_and_a_conflict(
