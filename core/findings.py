@@ -54,15 +54,15 @@ KINDS = {
     ),
     "leak-near": Kind(
         "warning",
-        "1 image has a near copy in another split",
-        "{} images have near copies in another split",
+        "1 image looks like one in another split",
+        "{} images look like one in another split",
         "The images of a group look the same: saved anew, resized, brightened, or frames of one film. "
         "Validation with them measures memory. Keep a group in one split.",
     ),
     "conflict-near": Kind(
         "warning",
-        "1 image has a near copy in another class",
-        "{} images have near copies in another class",
+        "1 image looks like one in another class",
+        "{} images look like one in another class",
         "The images of a group look the same but have different labels: one may be wrong, or the classes cannot be "
         "told apart by eye.",
     ),
@@ -92,8 +92,8 @@ KINDS = {
     ),
     "duplicate-near": Kind(
         "note",
-        "1 image has near copies in its class",
-        "{} images have near copies in their class",
+        "1 image looks like another in its class",
+        "{} images look like another in their class",
         "The images of a group look the same. They add little, and a validation set of near copies is less than it "
         "seems.",
     ),
@@ -139,7 +139,12 @@ class Finding:
 
     @property
     def count(self) -> int:
-        """Return the number its title counts: classes where it is about classes, else images (a group is one)."""
+        """Return the number its title counts: classes where it is about classes, else images.
+
+        A group of equal images is one image; those of a group that only look alike are as many as they are.
+        """
+        if self.kind.endswith("-near"):
+            return sum(map(len, self.groups))
         return len(self.classes or self.groups)
 
     @property

@@ -17,6 +17,8 @@ from core.features import Features
 from core.folders import ImageFolders, Sample
 from core.runs import Run, RunError
 
+_ALIKE = 0.01  # a difference of mean cosine similarities that says nothing
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -128,13 +130,18 @@ def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour
     if not predicted or not true:
         return ""
     answer, own = (sum(n.similarity for n in found) / len(found) for found in (predicted, true))
+    if abs(answer - own) < _ALIKE:
+        return (
+            f"The network finds it as like training images of the class it answered ({answer:.2f} on average) as those "
+            "of its own: it hardly sees a difference between the two."
+        )
     if answer > own:
         return (
             f"The network finds it more like training images of the class it answered ({answer:.2f} on average) than like "
             f"those of its own ({own:.2f}): look whether it is, or whether a label is wrong."
         )
     return (
-        f"The network finds it at least as like training images of its own class ({own:.2f} on average) as those of the "
+        f"The network finds it more like training images of its own class ({own:.2f} on average) than those of the "
         f"class it answered ({answer:.2f}): the likeness is seen, and the last layer decides otherwise."
     )
 

@@ -51,6 +51,11 @@ class Status:
     extended_from: int = 0  # epochs that were done when more were asked for
 
     @property
+    def has_best(self) -> bool:
+        """Tell whether there is a best model: of an epoch, or the initial one where a run specialises (epoch 0)."""
+        return self.best_epoch > 0 or self.best_val_acc > 0
+
+    @property
     def seconds(self) -> float:
         """Return how long the run has taken so far, in seconds."""
         if not self.started:

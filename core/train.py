@@ -347,6 +347,7 @@ class TrainingJob:
         self._is_better(outcome)
         self._keep_best(learner, folders, outcome)
         self._save_last(learner)
+        self._set(best_epoch=self.best_epoch, best_val_acc=self.best_acc, force=True)
 
     def _is_better(self, outcome: engine.Outcome) -> bool:
         """Tell whether a model is the best yet, and if so remember its figures and epoch."""

@@ -95,7 +95,7 @@ def component() -> ComponentRenderer:
     )
 
 
-def draw_pager(count: int, size: int, *, key: str, param: str = "page") -> int:
+def draw_pager(count: int, size: int, *, key: str, param: str = "page", unit: str = "images") -> int:
     """Draw the page choice of a long gallery and return the page, from 0. The URL keeps it as `param`."""
     pages = -(-count // size)
     if pages <= 1:
@@ -103,7 +103,7 @@ def draw_pager(count: int, size: int, *, key: str, param: str = "page") -> int:
     asked = state.get_param(param, [str(number) for number in range(1, pages + 1)]) or "1"
     st.session_state[key] = int(asked)
     number = st.number_input(
-        f"Page (of {pages}, {size} images each)",
+        f"Page (of {pages}, {size} {unit} each)",
         1,
         pages,
         key=key,

@@ -37,6 +37,7 @@ from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
 from dashboard import gallery, plot
 from dashboard.label_section import apply_edits
 from dashboard.selection import pack_names
+from dashboard.views.data import describe_balance
 from tests.made_run import make_run
 
 APP = Path(__file__).resolve().parents[1] / "dashboard" / "app.py"
@@ -841,3 +842,10 @@ def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
 def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:
     before = ["keep", "drop", "keep"]
     assert apply_edits(before, {2: {"action": "relabel"}, 1: {}}) == ["keep", "drop", "relabel"]
+
+
+def test_the_balance_of_classes_is_told_with_those_that_have_none() -> None:
+    assert describe_balance({"a": 3, "b": 3}, {}) == "Every class has 3 training images."
+    told = describe_balance({"a": 30, "b": 3, "c": 0}, {"b": "bee"})
+    assert told == "From 3 training images (b · bee) to 30 (a): 10.0 times as many. 1 class has none."
+    assert describe_balance({"a": 0}, {}) == "Training has no images."

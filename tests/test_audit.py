@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,7 @@ def test_near_copies_are_found_by_what_they_show(data: Path, runs_root: Path) ->
     assert kinds(audit) == ["leak-near", "conflict-near"]
     group = {"train/cat/3.png", "train/cat/saved-anew.jpg", "val/cat/resized.png", "val/dog/grey.png"}
     assert [set(g) for finding in audit.findings for g in finding.groups] == [group, group]
+    assert audit.findings[0].title == "4 images look like one in another split"
 
 
 def test_an_exact_copy_across_both_splits_and_classes_is_a_leak_and_a_conflict(
@@ -167,6 +169,18 @@ def test_a_stopped_audit_goes_on_and_only_changed_files_are_read_again(
     os.utime(data / "val/cat/12.png", ns=(1, 1))
     scan(data, runs_root)
     assert read == ["12.png"]
+
+
+def test_many_files_are_measured_by_processes_alike(
+    data: Path, runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core import image_facts
+
+    (data / "train/cat/notes.txt").write_text("no image")
+    alone = scan(data, runs_root)
+    monkeypatch.setattr(image_facts, "PROCESSES_FROM", 1)
+    assert replace(scan(data, tmp_path / "other"), created=alone.created) == alone
+    assert audit_data(data, tmp_path / "third", progress=lambda *_: False) is None
 
 
 def test_a_damaged_cache_is_made_anew_and_a_damaged_result_names_the_fix(data: Path, runs_root: Path) -> None:

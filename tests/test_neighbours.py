@@ -125,4 +125,5 @@ def test_the_words_say_to_which_class_the_image_lies_nearer() -> None:
     near, far = [Neighbour("a", "2", 0.9)], [Neighbour("b", "10", 0.5)]
     assert "more like training images of the class it answered (0.90" in describe_neighbours(near, far)
     assert "the last layer decides otherwise" in describe_neighbours(far, near)
+    assert "hardly sees a difference" in describe_neighbours(near, [Neighbour("b", "10", 0.895)])
     assert describe_neighbours([], near) == ""

@@ -61,6 +61,7 @@ def test_what_goes_wrong_becomes_the_message(tmp_path: Path, error: Exception, w
     assert (read_task(tmp_path).state, read_task(tmp_path).message) == ("failed", words)
 
 
-def test_a_killed_task_is_crashed(tmp_path: Path) -> None:
+def test_a_task_whose_process_is_gone_is_crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_LAUNCH_GRACE", 1.0)
     launch_task(tmp_path, ["--help"])  # a process that ends without a word
     wait_until(lambda: read_task(tmp_path).state == "crashed", "its loss is seen", timeout=60)

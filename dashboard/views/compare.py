@@ -12,13 +12,14 @@ import streamlit as st
 from core import jobs
 from core.config import TrainConfig
 from core.paired import compare_paired, correct_holm
+from core.rules import applies
 from core.runs import Run, RunError, default_root, iter_runs
 from dashboard import charts, services, state
 from dashboard.forms import label_of
 from dashboard.plot import plot
 from dashboard.specialise import draw_changes
 from dashboard.text import escape_markdown, format_duration
-from dashboard.views.runs import format_best
+from dashboard.views.runs import format_best, format_epoch
 
 
 def render() -> None:
@@ -72,8 +73,8 @@ def draw_results(runs: list[Run]) -> None:
             {
                 "run": run.id,
                 "state": status.state,
-                "best validation accuracy (95 % interval)": f"{format_best(status)}, epoch {status.best_epoch}"
-                if status.best_epoch
+                "best validation accuracy (95 % interval)": f"{format_best(status)}, {format_epoch(status)}"
+                if status.has_best
                 else "–",
                 "epochs": f"{status.epoch} of {status.epochs}",
                 "time": format_duration(status.seconds),
@@ -117,7 +118,12 @@ def draw_settings(runs: list[Run]) -> None:
             st.warning(escape_markdown(str(error)), icon=":material/warning:")
     if len(configs) < 2:
         return
-    fields = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "name"]
+    # What has no effect in one of them, such as augmentation with the head only, explains nothing.
+    fields = [
+        field.name
+        for field in dataclasses.fields(TrainConfig)
+        if field.name != "name" and all(applies(field.name, config) for config in configs.values())
+    ]
     differing = [field for field in fields if len({str(config[field]) for config in configs.values()}) > 1]
     st.subheader("Settings that differ")
     if not differing:

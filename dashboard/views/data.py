@@ -27,6 +27,7 @@ from dashboard.views.train import wanted_data
 
 GROUPS_PER_PAGE = 12
 COPIES_SHOWN = 4  # of a group
+PLACES_SHOWN = 6  # splits and classes of a group that are named
 SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
 ICONS = {
     "serious": ":red[:material/error:]",
@@ -177,13 +178,16 @@ def describe_balance(train: dict[str, int], display: dict[str, str]) -> str:
     filled = {name: count for name, count in train.items() if count}
     if not filled:
         return "Training has no images."
+    none = len(train) - len(filled)
+    rest = f" {none:,} {'class has' if none == 1 else 'classes have'} none." if none else ""
     least, most = min(filled, key=filled.__getitem__), max(filled, key=filled.__getitem__)
     if filled[least] == filled[most]:
-        return f"Every class has {filled[most]:,} training images."
+        every = "Every other class" if none else "Every class"
+        return f"{every} has {filled[most]:,} training images.{rest}"
     names = [escape_markdown(format_class(name, display)) for name in (least, most)]
     return (
         f"From {filled[least]:,} training images ({names[0]}) to {filled[most]:,} ({names[1]}): "
-        f"{filled[most] / filled[least]:.1f} times as many."
+        f"{filled[most] / filled[least]:.1f} times as many.{rest}"
     )
 
 
@@ -240,7 +244,7 @@ def draw_finding(audit: Audit, finding: Finding) -> None:
         shown = [images[path] for path in paths[page * PAGE : (page + 1) * PAGE]]
         show_tiles([draw_tile(audit, image) for image in shown], label=finding.title)
     else:
-        page = draw_pager(len(finding.groups), GROUPS_PER_PAGE, key="data-page")
+        page = draw_pager(len(finding.groups), GROUPS_PER_PAGE, key="data-page", unit="groups")
         groups = finding.groups[page * GROUPS_PER_PAGE : (page + 1) * GROUPS_PER_PAGE]
         cards = [draw_card(audit, [images[path] for path in group]) for group in groups]
         show_cards(cards, side=270, label=finding.title)
@@ -278,10 +282,11 @@ def draw_card(audit: Audit, images: list[AuditedImage]) -> Card:
         f"{count} in {SPLIT_WORDS[split]}{f' as {format_class(label, audit.display)}' if label else ''}"
         for (split, label), count in seen.items()
     ]
+    places = ", ".join(parts[:PLACES_SHOWN]) + (" …" if len(parts) > PLACES_SHOWN else "")
     more = len(images) - COPIES_SHOWN
     return Card(
-        f"{len(images)} images",
-        (", ".join(parts), *([f"{more} more are in the list to save"] if more > 0 else [])),
+        f"{len(images):,} images",
+        (places, *([f"{more:,} more are in the list to save"] if more > 0 else [])),
         tuple(draw_tile(audit, image) for image in ranked[:COPIES_SHOWN]),
     )
 

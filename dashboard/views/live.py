@@ -117,7 +117,7 @@ def draw_head(run: Run, status: Status) -> None:
         )
         st.metric(
             "Best validation accuracy",
-            format_best(status) if status.best_epoch else "–",
+            format_best(status) if status.has_best else "–",
             help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
             width="content",
         )
@@ -173,7 +173,7 @@ def draw_end(run: Run, status: Status) -> None:
             draw_button("Resume", "resume", jobs.resume, run, "Goes on from its last checkpoint.")
         else:
             draw_extension(run, status)
-        if status.best_epoch:
+        if status.has_best:
             query = {"run": run.id}
             st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
             st.page_link(

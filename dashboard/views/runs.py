@@ -103,8 +103,8 @@ def draw_row(row: Row) -> None:
                     f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset} · {format_when(status.created)}"
                 )
         with result:
-            if status.best_epoch:
-                st.markdown(f"**{format_best(status)}**, epoch {status.best_epoch}")
+            if status.has_best:
+                st.markdown(f"**{format_best(status)}**, {format_epoch(status)}")
             else:
                 st.markdown("no validation yet")
             st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
@@ -127,7 +127,7 @@ def draw_actions(row: Row) -> None:
     run, status = row.run, row.status
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Open", icon=":material/open_in_new:", key=f"open-{run.id}"):
-            page = "live" if status.state in ACTIVE or not status.best_epoch else "confusion"
+            page = "live" if status.state in ACTIVE or not status.has_best else "confusion"
             state.choose_run(run)
             st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
         if status.state in ACTIVE:
@@ -172,6 +172,11 @@ def format_best(status: Status) -> str:
     right = round(status.best_val_acc * status.val_count)
     low, high = wilson_interval(right, status.val_count)
     return format_accuracy(status.best_val_acc, float(low), float(high))
+
+
+def format_epoch(status: Status) -> str:
+    """Return which epoch the best model is of."""
+    return f"epoch {status.best_epoch}" if status.best_epoch else "the initial model"
 
 
 def format_left(status: Status) -> str:
