@@ -24,8 +24,8 @@ from core.runs import Run
 
 FOLDS = 5
 _COMPONENTS = 256  # of the features, which have up to 2048: as good for this and many times as fast
-# Weaker than scikit-learn's 1.0 it trusts single labels less: of 5 % wrong digits it found as many, with 83 in place of
-# 72 % of what it named being wrong.
+# Stronger regularisation than scikit-learn's 1.0 trusts single labels less. Chosen among 1, 0.1 and 0.01 on the digits with
+# 5 % wrong labels (mean of three seeds): recall 84 to 85 %, precision 72, 83 and 84 %.
 _STRENGTH = 0.1
 Progress = Callable[[int, int], bool]
 
@@ -71,7 +71,7 @@ def predict_training(
     """Ask about each training image a logistic regression that was fitted without it; None when told to stop.
 
     It is fitted to what the best model's backbone makes of the images, computed once and kept. Where that backbone
-    was itself trained on the images and their labels, it has bent some wrong ones into place: fewer are found.
+    was itself trained on the images and their labels it may have fitted wrong ones, which then are not found.
 
     Raises:
         RunError: when the run has no model or its data is gone.

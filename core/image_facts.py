@@ -27,7 +27,7 @@ from core.images import ImageProblem, read_image
 THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
 SAVE_EVERY = 10.0  # seconds between two savings of what is measured
 PROCESSES_FROM = 1000  # files; fewer are read before processes have started
-_SMALL = 128  # pixels of the shorter side that hash and thumbnail are made from: as good, and half the time
+_SMALL = 128  # pixels of the shorter side that hash and thumbnail are made from: quicker than from all
 _CHUNK = 32  # files measured as one piece of work
 _VERSION = 1  # raise it when the same file would give other facts
 _FACT = np.dtype(
@@ -122,7 +122,7 @@ def describe_image(image: Image.Image) -> tuple[float, int, int, npt.NDArray[np.
 
 
 def _open_pool(count: int) -> Executor:
-    """Return what measures `count` files at once: processes, since half the work on a small one holds Python's lock."""
+    """Return what measures `count` files at once: processes where many, for threads share Python's lock."""
     cores = os.cpu_count() or 1
     if count < PROCESSES_FROM or cores == 1:
         return ThreadPoolExecutor(max_workers=cores)

@@ -71,10 +71,13 @@ def explain_split(run: Run, split: str) -> str:
         "best model's backbone makes of it. "
     )
     if run.read_config().head_only:
-        return asked + "This run trained its head only, so the backbone never saw these labels."
+        return (
+            asked
+            + "This run trained its head only, so its training did not fit the backbone to these labels."
+        )
     return asked + (
-        "That backbone was trained on these images and their labels: it has learnt some wrong labels by heart, so "
-        "there are more than are found here. A run that trains the head only finds more of them."
+        "That backbone was trained on these images and their labels: it may have learnt wrong labels by heart, and "
+        "those are not found here. The answers are out of sample for the regression, not for the backbone."
     )
 
 
