@@ -82,7 +82,9 @@ def draw_sources(run: Run) -> tuple[Source, Source | None]:
         "Matrix of",
         [state.ANY, *reversed(epochs)],
         key="confusion-epoch",
-        format_func=lambda name: f"epoch {name}" if name else f"best (epoch {best})" if best else "best model",
+        format_func=lambda name: (
+            f"epoch {name}" if name else f"best (epoch {best})" if best else "best model"
+        ),
         on_change=apply_choice,
         width=190,
     )
