@@ -116,6 +116,12 @@ def component_data(app: AppTest) -> list[str]:
     return [block.proto.json for block in app.get("bidi_component")]
 
 
+def charts_of(app: AppTest) -> dict[str, dict[str, Any]]:
+    """Return the figures of the page by the keys of their charts."""
+    found = [json.loads(data) for data in component_data(app)]
+    return {chart["key"]: json.loads(chart["figure"]) for chart in found if "figure" in chart}
+
+
 def pictures(app: AppTest) -> list[str]:
     """Return what the pictures of the page show."""
     return re.findall(r'<img alt="([^"]*)"', words(app))
@@ -525,11 +531,10 @@ def test_how_the_matrix_is_drawn_is_chosen_and_a_class_of_another_run_is_forgott
     for key, value in (("order", "recall"), ("values", "row"), ("find", "35")):
         app.selectbox(key=f"confusion-{key}").set_value(value)
     app.toggle(key="confusion-log").set_value(True).run()
-    (matrix,) = [m for m in map(json.loads, component_data(app)) if m.get("key") == "confusion-matrix"]
-    figure = json.loads(matrix["figure"])
+    figure = charts_of(app)["confusion-matrix"]
     assert figure["data"][0]["y"] == ["10 · tulip", "35 · iris", "2 · rose"]
     assert "share of row" in figure["data"][0]["colorbar"]["title"]["text"]
-    assert len(matrix["shapes"]) == 2
+    assert len(json.loads(component_data(app)[0])["shapes"]) == 2  # the bands of the class that is looked for
     assert not app.error
 
 
@@ -553,6 +558,25 @@ def test_the_images_are_packed_when_asked_and_lost_ones_are_named(
     with zipfile.ZipFile(io.BytesIO(packed.data)) as archive:
         assert archive.namelist() == ["35/35/2.png", "missing.txt"]
     assert "1 files are gone or cannot be read: val/35/1.png" in words(app).replace("\\", "")
+
+
+def test_live_shows_the_newest_epoch_and_how_each_class_came_there(open_page: Open, run: Run) -> None:
+    app = open_page("live", run="first")
+    assert "Epoch 2" in words(app)
+    recall = charts_of(app)["live-recall"]["data"][0]
+    assert recall["x"] == ["1", "2"]
+    assert recall["y"] == ["10 · tulip", "35 · iris", "2 · rose"]
+    assert charts_of(app)["live-matrix"]["layout"]["title"]["text"] == "Confusion matrix"
+
+
+def test_live_of_an_older_version_shows_the_best_model(open_page: Open, run: Run) -> None:
+    shutil.rmtree(run.epoch_path(1).parent)
+    rows = [{**row, "val_correct": None} for row in run.read_metrics()[0]]
+    write_text(run.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+    app = open_page("live", run="first")
+    assert "Best model" in words(app)
+    assert {"live-matrix"} == {key for key in charts_of(app) if key not in ("live-loss", "live-accuracy")}
+    assert not app.error
 
 
 # How runs end

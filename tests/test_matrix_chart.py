@@ -206,6 +206,18 @@ def test_zoom_belongs_to_the_order_of_the_classes_and_survives_other_colours() -
     assert matrix(COUNTS, THREE).layout.uirevision != matrix(COUNTS, THREE[::-1]).layout.uirevision
 
 
+def test_recall_by_epoch_says_how_many_and_how_sure() -> None:
+    figure = matrix_chart.recall_by_epoch(np.array([[1, 0], [2, 1]]), np.array([2, 3]), ["R&D", "10"], [1, 3])
+    cells = trace(figure)
+    assert (list(cells.x), list(cells.y)) == (["1", "3"], ["R&amp;D", "10"])
+    np.testing.assert_allclose(cells.z, [[0.5, 1], [0, 1 / 3]])
+    assert list(cells.customdata[1][0]) == [0, 3, 0, 56]
+    layout = figure.layout
+    named = (layout.title.text, layout.xaxis.title.text, layout.yaxis.title.text)
+    assert named == ("Recall of classes by epoch", "epoch", "class")
+    assert list(layout.yaxis.range) == [1.5, -0.5]
+
+
 # Marks
 
 
