@@ -7,6 +7,7 @@ an underscore, since Streamlit leaves such parameters out of a cache's key.
 from __future__ import annotations
 
 import io
+import math
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,10 +46,12 @@ EPOCH_COLUMNS = [
 
 @dataclass
 class _Metrics:
+    """What was read of a run's figures so far: lists by column, of which a table of 16,000 steps is made in milliseconds."""
+
     offset: int = 0
     file: int = 0
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    epochs: list[dict[str, Any]] = field(default_factory=list)
+    steps: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in STEP_COLUMNS})
+    epochs: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in EPOCH_COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,9 @@ def read_metrics(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
             known = cache[str(run.folder)] = _Metrics(file=file)
         rows, known.offset = run.read_metrics(known.offset)
         for row in rows:
-            (known.epochs if row.get("kind") == "epoch" else known.steps).append(row)
-        return pd.DataFrame(known.epochs, columns=EPOCH_COLUMNS), pd.DataFrame(
-            known.steps, columns=STEP_COLUMNS
-        )
+            for name, column in (known.epochs if row.get("kind") == "epoch" else known.steps).items():
+                column.append(row.get(name, math.nan))
+        return pd.DataFrame(known.epochs), pd.DataFrame(known.steps)
 
 
 def read_data(run: Run) -> RunData:
