@@ -1,4 +1,4 @@
-"""The only home of caches: runs, tables, images, the model and its heat maps.
+"""The home of caches: runs, tables, images, the model and its heat maps; what matrices need is cached in `matrices`.
 
 A `stamp` is when a file was last written: it makes a cache look again at one that has changed. It must not begin with
 an underscore, since Streamlit leaves such parameters out of a cache's key.
