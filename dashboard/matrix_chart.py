@@ -198,17 +198,18 @@ def outline_cells(rows: Sequence[int], columns: Sequence[int]) -> list[Shape]:
 
 def mark_class(index: int, classes: int) -> list[Shape]:
     """Return the bands that mark a class's row and column."""
-    band = {"fillcolor": TRAIN, "opacity": 0.22, "line": {"width": 0}}
+    band = {"fillcolor": TRAIN, "opacity": 0.22, "line": {"width": 0}, "layer": "below"}
     own, all_of_them = (index, index), (0, classes - 1)
     return [_rectangle(all_of_them, own, **band), _rectangle(own, all_of_them, **band)]
 
 
-def window_around(index: int, classes: int) -> tuple[float, float] | None:
-    """Return the stretch (from, to) of the axis around a class, or None where all classes are large enough to see."""
-    if classes <= WINDOW:
+def window_around(first: int, last: int, classes: int) -> tuple[float, float] | None:
+    """Return the stretch (from, to) of the axis around some classes, or None where all are large enough to see."""
+    size = max(WINDOW, last - first + 5)
+    if classes <= size:
         return None
-    first = min(max(index - WINDOW // 2, 0), classes - WINDOW)
-    return first - 0.5, first + WINDOW - 0.5
+    start = min(max((first + last + 1 - size) // 2, 0), classes - size)
+    return start - 0.5, start + size - 0.5
 
 
 @dataclass(frozen=True)
@@ -339,7 +340,7 @@ def _colour(
         zmax=1,
         colorscale=scale,
         colorbar={
-            "title": {"text": title, "side": "top"},
+            "title": {"text": f"{title}<br> ", "side": "top"},  # the blank line keeps clear of the first tick
             "thickness": 12,
             "len": 260,
             "lenmode": "pixels",

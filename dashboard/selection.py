@@ -45,9 +45,9 @@ def read_selection(classes: list[str]) -> Selection:
     """Return what the URL selects; what it names wrongly is left out."""
     wrong_only = state.get_param("only") == WRONG
     rows, _, columns = state.get_param("block").partition(".")
-    if rows and columns:
+    if rows:
         try:
-            return Selection(unpack_names(rows, classes), unpack_names(columns, classes), wrong_only)
+            return Selection(unpack_names(rows, classes), unpack_names(columns or rows, classes), wrong_only)
         except ValueError:
             return Selection()
     true, predicted = state.get_param("true", classes), state.get_param("pred", classes)
@@ -62,7 +62,8 @@ def select(selection: Selection, classes: list[str]) -> None:
         values |= {"true": "".join(selection.true), "pred": "".join(selection.predicted)}
     else:
         sides = (names or tuple(classes) for names in (selection.true, selection.predicted))
-        values["block"] = ".".join(pack_names(names, classes) for names in sides)
+        rows, columns = (pack_names(names, classes) for names in sides)
+        values["block"] = rows if rows == columns else f"{rows}.{columns}"
     state.set_params(**values)
 
 

@@ -1,4 +1,4 @@
-"""The home of caches: runs, tables, images and the model; what is made of them is cached in `maps` and `similar`.
+"""The home of caches: runs, tables, images and the model; others are in `maps`, `similar` and `matrices`.
 
 A `stamp` is when a file was last written: it makes a cache look again at one that has changed. It must not begin with
 an underscore, since Streamlit leaves such parameters out of a cache's key.

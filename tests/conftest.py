@@ -19,8 +19,12 @@ COLOURS = {"2": (200, 40, 40), "10": (40, 200, 40), "35": (40, 40, 200)}
 @pytest.fixture
 def tiny_data(tmp_path: Path) -> Path:
     """Return a data folder of three classes: 6 training and 2 validation images each, 3 test images, names."""
+    return make_tiny_data(tmp_path / "tiny")
+
+
+def make_tiny_data(root: Path) -> Path:
+    """Make the data folder that `tiny_data` is, and return it."""
     rng = np.random.default_rng(0)
-    root = tmp_path / "tiny"
     for label, colour in COLOURS.items():
         for split, count in (("train", 6), ("val", 2)):
             for number in range(1, count + 1):

@@ -442,8 +442,7 @@ def test_the_nearest_training_images_are_found_once_for_all_errors(open_error: O
 
 
 def block_of(*names: str) -> str:
-    packed = pack_names(names, ["2", "10", "35"])
-    return f"{packed}.{packed}"
+    return pack_names(names, ["2", "10", "35"])
 
 
 def test_a_link_opens_the_images_of_a_block_of_errors(open_page: Open, run: Run) -> None:

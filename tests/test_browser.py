@@ -25,6 +25,7 @@ from core import jobs
 from core.demo import make_demo
 from core.runs import ACTIVE, Run, delete_run, find_run, iter_runs
 from tests.browser import is_usable, launch
+from tests.conftest import make_tiny_data
 from tests.made_run import make_run
 from tests.processes import make_images
 
@@ -151,21 +152,27 @@ def points(graph: Locator, name: str) -> int:
     )
 
 
-def click_cell(page: Page, true: str, predicted: str) -> None:
-    """Move the real mouse to a cell of the matrix and click it."""
-    graph = chart(page, "Confusion matrix")
-    graph.scroll_into_view_if_needed()
-    at = graph.evaluate(
+def place_of(graph: Locator, true: str, predicted: str) -> tuple[float, float]:
+    """Return where the middle of a cell is on the screen."""
+    x, y = graph.evaluate(
         """(g, [row, column]) => {
             const { xaxis, yaxis } = g._fullLayout, box = g.getBoundingClientRect();
             return [box.left + xaxis._offset + xaxis.d2p(column), box.top + yaxis._offset + yaxis.d2p(row)];
         }""",
         [true, predicted],
     )
-    page.mouse.move(at[0] - 3, at[1] - 3)
-    page.mouse.move(*at)
+    return x, y
+
+
+def click_cell(page: Page, true: str, predicted: str, title: str = "Confusion matrix") -> None:
+    """Move the real mouse to a cell of the matrix and click it."""
+    graph = chart(page, title)
+    graph.scroll_into_view_if_needed()
+    x, y = place_of(graph, true, predicted)
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y)
     page.wait_for_timeout(200)
-    page.mouse.click(*at)
+    page.mouse.click(x, y)
 
 
 def predictions(run: Run) -> list[dict[str, str]]:
@@ -580,6 +587,72 @@ def test_a_scan_of_other_data_finds_a_leak_and_opens_its_two_images(
     shown = page.locator(".ws-card img").evaluate_all("all => all.map(i => i.alt)")
     assert shown == ["train/10/3.png", "val/10/again.png"]
     expect(page).to_have_url(re.compile("finding=leak"))
+
+
+# The explorer of the Confusion page, on a run of six images
+
+ROSE, TULIP, IRIS = "2 · rose", "10 · tulip", "35 · iris"
+
+
+@pytest.fixture(scope="module")
+def made(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return make_run(dashboard.runs, make_tiny_data(tmp_path_factory.mktemp("made") / "tiny"), name="made")
+
+
+def test_a_click_on_a_label_shows_all_of_its_class(page: Page, dashboard: Dashboard, made: Run) -> None:
+    open_page(page, dashboard, "confusion?run=made")
+    graph = chart(page, "Confusion matrix")
+    graph.locator(".ytick text", has_text=TULIP).click()
+    expect(page).to_have_url(re.compile(r"true=10$"))
+    settle(page)
+    assert gallery(page) == ["val/10/2.png", "val/10/1.png"]
+    graph.locator(".xtick text", has_text=IRIS).click()
+    expect(page).to_have_url(re.compile(r"pred=35$"))
+    settle(page)
+    assert gallery(page) == ["val/35/2.png"]
+
+
+def test_a_dragged_box_shows_the_images_of_its_block(page: Page, made: Run) -> None:
+    graph = chart(page, "Confusion matrix")
+    graph.hover()
+    graph.locator('[data-title="Box Select"]').click()
+    page.mouse.move(*place_of(graph, TULIP, ROSE))
+    page.mouse.down()
+    page.mouse.move(*place_of(graph, IRIS, TULIP), steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("block="))
+    settle(page)
+    assert set(gallery(page)) == {"val/10/1.png", "val/10/2.png", "val/35/1.png"}
+
+
+def test_the_images_are_sorted_and_one_is_opened_large(page: Page, made: Run) -> None:
+    before = gallery(page)
+    page.get_by_role("radio", name="loss").click()
+    settle(page)
+    assert sorted(gallery(page)) == sorted(before) != gallery(page)
+    page.locator(".ws-open").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".ws-bars .ws-bar")).to_have_count(3)
+    expect(dialog.get_by_role("img")).to_have_attribute("alt", gallery(page)[0])
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_the_list_of_the_images_is_saved(page: Page, made: Run) -> None:
+    settle(page)
+    shown = gallery(page)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="List of 3 images (CSV)").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert [row["path"] for row in rows] == shown
+
+
+def test_a_click_on_a_difference_tells_what_came_in(page: Page, dashboard: Dashboard, made: Run) -> None:
+    open_page(page, dashboard, "confusion?run=made&against=epoch:1")
+    click_cell(page, IRIS, ROSE, "Difference of the confusion matrices")
+    expect(page.locator(".ws-mark")).to_have_text("came in")
+    assert gallery(page) == ["val/35/1.png"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

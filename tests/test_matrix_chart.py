@@ -246,8 +246,12 @@ def test_a_class_is_marked_by_its_row_and_its_column() -> None:
 
 @pytest.mark.parametrize(("index", "window"), [(0, (-0.5, 24.5)), (50, (37.5, 62.5)), (99, (74.5, 99.5))])
 def test_the_window_around_a_class_stays_inside_the_matrix(index: int, window: tuple[float, float]) -> None:
-    assert window_around(index, 100) == window
+    assert window_around(index, index, 100) == window
+
+
+def test_the_window_holds_a_whole_block() -> None:
+    assert window_around(40, 69, 100) == (37.5, 71.5)
 
 
 def test_few_classes_need_no_window() -> None:
-    assert window_around(3, 25) is None
+    assert window_around(3, 3, 25) is None

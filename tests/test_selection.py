@@ -40,8 +40,9 @@ def url(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         Selection((), ("a",), wrong_only=True),
         Selection(("2", "a"), ("10", "35"), wrong_only=True),
         Selection(("2", "10", "35", "a"), ("10",)),
+        Selection(("2", "a"), ("2", "a")),
     ],
-    ids=["cell", "row", "column", "block", "wide"],
+    ids=["cell", "row", "column", "block", "wide", "square"],
 )
 def test_a_selection_comes_back_from_the_url(url: dict[str, str], selection: Selection) -> None:
     url.update(run="first", page="3", image="x.png")
@@ -63,7 +64,7 @@ def test_a_new_selection_takes_the_place_of_a_block(url: dict[str, str]) -> None
         {"true": "no such"},
         {"block": "!.!"},
         {"block": "AAAA.AAAA"},
-        {"block": "gA"},
+        {"block": "AA"},
         {"block": "AA.AA"},
         {"block": "CA.gA"},
     ],

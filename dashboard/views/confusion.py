@@ -7,18 +7,20 @@ import streamlit as st
 
 from core import analysis
 from core.ordering import ORDERS, Order
-from core.runs import Run, RunError, default_root, iter_runs
+from core.runs import Run, RunError
 from dashboard import browse, matrices, services, state
 from dashboard.matrices import Change, Judged, Source
 from dashboard.matrix_chart import VALUES, Look, Values, mark_class, outline_cells, window_around
 from dashboard.plot import Box, Click, LabelClick, View, plot
 from dashboard.selection import Selection, read_selection, select
 from dashboard.services import RunData
+from dashboard.sources import draw_sources
 from dashboard.text import escape_markdown, format_share
 
 PAIRS = 12
 BLOCKS = 12
 NAMED = 6  # classes of a block that are written out
+AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
 ORDER_TITLES: dict[Order, str] = {
     "name": "Name",
     "recall": "Recall, lowest first",
@@ -60,64 +62,6 @@ def render() -> None:
     draw_gallery(run, judged, change, data, selection)
 
 
-def draw_sources(run: Run) -> tuple[Source, Source | None]:
-    """Offer the model or epoch that is shown, and what it is compared with; the URL keeps both."""
-    epochs = [str(epoch) for epoch in run.list_epochs()]
-    epoch = state.get_param("epoch", epochs)
-    others = [
-        other.id
-        for other in iter_runs(default_root())
-        if other.id != run.id and other.predictions_path().exists()
-    ]
-    same = [f"epoch:{name}" for name in ("best", *epochs) if name != (epoch or "best")]
-    against = state.get_param("against", [*same, *(f"run:{name}" for name in others)])
-    st.session_state["confusion-epoch"], st.session_state["confusion-against"] = epoch, against
-
-    def apply_choice() -> None:
-        values = {name: st.session_state[f"confusion-{name}"] for name in ("epoch", "against")}
-        state.set_params(**values, page=state.ANY, image=state.ANY)
-
-    best = run.read_status().best_epoch
-    st.selectbox(
-        "Matrix of",
-        [state.ANY, *reversed(epochs)],
-        key="confusion-epoch",
-        format_func=lambda name: (
-            f"epoch {name}" if name else f"best (epoch {best})" if best else "best model"
-        ),
-        on_change=apply_choice,
-        width=190,
-    )
-    st.selectbox(
-        "Difference from",
-        [state.ANY, *same, *(f"run:{name}" for name in others)],
-        key="confusion-against",
-        format_func=describe_other,
-        on_change=apply_choice,
-        width=190,
-        help="What changed since another epoch, or from another run's best model, on the same images.",
-    )
-    return Source(run, int(epoch or 0)), find_other(run, against)
-
-
-def describe_other(value: str) -> str:
-    """Return what a matrix is compared with in words."""
-    kind, _, name = value.partition(":")
-    if not value:
-        return "nothing"
-    return f"run {name}" if kind == "run" else "best model" if name == "best" else f"epoch {name}"
-
-
-def find_other(run: Run, value: str) -> Source | None:
-    """Return the source that a value of the URL's `against` means; None for none."""
-    kind, _, name = value.partition(":")
-    if not value:
-        return None
-    if kind == "run":
-        return Source(Run(run.folder.with_name(name)))
-    return Source(run, 0 if name == "best" else int(name))
-
-
 def draw_look(data: RunData) -> tuple[Order, Look, str]:
     """Offer how the matrix is drawn, kept between pages; return it, and the class that is looked for."""
     by: Order = st.selectbox(
@@ -145,6 +89,7 @@ def draw_look(data: RunData) -> tuple[Order, Look, str]:
         [state.ANY, *data.classes],
         key="confusion-find",
         format_func=lambda name: data.label(name) if name else "none",
+        on_change=lambda: st.session_state.pop(AROUND, None),
         persist_state="session",
         width=190,
     )
@@ -217,7 +162,10 @@ def draw_matrix(
             [places[name] for name in names or classes] for names in (selection.true, selection.predicted)
         )
         shapes += outline_cells(*sides)
-    window = window_around(places[found], len(classes)) if found else None
+    sought = [
+        places[name] for name in ((found,) if found else st.session_state.get(AROUND, ())) if name in places
+    ]
+    window = window_around(min(sought), max(sought), len(classes)) if sought else None
     draw = (
         matrices.draw_matrix(source, by, look)
         if other is None
@@ -269,6 +217,7 @@ def draw_blocks(source: Source, data: RunData) -> None:
 
     def choose(names: tuple[str, ...]) -> None:
         st.session_state["confusion-order"] = "similarity"  # where the block stands together
+        st.session_state["confusion-find"], st.session_state[AROUND] = state.ANY, names
         select(Selection(names, names, wrong_only=True), data.classes)
 
     for number, block in enumerate(found[:BLOCKS]):
