@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, norm, permutation_test
+from scipy.stats import binomtest, norm
 
 LEVEL = 0.05  # a difference counts below this p
 RESAMPLES = 20_000
@@ -162,24 +162,3 @@ def correct_holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = running
     return corrected
-
-
-def compare_seeds(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided permutation p of the difference of two groups' mean accuracies, a value a seed.
-
-    All splits of the values are tried where there are at most 10,000, else as many random ones. Three seeds a
-    side cannot give less than 0.1, whatever the values.
-
-    Raises:
-        ValueError: when a group has fewer than two values.
-    """
-    if min(len(first), len(second)) < 2:
-        raise ValueError("each side needs runs with at least two seeds")
-    result = permutation_test(
-        (np.asarray(first), np.asarray(second)),
-        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
-        vectorized=True,
-        n_resamples=9999,
-        rng=np.random.default_rng(0),
-    )
-    return float(result.pvalue)

@@ -122,15 +122,6 @@ def test_p_values_are_corrected_as_holm_does() -> None:
     assert paired.correct_holm([]) == []
 
 
-def test_seeds_are_compared_by_all_their_permutations() -> None:
-    # Of the 70 splits of 4 and 4 only this one and its mirror are as far apart.
-    assert paired.compare_seeds([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
-    assert paired.compare_seeds([1, 2, 3], [4, 5, 6]) == pytest.approx(0.1)
-    assert paired.compare_seeds([1, 3], [1, 3]) == 1.0
-    with pytest.raises(ValueError, match="at least two seeds"):
-        paired.compare_seeds([1], [2, 3])
-
-
 def test_changes_are_listed_by_class_with_what_was_won_and_lost() -> None:
     true = ["a"] * 4 + ["b"] * 3 + ["c"]
     first = table_of(true, ["a", "a", "b", "b", "b", "b", "b", "c"])
