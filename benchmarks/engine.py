@@ -123,11 +123,11 @@ def measure_engine(data: Path, size: int, steps: int) -> float:
 
     from core import engine
     from core.batches import ImageBatches
-    from core.config import from_preset
     from core.data import choose_workers
     from core.folders import scan_folders
     from core.learner import make_learner
     from core.models import build_model
+    from core.presets import from_preset
 
     config = from_preset("seed", data=str(data), weights="none", image_size=size, resize_size=size * 8 // 7)
     compute = engine.choose_compute()
@@ -173,10 +173,10 @@ def compare_head_only(data: Path, workshop: Path, size: int) -> dict[str, float]
     import torch
 
     from core import engine
-    from core.config import from_preset
     from core.data import EpochBatches, ImageTable, choose_workers, eval_transforms, make_loader
     from core.folders import scan_folders
     from core.models import build_model
+    from core.presets import from_preset
 
     weights = workshop / "weights.pt"
     torch.save(build_model(ARCH, 10).state_dict(), weights)
@@ -207,8 +207,8 @@ def compare_race(data: Path, workshop: Path, epochs: int) -> dict[str, Any]:
     import torch
 
     from benchmarks.reference import make_loaders, train_reference
-    from core.config import from_preset
     from core.models import build_model
+    from core.presets import from_preset
 
     torch.manual_seed(0)
     loaders = make_loaders(data, size=64, workers=PLAIN_WORKERS)
@@ -258,6 +258,7 @@ def describe(results: dict[str, Any], data: str, options: argparse.Namespace) ->
     import torch
 
     from core.engine import choose_compute
+    from core.environment import processor_name
 
     rate, head, race = results["throughput"], results["head_only"], results["race"]
     ratio = rate["engine"]["images_per_second"] / rate["plain"]["images_per_second"]
@@ -289,16 +290,6 @@ Written by `make bench` ({time.strftime("%Y-%m-%d")}, commit {commit}). Both sid
 
 The preset `fast` went on to {race["fast_best"]:.1%} in {race["fast_total"]:.0f} s.
 """
-
-
-def processor_name() -> str:
-    """Return the processor's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        fields = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in lines}
-        return f"{fields['model name']} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
-    except (OSError, KeyError):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

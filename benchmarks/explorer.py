@@ -25,11 +25,13 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.engine import ROOT, processor_name
+from benchmarks.engine import ROOT
 from benchmarks.sections import write_section
 from core.config import TrainConfig
-from core.evaluate import describe_data, write_predictions
+from core.environment import processor_name
+from core.evaluate import write_predictions
 from core.folders import ImageFolders, scan_folders
+from core.run_data import describe_data
 from core.runs import Run, create_run, write_text
 
 GROUP = 8  # classes that are confused with each other

@@ -97,9 +97,10 @@ def make_run(folder: Path, size: int) -> str:
     from core.checkpoint import best_values, save_checkpoint
     from core.config import TrainConfig
     from core.engine import Outcome
-    from core.evaluate import describe_data, write_predictions
+    from core.evaluate import write_predictions
     from core.folders import scan_folders
     from core.models import build_model
+    from core.run_data import describe_data
     from core.runs import create_run, write_text
 
     rng = np.random.default_rng(0)
@@ -143,8 +144,8 @@ def describe(results: dict[int, dict[str, Timing]], rounds: int) -> str:
     """Return the section: what was measured, on what, and what was wanted."""
     import torch
 
-    from benchmarks.engine import processor_name
     from core.engine import choose_compute
+    from core.environment import processor_name
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
     rows = [

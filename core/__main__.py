@@ -16,17 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO, get_type_hints
 
-from core.config import (
-    CHOICES,
-    PRESET_HELP,
-    PRESETS,
-    RANGES,
-    ConfigError,
-    TrainConfig,
-    field_help,
-    from_preset,
-)
+from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help
 from core.data_commands import add_commands as add_data_commands
+from core.presets import PRESET_HELP, PRESETS, from_preset
 from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
@@ -97,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="write the predictions table of a run's best model")
     _add_run(evaluate)
-    evaluate.add_argument("--split", choices=("val", "train"), default="val")
+    evaluate.add_argument("--split", choices=("val", "train", "held"), default="val")
     evaluate.set_defaults(command=_evaluate)
 
     predict = commands.add_parser(

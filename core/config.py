@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from core.rules import applies, find_conflicts
+from core.rules import find_conflicts
 
 ARCHS = (
     "resnet18",
@@ -64,6 +64,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "patience": (0, 10_000),
     "save_minutes": (0.0, 1440.0),
     "val_fraction": (0.01, 0.5),
+    "hold_back": (0, 10_000),
     "seed": (0, 2**31 - 1),
     "workers": (-1, 64),
 }
@@ -200,6 +201,11 @@ class TrainConfig:
     val_fraction: float = _field(
         0.15, "Where the data has no val/ folder: share of each class held back for it."
     )
+    hold_back: int = _field(
+        0,
+        "Training images of each class that take no part in training or in choosing the best model, to prove it on; "
+        "0: none.",
+    )
     bad_images: str = _field("refuse", "Files that are no readable image: 'refuse' to start, or 'skip' them.")
     seed: int = _field(0, "Seed of everything random.")
     save_minutes: float = _field(
@@ -298,96 +304,3 @@ def _find_wrong_types(config: TrainConfig) -> dict[str, str]:
         if type(value) is not kind and not (kind is float and type(value) is int):
             problems[field] = f"must be {kind.__name__}, got {value!r}"
     return problems
-
-
-# The report's recipe is the dataclass' defaults; a preset names only what differs from it.
-PRESETS: dict[str, dict[str, Any]] = {
-    "seed": {},
-    "demo": {
-        "weights": "none",
-        "image_size": 32,
-        "resize_size": 32,
-        "crop_scale_min": 0.9,
-        "hflip": 0.0,
-        "rotation": 5.0,
-        "translate": 0.05,
-        "jitter": 0.1,
-        "erasing": 0.0,
-        "optimizer": "adamw",
-        "lr": 0.002,
-        "weight_decay": 0.01,
-        "schedule": "onecycle",
-        "batch_size": 16,
-        "epochs": 4,
-    },
-    "small": {
-        "arch": "resnet18",
-        "weights": "none",
-        "image_size": 64,
-        "resize_size": 64,
-        "crop_scale_min": 0.9,
-        "hflip": 0.0,
-        "rotation": 5.0,
-        "translate": 0.05,
-        "jitter": 0.1,
-        "erasing": 0.0,
-        "optimizer": "adamw",
-        "lr": 0.0007,
-        "weight_decay": 0.05,
-        "schedule": "onecycle",
-        "batch_size": 16,
-        "epochs": 20,
-    },
-    "fast": {
-        "crop_scale_min": 0.35,
-        "rotation": 0.0,
-        "translate": 0.0,
-        "jitter": 0.1,
-        "erasing": 0.0,
-        "lr": 0.01,
-        "weight_decay": 0.0001,
-        "head_lr_factor": 5.0,
-        "schedule": "onecycle",
-        "epochs": 8,
-        "progressive_from": 128,
-        "label_smoothing": 0.1,
-    },
-    "strong": {
-        "crop_scale_min": 0.25,
-        "rotation": 0.0,
-        "translate": 0.0,
-        "erasing": 0.25,
-        "lr": 0.01,
-        "weight_decay": 0.0005,
-        "head_lr_factor": 5.0,
-        "clip_norm": 5.0,
-        "schedule": "cosine",
-        "warmup_epochs": 2,
-        "epochs": 30,
-        "label_smoothing": 0.1,
-        "mixup": 0.2,
-        "cutmix": 1.0,
-        "ema": 0.999,
-    },
-}
-PRESET_HELP = {
-    "seed": "The report's recipe: pretrained ResNeXt50 (32x4d) at 224 px, SGD 0.001, 25 epochs.",
-    "demo": "From scratch at 32 px with a one-cycle schedule: minutes on two CPU cores.",
-    "small": "ResNet18 from scratch at 64 px, 20 epochs: many classes of few small pictures, without pretrained weights.",
-    "fast": "Most of the accuracy in a fraction of the time: 8 epochs, one cycle, images that grow from 128 to 224 px.",
-    "strong": "Accuracy first: 30 epochs, cosine with warm-up, label smoothing, mixup and cutmix, averaged weights.",
-}
-
-
-def from_preset(preset: str, **changes: Any) -> TrainConfig:
-    """Build a config from a preset with some fields changed.
-
-    What the preset sets but the changes leave without effect goes back to its default (mixup with head_only).
-
-    Raises:
-        ConfigError: for an unknown preset or a bad field.
-    """
-    if preset not in PRESETS:
-        raise ConfigError({"preset": f"must be one of {', '.join(PRESETS)}, got {preset!r}"})
-    values = {**PRESETS[preset], "preset": preset, **changes}
-    return TrainConfig.from_dict({k: v for k, v in values.items() if k in changes or applies(k, values)})

@@ -34,7 +34,8 @@ class ImageFolders:
     """A data set on disk.
 
     `classes` are folder names sorted as people count; `display` maps those that have one to their display name.
-    `val_made` tells that validation was split off from training by seed since the data has no folder for it.
+    `val_made` tells that validation was split off from training by seed since the data has no folder for it; `held`
+    are training images that neither train nor choose a model, so that they can judge it.
     """
 
     root: Path
@@ -45,11 +46,12 @@ class ImageFolders:
     test: tuple[str, ...]
     val_made: bool = False
     skipped: tuple[BadImage, ...] = field(default=())
+    held: tuple[Sample, ...] = ()
 
     @property
     def files(self) -> list[str]:
         """Return the labelled images' paths, relative to the root."""
-        return [sample.path for sample in (*self.train, *self.val)]
+        return [sample.path for sample in (*self.train, *self.val, *self.held)]
 
     def sizes(self) -> dict[str, int]:
         """Return the size in bytes of each labelled image by its path."""
@@ -58,7 +60,7 @@ class ImageFolders:
     def fingerprint(self) -> str:
         """Return a digest of classes, file names, file sizes and split: equal on a copy on another machine."""
         digest, sizes = hashlib.sha256(json.dumps(self.classes).encode()), self.sizes()
-        for split in (self.train, self.val):
+        for split in (self.train, self.val, *([self.held] if self.held else [])):
             for sample in split:
                 digest.update(f"{sample.path}\0{sample.target}\0{sizes[sample.path]}\n".encode())
             digest.update(b"\0split\0")
@@ -97,11 +99,14 @@ def list_class_folders(root: Path, split_root: Path) -> tuple[str, ...]:
     return tuple(sorted((p.name for p in _folders(split_root) if p.name not in splits), key=natural_key))
 
 
-def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> ImageFolders:
+def scan_folders(
+    root: Path, *, val_fraction: float = 0.15, seed: int = 0, hold_back: int = 0
+) -> ImageFolders:
     """Read a data set's layout without opening an image.
 
     Takes `root/train/<class>/*` with `root/val/<class>/*` and flat `root/test/*` where they are there, or plain
-    `root/<class>/*`. Without validation a stratified share of training is held back, the same for the same seed.
+    `root/<class>/*`. Without validation a stratified share of training is split off, the same for the same seed.
+    `hold_back` training images of each class become `held`, the same whatever the seed.
 
     Raises:
         DataError: naming the folder that is missing, empty or not matched, or the malformed names file.
@@ -121,6 +126,7 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Im
     empty = [name for index, name in enumerate(classes) if index not in filled]
     if empty:
         raise DataError(f"{train_root}: no images in {_some(empty)}. Add images or remove the folder.")
+    train, held = split_held(train, hold_back, classes)
     val_root = roots.get("val")
     val, val_made = _collect_val(root, val_root, classes), False
     if val_root is None:
@@ -135,7 +141,32 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Im
         if "test" in roots
         else ()
     )
-    return ImageFolders(root, classes, read_display_names(root, classes), train, val, test, val_made)
+    names = read_display_names(root, classes)
+    return ImageFolders(root, classes, names, train, val, test, val_made, held=held)
+
+
+def split_held(
+    samples: Sequence[Sample], count: int, classes: Sequence[str]
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Split `count` samples of each class off, chosen by a digest of their names: more of them include the fewer.
+
+    Raises:
+        DataError: naming a class that would keep none.
+    """
+    if not count:
+        return tuple(samples), ()
+    by_class: dict[int, list[Sample]] = {}
+    for sample in samples:
+        by_class.setdefault(sample.target, []).append(sample)
+    held: set[Sample] = set()
+    for target, members in by_class.items():
+        if len(members) <= count:
+            raise DataError(
+                f"hold_back: class {classes[target]!r} has {len(members)} training images, so {count} cannot be held "
+                f"back. Hold back at most {min(len(own) for own in by_class.values()) - 1} of each class."
+            )
+        held.update(sorted(members, key=lambda s: hashlib.sha256(s.path.encode()).digest())[:count])
+    return tuple(s for s in samples if s not in held), tuple(s for s in samples if s in held)
 
 
 def split_stratified(
@@ -198,6 +229,7 @@ def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: s
     names = {item.path for item in bad}
     train = tuple(s for s in folders.train if s.path not in names)
     val = tuple(s for s in folders.val if s.path not in names)
+    held = tuple(s for s in folders.held if s.path not in names)
     left = {s.target for s in train}
     empty = [name for index, name in enumerate(folders.classes) if index not in left]
     if empty or not val:
@@ -207,7 +239,7 @@ def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: s
             else "no readable validation image is left"
         )
         raise DataError(f"{folders.root}: {what} ({listed}{more}).")
-    return replace(folders, train=train, val=val, skipped=tuple(bad))
+    return replace(folders, train=train, val=val, held=held, skipped=tuple(bad))
 
 
 def _folders(root: Path) -> list[Path]:

@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 
 from core import data, engine, features
 from core.checkpoint import load_best
-from core.evaluate import open_split, recorded_folders
+from core.evaluate import open_split
 from core.folders import DataError
+from core.run_data import recorded_folders
 from core.runs import Run
 
 FOLDS = 5

@@ -12,9 +12,9 @@ from core import features
 from core.checkpoint import load_best, load_checkpoint
 from core.config import TrainConfig
 from core.engine import Compute
-from core.evaluate import recorded_folders
 from core.features import Features
 from core.folders import ImageFolders, Sample
+from core.run_data import recorded_folders
 from core.runs import Run, RunError
 
 _ALIKE = 0.01  # a difference of mean cosine similarities that says nothing

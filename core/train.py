@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import asdict
 
 import torch
 from torch import nn
@@ -17,36 +14,23 @@ from tqdm import tqdm
 
 from core import data, engine, features, models, optim
 from core.batches import Source, open_source
-from core.checkpoint import best_values, load_checkpoint, save_checkpoint
+from core.best import Best
+from core.checkpoint import best_values, load_checkpoint, rng_state, save_checkpoint, set_rng_state
 from core.config import TrainConfig
-from core.environment import describe_environment
-from core.evaluate import describe_data, find_changes, recorded_folders, write_predictions
-from core.focus import focus_indices, is_allowed, measure_recalls
-from core.folders import DataError, ImageFolders, drop_bad_images, scan_folders
-from core.images import check_images
+from core.environment import record_environment
+from core.evaluate import evaluate_run, write_predictions
+from core.focus import focus_indices
+from core.folders import DataError, ImageFolders
+from core.journal import Console, Interrupted, Journal
 from core.learner import Learner, make_learner
 from core.losses import make_loss
 from core.mixing import mix_images
-from core.runs import Run, RunError, Status, describe_os_error, find_run, write_text
+from core.run_data import read_data, reopen_data
+from core.runs import Run, RunError, Status, describe_os_error, find_run
 from core.schedules import rate_at
 
-STATUS_EVERY = 0.5  # seconds between writes of the status file
 # What a user can mend is told in one line; anything else also leaves its traceback in train.log.
 KNOWN_ERRORS = (DataError, models.WeightsError, RunError, ValueError)
-
-
-class Console(Protocol):
-    """Where the job writes what a terminal shows: a file, a terminal or both."""
-
-    def write(self, text: str, /) -> int:
-        """Write text as it is."""
-
-    def flush(self) -> None:
-        """Hand on what was written."""
-
-
-class Interrupted(Exception):
-    """The stop or pause asked for was obeyed; the text is the state to end in."""
 
 
 class TrainingJob:
@@ -57,25 +41,21 @@ class TrainingJob:
     """
 
     def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool] = lambda: False) -> None:
-        self.run, self.console, self._should_stop = run, console, should_stop
+        self.run, self.journal = run, Journal(run, console, should_stop)
         self.config: TrainConfig = run.read_config()
-        self.status: Status = run.read_status()
-        self._written = 0.0
         self._saved = time.monotonic()
         # Where training stands: whole epochs done, batches done in the current one, and its sums so far.
         self.epoch, self.batch, self.step = 0, 0, 0
         self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0.0, 0, 0, 0.0
-        self.best_acc, self.best_epoch = -1.0, 0
+        self.best = Best()
         self._step_seconds, self._val_seconds = 0.0, 0.0
         self._backbone = ""  # digest of its weights, where only the head is trained
-        # Where classes are specialised on: their indices, what the other classes began with, the best of theirs yet.
-        self._chosen: list[int] = []
-        self.start_elsewhere, self.best_focus = 0.0, -1.0
+        self._chosen: list[int] = []  # the classes specialised on
 
     def execute(self) -> Status:
         """Run the job to its end and return its last status; errors end in the status, not in an exception."""
-        started = self.status.started or time.time()
-        self._set(state="running", started=started, ended=0.0, message="", force=True)
+        started = self.journal.status.started or time.time()
+        self.journal.set(state="running", started=started, ended=0.0, message="", force=True)
         try:
             self._train()
         except Interrupted as interrupted:
@@ -86,23 +66,23 @@ class TrainingJob:
                 " Everything is saved; resume goes on from here." if self.run.last_path.exists() else ""
             )
             state = str(interrupted)
-            self._end(state, f"{state.capitalize()} {where} as asked.{resumable}")
+            self.journal.end(state, f"{state.capitalize()} {where} as asked.{resumable}")
         except KNOWN_ERRORS as error:
-            self._end("failed", str(error))
+            self.journal.end("failed", str(error))
         except torch.OutOfMemoryError:
-            self._end(
+            self.journal.end(
                 "failed",
                 f"Out of GPU memory. Use a smaller batch_size (now {self.config.batch_size}) or image_size.",
             )
         except OSError as error:
-            self._end("failed", describe_os_error(error))
+            self.journal.end("failed", describe_os_error(error))
         except Exception as error:
             with self.run.log_path.open("a", encoding="utf-8") as log:  # a terminal gets the line below only
                 traceback.print_exc(file=log)
-            self._end(
+            self.journal.end(
                 "failed", f"{type(error).__name__}: {error}. The whole error is at the end of train.log."
             )
-        return self.status
+        return self.journal.status
 
     def _train(self) -> None:
         config = self.config
@@ -110,18 +90,18 @@ class TrainingJob:
         self._chosen = focus_indices(config, folders.classes)
         compute = engine.choose_compute(config.device, config.precision)
         workers = data.choose_workers(config.workers, compute.device.type)
-        self._record_environment(compute, workers, folders)
-        self._set(phase="loading weights", force=True)
+        self.journal.write(record_environment(self.run, compute, workers, folders.fingerprint()))
+        self.journal.set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
         learner = make_learner(compute.place_model(self._build_model(len(folders.classes))), config)
         if config.head_only:
             self._backbone = features.digest_backbone(learner.network)
         self._restore(learner)
         source = self._open_source(learner, folders, compute, workers)
-        if self._chosen and self.best_focus < 0:
+        if self._chosen and self.best.focus < 0:
             self._judge_start(learner, folders, self._validate(learner, source, compute))
         while self.epoch < config.epochs and not self._patience_is_out():
-            self._write(f"Epoch {self.epoch + 1}/{config.epochs}")
+            self.journal.write(f"Epoch {self.epoch + 1}/{config.epochs}")
             figures = self._train_epoch(learner, source, compute, len(folders.classes))
             outcome = self._validate(learner, source, compute)
             self._finish_epoch(learner, folders, figures, outcome)
@@ -130,68 +110,50 @@ class TrainingJob:
             if self.epoch < config.epochs
             else ""
         )
-        best = f"best validation accuracy {self.best_acc:.2%} at epoch {self.best_epoch}"
-        if self._chosen:
-            best = self._describe_focus()
-        self._end("finished", f"Finished: {best}.{early}")
+        if folders.held:
+            self._judge_held(folders)
+        best = self.best.describe(focused=bool(self._chosen), guard=config.guard)
+        self.journal.end("finished", f"Finished: {best}.{early}")
 
-    def _describe_focus(self) -> str:
-        figures = (
-            f"mean recall {self.best_focus:.1%} of the chosen classes, accuracy {self.best_acc:.2%} of all"
-        )
-        if self.best_epoch:
-            return f"the best model is of epoch {self.best_epoch}: {figures}"
-        return (
-            f"no epoch was better at the chosen classes without costing the others more than {self.config.guard:g} "
-            f"points of mean recall, so the best model is the one it began with: {figures}"
-        )
+    def _judge_held(self, folders: ImageFolders) -> None:
+        """Ask the best model about the images that neither trained nor chose it."""
+        self.journal.set(phase="judging the images held back", done=0, total=len(folders.held), force=True)
+        outcome = evaluate_run(self.run, "held", progress=self.journal.count_done)
+        if outcome is None:
+            raise Interrupted(self.journal.asked())
+        self.journal.write(f"held back Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
 
     def _open_source(
         self, learner: Learner, folders: ImageFolders, compute: engine.Compute, workers: int
     ) -> Source:
         if self.config.head_only:
-            self._set(phase="computing features", done=0, total=0, force=True)
+            self.journal.set(phase="computing features", done=0, total=0, force=True)
         source = open_source(
             learner, folders, self.config, compute, workers=workers, root=self.run.folder.parent,
-            backbone=self._backbone, progress=self._count_done,
+            backbone=self._backbone, progress=self.journal.count_done,
         )  # fmt: skip
         if source is None:
-            raise Interrupted(self._asked())
+            raise Interrupted(self.journal.asked())
         return source
 
     def _patience_is_out(self) -> bool:
-        since = max(self.best_epoch, self.status.extended_from)
+        since = max(self.best.epoch, self.journal.status.extended_from)
         return 0 < self.config.patience <= self.epoch - since
 
     def _prepare_data(self) -> ImageFolders:
-        self._set(phase="checking images", force=True)
-        root = Path(self.config.data).expanduser().resolve()
-        record = self.run.read_json("data.json")
-        if record:  # a run that goes on keeps the split and the files it began with
-            folders = recorded_folders(self.run)
-            changes = find_changes(record, scan_folders(root))
-            if changes:
-                raise DataError(
-                    f"{root} is not the data set this run began with: {changes}. "
-                    "Put it back as it was, or start a new run."
-                )
-            return folders
-        folders = scan_folders(root, val_fraction=self.config.val_fraction, seed=self.config.seed)
-        self._write(
-            f"Data {root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
+        self.journal.set(phase="checking images", force=True)
+        if self.run.read_json("data.json"):  # a run that goes on keeps the split and the files it began with
+            return reopen_data(self.run)
+        folders = read_data(self.run, self.config, self.journal.count_done)
+        self.journal.check_asked()
+        self.journal.write(
+            f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
             f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
+            + (f", {len(folders.held)} held back" if folders.held else "")
         )
-        bad = check_images(root, folders.files, progress=self._count_done)
-        self._check_asked()
-        folders = drop_bad_images(folders, bad, policy=self.config.bad_images)
-        for item in bad:
-            self._write(f"Skipped {item.path}: {item.reason}")
-        write_text(self.run.folder / "data.json", json.dumps(describe_data(folders, self.config)) + "\n")
+        for item in folders.skipped:
+            self.journal.write(f"Skipped {item.path}: {item.reason}")
         return folders
-
-    def _count_done(self, done: int, total: int) -> bool:
-        self._set(done=done, total=total)
-        return not self._asked()
 
     def _build_model(self, classes: int) -> nn.Module:
         config = self.config
@@ -202,7 +164,7 @@ class TrainingJob:
             models.load_initial_weights(
                 model, config.arch, config.weights, lambda name: find_run(name, root).best_path
             )
-        self._write(
+        self.journal.write(
             f"Network {config.arch}, {models.count_parameters(model) / 1e6:.1f} million parameters, from {config.weights}"
         )
         return model
@@ -228,7 +190,7 @@ class TrainingJob:
             )
 
         with tqdm(
-            total=steps, initial=first, file=self.console, ncols=100, mininterval=1.0, unit="it"
+            total=steps, initial=first, file=self.journal.console, ncols=100, mininterval=1.0, unit="it"
         ) as bar:
 
             def on_steps(figures: list[engine.StepFigures]) -> bool:
@@ -242,7 +204,7 @@ class TrainingJob:
                 self._set_training(steps)
                 if time.monotonic() - self._saved > 60 * config.save_minutes:
                     self._save_last(learner)
-                return not self._asked()
+                return not self.journal.asked()
 
             if first < steps:
                 result = engine.train_epoch(
@@ -254,11 +216,11 @@ class TrainingJob:
                 )  # fmt: skip
                 if result.ended_early:
                     self._save_last(learner)
-                    raise Interrupted(self._asked())
+                    raise Interrupted(self.journal.asked())
         figures = engine.PassFigures(
             self.loss_sum / self.seen, self.correct / self.seen, self.seen, self.epoch_seconds
         )
-        self._write(f"train Loss: {figures.loss:.4f} Acc: {figures.accuracy:.4f}")
+        self.journal.write(f"train Loss: {figures.loss:.4f} Acc: {figures.accuracy:.4f}")
         return figures
 
     def _record_step(self, figure: engine.StepFigures, steps: int) -> None:
@@ -289,19 +251,19 @@ class TrainingJob:
         )
 
     def _validate(self, learner: Learner, source: Source, compute: engine.Compute) -> engine.Outcome:
-        self._set(phase="validating", force=True)
+        self.journal.set(phase="validating", force=True)
         begun = time.perf_counter()
         outcome = engine.evaluate(
-            learner.judged, source.validate(), compute, on_batch=lambda _: not self._asked()
+            learner.judged, source.validate(), compute, on_batch=lambda _: not self.journal.asked()
         )
         if outcome is None:
             self._save_last(learner)
-            raise Interrupted(self._asked())
+            raise Interrupted(self.journal.asked())
         self._val_seconds = time.perf_counter() - begun
         if not math.isfinite(outcome.loss.mean()):
             raise ValueError(self._describe_explosion("validation loss", float(outcome.loss.mean())))
-        self._write(f"val Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
-        self._set(val_count=len(outcome.target))
+        self.journal.write(f"val Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
+        self.journal.set(val_count=len(outcome.target))
         return outcome
 
     def _finish_epoch(
@@ -317,7 +279,7 @@ class TrainingJob:
         table.parent.mkdir(exist_ok=True)
         write_predictions(table, folders.val, outcome, folders.classes)
         right = outcome.top_index[:, 0] == outcome.target
-        improved = self._is_better(outcome)
+        improved = self.best.judge(outcome, self.epoch, self._chosen, self.config.guard)
         if improved:
             self._keep_best(learner, folders, outcome)
         self.run.append_metrics(
@@ -338,40 +300,25 @@ class TrainingJob:
         )
         self.batch, self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0, 0.0, 0, 0, 0.0
         self._save_last(learner)
-        self._set(best_epoch=self.best_epoch, best_val_acc=self.best_acc, epoch=self.epoch, force=True)
+        self.journal.set(best_epoch=self.best.epoch, best_val_acc=self.best.acc, epoch=self.epoch, force=True)
 
     def _judge_start(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
         """Take the initial model's measure: what specialising may not cost the others, and the one to beat."""
-        right = outcome.top_index[:, 0] == outcome.target
-        self.start_elsewhere = measure_recalls(right, outcome.target, self._chosen).elsewhere
-        self._is_better(outcome)
+        self.best.judge_start(outcome, self._chosen)
         self._keep_best(learner, folders, outcome)
         self._save_last(learner)
-        self._set(best_epoch=self.best_epoch, best_val_acc=self.best_acc, force=True)
-
-    def _is_better(self, outcome: engine.Outcome) -> bool:
-        """Tell whether a model is the best yet, and if so remember its figures and epoch."""
-        focus, now = self.best_focus, outcome.accuracy
-        if self._chosen:
-            right = outcome.top_index[:, 0] == outcome.target
-            recalls = measure_recalls(right, outcome.target, self._chosen)
-            focus = recalls.focus
-            if not is_allowed(recalls.elsewhere, self.start_elsewhere, self.config.guard):
-                return False
-        if (focus, now) <= (self.best_focus, self.best_acc):
-            return False
-        self.best_focus, self.best_acc, self.best_epoch = focus, now, self.epoch
-        return True
+        self.journal.set(best_epoch=self.best.epoch, best_val_acc=self.best.acc, force=True)
 
     def _keep_best(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
         config = self.config
+        self.run.predictions_path("held").unlink(missing_ok=True)  # it was of the model before
         write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)
         values = best_values(
             learner.judged_network(), arch=config.arch, classes=folders.classes, display=folders.display,
-            image_size=config.image_size, resize_size=config.resize_size, epoch=self.best_epoch, val_acc=self.best_acc,
+            image_size=config.image_size, resize_size=config.resize_size, epoch=self.best.epoch, val_acc=self.best.acc,
         )  # fmt: skip
         save_checkpoint(self.run.best_path, values)
-        self._write(f"Model saved at epoch {self.best_epoch}")
+        self.journal.write(f"Model saved at epoch {self.best.epoch}")
 
     def _save_last(self, learner: Learner) -> None:
         save_checkpoint(
@@ -379,8 +326,9 @@ class TrainingJob:
             {
                 **learner.state_dict(),
                 "backbone": self._backbone,
-                "rng": _rng_state(),
+                "rng": rng_state(),
                 "progress": {name: getattr(self, name) for name in _PROGRESS},
+                "best": asdict(self.best),
             },
         )
         self._saved = time.monotonic()
@@ -392,32 +340,29 @@ class TrainingJob:
         values = load_checkpoint(self.run.last_path)
         if values["backbone"] != self._backbone:
             raise RunError(f"The initial weights ({self.config.weights}) are not those this run began with.")
+        if "best" not in values:
+            raise RunError(
+                f"{self.run.id}: last.pt is of an older version. Start a new run from its best model."
+            )
         learner.load_state_dict(values)
-        _set_rng_state(values["rng"])
+        self.best = Best(**values["best"])
+        set_rng_state(values["rng"])
         for name, value in values["progress"].items():
             setattr(self, name, value)
         self._forget_later()
-        self._write(f"Resumed at epoch {self.epoch + 1}, batch {self.batch + 1}")
+        self.journal.write(f"Resumed at epoch {self.epoch + 1}, batch {self.batch + 1}")
 
     def _forget_later(self) -> None:
         """Drop what a run that was killed wrote after its last checkpoint: it will write that again."""
         self.run.keep_metrics(step=self.step, epoch=self.epoch)
         self.run.keep_epochs(self.epoch)
 
-    def _record_environment(self, compute: engine.Compute, workers: int, folders: ImageFolders) -> None:
-        environment = {
-            **describe_environment(compute, workers),
-            "data_fingerprint": folders.fingerprint(),
-        }
-        write_text(self.run.folder / "environment.json", json.dumps(environment, indent=2) + "\n")
-        self._write(f"Computing on {compute}, {environment['threads']} threads, {workers} loading processes")
-
     def _set_training(self, steps: int) -> None:
         config = self.config
         steps_left = steps * config.epochs - self.epoch * steps - self.batch
         # Before the first validation its time is a guess: it costs a third of training an image.
         val_seconds = self._val_seconds or self._step_seconds * 2
-        self._set(
+        self.journal.set(
             phase="training",
             epoch=self.epoch,
             epochs=config.epochs,
@@ -427,43 +372,5 @@ class TrainingJob:
             seconds_left=steps_left * self._step_seconds + (config.epochs - self.epoch) * val_seconds,
         )
 
-    def _set(self, *, force: bool = False, **changes: Any) -> None:
-        self.status = replace(self.status, **changes)
-        if force or time.monotonic() - self._written > STATUS_EVERY:
-            self.status = self.run.write_status(self.status)
-            self._written = time.monotonic()
 
-    def _end(self, state: str, message: str) -> None:
-        self._write(f"error: {message}" if state == "failed" else message)
-        self.run.clear_requests()
-        self._set(state=state, phase=state, message=message, ended=time.time(), seconds_left=0.0, force=True)
-
-    def _write(self, line: str) -> None:
-        self.console.write(line + "\n")
-        self.console.flush()
-
-    def _asked(self) -> str:
-        """Return the state to end in when a stop or pause was asked for, else nothing."""
-        return "stopped" if self._should_stop() else self.run.requested_state()
-
-    def _check_asked(self) -> None:
-        if state := self._asked():
-            raise Interrupted(state)
-
-
-_PROGRESS = (
-    "epoch", "batch", "step", "loss_sum", "correct", "seen", "epoch_seconds", "best_acc", "best_epoch",
-    "start_elsewhere", "best_focus",
-)  # fmt: skip
-
-
-def _rng_state() -> dict[str, Any]:
-    # Batches, augmentation and blends have seeds of their own; these are for whatever else draws.
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"torch": torch.get_rng_state(), "cuda": cuda}
-
-
-def _set_rng_state(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+_PROGRESS = ("epoch", "batch", "step", "loss_sum", "correct", "seen", "epoch_seconds")

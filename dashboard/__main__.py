@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from core import jobs
-from core.config import from_preset
 from core.demo import DEMOS
+from core.presets import from_preset
 from core.runs import default_root, describe_os_error, iter_runs
 from dashboard.builtin import builtin_folder
 

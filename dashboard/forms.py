@@ -10,9 +10,10 @@ from typing import Any, get_type_hints
 
 import streamlit as st
 
-from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help, from_preset
+from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help
 from core.focus import focus_indices
 from core.folders import DataError
+from core.presets import from_preset
 from core.rules import applies
 from core.runs import Run, default_root, iter_runs
 from dashboard import services
@@ -24,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Data": {
         "data": "Folder of images",
         "val_fraction": "Validation share",
+        "hold_back": "Hold back (images a class)",
         "bad_images": "Unreadable files",
         "name": "Name of the run",
     },

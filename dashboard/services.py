@@ -210,25 +210,34 @@ class DataSummary:
     train: int = 0
     val: int = 0
     test: int = 0
+    held: int = 0
     val_made: bool = False
     names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         split = " (split off training)" if self.val_made else ""
-        return f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split} and {self.test:,} test images"
+        held = f", {self.held:,} held back" if self.held else ""
+        return (
+            f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
+            f"{self.test:,} test images"
+        )
 
 
 def summarise_data(config: TrainConfig) -> DataSummary:
     """Count what the config's data folder holds; looks again after half a minute."""
-    return _summarise_data(config.data, config.val_fraction, config.seed)
+    # By what the layout depends on alone, so that another setting does not look at the disk again.
+    return _summarise_data(config.data, config.val_fraction, config.seed, config.hold_back)
 
 
 @st.cache_data(ttl=30, max_entries=16, show_spinner="Looking at the data …")
-def _summarise_data(folder: str, val_fraction: float, seed: int) -> DataSummary:
-    from core.folders import DataError, scan_folders
+def _summarise_data(folder: str, val_fraction: float, seed: int, hold_back: int) -> DataSummary:
+    from core.config import TrainConfig
+    from core.folders import DataError
+    from core.run_data import scan_config
 
+    asked = TrainConfig(data=folder, val_fraction=val_fraction, seed=seed, hold_back=hold_back)
     try:
-        found = scan_folders(Path(folder).expanduser(), val_fraction=val_fraction, seed=seed)
+        found = scan_config(asked)
     except (DataError, OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
         return DataSummary(problem=str(error))
     return DataSummary(
@@ -237,6 +246,7 @@ def _summarise_data(folder: str, val_fraction: float, seed: int) -> DataSummary:
         len(found.train),
         len(found.val),
         len(found.test),
+        len(found.held),
         found.val_made,
         found.classes,
     )
@@ -250,9 +260,9 @@ def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
         DataError: when the data cannot be used.
     """
     from core.data import ImageTable, to_pixels, train_transforms
-    from core.folders import scan_folders
+    from core.run_data import scan_config
 
-    folders = scan_folders(Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed)
+    folders = scan_config(config)
     step = max(1, len(folders.train) // 16)
     chosen = folders.train[::step][:16]
     table = ImageTable(folders.root, chosen, train_transforms(config), config.seed)

@@ -11,8 +11,9 @@ import numpy as np
 
 from core.config import TrainConfig
 from core.engine import Outcome
-from core.evaluate import describe_data, write_predictions
+from core.evaluate import write_predictions
 from core.folders import scan_folders
+from core.run_data import describe_data
 from core.runs import Run, create_run, write_text
 
 # What the run says of the six validation images of the tiny data, by index of class: one of class 10 and one of

@@ -21,7 +21,6 @@ from streamlit.util import calc_hash
 
 from core import jobs
 from core.audit import audit_data, audit_folder
-from core.config import from_preset
 from core.label_report import (
     LabelIssue,
     LabelReport,
@@ -32,6 +31,7 @@ from core.label_report import (
     report_path,
     write_report,
 )
+from core.presets import from_preset
 from core.rate_finder import RateCurve
 from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
 from dashboard import gallery, plot

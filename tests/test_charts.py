@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from core.config import from_preset
+from core.presets import from_preset
 from dashboard import charts
 
 CONFIG = Path(__file__).resolve().parents[1] / ".streamlit" / "config.toml"

@@ -8,17 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.config import (
-    ARCHS,
-    CHOICES,
-    PRESET_HELP,
-    PRESETS,
-    RANGES,
-    ConfigError,
-    TrainConfig,
-    field_help,
-    from_preset,
-)
+from core.config import ARCHS, CHOICES, RANGES, ConfigError, TrainConfig, field_help
+from core.presets import PRESET_HELP, PRESETS, from_preset
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
 

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from core import data
-from core.config import TrainConfig, from_preset
+from core.config import TrainConfig
 from core.data import EpochBatches, ImageTable
 from core.folders import (
     DataError,
@@ -30,6 +30,7 @@ from core.folders import (
     split_stratified,
 )
 from core.images import FORMATS, BadImage, ImageProblem, check_images, read_image
+from core.presets import from_preset
 
 # isort: split
 from torchvision import transforms

@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.__main__ import build_parser
-from core.config import PRESETS, TrainConfig, from_preset
+from core.config import TrainConfig
+from core.presets import PRESETS, from_preset
 from core.rules import applies
 from core.runs import create_run
 from dashboard import forms

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.config import PRESETS, ConfigError, TrainConfig, from_preset
+from core.config import ConfigError, TrainConfig
+from core.presets import PRESETS, from_preset
 from core.rules import applies
 
 OFF = {

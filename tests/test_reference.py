@@ -11,12 +11,12 @@ from torch import nn
 from benchmarks.reference import make_loaders, train_step
 from core import engine
 from core.batches import ImageBatches
-from core.config import from_preset
 from core.data import train_transforms
 from core.folders import scan_folders
 from core.learner import make_learner
 from core.models import build_model
 from core.optim import set_rate
+from core.presets import from_preset
 
 
 def test_in_fp32_the_preset_seed_gives_the_plain_loops_losses_step_for_step(tiny_data: Path) -> None:

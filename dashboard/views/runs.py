@@ -10,7 +10,8 @@ import streamlit as st
 
 from core import jobs
 from core.analysis import wilson_interval
-from core.config import TrainConfig, from_preset
+from core.config import TrainConfig
+from core.presets import from_preset
 from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
 from dashboard import state
 from dashboard.builtin import builtin_folder

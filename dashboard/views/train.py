@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core import jobs
-from core.config import PRESET_HELP, PRESETS, TrainConfig
+from core.config import TrainConfig
 from core.demo import DEMOS
+from core.presets import PRESET_HELP, PRESETS
 from core.rules import applies
 from core.runs import RunError, default_root
 from dashboard import charts, forms, services, state
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
-    "data", "val_fraction", "seed", "image_size", "resize_size", "crop_scale_min",
+    "data", "val_fraction", "hold_back", "seed", "image_size", "resize_size", "crop_scale_min",
     "hflip", "rotation", "translate", "jitter", "erasing",
 )  # fmt: skip
 

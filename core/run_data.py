@@ -1,0 +1,168 @@
+"""The data set of a run: what it records of its images, and which it trains on, chooses by and holds back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.config import TrainConfig
+from core.folders import DataError, ImageFolders, Sample, drop_bad_images, scan_folders
+from core.images import BadImage, check_images
+from core.runs import Run, RunError, find_run, write_text
+
+SPLITS = ("train", "val", "held")
+
+
+def scan_config(config: TrainConfig) -> ImageFolders:
+    """Read the layout of the data set a config names, split as it says; raises DataError as `scan_folders` does."""
+    root = Path(config.data).expanduser().resolve()
+    return scan_folders(root, val_fraction=config.val_fraction, seed=config.seed, hold_back=config.hold_back)
+
+
+def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool]) -> ImageFolders:
+    """Read the data set of a run that begins, check every image, and record it in the run's data.json.
+
+    `progress(done, total)` is called while images are checked; returning False ends that early and nothing is recorded:
+    the caller must ask again why.
+
+    Raises:
+        DataError: when the data cannot be used as it is, or the run's initial model has seen what is to be held back.
+    """
+    folders = scan_config(config)
+    refuse_seen(folders, config, run.folder.parent)
+    ended = False
+
+    def report(done: int, total: int) -> bool:
+        nonlocal ended
+        ended = not progress(done, total)
+        return not ended
+
+    bad = check_images(folders.root, folders.files, progress=report)
+    if not ended:
+        folders = drop_bad_images(folders, bad, policy=config.bad_images)
+        write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)) + "\n")
+    return folders
+
+
+def reopen_data(run: Run) -> ImageFolders:
+    """Return the data set a run began with, when the folder still is as it was then.
+
+    Raises:
+        DataError: naming what has changed.
+        RunError: as `recorded_folders` does.
+    """
+    folders = recorded_folders(run)
+    changes = find_changes(run.read_json("data.json"), scan_folders(folders.root))
+    if changes:
+        raise DataError(
+            f"{folders.root} is not the data set this run began with: {changes}. "
+            "Put it back as it was, or start a new run."
+        )
+    return folders
+
+
+def refuse_seen(folders: ImageFolders, config: TrainConfig, root: Path) -> None:
+    """Refuse an initial model that was trained or chosen with images that are to be held back: it would prove nothing.
+
+    `root` is the folder of all runs. Weights from elsewhere are taken as they are: what they have seen is not known.
+
+    Raises:
+        DataError: naming the run and how many of the images it has seen.
+    """
+    kind, _, name = config.weights.partition(":")
+    if kind != "run" or not folders.held:
+        return
+    earlier = recorded_folders(find_run(name, root))
+    used = {sample.path for sample in (*earlier.train, *earlier.val)}
+    seen = [sample.path for sample in folders.held if sample.path in used]
+    if seen and earlier.root == folders.root:
+        raise DataError(
+            f"hold_back: the run {name}, which this one starts from, was trained on or chosen by {len(seen)} of the "
+            f"{len(folders.held)} images to hold back (first {seen[0]}), so they would prove nothing. "
+            "Start from a run that held back as many, or set hold_back to 0."
+        )
+
+
+def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:
+    """Return the samples of `train`, `val` or `held`; raises ValueError for another name or where none are held back."""
+    if split not in SPLITS:
+        raise ValueError(
+            f"split must be {', '.join(SPLITS)}, got {split!r}; for unlabelled images use predict"
+        )
+    samples: tuple[Sample, ...] = getattr(folders, split)
+    if not samples:
+        raise ValueError(f"This run held no image back (hold_back), so there is no split {split}.")
+    return samples
+
+
+def recorded_folders(run: Run) -> ImageFolders:
+    """Return the data set as the run recorded it: the same classes, split and skipped files.
+
+    Raises:
+        RunError: when the run has no record yet or its data folder is gone.
+    """
+    record = run.read_json("data.json")
+    if not record:
+        raise RunError(f"{run.id}: the run ended before it had read its data.")
+    root = Path(record["root"])
+    if not root.is_dir():
+        raise RunError(
+            f"{run.id}: its data folder {root} is not there any more. Put it back, or train on the new place."
+        )
+    index = {name: i for i, name in enumerate(record["classes"])}
+    splits = {
+        split: tuple(Sample(path, index[name]) for path, name in record.get(split, ())) for split in SPLITS
+    }
+    return ImageFolders(
+        root,
+        tuple(record["classes"]),
+        record["display"],
+        splits["train"],
+        splits["val"],
+        (),
+        record["val_made"],
+        tuple(BadImage(path, reason) for path, reason in record["skipped"]),
+        splits["held"],
+    )
+
+
+def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, object]:
+    """Return the record of a data set for a run's data.json; `recorded_folders` reads it back."""
+    return {
+        "root": str(folders.root),
+        "fingerprint": folders.fingerprint(),
+        "classes": list(folders.classes),
+        "display": folders.display,
+        "val_made": folders.val_made,
+        "val_fraction": config.val_fraction if folders.val_made else None,
+        "split_seed": config.seed if folders.val_made else None,
+        "skipped": [[item.path, item.reason] for item in folders.skipped],
+        "train": [[s.path, folders.classes[s.target]] for s in folders.train],
+        "val": [[s.path, folders.classes[s.target]] for s in folders.val],
+        "held": [[s.path, folders.classes[s.target]] for s in folders.held],
+        "sizes": folders.sizes(),
+        "test_count": len(folders.test),
+    }
+
+
+def find_changes(record: Mapping[str, Any], now: ImageFolders) -> str:
+    """Tell in words how a data set differs from a run's record of it (data.json); empty when it does not."""
+    classes = set(record["classes"])
+    sizes: dict[str, int] = record["sizes"]
+    unread = {path for path, _ in record["skipped"]}
+    found = now.sizes()
+    files = {
+        "added": [path for path in found if path not in sizes and path not in unread],
+        "gone": [path for path in sizes if path not in found],
+        "of another size": [path for path in sizes if path in found and sizes[path] != found[path]],
+    }
+    changes = [f"class {name!r} added" for name in now.classes if name not in classes]
+    changes += [f"class {name!r} gone" for name in record["classes"] if name not in now.classes]
+    changes += [
+        f"{len(paths)} {'file' if len(paths) == 1 else 'files'} {what} ({'' if len(paths) == 1 else 'first '}{paths[0]})"
+        for what, paths in files.items()
+        if paths
+    ]
+    return ", ".join(changes)
