@@ -300,7 +300,14 @@ def draw_choice(data: RunData, selection: Selection) -> None:
             on_change=apply_choice,
             width=220,
         )
-    st.toggle("Errors only", key="confusion-wrong", on_change=apply_wrong)
+    st.selectbox(
+        "Answers",
+        [False, True],
+        key="confusion-wrong",
+        format_func=lambda wrong_only: "errors only" if wrong_only else "all",
+        on_change=apply_wrong,
+        width=130,
+    )
 
 
 def describe(selection: Selection, data: RunData) -> str:
