@@ -60,7 +60,7 @@ def draw_sort() -> SortBy:
         get_args(SortBy),
         key="browse-sort",
         persist_state="session",
-        width=150,
+        width=125,
         help="Highest first: the confidence of the predicted class, or the loss (nats), which is high where the true class got little.",
     )
     return chosen

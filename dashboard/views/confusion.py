@@ -298,7 +298,7 @@ def draw_choice(data: RunData, selection: Selection) -> None:
             key=f"confusion-{kind}",
             format_func=lambda name: data.label(name) if name else "those of the block" if block else "any",
             on_change=apply_choice,
-            width=220,
+            width=165,
         )
     st.selectbox(
         "Answers",
@@ -306,7 +306,7 @@ def draw_choice(data: RunData, selection: Selection) -> None:
         key="confusion-wrong",
         format_func=lambda wrong_only: "errors only" if wrong_only else "all",
         on_change=apply_wrong,
-        width=130,
+        width=115,
     )
 
 
