@@ -54,16 +54,16 @@ def sort_images(images: pd.DataFrame, by: SortBy) -> pd.DataFrame:
 
 def draw_sort() -> SortBy:
     """Offer what the images are sorted by."""
-    chosen: SortBy | None = st.segmented_control(
+    # A kind of widget that the page has already: each further kind is a script more to load before the matrix shows.
+    chosen: SortBy = st.selectbox(
         "Sorted by",
         get_args(SortBy),
-        default="confidence",
-        required=True,
         key="browse-sort",
         persist_state="session",
+        width=125,
         help="Highest first: the confidence of the predicted class, or the loss (nats), which is high where the true class got little.",
     )
-    return chosen or "confidence"
+    return chosen
 
 
 def draw_images(images: pd.DataFrame, data: RunData, *, label: str) -> None:

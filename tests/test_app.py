@@ -449,7 +449,7 @@ def test_a_link_opens_the_images_of_a_block_of_errors(open_page: Open, run: Run)
     app = open_page("confusion", run="first", block=block_of("2", "10"), only="wrong")
     assert pictures(app) == ["val/10/2.png"]
     assert "2 · rose, 10 · tulip among each other, errors only" in words(app).replace("\\", "")
-    app.toggle(key="confusion-wrong").set_value(False).run()
+    app.selectbox(key="confusion-wrong").set_value(False).run()
     assert app.query_params == {"run": "first", "block": block_of("2", "10")}
     assert len(pictures(app)) == 4
 
@@ -459,7 +459,7 @@ def test_images_are_sorted_by_confidence_or_loss_and_so_they_stay(open_page: Ope
     assert pictures(app) == ["val/10/2.png", "val/10/1.png"]  # confidences 0.82 and 0.78
     app = open_page("confusion", run="first", true="35")
     before = pictures(app)
-    app.segmented_control(key="browse-sort").set_value("loss").run()
+    app.selectbox(key="browse-sort").set_value("loss").run()
     assert pictures(app) == ["val/35/1.png", "val/35/2.png"] != before
 
 

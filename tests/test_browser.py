@@ -627,8 +627,7 @@ def test_a_dragged_box_shows_the_images_of_its_block(page: Page, made: Run) -> N
 
 def test_the_images_are_sorted_and_one_is_opened_large(page: Page, made: Run) -> None:
     before = gallery(page)
-    page.get_by_role("radio", name="loss").click()
-    settle(page)
+    choose(page, "Sorted by", "loss")
     assert sorted(gallery(page)) == sorted(before) != gallery(page)
     page.locator(".ws-open").first.click()
     dialog = page.get_by_role("dialog")

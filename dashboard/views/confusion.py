@@ -9,6 +9,7 @@ from core import analysis
 from core.ordering import ORDERS, Order
 from core.runs import Run, RunError
 from dashboard import browse, matrices, services, state
+from dashboard.guard import guard
 from dashboard.matrices import Change, Judged, Source
 from dashboard.matrix_chart import VALUES, Look, Values, mark_class, outline_cells, window_around
 from dashboard.plot import Box, Click, LabelClick, View, plot
@@ -52,14 +53,23 @@ def render() -> None:
             st.warning(words, icon=":material/compare_arrows:")
             other = None
     draw_summary(source, other, judged, change)
-    selection = read_selection(data.classes)
     with st.container(key="medium-matrix"):
-        chart, lists = st.columns([7, 3], gap="medium")
-    with chart:
-        draw_matrix(source, other, data, by, look, selection, found)
+        explorer, lists = st.columns([7, 3], gap="medium")
+    with explorer:
+        # A click draws only this part anew: the rest of the page has nothing to do with what is selected.
+        st.fragment(guard(draw_explorer))(run, source, other, data, by, look, found)
     with lists:
         draw_lists(source, judged, data)
-    draw_gallery(run, judged, change, data, selection)
+
+
+def draw_explorer(
+    run: Run, source: Source, other: Source | None, data: RunData, by: Order, look: Look, found: str
+) -> None:
+    """Draw the matrix and the images of what is selected in it."""
+    selection = read_selection(data.classes)
+    draw_matrix(source, other, data, by, look, selection, found)
+    change = matrices.compare(source, other) if other is not None else None
+    draw_gallery(run, matrices.judge(source), change, data, selection)
 
 
 def draw_look(data: RunData) -> tuple[Order, Look, str]:
@@ -288,9 +298,16 @@ def draw_choice(data: RunData, selection: Selection) -> None:
             key=f"confusion-{kind}",
             format_func=lambda name: data.label(name) if name else "those of the block" if block else "any",
             on_change=apply_choice,
-            width=220,
+            width=165,
         )
-    st.toggle("Errors only", key="confusion-wrong", on_change=apply_wrong)
+    st.selectbox(
+        "Answers",
+        [False, True],
+        key="confusion-wrong",
+        format_func=lambda wrong_only: "errors only" if wrong_only else "all",
+        on_change=apply_wrong,
+        width=115,
+    )
 
 
 def describe(selection: Selection, data: RunData) -> str:
