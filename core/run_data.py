@@ -86,14 +86,14 @@ def refuse_seen(folders: ImageFolders, config: TrainConfig, root: Path) -> None:
 
 
 def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:
-    """Return the samples of `train`, `val` or `held`; raises ValueError for another name or where none are held back."""
+    """Return the samples of `train`, `val` or `held`; raises ValueError for another name and RunError where none are held back."""
     if split not in SPLITS:
         raise ValueError(
             f"split must be {', '.join(SPLITS)}, got {split!r}; for unlabelled images use predict"
         )
     samples: tuple[Sample, ...] = getattr(folders, split)
     if not samples:
-        raise ValueError(f"This run held no image back (hold_back), so there is no split {split}.")
+        raise RunError(f"The run held no image back (hold_back), so its split {split} is empty.")
     return samples
 
 
