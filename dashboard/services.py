@@ -123,9 +123,9 @@ def _read_data(folder: Path, stamp: int) -> RunData:  # noqa: ARG001
     )
 
 
-def read_predictions(run: Run) -> pd.DataFrame:
-    """Return the predictions of a run's best model on validation (not to be changed); raises RunError without one."""
-    path = run.predictions_path()
+def read_predictions(run: Run, split: str = "val") -> pd.DataFrame:
+    """Return the predictions of a run's best model on a split (not to be changed); raises RunError without any."""
+    path = run.predictions_path(split)
     if not path.exists():
         raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
     try:

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.analysis import find_overfitting
+from core.analysis import find_overfitting, format_rate
 from core.ordering import order_classes
 from core.runs import ACTIVE, Run, Status
 from dashboard import charts, matrices, services, state
@@ -167,6 +167,10 @@ def draw_end(run: Run, status: Status) -> None:
     """Say how a run ended and what can be done next."""
     show = {"finished": st.success, "stopped": st.warning, "paused": st.info}.get(status.state, st.error)
     show(escape_markdown(status.message or status.state))
+    if run.predictions_path("held").exists():
+        held = services.read_predictions(run, "held")
+        right = format_rate(int((held["true"] == held["predicted"]).sum()), len(held))
+        st.markdown(f"On the images held back, which neither trained nor chose the best model: **{right}**.")
     pages = st.session_state["pages"]
     with st.container(horizontal=True):
         if status.state != "finished":
