@@ -95,7 +95,7 @@ def test_an_evaluation_that_is_ended_early_leaves_the_earlier_table(run: Run) ->
 
 
 def test_an_unknown_split_is_refused(run: Run) -> None:
-    with pytest.raises(ValueError, match="split must be train or val, got 'test'"):
+    with pytest.raises(ValueError, match="split must be train, val, held, got 'test'"):
         evaluate_run(run, "test")
 
 
