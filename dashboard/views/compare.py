@@ -14,8 +14,8 @@ from core.config import TrainConfig
 from core.paired import compare_paired, correct_holm
 from core.rules import applies
 from core.runs import Run, RunError, default_root, iter_runs
+from core.settings import label_of
 from dashboard import charts, services, state
-from dashboard.forms import label_of
 from dashboard.plot import plot
 from dashboard.specialise import draw_changes
 from dashboard.text import escape_markdown, format_duration
