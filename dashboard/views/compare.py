@@ -13,6 +13,7 @@ from core.runs import Run, RunError, default_root, iter_runs
 from core.settings import label_of
 from dashboard import charts, services, state
 from dashboard.plot import plot
+from dashboard.report_panel import draw_report_button, draw_report_panel
 from dashboard.specialise import draw_changes
 from dashboard.text import escape_markdown, format_duration
 from dashboard.views.runs import format_best, format_epoch
@@ -46,6 +47,7 @@ def render() -> None:
     if len(chosen) == 2:
         draw_changes(*sorted(chosen, key=lambda run: jobs.live_status(run).created))
     draw_settings(chosen)
+    draw_report(chosen)
 
 
 def draw_choice(ids: list[str]) -> list[str]:
@@ -119,3 +121,12 @@ def draw_settings(runs: list[Run]) -> None:
         hide_index=True,
         alt="Settings that differ",
     )
+
+
+def draw_report(runs: list[Run]) -> None:
+    """Offer the comparison as a part of a report."""
+    st.subheader("Report")
+    others = ", ".join(escape_markdown(run.id) for run in runs[1:])
+    st.caption(f"On {escape_markdown(runs[0].id)}, the first of the runs chosen, compared with {others}.")
+    draw_report_button(runs)
+    draw_report_panel(runs)
