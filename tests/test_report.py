@@ -244,7 +244,7 @@ def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(tmp_path: Pa
     run, out = make_run(tmp_path / "runs", tiny_data), tmp_path / "out"
     write_report([run], out)
     (out / "old.txt").touch()
-    with pytest.raises(RunError, match="there is a report already. Add --overwrite"):
+    with pytest.raises(RunError, match=r"there is a report already. Add --overwrite"):
         write_report([run], out)
     write_report([run], out, overwrite=True)
     assert not (out / "old.txt").exists()
@@ -283,7 +283,7 @@ def test_what_cannot_be_reported_is_told(tmp_path: Path, tiny_data: Path) -> Non
     with pytest.raises(RunError, match="named twice"):
         write_report([run, run], tmp_path / "out")
     run.predictions_path().unlink()
-    with pytest.raises(RunError, match="has no predictions table. Write it: python -m core evaluate first"):
+    with pytest.raises(RunError, match=r"has no predictions table. Write it: python -m core evaluate first"):
         write_report([run], tmp_path / "out")
     run.metrics_path.unlink()
     with pytest.raises(RunError, match="has not finished an epoch yet, so there is nothing to report"):
