@@ -911,7 +911,7 @@ def test_a_report_of_several_runs_is_made_on_compare_and_can_be_stopped(
 ) -> None:
     second = make_run(runs_root, tiny_data, name="second", lr=0.5)
     asked: list[list[str]] = []
-    monkeypatch.setattr(jobs, "launch", lambda task, words: asked.append(list(words)))
+    monkeypatch.setattr(jobs, "launch", lambda _, words: asked.append(list(words)))
     app = open_page("compare", runs="second,first")
     app.button(key="report-second+first").click().run()
     assert asked[0][:3] == ["report", "second", "first"]

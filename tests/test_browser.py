@@ -660,8 +660,10 @@ def test_a_report_is_made_saved_and_opens_without_a_network(
 ) -> None:
     open_page(page, dashboard, "runs")
     page.locator(".st-key-run-made").get_by_role("button", name="Report").click()
+    save = page.get_by_role("button", name="Save the page")
+    expect(save).to_be_visible(timeout=120_000)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save the page").click()
+        save.click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
     assert page.context.browser is not None
