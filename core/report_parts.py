@@ -78,7 +78,7 @@ class Parts:
 def gather_parts(all_facts: Sequence[Facts], step: Step) -> Parts:
     """Make the parts of a report on the first run, compared with the others.
 
-    `step` is called `count_steps` times, which may end the work by raising.
+    `step` is called after each part and each weak class, and may end the work by raising.
     """
     facts, parts = all_facts[0], Parts()
     _add_words(parts, facts)
