@@ -1,6 +1,6 @@
 """The command line: `python -m core demo | train | find-rate | evaluate | predict | runs | stop | pause | resume`.
 
-The commands about data rather than runs are in `data_commands`.
+The commands about data rather than runs are in `data_commands`, `report` is in `report_commands`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TextIO, get_type_hints
 from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help
 from core.data_commands import add_commands as add_data_commands
 from core.presets import PRESET_HELP, PRESETS, from_preset
+from core.report_commands import add_commands as add_report_command
 from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
@@ -123,6 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     resume.set_defaults(command=_resume)
 
     add_data_commands(commands, _bar)
+    add_report_command(commands, _bar)
 
     job = commands.add_parser("job")  # what the dashboard launches; not for people, so it has no help
     job.add_argument("folder", type=Path)

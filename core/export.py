@@ -1,4 +1,4 @@
-"""Images and their predictions to take away: the list as CSV, the files as one archive."""
+"""What is to be taken away: images and their predictions as CSV and as one archive, a folder as an archive."""
 
 from __future__ import annotations
 
@@ -60,6 +60,16 @@ def pack_images(
         if missing:
             archive.writestr(MISSING, "".join(f"{path}\n" for path in missing))
     return Archive(buffer.getvalue(), tuple(missing))
+
+
+def pack_folder(folder: Path) -> bytes:
+    """Return the files of a folder, with its subfolders, as a zip archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    return buffer.getvalue()
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -20,6 +20,11 @@ class Recalls:
     elsewhere: float
 
 
+def focus_names(config: TrainConfig) -> list[str]:
+    """Return the folder names that a config gives as classes to specialise on, empty for none."""
+    return [name.strip() for name in config.focus.split(",") if name.strip()]
+
+
 def focus_indices(config: TrainConfig, classes: Sequence[str]) -> list[int]:
     """Return the indices of the classes a config specialises on, empty for none.
 
@@ -27,7 +32,7 @@ def focus_indices(config: TrainConfig, classes: Sequence[str]) -> list[int]:
         DataError: naming what is no class of the data.
     """
     index = {name: number for number, name in enumerate(classes)}
-    names = [name.strip() for name in config.focus.split(",") if name.strip()]
+    names = focus_names(config)
     for name in names:
         if name not in index:
             known = ", ".join(list(classes)[:8]) + (" …" if len(classes) > 8 else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from core.config import TrainConfig
 from core.folders import DataError, ImageFolders, Sample, drop_bad_images, scan_folders
 from core.images import BadImage, check_images
 from core.runs import Run, RunError, find_run, write_text
+from core.words import format_class
 
 SPLITS = ("train", "val", "held")
 
@@ -166,3 +168,42 @@ def find_changes(record: Mapping[str, Any], now: ImageFolders) -> str:
         if paths
     ]
     return ", ".join(changes)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The record of a run's data set: classes in order, their labels to show, and its folder."""
+
+    root: Path
+    classes: list[str]
+    display: dict[str, str]
+    val_made: bool
+    train_counts: dict[str, int]
+    train_paths: dict[str, list[str]]
+
+    def label(self, name: str) -> str:
+        """Return what a user reads for a class."""
+        return format_class(name, self.display)
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the labels of all classes, in their order."""
+        return [self.label(name) for name in self.classes]
+
+
+def read_run_data(run: Run) -> RunData:
+    """Return the record of a run's data; raises RunError when there is none yet or it is damaged."""
+    record = run.read_json("data.json")
+    if not record:
+        raise RunError(f"{run.id} has not read its data yet.")
+    paths: dict[str, list[str]] = {name: [] for name in record["classes"]}
+    for path, name in record["train"]:
+        paths[name].append(path)
+    return RunData(
+        Path(record["root"]),
+        record["classes"],
+        record["display"],
+        record["val_made"],
+        {name: len(members) for name, members in paths.items()},
+        paths,
+    )

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from core import export
+from core.palette import MUTED, TRAIN, VAL
 from dashboard import services, state
-from dashboard.charts import MUTED, TRAIN, VAL
 from dashboard.gallery import PAGE, Tile, draw_pager, show_bars, show_open_tiles, show_tiles
 from dashboard.matrices import Change, Judged
 from dashboard.selection import Selection

@@ -1,4 +1,4 @@
-"""Tables to Plotly figures, and the one palette of the project.
+"""Tables to Plotly figures, in the colours of `core.palette`.
 
 Figures carry no colours of the page: text, background and grid come from Streamlit's theme in plot.js. Names of
 classes and runs are a user's data, so they are HTML-escaped here; `plot` unescapes the names that a click returns.
@@ -13,19 +13,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.config import TrainConfig
+from core.palette import BAD, MUTED, RUNS, TRAIN, VAL
 from core.schedules import rate_at
 
-# Every colour has a contrast of at least 3:1 on the white and on the dark background.
-TRAIN = "#2F7FD1"
-VAL = "#D97706"
-GOOD = "#0B8A78"
-BAD = "#D6453A"
-MUTED = "#7B8794"
-# Chosen to stay apart for red-green blindness too; the markers tell runs apart where colours come round again.
-RUNS = ("#2F7FD1", "#D97706", "#138663", "#7638FA", "#EF0668", "#6F682A", "#9F8AA8")
+# They tell runs apart where the colours come round again.
 RUN_MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
-# Heat maps over grey images, RGB from no evidence to the most: blue, violet, orange, yellow.
-HEAT_SCALE = ((24, 40, 120), (120, 40, 150), (225, 80, 70), (250, 165, 40), (255, 240, 110))
 
 MAX_STEP_POINTS = 2000
 CURVE_HEIGHT = 380

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.charts import TRAIN, VAL, new_figure
+from core.palette import TRAIN, VAL
+from dashboard.charts import new_figure
 
 MAX_SIZES = 1500  # different sizes drawn one by one; more are put together
 

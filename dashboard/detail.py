@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from core.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage, stage_sides
+from core.pictures import STRENGTH
 from core.runs import Run
 from dashboard import maps, services, similar, state
 from dashboard.gallery import Card, Tile, show_cards, show_tiles
 from dashboard.maps import Explained
-from dashboard.pictures import STRENGTH
 from dashboard.services import RunData
 from dashboard.text import escape_markdown, format_confidence
 

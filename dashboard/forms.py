@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -16,71 +15,11 @@ from core.folders import DataError
 from core.presets import from_preset
 from core.rules import applies
 from core.runs import Run, default_root, iter_runs
+from core.settings import GROUPS
 from dashboard import services
 from dashboard.builtin import is_builtin
 from dashboard.text import escape_markdown
 
-# Every field a person may set, by the group it is shown in, with its label.
-GROUPS: dict[str, dict[str, str]] = {
-    "Data": {
-        "data": "Folder of images",
-        "val_fraction": "Validation share",
-        "hold_back": "Hold back (images a class)",
-        "bad_images": "Unreadable files",
-        "name": "Name of the run",
-    },
-    "Network": {
-        "arch": "Network",
-        "weights": "Initial weights",
-        "head_only": "Train the head only",
-        "feature_views": "Views of an image",
-        "freeze_epochs": "Frozen epochs",
-    },
-    "Optimisation": {
-        "epochs": "Epochs",
-        "batch_size": "Batch size (images)",
-        "optimizer": "Optimizer",
-        "lr": "Learning rate",
-        "head_lr_factor": "Head rate (factor)",
-        "momentum": "Momentum",
-        "weight_decay": "Weight decay",
-        "clip_norm": "Clip gradients at",
-        "schedule": "Schedule",
-        "warmup_epochs": "Warm-up (epochs)",
-        "step_epochs": "Cut every (epochs)",
-        "step_factor": "Cut to (factor)",
-        "patience": "Patience (epochs)",
-        "ema": "Weight average (decay)",
-    },
-    "Images": {
-        "image_size": "Image size (px)",
-        "resize_size": "Validation resize (px)",
-        "progressive_from": "Grow images from (px)",
-        "crop_scale_min": "Smallest crop (of area)",
-        "hflip": "Flip probability",
-        "rotation": "Rotation (degrees)",
-        "translate": "Shift (share of side)",
-        "jitter": "Colour jitter",
-        "erasing": "Erasing probability",
-        "label_smoothing": "Label smoothing",
-        "mixup": "Mixup (alpha)",
-        "cutmix": "Cutmix (alpha)",
-    },
-    "Weak classes": {
-        "focus": "Classes to specialise on",
-        "focus_factor": "Shown more often (times)",
-        "guard": "Others may lose (points)",
-        "class_balance": "Balance the classes",
-        "focal": "Focal loss (gamma)",
-    },
-    "Machine": {
-        "device": "Device",
-        "precision": "Precision",
-        "workers": "Loading processes",
-        "save_minutes": "Save every (minutes)",
-        "seed": "Seed",
-    },
-}
 WEIGHT_KINDS = {
     "imagenet": "ImageNet (pretrained)",
     "none": "None (from scratch)",
@@ -160,23 +99,6 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
                     _draw_field(field, label)
                 if field in problems:
                     st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
-
-
-def command_line(config: TrainConfig) -> str:
-    """Return the command that starts the same run."""
-    preset, values = from_preset(config.preset, data=config.data), dataclasses.asdict(config)
-    parts = ["python", "-m", "core", "train", "--data", config.data, "--preset", config.preset]
-    for field in dataclasses.fields(TrainConfig):
-        # What a preset sets but the other settings leave without effect goes back to its default by itself.
-        expected = getattr(preset, field.name) if applies(field.name, values) else field.default
-        value, option = values[field.name], field.name.replace("_", "-")
-        if field.name in ("data", "preset") or value == expected:
-            continue
-        if isinstance(value, bool):
-            parts.append(f"--{option}" if value else f"--no-{option}")
-        else:
-            parts += [f"--{option}", str(value)]
-    return shlex.join(parts)
 
 
 def _draw_field(field: str, label: str) -> None:
@@ -278,11 +200,6 @@ def _weights_problem(weights: str) -> dict[str, str]:
 def _name_problem(name: str) -> dict[str, str]:
     taken = bool(name) and (default_root() / name).exists()
     return {"name": f"A run named {name} exists already. Choose another name."} if taken else {}
-
-
-def label_of(field: str) -> str:
-    """Return a field's label."""
-    return next((group[field] for group in GROUPS.values() if field in group), field)
 
 
 def suggest_preset(data: str) -> str:

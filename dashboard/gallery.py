@@ -12,8 +12,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
+from core.palette import MUTED, TRAIN
 from dashboard import state
-from dashboard.charts import MUTED, TRAIN
 from dashboard.text import format_confidence
 
 PAGE = 24

@@ -16,9 +16,9 @@ import streamlit as st
 from PIL import Image
 
 from core.evidence import GRADCAM, Evidence, choose_stage
+from core.pictures import STRENGTH, encode_image, enlarge, overlay_map
 from core.runs import Run
 from dashboard import services
-from dashboard.pictures import STRENGTH, encode_image, enlarge, overlay_map
 
 if TYPE_CHECKING:
     from core.faithfulness import Faithfulness

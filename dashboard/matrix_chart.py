@@ -16,7 +16,8 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from core.analysis import wilson_interval
-from dashboard.charts import TRAIN, new_figure
+from core.palette import TRAIN
+from dashboard.charts import new_figure
 
 Counts = npt.NDArray[np.integer[Any]]
 Values = Literal["count", "row", "column"]

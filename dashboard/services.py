@@ -19,10 +19,11 @@ from PIL import Image
 
 from core import analysis
 from core.evidence import Evidence
+from core.pictures import encode_image, enlarge, overlay_map
+from core.run_data import RunData as RunData
+from core.run_data import read_run_data
 from core.runs import Run, RunError
 from dashboard.guard import NotYet
-from dashboard.pictures import encode_image, enlarge, overlay_map
-from dashboard.text import format_class
 
 if TYPE_CHECKING:
     from core.audit import Audit
@@ -52,27 +53,6 @@ class _Metrics:
     file: int = 0
     steps: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in STEP_COLUMNS})
     epochs: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in EPOCH_COLUMNS})
-
-
-@dataclass(frozen=True)
-class RunData:
-    """The record of a run's data set: classes in order, their labels to show, and its folder."""
-
-    root: Path
-    classes: list[str]
-    display: dict[str, str]
-    val_made: bool
-    train_counts: dict[str, int]
-    train_paths: dict[str, list[str]]
-
-    def label(self, name: str) -> str:
-        """Return what a user reads for a class."""
-        return format_class(name, self.display)
-
-    @property
-    def labels(self) -> list[str]:
-        """Return the labels of all classes, in their order."""
-        return [self.label(name) for name in self.classes]
 
 
 @st.cache_resource
@@ -109,18 +89,7 @@ def read_data(run: Run) -> RunData:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _read_data(folder: Path, stamp: int) -> RunData:  # noqa: ARG001
-    record = Run(folder).read_json("data.json")
-    paths: dict[str, list[str]] = {name: [] for name in record["classes"]}
-    for path, name in record["train"]:
-        paths[name].append(path)
-    return RunData(
-        Path(record["root"]),
-        record["classes"],
-        record["display"],
-        record["val_made"],
-        {name: len(members) for name, members in paths.items()},
-        paths,
-    )
+    return read_run_data(Run(folder))
 
 
 def read_predictions(run: Run, split: str = "val") -> pd.DataFrame:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from core.comparison import compare_focus
 from core.config import TrainConfig
-from core.paired import changes_by_class, compare_paired, pair_tables
+from core.focus import focus_names
+from core.paired import changes_by_class, pair_tables
 from core.runs import Run, RunError
 from dashboard import forms, services
 from dashboard.gallery import Tile, show_tiles
@@ -92,12 +94,11 @@ def draw_changes(first: Run, second: Run) -> None:
 
 def draw_focus(config: TrainConfig, before: pd.DataFrame, after: pd.DataFrame, data: RunData) -> None:
     """Say whether a specialised run's gain on its chosen classes is real, and what the others paid."""
-    chosen = [name.strip() for name in config.focus.split(",") if name.strip()]
-    if not chosen:
+    tests = compare_focus(config, before, after)
+    if tests is None:
         return
-    names = ", ".join(escape_markdown(data.label(name)) for name in chosen)
-    own = compare_paired(before[before["true"].isin(chosen)], after[after["true"].isin(chosen)])
-    others = compare_paired(before[~before["true"].isin(chosen)], after[~after["true"].isin(chosen)])
+    names = ", ".join(escape_markdown(data.label(name)) for name in focus_names(config))
+    own, others = tests
     st.markdown(
         f"- On the chosen classes ({names}): {own.describe('before', 'after')}\n"
         f"- On all others: {others.describe('before', 'after')}"

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from core import jobs
+from core.__main__ import main
 from core.audit import audit_data, audit_folder
 from core.label_report import (
     LabelIssue,
@@ -36,6 +38,7 @@ from core.rate_finder import RateCurve
 from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
 from dashboard import gallery, plot
 from dashboard.label_section import apply_edits
+from dashboard.report_panel import report_folder
 from dashboard.selection import pack_names
 from dashboard.views.data import describe_balance
 from tests.made_run import make_run
@@ -872,3 +875,53 @@ def test_the_balance_of_classes_is_told_with_those_that_have_none() -> None:
     told = describe_balance({"a": 30, "b": 3, "c": 0}, {"b": "bee"})
     assert told == "From 3 training images (b · bee) to 30 (a): 10.0 times as many. 1 class has none."
     assert describe_balance({"a": 0}, {}) == "Training has no images."
+
+
+# Reports
+
+
+def saves(app: AppTest) -> list[str]:
+    return [element.proto.label for element in app.get("download_button")]
+
+
+def test_a_report_is_made_at_one_click_and_offered_until_the_run_goes_on(
+    open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(task: Run, words: list[str]) -> None:  # here, in place of a process of its own
+        assert main(words) == 0
+
+    monkeypatch.setattr(jobs, "launch", work)
+    app = open_page("runs")
+    assert saves(app) == []
+    app.button(key="report-first").click().run()
+    page, whole = saves(app)
+    assert page.startswith("Save the page (")
+    assert whole == "Save page, figures and tables (zip)"
+    assert "66.7 %" in (report_folder([run]) / "report" / "report.html").read_text(encoding="utf-8")
+    assert not any(button.key == "report-anew-first" for button in app.button)
+    later = time.time() + 60
+    os.utime(run.metrics_path, (later, later))
+    app.run()
+    assert "It is older than what the run has done since." in words(app)
+    assert any(button.key == "report-anew-first" for button in app.button)
+
+
+def test_a_report_of_several_runs_is_made_on_compare_and_can_be_stopped(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = make_run(runs_root, tiny_data, name="second", lr=0.5)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(jobs, "launch", lambda _, words: asked.append(list(words)))
+    app = open_page("compare", runs="second,first")
+    app.button(key="report-second+first").click().run()
+    assert asked[0][:3] == ["report", "second", "first"]
+    folder = report_folder([second, run])
+    assert folder != report_folder([second])
+    assert app.button(key="report-second+first-stop").label == "Stop"
+    set_state(Run(folder), "failed", message="second has no predictions table.")
+    app.run()
+    assert "second has no predictions table." in "".join(error.value for error in app.error).replace("\\", "")
+    set_state(Run(folder), "stopped")
+    app.run()
+    assert "Stopped; no new report was made." in words(app)
+    assert saves(app) == []

@@ -654,6 +654,35 @@ def test_a_click_on_a_difference_tells_what_came_in(page: Page, dashboard: Dashb
     assert gallery(page) == ["val/35/1.png"]
 
 
+def test_a_report_is_made_saved_and_opens_without_a_network(
+    page: Page, dashboard: Dashboard, made: Run, tmp_path: Path
+) -> None:
+    open_page(page, dashboard, "runs")
+    page.locator(".st-key-run-made").get_by_role("button", name="Report").click()
+    save = page.get_by_role("button", name="Save the page")
+    expect(save).to_be_visible(timeout=120_000)
+    with page.expect_download() as download:
+        save.click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert page.context.browser is not None
+    context = page.context.browser.new_context(offline=True, viewport={"width": 1000, "height": 900})
+    report = context.new_page()
+    asked: list[str] = []
+    report.on("request", lambda request: asked.append(request.url))
+    report.on("console", lambda message: asked.append(message.text))
+    report.goto(file.as_uri())
+    expect(report.get_by_role("heading", level=1)).to_have_text("made")
+    expect(report.get_by_role("heading", level=2)).to_have_count(9)
+    for scheme in ("light", "dark"):
+        report.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        drawn = "all => all.every(i => i.complete && i.naturalWidth > 0)"
+        assert report.locator("img").evaluate_all(drawn)
+        assert report.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert [what for what in asked if not what.startswith(("file:", "data:"))] == []
+    context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_its_window(page: Page, dashboard: Dashboard, scheme: str) -> None:
     shots = ROOT / ".test-artifacts"

@@ -14,6 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from core import palette
 from core.presets import from_preset
 from dashboard import charts
 
@@ -176,20 +177,20 @@ def contrast(one: str, other: str) -> float:
 def test_the_palette_is_the_one_of_the_page(scheme: str) -> None:
     page = theme(scheme)
     named = ("primaryColor", "blueColor", "orangeColor", "greenColor", "redColor")
-    expected = [charts.TRAIN, charts.TRAIN, charts.VAL, charts.GOOD, charts.BAD]
+    expected = [palette.TRAIN, palette.TRAIN, palette.VAL, palette.GOOD, palette.BAD]
     assert [page[name] for name in named] == expected
 
 
 @pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
 @pytest.mark.parametrize(
-    "colour", [charts.TRAIN, charts.VAL, charts.GOOD, charts.BAD, charts.MUTED, *charts.RUNS]
+    "colour", [palette.TRAIN, palette.VAL, palette.GOOD, palette.BAD, palette.MUTED, *palette.RUNS]
 )
 def test_every_colour_stands_out_from_the_background(scheme: str, colour: str) -> None:
     assert contrast(colour, theme(scheme)["backgroundColor"]) >= 3
 
 
 def test_the_runs_compared_differ_in_colour_or_marker() -> None:
-    looks = zip(itertools.cycle(charts.RUNS), itertools.cycle(charts.RUN_MARKERS), strict=False)
+    looks = zip(itertools.cycle(palette.RUNS), itertools.cycle(charts.RUN_MARKERS), strict=False)
     first = list(itertools.islice(looks, 50))
     assert len(set(first)) == 50
 
@@ -341,7 +342,7 @@ def test_a_class_stands_at_its_training_images_and_its_recall() -> None:
     assert list(points.y) == [0, 50, 100]
     assert list(points.customdata) == THREE
     assert points.hovertext[1].startswith("5 of 10 right, 95 % interval 20–78 %")
-    assert list(points.marker.color) == [charts.TRAIN, charts.BAD, charts.TRAIN]
+    assert list(points.marker.color) == [palette.TRAIN, palette.BAD, palette.TRAIN]
 
 
 @pytest.mark.parametrize(("counts", "scale"), [([5, 20, 100], "linear"), ([5, 20, 101], "log")])

@@ -15,11 +15,11 @@ from core.analysis import read_predictions
 from core.checkpoint import best_values, save_checkpoint
 from core.config import TrainConfig
 from core.engine import Outcome
-from core.evaluate import evaluate_run, split_samples, write_predictions
+from core.evaluate import evaluate_run, write_predictions
 from core.folders import DataError, ImageFolders, Sample, drop_bad_images, scan_folders
 from core.images import BadImage
 from core.models import build_model
-from core.run_data import describe_data, recorded_folders
+from core.run_data import describe_data, recorded_folders, split_samples
 from core.runs import Run, RunError, create_run, write_text
 
 HEAD = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import settings
 from core.__main__ import build_parser
 from core.config import TrainConfig
 from core.presets import PRESETS, from_preset
@@ -50,16 +51,16 @@ def problems_of(**values: Any) -> dict[str, str]:
 
 
 def test_every_setting_but_the_preset_has_a_place_and_a_label_of_its_own() -> None:
-    placed = [field for group in forms.GROUPS.values() for field in group]
+    placed = [field for group in settings.GROUPS.values() for field in group]
     assert sorted(placed) == sorted(set(FIELDS) - {"preset"})
-    labels = [label for group in forms.GROUPS.values() for label in group.values()]
+    labels = [label for group in settings.GROUPS.values() for label in group.values()]
     assert len(set(labels)) == len(labels)
     assert all(labels)
 
 
 def test_a_field_is_called_by_its_label() -> None:
-    assert forms.label_of("lr") == "Learning rate"
-    assert forms.label_of("preset") == "preset"
+    assert settings.label_of("lr") == "Learning rate"
+    assert settings.label_of("preset") == "preset"
 
 
 def test_the_built_in_pictures_suggest_the_preset_for_small_ones(tmp_path: Path) -> None:
@@ -110,14 +111,14 @@ def parse(command: str) -> TrainConfig:
     ],
 )
 def test_the_command_line_starts_the_same_run(config: TrainConfig) -> None:
-    assert parse(forms.command_line(config)) == config
+    assert parse(settings.command_line(config)) == config
 
 
 def test_the_command_line_names_only_what_differs_from_the_preset() -> None:
     config = from_preset("demo", data="/data", lr=0.01)
-    assert forms.command_line(config) == "python -m core train --data /data --preset demo --lr 0.01"
+    assert settings.command_line(config) == "python -m core train --data /data --preset demo --lr 0.01"
     head = from_preset("strong", data="/data", head_only=True)
-    assert forms.command_line(head) == "python -m core train --data /data --preset strong --head-only"
+    assert settings.command_line(head) == "python -m core train --data /data --preset strong --head-only"
 
 
 # Problems
@@ -239,12 +240,13 @@ def test_a_preset_can_be_filled_in_before_data_is_chosen(session: dict[str, Any]
 def draw_form() -> None:
     import streamlit as st
 
+    from core import settings
     from dashboard import forms
 
     if "given" in st.session_state:
         forms.fill_form(st.session_state.pop("given"))
     config, problems = forms.read_form()
-    for title in forms.GROUPS:
+    for title in settings.GROUPS:
         forms.draw_group(title, problems)
     st.session_state["read"] = config
 

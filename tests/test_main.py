@@ -34,6 +34,7 @@ COMMANDS = (
     "resume",
     "audit",
     "label-issues",
+    "report",
 )
 
 

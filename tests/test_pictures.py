@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard.charts import HEAT_SCALE
-from dashboard.pictures import enlarge, overlay_map
+from core.palette import HEAT_SCALE
+from core.pictures import enlarge, overlay_map
 
 
 @pytest.mark.parametrize(

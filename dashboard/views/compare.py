@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from itertools import combinations
 from typing import get_args
 
 import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.config import TrainConfig
-from core.paired import compare_paired, correct_holm
-from core.rules import applies
+from core.comparison import compare_runs, describe_tests, find_differing
 from core.runs import Run, RunError, default_root, iter_runs
+from core.settings import label_of
 from dashboard import charts, services, state
-from dashboard.forms import label_of
 from dashboard.plot import plot
+from dashboard.report_panel import draw_report_button, draw_report_panel
 from dashboard.specialise import draw_changes
 from dashboard.text import escape_markdown, format_duration
 from dashboard.views.runs import format_best, format_epoch
@@ -50,6 +47,7 @@ def render() -> None:
     if len(chosen) == 2:
         draw_changes(*sorted(chosen, key=lambda run: jobs.live_status(run).created))
     draw_settings(chosen)
+    draw_report(chosen)
 
 
 def draw_choice(ids: list[str]) -> list[str]:
@@ -87,25 +85,16 @@ def draw_results(runs: list[Run]) -> None:
 
 def draw_tests(runs: list[Run]) -> None:
     """Say for each pair whether one is better on the same images, as far as these images can tell."""
-    refused, tests = [], {}
-    for one, other in combinations(runs, 2):
-        names = escape_markdown(one.id), escape_markdown(other.id)
+    tables: dict[str, pd.DataFrame | str] = {}
+    for run in runs:
         try:
-            tests[names] = compare_paired(services.read_predictions(one), services.read_predictions(other))
-        except (RunError, ValueError) as error:
-            refused.append(f"- {names[0]} and {names[1]}: not compared. {escape_markdown(str(error))}")
-    corrected = correct_holm([test.p_value for test in tests.values()])
-    lines = [
-        f"- {test.describe(*names, p_value=p_value)}"
-        for (names, test), p_value in zip(tests.items(), corrected, strict=True)
-    ]
+            tables[run.id] = services.read_predictions(run)
+        except RunError as error:
+            tables[run.id] = str(error)
+    verdicts = compare_runs(tables)
     st.subheader("Is one better?")
-    st.markdown("\n".join(lines + refused))
-    st.caption(
-        "McNemar's exact test on the images that one run gets right and the other wrong"
-        + (f", p corrected for {len(tests)} pairs by Holm's method" if len(tests) > 1 else "")
-        + "; bootstrap interval of the difference."
-    )
+    st.markdown("\n".join(f"- {verdict.describe(escape_markdown)}" for verdict in verdicts))
+    st.caption(describe_tests(verdicts))
 
 
 def draw_settings(runs: list[Run]) -> None:
@@ -113,18 +102,12 @@ def draw_settings(runs: list[Run]) -> None:
     configs = {}
     for run in runs:
         try:
-            configs[run.id] = dataclasses.asdict(run.read_config())
+            configs[run.id] = run.read_config()
         except RunError as error:
             st.warning(escape_markdown(str(error)), icon=":material/warning:")
     if len(configs) < 2:
         return
-    # What has no effect in one of them, such as augmentation with the head only, explains nothing.
-    fields = [
-        field.name
-        for field in dataclasses.fields(TrainConfig)
-        if field.name != "name" and all(applies(field.name, config) for config in configs.values())
-    ]
-    differing = [field for field in fields if len({str(config[field]) for config in configs.values()}) > 1]
+    differing = find_differing(configs)
     st.subheader("Settings that differ")
     if not differing:
         st.info(
@@ -132,11 +115,18 @@ def draw_settings(runs: list[Run]) -> None:
             icon=":material/info:",
         )
         return
-    table = {
-        label_of(field): {name: str(config[field]) for name, config in configs.items()} for field in differing
-    }
+    table = {label_of(field): values for field, values in differing.items()}
     st.dataframe(
         pd.DataFrame(table).T.rename_axis("setting").reset_index(),
         hide_index=True,
         alt="Settings that differ",
     )
+
+
+def draw_report(runs: list[Run]) -> None:
+    """Offer the comparison as a part of a report."""
+    st.subheader("Report")
+    others = ", ".join(escape_markdown(run.id) for run in runs[1:])
+    st.caption(f"On {escape_markdown(runs[0].id)}, the first of the runs chosen, compared with {others}.")
+    draw_report_button(runs)
+    draw_report_panel(runs)

@@ -16,6 +16,7 @@ from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
 from dashboard import state
 from dashboard.builtin import builtin_folder
 from dashboard.guard import guard, try_to
+from dashboard.report_panel import draw_report_button, draw_report_panel
 from dashboard.text import escape_markdown, format_accuracy, format_duration
 
 POLL = 2.0
@@ -111,6 +112,7 @@ def draw_row(row: Row) -> None:
             st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
         with actions:
             draw_actions(row)
+        draw_report_panel([row.run])
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
         if status.state in ("failed", "crashed"):
@@ -131,6 +133,8 @@ def draw_actions(row: Row) -> None:
             page = "live" if status.state in ACTIVE or not status.has_best else "confusion"
             state.choose_run(run)
             st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
+        if status.has_best:
+            draw_report_button([run])
         if status.state in ACTIVE:
             asked = run.stop_requested()
             stop_help = "Finishes the step, saves and ends."

@@ -16,6 +16,7 @@ from core.demo import DEMOS
 from core.presets import PRESET_HELP, PRESETS
 from core.rules import applies
 from core.runs import RunError, default_root
+from core.settings import GROUPS, command_line, label_of
 from dashboard import charts, forms, services, state
 from dashboard.builtin import builtin_folder
 from dashboard.gallery import Tile, show_tiles
@@ -48,7 +49,7 @@ def render() -> None:
     config, problems = forms.read_form()
     draw_data(config, problems)
     draw_start(config, problems)
-    for title in list(forms.GROUPS)[1:]:
+    for title in list(GROUPS)[1:]:
         st.subheader(title)
         forms.draw_group(title, problems)
         if title == "Optimisation":
@@ -106,7 +107,7 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
             disabled=config is None,
         )
         if config is None:
-            names = ", ".join(forms.label_of(field) for field in problems)
+            names = ", ".join(label_of(field) for field in problems)
             st.markdown(f":red[Not yet: mend **{names}** first.]")
         elif config.weights == "imagenet":
             st.caption(
@@ -115,7 +116,7 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
     if config is None:
         return
     with st.expander("The same from the command line", icon=":material/terminal:"):
-        st.code(forms.command_line(config), language="bash", wrap_lines=True)
+        st.code(command_line(config), language="bash", wrap_lines=True)
     if started:
         try:
             run = jobs.submit(config, default_root())

@@ -1,4 +1,4 @@
-"""Images to the WebP bytes that pages show: enlarged where they are small, and under their heat maps; no streamlit."""
+"""Images to the WebP bytes that pages show: enlarged where they are small, and under their heat maps; no torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dashboard.charts import HEAT_SCALE
+from core.palette import HEAT_SCALE
 
 LEAST = 192  # pixels a side that are enough to look at
 STRENGTH = 0.75  # of the heat's colour where the evidence is greatest

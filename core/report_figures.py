@@ -1,0 +1,265 @@
+"""A report's figures by matplotlib, each for light and for dark paper; nothing global is touched.
+
+Texts are a user's data: they are drawn letter by letter, never as formulas.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from PIL import Image
+
+from core.palette import BAD, GOOD, MUTED, RUNS, TRAIN, VAL
+
+DPI = 130
+WIDTH = 9.0  # inches of every figure
+MAX_NAMED = 120  # classes of a matrix whose names are drawn
+MAX_COUNTED = 30  # classes of a matrix whose cells hold their numbers
+LONGEST = 22  # letters of a class's name beside a figure
+MAX_STEPS = 1500  # drawn
+_MARKERS = ("o", "s", "D", "^", "X", "P", "*", "p")
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The colours of what a figure is drawn on: paper, text, and lines that stand back."""
+
+    ground: str
+    ink: str
+    grid: str
+
+
+LIGHT = Paper("#FFFFFF", "#1D2733", "#DDE2E8")
+DARK = Paper("#1A2029", "#E4E8ED", "#38414D")
+
+
+def draw_training(epochs: pd.DataFrame, steps: pd.DataFrame, best_epoch: int, paper: Paper) -> bytes:
+    """Draw loss and accuracy by epoch as PNG: each step thin, each epoch strong, the best epoch marked.
+
+    The tables are of a run's metrics: accuracies 0..1, losses in nats. `best_epoch` 0 is marked nowhere.
+    """
+    figure, (loss, accuracy) = _new_figure(paper, 3.6, columns=2)
+    drawn = steps.iloc[:: max(1, -(-len(steps) // MAX_STEPS))]
+    for axes, name, scale in ((loss, "loss", 1.0), (accuracy, "acc", 100.0)):
+        if len(drawn):
+            axes.plot(drawn["epoch"], scale * drawn[name], color=TRAIN, linewidth=0.6, alpha=0.35)
+        for split, words, colour in (("train", "training", TRAIN), ("val", "validation", VAL)):
+            values = scale * epochs[f"{split}_{name}"]
+            axes.plot(
+                epochs["epoch"], values, color=colour, linewidth=2, marker="o", markersize=3.5, label=words
+            )
+        best = epochs[epochs["epoch"] == best_epoch]
+        if len(best):
+            value = scale * float(best[f"val_{name}"].iloc[0])
+            told = f"best: epoch {best_epoch}, " + (f"{value:.3f}" if name == "loss" else f"{value:.1f} %")
+            axes.axvline(best_epoch, color=MUTED, linewidth=1, linestyle="--", zorder=1)
+            axes.plot(
+                [best_epoch], [value], color=VAL, marker="*", markersize=14, markeredgecolor=paper.ground,
+                linestyle="none", label=told, zorder=5,
+            )  # fmt: skip
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+    loss.set_ylim(top=_loss_limit(epochs, drawn))
+    loss.set_title("Loss", loc="left")
+    loss.set_ylabel("cross-entropy (nats)")
+    accuracy.set_title("Accuracy", loc="left")
+    accuracy.set_ylabel("images told right (%)")
+    accuracy.set_ylim(top=102)
+    for axes, place in ((loss, "upper right"), (accuracy, "lower right")):
+        _add_legend(axes, paper, place)
+    return _render(figure)
+
+
+def draw_rate(steps: pd.DataFrame, paper: Paper) -> bytes:
+    """Draw the learning rate by epoch as PNG, of a run's steps."""
+    figure, (axes,) = _new_figure(paper, 1.9)
+    drawn = steps.iloc[:: max(1, -(-len(steps) // MAX_STEPS))]
+    axes.plot(drawn["epoch"], drawn["lr"], color=TRAIN, linewidth=2)
+    axes.set_title("Learning rate", loc="left")
+    axes.set_xlabel("epoch")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _render(figure)
+
+
+def draw_matrix(
+    counts: npt.NDArray[np.integer[Any]], names: Sequence[str], title: str, paper: Paper
+) -> bytes:
+    """Draw a confusion matrix (C, C) as PNG, rows true and columns predicted in the order of `names`.
+
+    A cell's colour is its share of the true class's images: green on the diagonal, orange to red beside it.
+    """
+    size = len(names)
+    figure, (axes,) = _new_figure(paper, 8.2 if size > MAX_COUNTED else min(8.2, 3.0 + 0.24 * size))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    right = np.eye(size, dtype=bool)
+    wrong_map = LinearSegmentedColormap.from_list("wrong", (paper.ground, VAL, BAD))
+    right_map = LinearSegmentedColormap.from_list("right", (paper.ground, GOOD))
+    image = np.where(right[..., None], right_map(share), wrong_map(np.sqrt(share)))
+    axes.imshow(image, interpolation="nearest", aspect="equal")
+    if size > MAX_NAMED:  # a cell is about a pixel here, and a lone error would be lost
+        row, column = np.nonzero(np.where(right, 0, counts))
+        axes.scatter(column, row, s=5, marker="s", linewidths=0, c=wrong_map(np.sqrt(share[row, column])))
+    if size <= MAX_COUNTED:
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            strong = share[row, column] > 0.35
+            axes.text(
+                column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7,
+                color="#FFFFFF" if strong else paper.ink,
+            )  # fmt: skip
+    if size <= MAX_NAMED:
+        letters = float(np.clip(330 / size, 3.4, 8))
+        labels = [shorten(name) for name in names]
+        axes.set_xticks(range(size), labels, rotation=90, fontsize=letters, parse_math=False)
+        axes.set_yticks(range(size), labels, fontsize=letters, parse_math=False)
+        axes.tick_params(length=0, pad=2)
+    axes.grid(visible=False)
+    for at in range(0, size + 1, 10 if size > MAX_COUNTED else 1):
+        axes.axhline(at - 0.5, color=paper.grid, linewidth=0.5, zorder=0.5)
+        axes.axvline(at - 0.5, color=paper.grid, linewidth=0.5, zorder=0.5)
+    axes.set_title(title, loc="left")
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    for number, (colours, words) in enumerate(((right_map, "right"), (wrong_map, "wrong"))):
+        bar = axes.inset_axes((1.02, 0.76 - 0.3 * number, 0.018, 0.22))
+        values = np.linspace(1, 0, 64)[:, None] ** (0.5 if number else 1.0)
+        bar.imshow(colours(values[:, 0])[:, None], aspect="auto", extent=(0, 1, 0, 100))
+        bar.set_xticks([])
+        bar.yaxis.tick_right()
+        bar.tick_params(colors=paper.ink, labelsize=7, length=2)
+        bar.yaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
+        bar.set_title(words, fontsize=8, color=paper.ink, loc="left")
+        for spine in bar.spines.values():
+            spine.set_color(paper.grid)
+    return _render(figure)
+
+
+def draw_recall(classes: pd.DataFrame, names: Sequence[str], overall: float, paper: Paper) -> bytes:
+    """Draw the recall of classes as PNG, points on their 95 % intervals, in the order of the table.
+
+    `classes` has recall, low, high (0..1), right and support; `names` are what a reader calls them, `overall` is the
+    accuracy of all (0..1).
+    """
+    figure, (axes,) = _new_figure(paper, 1.2 + 0.21 * len(classes))
+    rows = np.arange(len(classes))
+    axes.hlines(rows, 100 * classes["low"], 100 * classes["high"], color=MUTED, linewidth=3, alpha=0.55)
+    axes.plot(100 * classes["recall"], rows, "o", color=BAD, markersize=6)
+    axes.axvline(
+        100 * overall, color=GOOD, linewidth=1.2, linestyle="--", label=f"all classes: {100 * overall:.1f} %"
+    )
+    labels = [
+        f"{shorten(n)}   {r} of {s}"
+        for n, r, s in zip(names, classes["right"], classes["support"], strict=True)
+    ]
+    axes.set_yticks(rows, labels, fontsize=8, parse_math=False)
+    axes.set_ylim(len(classes) - 0.5, -0.5)
+    axes.set_xlim(-2, 102)
+    axes.set_xlabel("recall (% of the class's validation images), with 95 % Wilson interval")
+    axes.set_title("The weakest classes", loc="left")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, labelcolor=paper.ink)
+    return _render(figure)
+
+
+def draw_comparison(runs: Mapping[str, pd.DataFrame], paper: Paper) -> bytes:
+    """Draw validation loss and accuracy of runs by epoch over each other as PNG; `runs` maps a name to its epochs."""
+    figure, panels = _new_figure(paper, 3.6, columns=2)
+    for axes, column, scale, title, unit in (
+        (panels[0], "val_loss", 1.0, "Validation loss", "cross-entropy (nats)"),
+        (panels[1], "val_acc", 100.0, "Validation accuracy", "images told right (%)"),
+    ):
+        for number, (name, epochs) in enumerate(runs.items()):
+            axes.plot(
+                epochs["epoch"], scale * epochs[column], color=RUNS[number % len(RUNS)], linewidth=1.8,
+                marker=_MARKERS[number % len(_MARKERS)], markersize=4, label=name,
+            )  # fmt: skip
+        axes.set_title(title, loc="left")
+        axes.set_ylabel(unit)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+    panels[1].set_ylim(top=102)
+    _add_legend(panels[1], paper, "lower right")
+    return _render(figure)
+
+
+def draw_pictures(title: str, rows: Sequence[Sequence[tuple[bytes, str, str]]], paper: Paper) -> bytes:
+    """Draw rows of pictures as PNG, each an image file's bytes with a title and a note."""
+    columns = max(map(len, rows))
+    figure = Figure(
+        figsize=(1.8 * columns, 2.3 * len(rows) + 0.4), dpi=DPI, facecolor=paper.ground, layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    figure.suptitle(shorten(title, 60), color=paper.ink, fontsize=11, fontweight="bold", parse_math=False)
+    for row, pictures in enumerate(rows):
+        for column, (data, caption, note) in enumerate(pictures):
+            axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
+            axes.imshow(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+            axes.set_axis_off()
+            lines = [shorten(text, 30) for text in (caption, note) if text]
+            axes.set_title("\n".join(lines), color=paper.ink, fontsize=7, parse_math=False)
+    return _render(figure)
+
+
+def shorten(name: str, longest: int = LONGEST) -> str:
+    """Return a name that fits beside a figure; letters that its typeface lacks become question marks."""
+    cut = name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…"
+    face = get_font(findfont("DejaVu Sans"))
+    return "".join(letter if face.get_char_index(ord(letter)) else "?" for letter in cut)
+
+
+def _new_figure(paper: Paper, height: float, *, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=paper.ground, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
+    for axes in panels:
+        axes.set_facecolor(paper.ground)
+        axes.tick_params(colors=paper.ink, labelsize=8)
+        axes.grid(color=paper.grid, linewidth=0.7)
+        axes.set_axisbelow(True)
+        for text in (axes.xaxis.label, axes.yaxis.label):
+            text.set_color(paper.ink)
+            text.set_fontsize(9)
+        for place in ("left", "center", "right"):
+            axes.set_title("", loc=place, color=paper.ink, fontsize=11, fontweight="bold")
+        for side, spine in axes.spines.items():
+            spine.set_color(paper.grid)
+            spine.set_visible(side in ("left", "bottom"))
+    return figure, panels
+
+
+def _add_legend(axes: Axes, paper: Paper, place: str) -> None:
+    legend = axes.legend(
+        loc=place, fontsize=8, labelcolor=paper.ink, facecolor=paper.ground, edgecolor="none", framealpha=0.8
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _loss_limit(epochs: pd.DataFrame, steps: pd.DataFrame) -> float | None:
+    """Return the end of the axis of losses, so that a single early one presses no curve flat; None for any."""
+    losses = [epochs["train_loss"], epochs["val_loss"], *([steps["loss"]] if len(steps) else [])]
+    every = pd.concat(losses)
+    every = every[np.isfinite(every)]
+    if every.empty:
+        return None
+    usual = float(every.quantile(0.98))
+    return 1.15 * usual if every.max() > 2 * usual > 0 else None
+
+
+def _render(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor=figure.get_facecolor())
+    return buffer.getvalue()

@@ -1,0 +1,36 @@
+"""Numbers and names in words, the same on every page and in every report."""
+
+from __future__ import annotations
+
+
+def format_accuracy(value: float, low: float, high: float) -> str:
+    """Return an accuracy (0..1) with its interval: '88.7 % (84.6–91.8 %)'."""
+    return f"{format_share(value)} ({low * 100:.1f}–{high * 100:.1f} %)"
+
+
+def format_share(value: float) -> str:
+    """Return a share (0..1) in per cent: '88.7 %'; what is not all or nothing is not rounded to it: '> 99.9 %'."""
+    if 0.9995 <= value < 1:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < value < 0.0005 else f"{value * 100:.1f} %"
+
+
+def format_confidence(value: float) -> str:
+    """Return a network's confidence (0..1) in per cent; none is ever certain, so 1 is a rounding: '> 99.9 %'."""
+    return format_share(min(value, 0.9999))
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in its two largest units: '45 s', '3 min 05 s', '2 h 10 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_class(name: str, display: dict[str, str]) -> str:
+    """Return what a user reads for a class: its folder name with its display name, unique as the folder is."""
+    shown = display.get(name, name)
+    return name if shown == name else f"{name} · {shown}"
