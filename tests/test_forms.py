@@ -48,9 +48,9 @@ def problems_of(**values: Any) -> dict[str, str]:
 # Places
 
 
-def test_every_setting_but_the_preset_has_a_place_and_a_label_of_its_own() -> None:
+def test_every_setting_of_a_run_has_a_place_and_a_label_of_its_own() -> None:
     placed = [field for group in forms.GROUPS.values() for field in group]
-    assert sorted(placed) == sorted(set(FIELDS) - {"preset"})
+    assert sorted(placed) == sorted(set(FIELDS) - {"preset", "group"})
     labels = [label for group in forms.GROUPS.values() for label in group.values()]
     assert len(set(labels)) == len(labels)
     assert all(labels)
