@@ -201,6 +201,23 @@ def seeds_needed(comparisons: int = 1) -> int:
     return next(n for n in range(1, 100) if smallest_p(n, n) * comparisons < LEVEL)
 
 
+def describe_power(seeds: int, comparisons: int = 1) -> str:
+    """Say what so many seeds each can tell at best, before any is trained."""
+    if seeds == 1:
+        return (
+            "With one seed each, McNemar's test can tell whether these very models differ, not whether the ways to train do: "
+            f"for that, give {seeds_needed(comparisons)} seeds."
+        )
+    least = min(1.0, smallest_p(seeds, seeds) * comparisons)
+    tests = f"{comparisons} comparisons" if comparisons > 1 else "a comparison"
+    if least < LEVEL:
+        return f"With {seeds} seeds each, the smallest p that can come out of {tests} is {least:.2g}: a difference can show."
+    return (
+        f"With {seeds} seeds each, no smaller p than {least:.2g} can come out of {tests}, so no difference can be called "
+        f"one: {seeds_needed(comparisons)} seeds each could tell."
+    )
+
+
 def bootstrap_mean(values: npt.ArrayLike) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of the mean of one value an image, such as a gain.
 

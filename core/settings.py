@@ -48,13 +48,18 @@ def label_settings(configs: Sequence[TrainConfig]) -> list[str]:
     Network, optimizer and preset are named where they differ ("resnet50 · sgd"), other settings only where those
     leave two configs alike ("resnet50 · lr 0.01").
     """
-    differing = [field for field in find_differing(configs) if field != "seed"]
+    values = [dataclasses.asdict(config) for config in configs]
+    values = [{f: v for f, v in config.items() if applies(f, config)} for config in values]
+    fields = [
+        field.name for field in dataclasses.fields(TrainConfig) if field.name not in ("name", "group", "seed")
+    ]
+    differing = [field for field in fields if len({config.get(field) for config in values}) > 1]
     spoken = [field for field in _SPOKEN if field in differing] or ["arch"]
-    labels = [" · ".join(str(getattr(config, field)) for field in spoken) for config in configs]
-    others = [field for field in differing if field not in spoken]
-    if len(set(labels)) == len(labels) or not others:
+    labels = [" · ".join(str(config[field]) for field in spoken) for config in values]
+    if len(set(labels)) == len(labels):
         return labels
+    others = [field for field in differing if field not in spoken]
     return [
-        " · ".join([label, *(f"{field} {getattr(config, field)}" for field in others)])
-        for label, config in zip(labels, configs, strict=True)
+        " · ".join([label, *(f"{field} {config[field]}" for field in others if field in config)])
+        for label, config in zip(labels, values, strict=True)
     ]

@@ -40,4 +40,10 @@ def test_a_label_is_as_short_as_it_can_be() -> None:
         "resnet50 · lr 0.001",
         "resnet50 · lr 0.1",
     ]
+    slow = config(arch="resnet50", momentum=0.5)
+    assert label_settings([sgd, slow, adamw]) == [
+        "sgd · lr 0.001 · momentum 0.9",
+        "sgd · lr 0.001 · momentum 0.5",
+        "adamw · lr 0.0001",
+    ]
     assert label_settings([sgd, config(arch="resnet50", seed=3)]) == ["resnet50", "resnet50"]
