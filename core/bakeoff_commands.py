@@ -134,7 +134,8 @@ def _describe_estimate(seconds: float, known: int, runs: int) -> str:
 
 def _print_ranking(board: Board) -> None:
     from core.analysis import read_predictions
-    from core.ranking import describe_tests, rank_board
+    from core.ranking import rank_board
+    from core.seeds import compare_with_best, describe_tests
 
     ranking = rank_board(board, lambda run: read_predictions(run.predictions_path()))
     if ranking.left_out:
@@ -144,10 +145,11 @@ def _print_ranking(board: Board) -> None:
         return
     for place, (label, found) in enumerate(ranking.sets.items(), start=1):
         print(f"{place}. {label}: {found.describe()}")
-    for verdict in ranking.verdicts:
+    verdicts = compare_with_best(ranking.sets)
+    for verdict in verdicts:
         print(verdict.replace("**", ""))
-    if ranking.verdicts:
-        print(describe_tests(ranking))
+    if verdicts:
+        print(describe_tests([len(found.right) for found in ranking.sets.values()], len(verdicts)))
 
 
 def _some_of(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -253,3 +253,21 @@ def describe_comparisons(tests: Mapping[tuple[str, str], Comparison]) -> list[st
         else test.describe(first, second, p_value=p_value)
         for ((first, second), test), p_value in zip(tests.items(), corrected, strict=True)
     ]
+
+
+def describe_tests(sizes: Collection[int], comparisons: int) -> str:
+    """Say which tests the verdicts on sets of so many seeds are of, and what these can tell."""
+    corrected = f" p is corrected for {comparisons} comparisons by Holm's method." if comparisons > 1 else ""
+    mcnemar = (
+        "McNemar's exact test on the images that one model gets right and the other wrong, with a bootstrap interval of the "
+        "difference over the images. It speaks of these very models: with other seeds they may come out otherwise."
+    )
+    permutation = (
+        "the exact permutation test of the mean accuracies over the seeds (is it luck of the training?), with a bootstrap "
+        "interval of the difference over the images (is it luck of these images?). One is called better only where both "
+        "say so."
+    )
+    if set(sizes) == {1}:
+        return f"Tested by {mcnemar}{corrected}"
+    single = f" Models of one seed each are compared by {mcnemar}" if list(sizes).count(1) > 1 else ""
+    return f"Tested by {permutation}{single}{corrected}"

@@ -52,7 +52,7 @@ def make_run(
     for epoch, guesses in ((1, GUESSED_FIRST), (2, guessed)):
         append_epoch(run, epoch)
         write_predictions(run.epoch_path(epoch), folders.val, _outcome(guesses), folders.classes)
-    right = float((TRUE == guessed).mean())
+    right = float((guessed == TRUE).mean())
     write_predictions(run.predictions_path(), folders.val, _outcome(guessed), folders.classes)
     run.log_path.write_text("Epoch 1/2\nEpoch 2/2\n", encoding="utf-8")
     run.write_status(

@@ -17,7 +17,7 @@ from core.analysis import read_predictions
 from core.bakeoff import Choice
 from core.config import ConfigError, TrainConfig
 from core.estimate import estimate_time, measure_speed
-from core.ranking import describe_tests, rank_board
+from core.ranking import rank_board
 from core.runs import Run, RunError, find_run, iter_runs
 from core.seeds import seeds_needed
 from tests.made_run import GUESSED, TRUE, make_run
@@ -188,7 +188,7 @@ def test_the_board_is_read_from_the_run_folders_alone(runs_root: Path, tiny_data
     board = bakeoff.read_board("bake", runs_root)
     assert {label: list(row) for label, row in board.rows.items()} == {"sgd": [0, 1], "adamw": [0, 1]}
     assert (board.seeds, board.share, board.is_active) == ([0, 1], 1.0, False)
-    with pytest.raises(RunError, match="no bake-off 'cake' .* Bake-offs: bake"):
+    with pytest.raises(RunError, match=r"no bake-off 'cake' .* Bake-offs: bake"):
         bakeoff.read_board("cake", runs_root)
 
 
@@ -245,10 +245,8 @@ def test_finished_runs_are_ranked_and_others_left_out_by_name(runs_root: Path, t
     )
     assert list(ranking.sets) == ["adamw", "sgd"]
     assert ranking.left_out == [stopped.id]
-    (verdict,) = ranking.verdicts
-    assert verdict.startswith("No evidence of a difference between sgd and adamw: +33.3 points for adamw")
-    assert "With 2 + 2 seeds no smaller p than 0.33 can come out" in verdict
-    assert "permutation test" in describe_tests(ranking)
+    assert ranking.sets["adamw"].mean == 1.0
+    assert len(ranking.sets["adamw"].right) == 2
 
 
 def test_runs_on_different_images_are_not_ranked(runs_root: Path, tiny_data: Path) -> None:

@@ -166,3 +166,30 @@ def test_sets_that_differ_by_luck_are_called_different_in_at_most_5_per_cent_of_
     accuracies = (rng.random((200, 2, count, 300)) < difficulty + talent).mean(axis=3)
     alarms = sum(seeds.permutation_p(*pair) < LEVEL for pair in accuracies)
     assert alarms <= 10
+
+
+def test_what_is_tested_is_said_as_it_is() -> None:
+    assert "very models" in seeds.describe_tests([1, 1, 1], 2)
+    assert seeds.describe_tests([1, 1, 1], 2).endswith("p is corrected for 2 comparisons by Holm's method.")
+    assert "McNemar" not in seeds.describe_tests([3, 3], 1)
+    assert "Holm" not in seeds.describe_tests([3, 3], 1)
+    assert "Models of one seed each" in seeds.describe_tests([3, 1, 1], 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "comparisons", "told"),
+    [
+        (1, 1, "McNemar's test can tell whether these very models differ"),
+        (3, 1, "no smaller p than 0.1 can come out of a comparison"),
+        (4, 1, "the smallest p that can come out of a comparison is 0.029"),
+        (
+            4,
+            2,
+            "no smaller p than 0.057 can come out of 2 comparisons, so no difference can be called one: 5 seeds",
+        ),
+    ],
+)
+def test_what_so_many_seeds_can_tell_is_said_before_they_are_trained(
+    count: int, comparisons: int, told: str
+) -> None:
+    assert told in seeds.describe_power(count, comparisons)
