@@ -72,7 +72,7 @@ def macro_recall(table: pd.DataFrame) -> tuple[float, float, float]:
     mean, classes = float(recalls.mean()), len(recalls)
     effective = classes**2 / float((1 / sizes).sum())
     # One image shows no spread of its class; the mean's stands in for it.
-    spreads = np.where(sizes > 1, recalls * (1 - recalls) / np.maximum(sizes - 1, 1), mean * (1 - mean))
+    spreads = np.where(sizes > 1, recalls * (1 - recalls) / sizes, mean * (1 - mean))
     if (variance := float(spreads.sum()) / classes**2) > 0:
         effective = min(effective, mean * (1 - mean) / variance)
     low, high = wilson_interval(mean * effective, effective)

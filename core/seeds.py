@@ -110,10 +110,14 @@ class SeedTest:
             sizes = f"{len(self.first.right)} + {len(self.second.right)} seeds"
             tests = f" and {comparisons} comparisons" if comparisons > 1 else ""
             return f" With {sizes}{tests} no smaller p than {least:.2g} can come out: {seeds_needed(comparisons)} seeds each could tell."
+        luck = "It may be luck of the training." if p >= LEVEL else "It is no luck of the training."
         needed = self._images_needed()
-        if p < LEVEL and low <= 0 and needed is not None and needed > self.images:
-            return f" It is no luck of the seeds, but may be one of these images: about {needed - self.images:,} more validation images would be needed."
-        return ""
+        if low > 0 or needed is None or needed <= self.images:
+            return f" {luck}"
+        more = (
+            f"about {needed - self.images:,} more validation images would be needed to see one of this size"
+        )
+        return f" {luck} It may be luck of the images: {more}."
 
     def _images_needed(self) -> int | None:
         if not self.difference:

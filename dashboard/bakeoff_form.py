@@ -60,6 +60,7 @@ def fill_empty() -> None:
             "bake-optimizers": [],
             "bake-seeds": "0",
             "bake-weights": AS_PRESET,
+            "bake-name": "",
             **{f"bake-{field}": None for field in SHARED},
         }
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.bakeoff import name_run
 from core.config import TrainConfig
 from core.engine import Outcome
 from core.evaluate import describe_data, write_predictions
@@ -62,6 +63,13 @@ def make_run(
         )
     )  # fmt: skip
     return run
+
+
+def make_member(root: Path, data: Path, *, guessed: np.ndarray = GUESSED, **changes: object) -> Run:
+    """Make a finished run as the bake-off `bake` has it."""
+    values = {"group": "bake", "arch": "resnet18", **changes}
+    name = name_run(TrainConfig.from_dict({"data": str(data), **values}))
+    return make_run(root, data, name=name, guessed=guessed, **values)
 
 
 def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:

@@ -275,6 +275,8 @@ def test_the_macro_recall_of_classes_alike_in_size_is_the_accuracy_with_its_inte
     table = balanced([(3, 3), (2, 3), (0, 3), (3, 3)])
     low, high = analysis.wilson_interval(8, 12)
     assert analysis.macro_recall(table) == pytest.approx((8 / 12, float(low), float(high)))
+    low, high = map(float, analysis.wilson_interval(4, 6))
+    assert analysis.macro_recall(balanced([(2, 2), (1, 2), (1, 2)])) == pytest.approx((4 / 6, low, high))
 
 
 def test_the_macro_recall_gives_each_class_the_same_weight_and_is_never_certain() -> None:
@@ -288,11 +290,11 @@ def test_the_interval_of_the_macro_recall_holds_the_truth_as_often_as_it_says(si
     rng = np.random.default_rng(0)
     recalls = rng.beta(4, 1, len(sizes))
     found = 0
-    for _ in range(300):
+    for _ in range(150):
         drawn = list(zip(rng.binomial(sizes, recalls), sizes, strict=True))
         _, low, high = analysis.macro_recall(balanced(drawn))
         found += low <= recalls.mean() <= high
-    assert found >= 0.925 * 300
+    assert found >= 0.92 * 150
 
 
 def test_the_mean_loss_has_the_normal_interval_of_a_mean() -> None:

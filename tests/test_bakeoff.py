@@ -7,7 +7,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
@@ -20,7 +19,7 @@ from core.estimate import estimate_time, measure_speed
 from core.ranking import rank_board
 from core.runs import Run, RunError, find_run, iter_runs
 from core.seeds import seeds_needed
-from tests.made_run import GUESSED, TRUE, make_run
+from tests.made_run import TRUE, make_member, make_run
 
 TWO = Choice(archs=("resnet18",), optimizers=("sgd", "adamw"), presets=("demo",), seeds=(0, 1))
 
@@ -43,14 +42,6 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def plan(data: Path | str = "flowers", choice: Choice = TWO, **changes: object) -> list[TrainConfig]:
     return bakeoff.make_plan("bake", str(data), choice, **changes)
-
-
-def make_member(root: Path, data: Path, guessed: np.ndarray = GUESSED, **changes: object) -> Run:
-    """Make a finished run as a bake-off has it."""
-    values = {"data": str(data), "group": "bake", "arch": "resnet18", **changes}
-    return make_run(
-        root, data, guessed=guessed, **{**values, "name": bakeoff.name_run(TrainConfig.from_dict(values))}
-    )
 
 
 def set_state(run: Run, state: str, **values: object) -> None:
@@ -237,7 +228,7 @@ def test_the_time_is_estimated_from_a_comparable_run(runs_root: Path, tiny_data:
 def test_finished_runs_are_ranked_and_others_left_out_by_name(runs_root: Path, tiny_data: Path) -> None:
     for seed in (0, 1):
         make_member(runs_root, tiny_data, optimizer="sgd", seed=seed)
-        make_member(runs_root, tiny_data, TRUE, optimizer="adamw", seed=seed)
+        make_member(runs_root, tiny_data, guessed=TRUE, optimizer="adamw", seed=seed)
     stopped = make_member(runs_root, tiny_data, optimizer="adamw", seed=2)
     set_state(stopped, "stopped")
     ranking = rank_board(

@@ -266,7 +266,7 @@ def test_every_widget_has_a_label_and_help(form: AppTest) -> None:
     form.run()
     widgets = [*form.text_input, *form.number_input, *form.selectbox, *form.toggle]
     shown = [name for name in FIELDS if applies(name, dataclasses.asdict(from_preset("demo", data="x")))]
-    assert len(widgets) == len(shown) - 1  # all but the preset
+    assert len(widgets) == len(shown) - 2  # all but the preset and the bake-off
     assert all(widget.label and widget.help for widget in widgets)
 
 

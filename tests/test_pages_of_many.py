@@ -6,22 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from core.bakeoff import name_run
-from core.config import TrainConfig, from_preset
+from core.config import from_preset
 from core.runs import Run, create_run, iter_runs
-from tests.made_run import GUESSED, TRUE, make_run
+from tests.made_run import TRUE, make_member, make_run
 from tests.test_app import Open, charts_of, no_jobs, open_page, title, words  # fixtures among them
-
-
-def make_member(root: Path, data: Path, guessed: np.ndarray = GUESSED, **changes: object) -> Run:
-    """Make a finished run as a bake-off has it."""
-    values = {"data": str(data), "group": "bake", "arch": "resnet18", **changes}
-    return make_run(
-        root, data, guessed=guessed, **{**values, "name": name_run(TrainConfig.from_dict(values))}
-    )
 
 
 def set_state(run: Run, state: str, **values: object) -> None:
@@ -50,7 +41,7 @@ def test_a_question_fills_the_form_and_its_plan_is_queued(
     assert app.button(key="bake-start").label == "Start 6 runs"
     app.button(key="bake-start").click().run()
     assert title(app) == "Bake-off"
-    assert app.query_params["group"] == ["tiny-optimizer"]
+    assert app.query_params["group"] == "tiny-optimizer"
     assert len(list(iter_runs(runs_root))) == 6
     assert words(app).count("waits") == 6
     assert not app.error
@@ -109,7 +100,7 @@ def test_a_finished_bake_off_ends_in_its_ranking_with_verdicts(
 ) -> None:
     for seed in (0, 1):
         make_member(runs_root, tiny_data, optimizer="sgd", seed=seed)
-        make_member(runs_root, tiny_data, TRUE, optimizer="adamw", seed=seed)
+        make_member(runs_root, tiny_data, guessed=TRUE, optimizer="adamw", seed=seed)
     app = open_page("bake-off", group="bake")
     text = words(app)
     assert "1. **adamw**: 100.0 ± 0.0 % of 2 seeds\n2. **sgd**: 66.7 ± 0.0 % of 2 seeds" in text
@@ -138,7 +129,7 @@ def test_compared_seeds_are_a_set_with_mean_and_spread(
     for seed in (0, 1):
         names += [
             make_member(runs_root, tiny_data, optimizer="sgd", seed=seed).id,
-            make_member(runs_root, tiny_data, TRUE, optimizer="adamw", seed=seed).id,
+            make_member(runs_root, tiny_data, guessed=TRUE, optimizer="adamw", seed=seed).id,
         ]
     app = open_page("compare", runs=",".join(names))
     assert title(app) == "Compare"

@@ -35,7 +35,7 @@ def test_a_set_has_a_mean_and_the_standard_deviation_of_a_sample() -> None:
     assert set_of(80).describe() == "80.0 % of 1 seed"
 
 
-@pytest.mark.parametrize(("first", "second"), [(3, 3), (4, 4), (2, 5), (1, 3), (6, 5)])
+@pytest.mark.parametrize(("first", "second"), [(3, 3), (4, 4), (2, 5), (6, 5)])
 def test_the_permutation_test_is_scipys(first: int, second: int) -> None:
     rng = np.random.default_rng(first * 10 + second)
     for shift in (0.0, 0.02, 0.2):
@@ -56,7 +56,7 @@ def test_many_seeds_are_split_by_chance_and_never_come_to_0() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.normal(0, 1, 12), rng.normal(0.5, 1, 12)
     expected = permutation_test(
-        (one, other), lambda x, y, axis: x.mean(axis) - y.mean(axis), vectorized=True, n_resamples=100_000
+        (one, other), lambda x, y, axis: x.mean(axis) - y.mean(axis), vectorized=True, n_resamples=20_000
     )
     assert seeds.permutation_p(one, other) == pytest.approx(expected.pvalue, abs=0.01)
     assert 0 < seeds.permutation_p(np.zeros(12), np.ones(12)) < 1e-4
@@ -65,6 +65,7 @@ def test_many_seeds_are_split_by_chance_and_never_come_to_0() -> None:
 def test_the_smallest_p_of_so_many_seeds_is_known_before_they_are_trained() -> None:
     assert seeds.smallest_p(3, 3) == pytest.approx(0.1)
     assert seeds.permutation_p([1, 2, 3], [4, 5, 6]) == pytest.approx(0.1)
+    assert seeds.smallest_p(1, 3) == seeds.permutation_p([1], [2, 3, 4]) == pytest.approx(0.5)
     assert seeds.smallest_p(1, 1) == 1.0
     assert [seeds.seeds_needed(comparisons) for comparisons in (1, 2, 9)] == [4, 5, 6]
 
@@ -113,7 +114,7 @@ def test_a_difference_that_a_few_images_make_asks_for_more_images() -> None:
     assert test.p_value < LEVEL
     text = test.describe("one", "two")
     assert text.startswith("No evidence of a difference")
-    assert "It is no luck of the seeds, but may be one of these images: about " in text
+    assert "It is no luck of the training. It may be luck of the images: about " in text
 
 
 def test_the_images_asked_for_show_the_difference_four_times_in_five() -> None:
@@ -153,7 +154,7 @@ def test_sets_are_ranked_by_their_mean_and_the_best_is_tested_against_each() -> 
 
 def test_verdicts_on_many_pairs_are_corrected_by_holm() -> None:
     single = seeds.compare_with_best({"a": set_of(80), "b": set_of(86), "c": set_of(86)})
-    assert single[0].startswith("b and c are right and wrong on the same 100 images.")
+    assert single[0].startswith("c and b are right and wrong on the same 100 images.")
     assert "**b** is better than a" not in single[1]  # p = 0.031 of one pair is 0.062 of two
     assert "p = 0.062" in single[1]
 

@@ -42,21 +42,25 @@ def render() -> None:
 
 
 def draw_choice(names: list[str]) -> str:
-    """Let the user choose a bake-off or a new one; the URL keeps it as `group`, else it is the newest while it trains."""
-    asked = state.get_param("group", [NEW, *names])
-    if not asked:
+    """Let the user choose a bake-off or a new one; the URL keeps it as `group`.
+
+    Without one there it is the one looked at last, else the newest while it trains; it is written to the URL.
+    """
+    known = [NEW, *names]
+    asked = state.get_param("group") or st.session_state.get("bake-group", "")
+    if asked not in known:
         if state.get_param("group"):
-            st.warning(
-                f"There is no bake-off {escape_markdown(state.get_param('group'))}.",
-                icon=":material/link_off:",
-            )
+            st.warning(f"There is no bake-off {escape_markdown(asked)}.", icon=":material/link_off:")
         trains = bakeoff.read_board(names[0], default_root()).is_active
         asked = names[0] if trains else NEW
+    st.session_state["bake-group"] = asked
+    if state.get_param("group") != asked:
+        st.query_params["group"] = asked
     st.session_state["bake-choice"] = asked
     with st.container(width=460):
         st.selectbox(
             "Bake-off",
-            [NEW, *names],
+            known,
             format_func=lambda name: "New bake-off …" if name == NEW else name,
             key="bake-choice",
             on_change=lambda: state.set_params(group=st.session_state["bake-choice"]),
