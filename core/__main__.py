@@ -1,6 +1,6 @@
 """The command line: `python -m core demo | train | find-rate | evaluate | predict | runs | stop | pause | resume`.
 
-The commands about data rather than runs are in `data_commands`, `report` is in `report_commands`.
+The commands about data are in `data_commands`, the others in modules called after them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TextIO, get_type_hints
+from typing import Any, NoReturn, TextIO
 
-from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help
+from core.bakeoff_commands import add_commands as add_bakeoff_commands
+from core.bakeoff_commands import stop_bakeoff
+from core.config import ConfigError, TrainConfig
+from core.config_options import add_config_options, preset_help, read_changes
 from core.data_commands import add_commands as add_data_commands
-from core.presets import PRESET_HELP, PRESETS, from_preset
+from core.presets import PRESETS, from_preset
 from core.report_commands import add_commands as add_report_command
 from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
 
@@ -67,15 +70,15 @@ def build_parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
 
     train = commands.add_parser("train", help="train a run here, with a progress bar; Ctrl-C stops and saves")
-    train.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=_preset_help())
-    _add_config_options(train)
+    train.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=preset_help())
+    add_config_options(train)
     train.set_defaults(command=_train)
 
     find_rate = commands.add_parser(
         "find-rate",
         help="try rising learning rates, a step each, and suggest one; no run is made or touched",
     )
-    find_rate.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=_preset_help())
+    find_rate.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=preset_help())
     find_rate.add_argument(
         "--steps",
         type=int,
@@ -85,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="rates to try, 10 to 1000",
     )
     find_rate.add_argument("--json", action="store_true", help="as JSON")
-    _add_config_options(find_rate)
+    add_config_options(find_rate)
     find_rate.set_defaults(command=_find_rate)
 
     evaluate = commands.add_parser("evaluate", help="write the predictions table of a run's best model")
@@ -105,13 +108,19 @@ def build_parser() -> argparse.ArgumentParser:
     runs.add_argument("--json", action="store_true", help="as JSON")
     runs.set_defaults(command=_runs)
 
-    for name, ask, what in (
-        ("stop", _stop, "ask a run to finish its step, save and end"),
-        ("pause", _pause, "ask a run to finish its step, save and free the machine until it is resumed"),
-    ):
-        command = commands.add_parser(name, help=what)
-        _add_run(command)
-        command.set_defaults(command=ask)
+    stop = commands.add_parser(
+        "stop", help="ask a run, or all of a bake-off, to finish its step, save and end"
+    )
+    which = stop.add_mutually_exclusive_group(required=True)
+    which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or latest")
+    which.add_argument("--group", metavar="NAME", help="all runs of the bake-off of this name")
+    stop.set_defaults(command=_stop)
+
+    pause = commands.add_parser(
+        "pause", help="ask a run to finish its step, save and free the machine until it is resumed"
+    )
+    _add_run(pause)
+    pause.set_defaults(command=_pause)
 
     resume = commands.add_parser("resume", help="go on with a run here, also with one that has finished")
     _add_run(resume)
@@ -123,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     resume.set_defaults(command=_resume)
 
+    add_bakeoff_commands(commands)
     add_data_commands(commands, _bar)
     add_report_command(commands, _bar)
 
@@ -134,33 +144,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's id, or latest")
-
-
-def _add_config_options(parser: argparse.ArgumentParser) -> None:
-    hints = get_type_hints(TrainConfig)
-    for field in dataclasses.fields(TrainConfig):
-        if field.name == "preset":
-            continue
-        text = field_help(field.name).replace("%", "%%")
-        if field.name in RANGES:
-            text += f" {RANGES[field.name][0]:g} to {RANGES[field.name][1]:g}."
-        option = f"--{field.name.replace('_', '-')}"
-        if hints[field.name] is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
-            continue
-        parser.add_argument(
-            option,
-            type=hints[field.name],
-            choices=CHOICES.get(field.name),
-            default=None,
-            metavar=None if field.name in CHOICES else hints[field.name].__name__.upper(),
-            required=field.name == "data",
-            help=text,
-        )
-
-
-def _preset_help() -> str:
-    return " ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()).replace("%", "%%")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -178,8 +161,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _read_config(options: argparse.Namespace) -> TrainConfig:
-    names = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "preset"]
-    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    changes = read_changes(options)
     folder = Path(changes["data"]).expanduser().resolve()
     config = from_preset(options.preset, **{**changes, "data": str(folder)})
     # The commonest slip, a folder that is not there or is locked, need not leave a failed run behind.
@@ -213,6 +195,8 @@ def _resume(options: argparse.Namespace) -> int:
 def _stop(options: argparse.Namespace) -> int:
     from core import jobs
 
+    if options.group is not None:
+        return stop_bakeoff(options.group)
     run = find_run(options.run, default_root())
     jobs.stop(run)
     print(f"{run.id}: stop asked for; it finishes its step and saves.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,40 @@ def wilson_interval(
     low = np.where((n == 0) | (k == 0), 0.0, centre - half)
     high = np.where((n == 0) | (k == n), 1.0, centre + half)
     return low, high
+
+
+def macro_recall(table: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the mean of the classes' recalls (0..1) over a predictions table and its 95 % interval; NaN of no images.
+
+    The interval is Wilson's for an effective number of images: as many as would leave a plain share as uncertain as
+    the mean is, by the classes' own spread or by the harmonic mean of their sizes, whichever says fewer. With as many
+    images in each class the macro recall is the accuracy, and so is its interval.
+
+    Source: E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number of
+    positive counts estimated from survey data" (1998), with Wilson's interval in place of the exact one.
+    """
+    if table.empty:
+        return math.nan, math.nan, math.nan
+    by_class = (table["true"] == table["predicted"]).groupby(table["true"]).agg(["mean", "size"])
+    recalls, sizes = by_class["mean"].to_numpy(dtype=float), by_class["size"].to_numpy(dtype=float)
+    mean, classes = float(recalls.mean()), len(recalls)
+    effective = classes**2 / float((1 / sizes).sum())
+    # One image shows no spread of its class; the mean's stands in for it.
+    spreads = np.where(sizes > 1, recalls * (1 - recalls) / sizes, mean * (1 - mean))
+    if (variance := float(spreads.sum()) / classes**2) > 0:
+        effective = min(effective, mean * (1 - mean) / variance)
+    low, high = wilson_interval(mean * effective, effective)
+    return mean, float(low), float(high)
+
+
+def mean_loss(table: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the mean cross-entropy (nats) over a predictions table and its normal 95 % interval; NaN of one image."""
+    losses = table["loss"].to_numpy(dtype=float)
+    if len(losses) < 2:
+        return (float(losses.mean()) if len(losses) else math.nan), math.nan, math.nan
+    half = Z95 * float(losses.std(ddof=1)) / math.sqrt(len(losses))
+    mean = float(losses.mean())
+    return mean, max(0.0, mean - half), mean + half
 
 
 def format_interval(low: float, high: float) -> str:

@@ -96,6 +96,7 @@ class TrainConfig:
 
     data: str = _field("", "Folder with train/<class>/*, optionally val/<class>/* and test/*.")
     name: str = _field("", "Name of the run; empty: made from data, network and time.")
+    group: str = _field("", "Bake-off the run belongs to; it has no effect on the training.")
     preset: str = _field("seed", "The preset these settings started from.")
     arch: str = _field("resnext50_32x4d", "Network: any torchvision ResNet, ResNeXt or Wide-ResNet.")
     weights: str = _field(
@@ -283,6 +284,8 @@ def _find_problems(config: TrainConfig) -> dict[str, str]:
         problems["data"] = "is empty; give the folder that holds train/"
     if config.name and not _NAME.fullmatch(config.name):
         problems["name"] = f"may hold letters, digits, '.', '_' and '-' (at most 80), got {config.name!r}"
+    if config.group and not _NAME.fullmatch(config.group):
+        problems["group"] = f"may hold letters, digits, '.', '_' and '-' (at most 80), got {config.group!r}"
     if config.name == "latest":
         problems["name"] = "'latest' stands for the newest run; choose another name"
     if not config.weights:

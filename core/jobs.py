@@ -149,18 +149,23 @@ def wait_for_turn(
     On True the run's status is `running`, set under the queue's lock, so that no two runs take the same turn.
     `tell` gets in words what it waits for, each time that changes, and that it was stopped.
     """
-    root, told = run.folder.parent, ""
+    root, told, next_look = run.folder.parent, "", 0.0
     while not (state := "stopped" if should_stop() else run.requested_state()):
-        with FileLock(root / ".queue.lock"):
-            ahead = _runs_ahead(run, root)
-            if not ahead:
-                run.write_status(replace(run.read_status(), state="running", phase="starting"))
-                return True
-        message = f"Waiting for {', '.join(other.id for other in ahead[:3])}."
-        run.write_status(replace(run.read_status(), phase="waiting", message=message))
-        if tell is not None and message != told:
-            tell(message)
-            told = message
+        if (now := time.monotonic()) >= next_look:
+            with FileLock(root / ".queue.lock"):
+                ahead = _runs_ahead(run, root)
+                if not ahead:
+                    run.write_status(replace(run.read_status(), state="running", phase="starting"))
+                    return True
+            message = f"Waiting for {', '.join(other.id for other in ahead[:3])}."
+            status = run.read_status()
+            if message != status.message or time.time() - status.updated > REMOTE_SILENCE / 4:
+                run.write_status(replace(status, phase="waiting", message=message))
+            if tell is not None and message != told:
+                tell(message)
+                told = message
+            # The farther back in the queue the rarer a look, else dozens of waiting runs would keep a core busy.
+            next_look = now + poll * min(len(ahead), 10)
         time.sleep(poll)
     run.clear_requests()
     message = f"{state.capitalize()} before it began."

@@ -241,7 +241,9 @@ def create_run(config: TrainConfig, root: Path) -> Run:
         RunError: when a run of the name asked for exists.
     """
     root.mkdir(parents=True, exist_ok=True)
-    base = config.name or f"{_slug(Path(config.data).name)}-{config.arch}-{time.strftime('%Y%m%d-%H%M%S')}"
+    base = (
+        config.name or f"{make_slug(Path(config.data).name)}-{config.arch}-{time.strftime('%Y%m%d-%H%M%S')}"
+    )
     draft = Run(root / f".new-{os.getpid()}-{time.time_ns()}")
     draft.folder.mkdir()
     draft.write_config(config)
@@ -348,7 +350,8 @@ def _screen(text: str) -> list[str]:
     return [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n") if line.strip()]
 
 
-def _slug(text: str) -> str:
+def make_slug(text: str) -> str:
+    """Return what a run's name may hold of a text, at most 40 characters."""
     return (
         "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text[:40]).strip("-._")
         or "data"

@@ -10,7 +10,7 @@ from core import jobs
 from core.runs import ACTIVE, Run, RunError, default_root, iter_runs
 from dashboard import state
 from dashboard.guard import guard
-from dashboard.views import compare, confusion, data, live, predict, runs, train, weak
+from dashboard.views import bakeoff, compare, confusion, data, live, predict, runs, train, weak
 
 HERE = Path(__file__).parent
 # Less empty space around the page, and columns that wrap where the window is too narrow for them: the key of the
@@ -43,6 +43,7 @@ def main() -> None:
             ("data", data.render, "Data", ":material/dataset:"),
             ("predict", predict.render, "Predict", ":material/image_search:"),
             ("compare", compare.render, "Compare", ":material/compare_arrows:"),
+            ("bake-off", bakeoff.render, "Bake-off", ":material/emoji_events:"),
         )
     }
     st.session_state["pages"] = pages

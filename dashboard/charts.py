@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.config import TrainConfig
-from core.palette import BAD, MUTED, RUNS, TRAIN, VAL
+from core.palette import BAD, MUTED, TRAIN, VAL
 from core.schedules import rate_at
 
 # They tell runs apart where the colours come round again.
@@ -23,13 +23,6 @@ MAX_STEP_POINTS = 2000
 CURVE_HEIGHT = 380
 
 Quantity = Literal["loss", "accuracy"]
-EpochColumn = Literal["train_loss", "train_acc", "val_loss", "val_acc"]
-COLUMN_TITLES: dict[EpochColumn, str] = {
-    "train_loss": "Training loss",
-    "train_acc": "Training accuracy",
-    "val_loss": "Validation loss",
-    "val_acc": "Validation accuracy",
-}
 
 
 def training_curves(
@@ -48,12 +41,12 @@ def training_curves(
     """
     column, scale = ("loss", 1) if quantity == "loss" else ("acc", 100)
     figure = new_figure(f"{quantity.capitalize()} by {by}", height=CURVE_HEIGHT, revision=f"{quantity} {by}")
-    _name_quantity(figure, quantity)
+    name_quantity(figure, quantity)
     figure.update_xaxes(title_text=by, rangemode="tozero")
     if by == "epoch":
-        _tick_whole_epochs(figure, len(epochs) + 1)
+        tick_whole_epochs(figure, len(epochs) + 1)
     if epochs.empty and steps.empty:
-        _write_message(figure, "waiting for the first step")
+        write_message(figure, "waiting for the first step")
         return figure
     drawn = thin_out(steps, MAX_STEP_POINTS)
     figure.add_scatter(
@@ -64,7 +57,7 @@ def training_curves(
         line={"color": TRAIN, "width": 1},
         opacity=0.4,
         customdata=drawn[["step", "lr"]],
-        hovertemplate=f"step %{{customdata[0]}}: <b>{_value_format(quantity)}</b>"
+        hovertemplate=f"step %{{customdata[0]}}: <b>{value_format(quantity)}</b>"
         ", learning rate %{customdata[1]:.2~e}<extra></extra>",
     )
     for split, name, colour in (("train", "training, epoch", TRAIN), ("val", "validation", VAL)):
@@ -76,35 +69,11 @@ def training_curves(
             line={"color": colour, "width": 2.5},
             marker={"size": 7},
             customdata=epochs["epoch"],
-            hovertemplate=f"{name.split(',')[0]}, epoch %{{customdata}}: <b>{_value_format(quantity)}</b><extra></extra>",
+            hovertemplate=f"{name.split(',')[0]}, epoch %{{customdata}}: <b>{value_format(quantity)}</b><extra></extra>",
         )
     _mark_best(figure, epochs[epochs["epoch"] == best_epoch], quantity, by)
     if quantity == "loss":
         _limit_range(figure, steps["loss"], epochs["val_loss"])
-    return figure
-
-
-def compare_curves(runs: dict[str, pd.DataFrame], *, quantity: EpochColumn) -> go.Figure:
-    """Overlay one value of many runs by epoch; `runs` maps a run's name to its table as in `training_curves`."""
-    kind: Quantity = "loss" if quantity.endswith("loss") else "accuracy"
-    scale = 1 if kind == "loss" else 100
-    figure = new_figure(f"{COLUMN_TITLES[quantity]} by epoch", height=CURVE_HEIGHT + 40, revision=quantity)
-    _name_quantity(figure, kind)
-    figure.update_xaxes(title_text="epoch", rangemode="tozero")
-    _tick_whole_epochs(figure, max(map(len, runs.values()), default=0))
-    for number, (name, epochs) in enumerate(runs.items()):
-        figure.add_scatter(
-            x=epochs["epoch"],
-            y=epochs[quantity] * scale,
-            name=html.escape(name, quote=False),
-            mode="lines+markers",
-            line={"color": RUNS[number % len(RUNS)], "width": 2},
-            marker={"size": 7, "symbol": RUN_MARKERS[number % len(RUN_MARKERS)]},
-            hovertemplate=f"%{{fullData.name}}, epoch %{{x}}: <b>{_value_format(kind)}</b><extra></extra>",
-        )
-    figure.update_layout(showlegend=True)
-    if all(epochs.empty for epochs in runs.values()):
-        _write_message(figure, "no run with a finished epoch yet")
     return figure
 
 
@@ -181,7 +150,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
     )
     figure.update_layout(hovermode="y", showlegend=False, margin={"t": 56})
     if table.empty:
-        _write_message(figure, "no classes to show")
+        write_message(figure, "no classes to show")
     if highlight in set(table["name"]):
         row = list(table["name"]).index(highlight)
         figure.add_hrect(
@@ -263,7 +232,7 @@ def new_figure(title: str, *, height: int, revision: str) -> go.Figure:
     return figure
 
 
-def _tick_whole_epochs(figure: go.Figure, epochs: int) -> None:
+def tick_whole_epochs(figure: go.Figure, epochs: int) -> None:
     if epochs <= 10:  # more are ticked well by Plotly itself, few also between epochs
         figure.update_xaxes(dtick=1)
 
@@ -278,7 +247,7 @@ def _limit_range(figure: go.Figure, steps: pd.Series, val: pd.Series) -> None:
         figure.update_yaxes(title_text="cross-entropy loss (nats), higher ones cut off")
 
 
-def _write_message(figure: go.Figure, message: str) -> None:
+def write_message(figure: go.Figure, message: str) -> None:
     figure.update_xaxes(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
     figure.update_yaxes(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
     figure.add_annotation(
@@ -286,14 +255,14 @@ def _write_message(figure: go.Figure, message: str) -> None:
     )
 
 
-def _name_quantity(figure: go.Figure, quantity: Quantity) -> None:
+def name_quantity(figure: go.Figure, quantity: Quantity) -> None:
     if quantity == "loss":
         figure.update_yaxes(title_text="cross-entropy loss (nats)", rangemode="tozero")
     else:
         figure.update_yaxes(title_text="accuracy (%)")
 
 
-def _value_format(quantity: Quantity) -> str:
+def value_format(quantity: Quantity) -> str:
     return "%{y:.3f}" if quantity == "loss" else "%{y:.1f} %"
 
 

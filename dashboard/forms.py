@@ -176,7 +176,7 @@ def fill_specialise(run: Run, classes: list[str], *, head_only: bool) -> None:
     """
     config = run.read_config()
     changes: dict[str, Any] = {
-        "name": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
+        "name": "", "group": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
         "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
     }  # fmt: skip

@@ -22,12 +22,13 @@ from core.evidence import Evidence
 from core.pictures import encode_image, enlarge, overlay_map
 from core.run_data import RunData as RunData
 from core.run_data import read_run_data
-from core.runs import Run, RunError
+from core.runs import Run, RunError, default_root
 from dashboard.guard import NotYet
 
 if TYPE_CHECKING:
     from core.audit import Audit
     from core.config import TrainConfig
+    from core.estimate import Estimate
     from core.label_report import LabelReport
     from core.predict import Prediction, Predictor
 
@@ -40,6 +41,7 @@ EPOCH_COLUMNS = [
     "val_loss",
     "val_acc",
     "seconds",
+    "val_seconds",
     "images_per_second",
     "val_correct",  # right validation images of each class, a list
 ]
@@ -219,6 +221,17 @@ def _summarise_data(folder: str, val_fraction: float, seed: int, hold_back: int)
         found.val_made,
         found.classes,
     )
+
+
+@st.cache_data(ttl=15, max_entries=32, show_spinner=False)
+def estimate_time(configs: tuple[TrainConfig, ...]) -> Estimate:
+    """Estimate how long runs on one data folder take one after the other; looks again after a quarter of a minute."""
+    from core.estimate import Estimate, estimate_time
+
+    if not configs:
+        return Estimate(0.0, 0, 0)
+    found = summarise_data(configs[0])
+    return estimate_time(configs, default_root(), train=found.train, val=found.val)
 
 
 @st.cache_data(max_entries=8, show_spinner="Drawing 16 training images …")

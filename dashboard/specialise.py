@@ -5,13 +5,16 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from core.analysis import format_interval, wilson_interval
 from core.comparison import compare_focus
 from core.config import TrainConfig
 from core.focus import focus_names
 from core.paired import changes_by_class, pair_tables
 from core.runs import Run, RunError
 from dashboard import forms, services
+from dashboard.compare_charts import class_changes
 from dashboard.gallery import Tile, show_tiles
+from dashboard.plot import plot
 from dashboard.services import RunData
 from dashboard.text import escape_markdown
 
@@ -57,12 +60,16 @@ def draw_changes(first: Run, second: Run) -> None:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")
         return
     draw_focus(second.read_config(), before, after, data)
+    changes = changes.assign(**{"class": [data.label(name) for name in changes["class"]]})
+    plot(class_changes(changes, first=first.id, second=second.id), key="compare-changes")
     shown = pd.DataFrame(
         {
-            "class": [data.label(name) for name in changes["class"]],
+            "class": changes["class"],
             "images": changes["images"],
-            f"right: {first.id}": changes["first"],
-            f"right: {second.id}": changes["second"],
+            **{
+                f"right: {run.id} (95 % interval)": _describe_right(changes[column], changes["images"])
+                for column, run in (("first", first), ("second", second))
+            },
             "won": changes["won"],
             "lost": changes["lost"],
         }
@@ -90,6 +97,11 @@ def draw_changes(first: Run, second: Run) -> None:
             side=120,
             label=f"images {title}",
         )
+
+
+def _describe_right(right: pd.Series, images: pd.Series) -> list[str]:
+    low, high = wilson_interval(right, images)
+    return [f"{count} ({format_interval(*ends)})" for count, *ends in zip(right, low, high, strict=True)]
 
 
 def draw_focus(config: TrainConfig, before: pd.DataFrame, after: pd.DataFrame, data: RunData) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.bakeoff import name_run
 from core.config import TrainConfig
 from core.engine import Outcome
 from core.evaluate import write_predictions
@@ -25,9 +26,18 @@ GUESSED_FIRST = np.array([0, 0, 0, 0, 1, 2])
 
 
 def make_run(
-    root: Path, data: Path, *, name: str = "first", state: str = "finished", **changes: object
+    root: Path,
+    data: Path,
+    *,
+    name: str = "first",
+    state: str = "finished",
+    guessed: np.ndarray = GUESSED,
+    **changes: object,
 ) -> Run:
-    """Make a run of two epochs on the tiny data, without a model, a predictions table an epoch."""
+    """Make a run of two epochs on the tiny data, without a model, a predictions table an epoch.
+
+    `guessed` are the indices of the classes that its best model takes the validation images for.
+    """
     values = {
         "data": str(data),
         "name": name,
@@ -41,11 +51,11 @@ def make_run(
     folders = scan_folders(data)
     write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)))
     run.epoch_path(1).parent.mkdir()
-    for epoch, guessed in ((1, GUESSED_FIRST), (2, GUESSED)):
+    for epoch, guesses in ((1, GUESSED_FIRST), (2, guessed)):
         append_epoch(run, epoch)
-        write_predictions(run.epoch_path(epoch), folders.val, _outcome(guessed), folders.classes)
-    right = float((TRUE == GUESSED).mean())
-    write_predictions(run.predictions_path(), folders.val, _outcome(GUESSED), folders.classes)
+        write_predictions(run.epoch_path(epoch), folders.val, _outcome(guesses), folders.classes)
+    right = float((guessed == TRUE).mean())
+    write_predictions(run.predictions_path(), folders.val, _outcome(guessed), folders.classes)
     run.log_path.write_text("Epoch 1/2\nEpoch 2/2\n", encoding="utf-8")
     run.write_status(
         replace(
@@ -56,6 +66,13 @@ def make_run(
     return run
 
 
+def make_member(root: Path, data: Path, *, guessed: np.ndarray = GUESSED, **changes: object) -> Run:
+    """Make a finished run as the bake-off `bake` has it."""
+    values = {"group": "bake", "arch": "resnet18", **changes}
+    name = name_run(TrainConfig.from_dict({"data": str(data), **values}))
+    return make_run(root, data, name=name, guessed=guessed, **values)
+
+
 def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:
     """Append the figures of one epoch and its steps."""
     for step in range(steps * (epoch - 1) + 1, steps * epoch + 1):
@@ -63,7 +80,12 @@ def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:
             {"kind": "step", "step": step, "epoch": step / steps, "loss": 2 / step, "acc": 0.5, "lr": 0.001}
         )
     figures = {"train_loss": 2 / epoch, "train_acc": 0.5, "val_loss": 1.5, "val_acc": 0.6, "seconds": 20.0}
-    counts = {"step": steps * epoch, "images_per_second": 9.0, "val_correct": [2, min(1, epoch - 1), 1]}
+    counts = {
+        "step": steps * epoch,
+        "images_per_second": 9.0,
+        "val_seconds": 3.0,
+        "val_correct": [2, min(1, epoch - 1), 1],
+    }
     run.append_metrics({"kind": "epoch", "epoch": epoch, **counts, **figures})
 
 

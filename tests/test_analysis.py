@@ -256,3 +256,49 @@ HEALTHY = {
 @pytest.mark.parametrize("case", HEALTHY)
 def test_no_overfitting_is_claimed_without_reason(case: str) -> None:
     assert analysis.find_overfitting(epochs_of(*HEALTHY[case])) == ""
+
+
+# Means with intervals
+
+
+def balanced(right_of: list[tuple[int, int]]) -> pd.DataFrame:
+    """Return a table of classes of which so many of so many images are right."""
+    rows = [
+        (f"{name}/{i}", str(name), str(name) if i < right else "x", 0.5)
+        for name, (right, count) in enumerate(right_of)
+        for i in range(count)
+    ]
+    return pd.DataFrame(rows, columns=["path", "true", "predicted", "loss"])
+
+
+def test_the_macro_recall_of_classes_alike_in_size_is_the_accuracy_with_its_interval() -> None:
+    table = balanced([(3, 3), (2, 3), (0, 3), (3, 3)])
+    low, high = analysis.wilson_interval(8, 12)
+    assert analysis.macro_recall(table) == pytest.approx((8 / 12, float(low), float(high)))
+    low, high = map(float, analysis.wilson_interval(4, 6))
+    assert analysis.macro_recall(balanced([(2, 2), (1, 2), (1, 2)])) == pytest.approx((4 / 6, low, high))
+
+
+def test_the_macro_recall_gives_each_class_the_same_weight_and_is_never_certain() -> None:
+    assert analysis.macro_recall(balanced([(90, 90), (0, 10)]))[0] == 0.5
+    assert analysis.macro_recall(balanced([(2, 2), (1, 1)]))[1] < 0.5
+    assert all(np.isnan(analysis.macro_recall(balanced([]))))
+
+
+@pytest.mark.parametrize("sizes", [[3] * 100, [40] * 5, [2, 4, 8, 16, 32] * 4])
+def test_the_interval_of_the_macro_recall_holds_the_truth_as_often_as_it_says(sizes: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    recalls = rng.beta(4, 1, len(sizes))
+    found = 0
+    for _ in range(150):
+        drawn = list(zip(rng.binomial(sizes, recalls), sizes, strict=True))
+        _, low, high = analysis.macro_recall(balanced(drawn))
+        found += low <= recalls.mean() <= high
+    assert found >= 0.92 * 150
+
+
+def test_the_mean_loss_has_the_normal_interval_of_a_mean() -> None:
+    table = pd.DataFrame({"loss": [0.0, 1.0, 2.0, 3.0]})
+    half = 1.959964 * np.std([0, 1, 2, 3], ddof=1) / 2
+    assert analysis.mean_loss(table) == pytest.approx((1.5, 1.5 - half, 1.5 + half), abs=1e-5)
+    assert np.isnan(analysis.mean_loss(table.head(1))[1])

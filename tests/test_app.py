@@ -53,6 +53,7 @@ PAGES = {
     "data": "Data",
     "predict": "Predict",
     "compare": "Compare",
+    "bake-off": "Bake-off",
 }
 Open = Callable[..., AppTest]
 ERROR = "val/35/1.png"

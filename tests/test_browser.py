@@ -30,7 +30,7 @@ from tests.made_run import make_run
 from tests.processes import make_images
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("runs", "train", "live", "confusion", "weak", "data", "predict", "compare")
+PAGES = ("runs", "train", "live", "confusion", "weak", "data", "predict", "compare", "bake-off")
 expect.set_options(timeout=30_000)  # ms; a page after a cold start on two busy cores
 
 if not is_usable() and os.environ.get("CI") != "true":
@@ -201,7 +201,7 @@ def test_every_page_without_a_run_names_the_next_step(page: Page, dashboard: Das
         main = page.get_by_test_id("stMain")
         expect(
             main.get_by_text(
-                re.compile("Start the demo training|Go to Train|Start training|Scan the images")
+                re.compile("Start the demo training|Go to Train|Start training|Scan the images|Start 1 run")
             ).first
         ).to_be_visible()
 
@@ -587,6 +587,32 @@ def test_a_scan_of_other_data_finds_a_leak_and_opens_its_two_images(
     shown = page.locator(".ws-card img").evaluate_all("all => all.map(i => i.alt)")
     assert shown == ["train/10/3.png", "val/10/again.png"]
     expect(page).to_have_url(re.compile("finding=leak"))
+
+
+def test_a_bake_off_of_four_tiny_runs_ends_in_its_ranking(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "bake-off")
+    fill(page, "Folder of images", str(dashboard.few))
+    fill(page, "Seeds", "0, 1")
+    networks = page.get_by_role("combobox", name=re.compile("Networks"))
+    networks.fill("resnet18")
+    networks.press("Enter")
+    networks.press("Escape")
+    for name in ("seed", "demo", "sgd", "adamw"):  # the preset seed goes, the others come
+        page.get_by_role("button", name=name, exact=True).click()
+        settle(page)
+    page.get_by_text("Settings of all runs").click()
+    fill(page, "Epochs", "1")
+    expect(page.get_by_text("The plan: 4 runs, 2 combinations × 2 seeds")).to_be_visible()
+    page.get_by_role("button", name="Start 4 runs").click()
+    expect(page).to_have_url(re.compile(r"group=few-bake-off"))
+    table = page.get_by_role("table", name="Runs of few-bake-off")
+    expect(table.locator("a.ws-place")).to_have_count(4)
+    expect(page.get_by_text("4 of 4 runs finished")).to_be_visible(timeout=180_000)
+    expect(page.get_by_role("heading", name="Ranking")).to_be_visible()
+    expect(page.get_by_text(re.compile("No evidence of a difference between"))).to_be_visible()
+    chart(page, "Accuracy of each seed, mean and standard deviation")
+    started = sorted(run.read_status().started for run in iter_runs(dashboard.runs) if "few-bake" in run.id)
+    assert len(started) == 4
 
 
 # The explorer of the Confusion page, on a run of six images

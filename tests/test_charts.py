@@ -93,14 +93,6 @@ def message(figure: go.Figure) -> str:
 EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     "loss": (lambda: curves("loss"), "Loss by epoch", "epoch", "cross-entropy loss (nats)"),
     "accuracy": (lambda: curves("accuracy", by="step"), "Accuracy by step", "step", "accuracy (%)"),
-    "compared loss": (
-        lambda: charts.compare_curves({"one": epoch_table([2.0])}, quantity="val_loss"),
-        "Validation loss by epoch", "epoch", "cross-entropy loss (nats)",
-    ),
-    "compared accuracy": (
-        lambda: charts.compare_curves({"one": epoch_table([2.0])}, quantity="train_acc"),
-        "Training accuracy by epoch", "epoch", "accuracy (%)",
-    ),
     "schedule": (
         lambda: charts.rate_schedule(from_preset("demo", data="/data"), 75),
         "Learning rate by epoch", "epoch", "learning rate",
@@ -274,25 +266,6 @@ def test_zoom_belongs_to_a_quantity_and_an_axis_and_survives_new_epochs() -> Non
     assert curves().layout.uirevision == curves(epochs=epoch_table([1.0] * 9)).layout.uirevision
     revisions = {curves(q, by=by).layout.uirevision for q in ("loss", "accuracy") for by in ("epoch", "step")}
     assert len(revisions) == 4
-
-
-def test_compared_runs_are_named_and_look_different() -> None:
-    runs = {name: epoch_table([2.0, 1.0]) for name in ("first", "second")}
-    figure = charts.compare_curves(runs, quantity="val_acc")
-    assert [drawn.name for drawn in figure.data] == ["first", "second"]
-    assert len({drawn.line.color for drawn in figure.data}) == 2
-    assert list(figure.data[0].y) == pytest.approx([30, 50])
-    assert figure.layout.showlegend
-
-
-def test_compared_runs_without_an_epoch_say_so() -> None:
-    figure = charts.compare_curves({"first": epoch_table([])}, quantity="val_acc")
-    assert message(figure) == "no run with a finished epoch yet"
-
-
-def test_names_of_runs_are_escaped() -> None:
-    figure = charts.compare_curves({"<b>one</b>": epoch_table([1.0])}, quantity="val_acc")
-    assert figure.data[0].name == "&lt;b&gt;one&lt;/b&gt;"
 
 
 # Learning rates

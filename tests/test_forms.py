@@ -50,9 +50,9 @@ def problems_of(**values: Any) -> dict[str, str]:
 # Places
 
 
-def test_every_setting_but_the_preset_has_a_place_and_a_label_of_its_own() -> None:
+def test_every_setting_of_a_run_has_a_place_and_a_label_of_its_own() -> None:
     placed = [field for group in settings.GROUPS.values() for field in group]
-    assert sorted(placed) == sorted(set(FIELDS) - {"preset"})
+    assert sorted(placed) == sorted(set(FIELDS) - {"preset", "group"})
     labels = [label for group in settings.GROUPS.values() for label in group.values()]
     assert len(set(labels)) == len(labels)
     assert all(labels)
@@ -269,7 +269,7 @@ def test_every_widget_has_a_label_and_help(form: AppTest) -> None:
     form.run()
     widgets = [*form.text_input, *form.number_input, *form.selectbox, *form.toggle]
     shown = [name for name in FIELDS if applies(name, dataclasses.asdict(from_preset("demo", data="x")))]
-    assert len(widgets) == len(shown) - 1  # all but the preset
+    assert len(widgets) == len(shown) - 2  # all but the preset and the bake-off
     assert all(widget.label and widget.help for widget in widgets)
 
 

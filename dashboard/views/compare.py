@@ -1,22 +1,27 @@
-"""Compare: the curves of two or more runs over each other, their results, and the settings that differ."""
+"""Compare: the curves of two or more runs over each other, their results, tests, and the settings that differ."""
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import get_args
 
 import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.comparison import compare_runs, describe_tests, find_differing
+from core.config import TrainConfig
 from core.runs import Run, RunError, default_root, iter_runs
-from core.settings import label_of
-from dashboard import charts, services, state
+from core.seeds import Comparison, SeedSet, compare_sets, describe_comparisons, describe_tests, match_sets
+from core.settings import find_differing, group_by_settings, label_of, label_settings
+from dashboard import services, state
+from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
 from dashboard.plot import plot
 from dashboard.report_panel import draw_report_button, draw_report_panel
+from dashboard.results import draw_results
 from dashboard.specialise import draw_changes
-from dashboard.text import escape_markdown, format_duration
-from dashboard.views.runs import format_best, format_epoch
+from dashboard.text import escape_markdown
+
+ALL_PAIRS = 6  # of more runs or sets of seeds the best is tested against each, not each against each
 
 
 def render() -> None:
@@ -36,17 +41,12 @@ def render() -> None:
     if len(chosen) < 2:
         st.info("Choose two or more runs above.", icon=":material/compare_arrows:")
         return
-    quantities: dict[charts.EpochColumn, str] = charts.COLUMN_TITLES
-    quantity = st.segmented_control(
-        "Curve", list(get_args(charts.EpochColumn)), format_func=quantities.__getitem__, default="val_acc", required=True, key="compare-quantity",
-    )  # fmt: skip
-    curves = {run.id: services.read_metrics(run)[0] for run in chosen}
-    plot(charts.compare_curves(curves, quantity=quantity or "val_acc"), key="compare-curves")
+    draw_curves(chosen)
     draw_results(chosen)
-    draw_tests(chosen)
-    if len(chosen) == 2:
-        draw_changes(*sorted(chosen, key=lambda run: jobs.live_status(run).created))
-    draw_settings(chosen)
+    configs = read_configs(chosen)
+    draw_tests(group_seeds(chosen, configs))
+    draw_change(chosen)
+    draw_settings(configs)
     draw_report(chosen)
 
 
@@ -62,52 +62,126 @@ def draw_choice(ids: list[str]) -> list[str]:
     )
 
 
-def draw_results(runs: list[Run]) -> None:
-    """Draw a table of what came out."""
-    rows = []
-    for run in runs:
-        status = jobs.live_status(run)
-        rows.append(
-            {
-                "run": run.id,
-                "state": status.state,
-                "best validation accuracy (95 % interval)": f"{format_best(status)}, {format_epoch(status)}"
-                if status.has_best
-                else "–",
-                "epochs": f"{status.epoch} of {status.epochs}",
-                "time": format_duration(status.seconds),
-                "speed (images/s)": round(status.images_per_second),
-            }
-        )
-    st.subheader("Results")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Results of the runs")
+def draw_curves(runs: list[Run]) -> None:
+    """Draw one value of all runs over each other, smoothed as the user likes."""
+    quantities: dict[EpochColumn, str] = COLUMN_TITLES
+    with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
+        quantity = st.segmented_control(
+            "Curve", list(get_args(EpochColumn)), format_func=quantities.__getitem__, default="val_acc", required=True,
+            key="compare-quantity",
+        )  # fmt: skip
+        by = st.segmented_control(
+            "By", list(get_args(Axis)), default="epoch", required=True, key="compare-by",
+            help="By step and by time, training is drawn step by step. Time is what training and validation took.",
+        )  # fmt: skip
+        with st.container(width=260):
+            smoothing = st.slider(
+                "Smoothing", 0.0, 0.99, 0.0, 0.01, key="compare-smoothing",
+                help="Exponential moving average: what each point keeps of those before. What was measured stays faintly visible.",
+            )  # fmt: skip
+    figure = compare_curves(
+        {run.id: services.read_metrics(run) for run in runs},
+        quantity=quantity or "val_acc",
+        by=by or "epoch",
+        smoothing=smoothing,
+    )
+    plot(figure, key="compare-curves")
 
 
-def draw_tests(runs: list[Run]) -> None:
-    """Say for each pair whether one is better on the same images, as far as these images can tell."""
-    tables: dict[str, pd.DataFrame | str] = {}
-    for run in runs:
-        try:
-            tables[run.id] = services.read_predictions(run)
-        except RunError as error:
-            tables[run.id] = str(error)
-    verdicts = compare_runs(tables)
-    st.subheader("Is one better?")
-    st.markdown("\n".join(f"- {verdict.describe(escape_markdown)}" for verdict in verdicts))
-    st.caption(describe_tests(verdicts))
-
-
-def draw_settings(runs: list[Run]) -> None:
-    """Draw a table of the settings in which the runs differ."""
+def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
+    """Return the runs' configs by id; one that cannot be read is left out and told."""
     configs = {}
     for run in runs:
         try:
             configs[run.id] = run.read_config()
         except RunError as error:
             st.warning(escape_markdown(str(error)), icon=":material/warning:")
+    return configs
+
+
+def group_seeds(runs: list[Run], configs: dict[str, TrainConfig]) -> dict[str, list[Run]]:
+    """Return runs that differ in nothing but the seed together, by what they are called; a run by itself keeps its name."""
+    by_id = {run.id: run for run in runs}
+    groups = group_by_settings(configs)
+    labels = label_settings([configs[members[0]] for members in groups]) if groups else []
+    sets = {}
+    for label, members in zip(labels, groups, strict=True):
+        name = members[0] if len(members) == 1 else f"{label}, {len(members)} seeds"
+        sets[name] = [by_id[member] for member in members]
+    return sets | {run.id: [run] for run in runs if run.id not in configs}
+
+
+def draw_tests(groups: dict[str, list[Run]]) -> None:
+    """Say for each pair whether one is better on the same images, as far as seeds and images can tell."""
+    st.subheader("Is one better?")
+    if any(len(members) > 1 for members in groups.values()):
+        draw_seeds(groups)
+    if len(groups) < 2:
+        st.info("These runs differ in their seed alone: their spread is chance.", icon=":material/casino:")
+        return
+    pairs = list(combinations(groups, 2))
+    if len(groups) > ALL_PAIRS:
+        best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
+        pairs = [(other, best) for other in groups if other != best]
+    refused, tests, sizes = [], dict[tuple[str, str], Comparison](), {}
+    for pair in pairs:
+        first, second = map(escape_markdown, pair)
+        try:
+            sets = match_groups({name: groups[name] for name in pair})
+        except (RunError, ValueError) as error:
+            refused.append(f"- {first} and {second}: not compared. {escape_markdown(str(error))}")
+            continue
+        tests[first, second] = compare_sets(*sets.values())
+        sizes |= {name: len(found.right) for name, found in sets.items()}
+    lines = [f"- {verdict}" for verdict in describe_comparisons(tests)]
+    st.markdown("\n".join(lines + refused))
+    if tests:
+        only_best = " The best is tested against each of the others." if len(groups) > ALL_PAIRS else ""
+        st.caption(f"{describe_tests(list(sizes.values()), len(tests))}{only_best}")
+
+
+def match_groups(groups: dict[str, list[Run]]) -> dict[str, SeedSet]:
+    """Return sets of the runs' best models; raises RunError or ValueError where they cannot be compared."""
+    return match_sets(
+        {name: [services.read_predictions(run) for run in members] for name, members in groups.items()}
+    )
+
+
+def draw_seeds(groups: dict[str, list[Run]]) -> None:
+    """Show the mean and the spread of runs that differ in their seed alone, beside the other runs."""
+    try:
+        sets = match_groups(groups)
+    except (RunError, ValueError):
+        return  # said of the pairs
+    plot(
+        seed_accuracies({name.replace("\\", ""): found for name, found in sets.items()}), key="compare-seeds"
+    )
+    spread = [f"- {name}: {found.describe()}" for name, found in sets.items() if len(found.right) > 1]
+    st.markdown("\n".join(spread))
+
+
+def draw_change(runs: list[Run]) -> None:
+    """Draw what changed class by class from one run to another: the two there are, or two to choose."""
+    ordered = sorted(runs, key=lambda run: jobs.live_status(run).created)
+    first, second = ordered[0], ordered[-1]
+    if len(ordered) > 2:
+        by_id = {run.id: run for run in ordered}
+        with st.container(horizontal=True, gap="medium"):
+            for label, key, run in (("Changes from", "compare-from", first), ("to", "compare-to", second)):
+                if st.session_state.get(key) not in by_id:
+                    st.session_state[key] = run.id
+                with st.container(width=320):
+                    st.selectbox(label, list(by_id), key=key)
+        first, second = by_id[st.session_state["compare-from"]], by_id[st.session_state["compare-to"]]
+    if first.id != second.id:
+        draw_changes(first, second)
+
+
+def draw_settings(configs: dict[str, TrainConfig]) -> None:
+    """Draw a table of the settings in which the runs differ."""
     if len(configs) < 2:
         return
-    differing = find_differing(configs)
+    differing = find_differing(configs.values())
     st.subheader("Settings that differ")
     if not differing:
         st.info(
@@ -115,12 +189,19 @@ def draw_settings(runs: list[Run]) -> None:
             icon=":material/info:",
         )
         return
-    table = {label_of(field): values for field, values in differing.items()}
+    table = {
+        label_of(field): {name: str(getattr(config, field)) for name, config in configs.items()}
+        for field in differing
+    }
     st.dataframe(
         pd.DataFrame(table).T.rename_axis("setting").reset_index(),
         hide_index=True,
         alt="Settings that differ",
     )
+
+
+def _mean_accuracy(runs: list[Run]) -> float:
+    return sum(jobs.live_status(run).best_val_acc for run in runs) / len(runs)
 
 
 def draw_report(runs: list[Run]) -> None:

@@ -1,0 +1,81 @@
+"""A bake-off's board as one block of HTML: a row a combination, a cell a seed; every text from outside escaped."""
+
+from __future__ import annotations
+
+import html
+from urllib.parse import quote
+
+from core.bakeoff import Board, Member
+from core.runs import Status
+from dashboard.charts import BAD, GOOD, MUTED, TRAIN, VAL
+from dashboard.text import format_duration
+from dashboard.views.runs import format_best
+
+_LOOKS = {
+    "queued": (MUTED, "waits"),
+    "running": (TRAIN, "trains"),
+    "finished": (GOOD, "finished"),
+    "stopped": (VAL, "stopped"),
+    "paused": (VAL, "paused"),
+    "failed": (BAD, "failed"),
+    "crashed": (BAD, "crashed"),
+}
+_STYLE = """
+<style>
+.ws-board { overflow-x: auto; }
+.ws-board table { border-collapse: separate; border-spacing: 6px; min-width: 100%; }
+.ws-board th { text-align: left; font-weight: 600; font-size: .9rem; padding: 2px 6px; vertical-align: middle; }
+.ws-board td { padding: 0; min-width: 150px; border-radius: 8px; vertical-align: top;
+  background: color-mix(in srgb, currentColor 6%, transparent); }
+.ws-board .ws-place { display: block; padding: 8px 10px 7px; border-left: 4px solid var(--ws-state); border-radius: 8px;
+  color: inherit; text-decoration: none; font-size: .82rem; line-height: 1.4; min-height: 3.9em; }
+.ws-board a.ws-place:hover, .ws-board a.ws-place:focus-visible { background: color-mix(in srgb, currentColor 7%, transparent); }
+.ws-board b { font-size: .95rem; font-weight: 600; display: block; }
+.ws-board .ws-share { height: 4px; border-radius: 2px; margin-top: 5px; background: color-mix(in srgb, currentColor 14%, transparent); }
+.ws-board .ws-share i { display: block; height: 100%; border-radius: 2px; background: var(--ws-state); }
+.ws-board .ws-faint { opacity: .75; }
+</style>
+"""
+
+
+def board_html(board: Board) -> str:
+    """Return the board; a cell leads to its run's page."""
+    head = "".join(f"<th scope='col'>seed {seed}</th>" for seed in board.seeds)
+    rows = "".join(
+        f"<tr><th scope='row'>{html.escape(label)}</th>"
+        + "".join(f"<td>{_cell(row.get(seed))}</td>" for seed in board.seeds)
+        + "</tr>"
+        for label, row in board.rows.items()
+    )
+    return (
+        f"{_STYLE}<div class='ws-board'><table aria-label='Runs of {html.escape(board.name)}'>"
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(member: Member | None) -> str:
+    if member is None:
+        return f"<span class='ws-place ws-faint' style='--ws-state:{MUTED}'>no run</span>"
+    status = member.status
+    colour, word = _LOOKS[status.state]
+    best = f"<b>{html.escape(format_best(status))}</b>" if status.has_best else "<b>–</b>"
+    share = (
+        f"<div class='ws-share'><i style='width:{member.share * 100:.1f}%'></i></div>"
+        if status.state != "finished" and member.share
+        else ""
+    )
+    page = "confusion" if status.has_best and status.state == "finished" else "live"
+    return (
+        f"<a class='ws-place' style='--ws-state:{colour}' target='_self' href='{page}?run={quote(member.run.id)}' "
+        f"title='{html.escape(f'{member.run.id}: {status.message or status.phase}', quote=True)}'>"
+        f"{best}{html.escape(f'{word}{_describe_progress(status)}')}{share}</a>"
+    )
+
+
+def _describe_progress(status: Status) -> str:
+    if status.state == "running":
+        left = f", about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
+        return f", epoch {min(status.epoch + 1, status.epochs)} of {status.epochs}{left}"
+    if status.state == "finished":
+        return f" in {format_duration(status.seconds)}"
+    return f" at epoch {status.epoch} of {status.epochs}" if status.epoch else ""

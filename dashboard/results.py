@@ -1,0 +1,64 @@
+"""What came out of runs, each figure of a predictions table with its 95 % interval, for Compare and Bake-off."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from core import jobs
+from core.analysis import macro_recall, mean_loss, wilson_interval
+from core.runs import Run, RunError
+from dashboard import services
+from dashboard.text import format_accuracy, format_duration
+from dashboard.views.runs import format_epoch
+
+CAPTION = (
+    "Accuracy: Wilson's interval. Macro recall, the mean of the classes' recalls: Wilson's for an effective number of "
+    "images. Loss: normal interval of the mean. All of the best epoch, on the validation images."
+)
+
+
+def describe_figures(table: pd.DataFrame) -> dict[str, str]:
+    """Return the figures of a predictions table with their intervals, by column of the results; more are added here."""
+    right, count = int((table["true"] == table["predicted"]).sum()), len(table)
+    low, high = wilson_interval(right, count)
+    return {
+        "accuracy (95 % interval)": format_accuracy(right / max(1, count), float(low), float(high)),
+        "macro recall (95 % interval)": format_accuracy(*macro_recall(table)),
+        "loss (nats, 95 % interval)": _format_loss(*mean_loss(table)),
+    }
+
+
+def draw_results(runs: list[Run]) -> None:
+    """Draw a table of what came out, a row a run."""
+    rows = []
+    for run in runs:
+        status = jobs.live_status(run)
+        try:
+            figures = describe_figures(services.read_predictions(run))
+        except RunError:
+            figures = {}
+        rows.append(
+            {
+                "run": run.id,
+                "state": status.state,
+                **figures,
+                "best": format_epoch(status) if status.has_best else "–",
+                "epochs": f"{status.epoch} of {status.epochs}",
+                "time": format_duration(status.seconds),
+                "speed (images/s)": round(status.images_per_second),
+            }
+        )
+    order = sorted(
+        rows, key=len, reverse=True
+    )  # a run without figures must not decide the order of the columns
+    columns = list(dict.fromkeys(name for row in order for name in row))
+    st.subheader("Results")
+    st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
+    st.caption(CAPTION)
+
+
+def _format_loss(mean: float, low: float, high: float) -> str:
+    return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} ({low:.3f}–{high:.3f})"

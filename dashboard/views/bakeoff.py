@@ -1,0 +1,182 @@
+"""Bake-off: choose what is crossed, watch the board fill, and read the ranking with its verdicts."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import bakeoff, jobs
+from core.bakeoff import Board
+from core.ranking import rank_board
+from core.runs import RunError, default_root
+from core.seeds import SeedSet, compare_with_best, describe_tests
+from dashboard import compare_charts, services, state
+from dashboard.bakeoff_form import describe_todo, draw_form
+from dashboard.board import board_html
+from dashboard.guard import guard
+from dashboard.plot import plot
+from dashboard.results import draw_results
+from dashboard.text import escape_markdown, format_duration
+
+POLL = 2.0
+NEW = "-"  # in the URL; no bake-off's name begins so
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Bake-off")
+    jobs.revive_queue(default_root())
+    names = bakeoff.list_bakeoffs(default_root())
+    name = draw_choice(names) if names else NEW
+    if name == NEW:
+        st.caption(
+            "Networks, optimizers, presets and seeds are crossed into runs that train one after the other; in the end they "
+            "are ranked, with a verdict on each difference."
+        )
+        draw_form()
+        return
+    board = bakeoff.read_board(name, default_root())
+    active = board.is_active
+    st.fragment(guard(draw_board), run_every=POLL if active else None)(name, active)
+    if not active:
+        draw_ranking(board)
+
+
+def draw_choice(names: list[str]) -> str:
+    """Let the user choose a bake-off or a new one; the URL keeps it as `group`.
+
+    Without one there it is the one looked at last, else the newest while it trains; it is written to the URL.
+    """
+    known = [NEW, *names]
+    asked = state.get_param("group") or st.session_state.get("bake-group", "")
+    if asked not in known:
+        if state.get_param("group"):
+            st.warning(f"There is no bake-off {escape_markdown(asked)}.", icon=":material/link_off:")
+        trains = bakeoff.read_board(names[0], default_root()).is_active
+        asked = names[0] if trains else NEW
+    st.session_state["bake-group"] = asked
+    if state.get_param("group") != asked:
+        st.query_params["group"] = asked
+    st.session_state["bake-choice"] = asked
+    with st.container(width=460):
+        st.selectbox(
+            "Bake-off",
+            known,
+            format_func=lambda name: "New bake-off …" if name == NEW else name,
+            key="bake-choice",
+            on_change=lambda: state.set_params(group=st.session_state["bake-choice"]),
+        )
+    return asked
+
+
+def draw_board(name: str, was_active: bool) -> None:
+    """Draw what changes while the runs go on."""
+    try:
+        board = bakeoff.read_board(name, default_root())
+    except RunError:  # its last run was deleted on another page
+        st.rerun()
+    ended = sum(member.status.state == "finished" for member in board.members)
+    places = len(board.rows) * len(board.seeds)
+    st.progress(board.share, text=f"{ended} of {places} runs finished{describe_left(board)}")
+    with st.container(horizontal=True, vertical_alignment="center", key="bake-actions"):
+        if board.is_active:
+            draw_stop(board)
+        else:
+            draw_go_on(board)
+    st.html(board_html(board))
+    for member in board.members:
+        if member.status.state in ("failed", "crashed"):
+            text = f"{escape_markdown(member.run.id)}: {escape_markdown(member.status.message)}"
+            st.error(text, icon=":material/error:")
+    st.caption(
+        "Best validation accuracy with its 95 % interval. A cell leads to its run. Which is better is said when all have "
+        "ended: to look for it at each step would find differences by chance."
+    )
+    if was_active != board.is_active:
+        st.rerun()  # draws the page anew, with or without polling
+
+
+def draw_stop(board: Board) -> None:
+    """Draw the button that ends it all."""
+    asked = all(
+        member.run.stop_requested()
+        for member in board.members
+        if member.status.state in ("queued", "running")
+    )
+    st.button(
+        "Stop all",
+        icon=":material/stop:",
+        key="bake-stop",
+        disabled=asked,
+        help="What trains finishes its step and saves; what waits does not begin. Go on later from here.",
+        on_click=lambda: bakeoff.stop_all(bakeoff.read_board(board.name, default_root())),
+    )
+    if asked:
+        st.caption("Stopping …")
+
+
+def draw_go_on(board: Board) -> None:
+    """Offer to queue again what has ended early, and what is missing."""
+    todo = bakeoff.find_todo(board.plan_rest(), default_root())
+    if not (todo.new or todo.again):
+        return
+    if st.button("Go on", type="primary", icon=":material/resume:", key="bake-go-on"):
+        bakeoff.start(todo, default_root())
+        st.rerun()
+    st.caption(describe_todo(todo))
+
+
+def describe_left(board: Board) -> str:
+    """Say how long the bake-off still takes, as far as it is known."""
+    if not board.is_active:
+        return ""
+    running = [member.status for member in board.members if member.status.state == "running"]
+    waiting = tuple(member.config for member in board.members if member.status.state == "queued")
+    found = services.estimate_time(waiting)
+    known = [status.seconds_left for status in running if status.seconds_left]
+    if not known and not found.known:
+        return " · estimating the time left"
+    unknown = found.unknown + len(running) - len(known)
+    without = f" without {unknown} of which nothing is known yet" if unknown else ""
+    return f" · about {format_duration(found.seconds + sum(known))} left{without}"
+
+
+def draw_ranking(board: Board) -> None:
+    """Draw how it came out, once all have ended."""
+    ranking = rank_board(board, services.read_predictions)
+    st.subheader("Ranking")
+    if ranking.left_out:
+        names = ", ".join(map(escape_markdown, ranking.left_out))
+        st.info(f"Left out, since they have not finished: {names}.", icon=":material/info:")
+    if ranking.problem:
+        st.info(escape_markdown(ranking.problem), icon=":material/info:")
+        return
+    draw_verdicts(ranking.sets)
+    plot(compare_charts.seed_accuracies(ranking.sets), key="bake-ranking")
+    finished = {member.run.id: member.run for member in board.members if member.status.state == "finished"}
+    ranked = [
+        member.run
+        for label in ranking.sets
+        for member in board.rows[label].values()
+        if member.run.id in finished
+    ]
+    draw_results(ranked)
+    if st.button("Compare these runs", icon=":material/compare_arrows:", key="bake-compare"):
+        ids = ",".join(run.id for run in ranked)
+        st.switch_page(st.session_state["pages"]["compare"], query_params={"runs": ids})
+
+
+def draw_verdicts(sets: dict[str, SeedSet]) -> None:
+    """Say who is first, and whether the others are worse."""
+    named = {escape_markdown(label): found for label, found in sets.items()}
+    lines = [
+        f"{place}. **{label}**: {found.describe()}"
+        for place, (label, found) in enumerate(named.items(), start=1)
+    ]
+    st.markdown("\n".join(lines))
+    verdicts = compare_with_best(named)
+    if verdicts:
+        st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
+        st.caption(
+            f"{describe_tests([len(found.right) for found in sets.values()], len(verdicts))} The best epoch of each run was "
+            "chosen on these very images, so all accuracies are told somewhat too high."
+        )
