@@ -42,6 +42,7 @@ def test_calibrate_prints_figures_with_intervals_and_keeps_them(
 
 
 def test_calibrate_as_a_task_ends_with_the_temperature(run: Run) -> None:
+    (run.folder / ".calibrate").mkdir()
     assert main(["calibrate", "first", "--task", str(run.folder / ".calibrate")]) == 0
     status = read_task(run.folder / ".calibrate")
     assert (status.state, status.done) == ("finished", 6)

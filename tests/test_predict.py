@@ -168,7 +168,7 @@ def test_the_hand_in_file_is_exactly_image_name_and_label(tiny_data: Path, predi
 def test_details_tell_how_sure_the_model_is_and_the_hand_in_file_has_a_label_all_the_same(
     tiny_data: Path, predictor: Predictor
 ) -> None:
-    Image.new("RGB", (32, 32), (90, 100, 90)).save(tiny_data / "test" / "2.png")
+    Image.new("RGB", (32, 32), (90, 110, 85)).save(tiny_data / "test" / "2.png")
     out, details = tiny_data.parent / "prediction.csv", tiny_data.parent / "details.csv"
     paths = find_images([tiny_data / "test"])
     found = predict_files(predictor, paths, out, details=details, min_confidence=0.7)
