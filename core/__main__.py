@@ -1,6 +1,7 @@
-"""The command line: `python -m core demo | train | find-rate | evaluate | predict | runs | stop | pause | resume`.
+"""The command line: `python -m core demo | train | find-rate | evaluate | runs | stop | pause | resume`.
 
-The commands about data are in `data_commands`, the others in modules called after them.
+The commands about data are in `data_commands`, those that ask a run's model in `model_commands`, the others in
+modules called after them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from core.bakeoff_commands import stop_bakeoff
 from core.config import ConfigError, TrainConfig
 from core.config_options import add_config_options, preset_help, read_changes
 from core.data_commands import add_commands as add_data_commands
+from core.model_commands import add_commands as add_model_commands
 from core.presets import PRESETS, from_preset
 from core.report_commands import add_commands as add_report_command
 from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
@@ -96,13 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", choices=("val", "train", "held"), default="val")
     evaluate.set_defaults(command=_evaluate)
 
-    predict = commands.add_parser(
-        "predict", help="predict images or folders of them into image_name,pred_label"
-    )
-    _add_run(predict)
-    predict.add_argument("paths", nargs="+", type=Path, metavar="PATHS", help="image files and folders")
-    predict.add_argument("--out", type=Path, default=Path("prediction.csv"), metavar="FILE")
-    predict.set_defaults(command=_predict)
+    add_model_commands(commands, _bar)
 
     runs = commands.add_parser("runs", help="list all runs")
     runs.add_argument("--json", action="store_true", help="as JSON")
@@ -270,24 +266,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     print(run.predictions_path(options.split))
     return 0
-
-
-def _predict(options: argparse.Namespace) -> int:
-    run = find_run(options.run, default_root())
-    from core.predict import Predictor, find_images, predict_files
-
-    paths = find_images(options.paths)
-    show = _bar("images")
-    bad = predict_files(
-        Predictor.from_run(run),
-        paths,
-        options.out,
-        progress=show,
-    )
-    for item in bad:
-        print(f"left out: {item.path} {item.reason}", file=sys.stderr)
-    print(f"{options.out}: {len(paths) - len(bad)} images predicted, {len(bad)} left out")
-    return 2 if bad else 0
 
 
 def _bar(unit: str) -> Callable[[int, int], bool]:

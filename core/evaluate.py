@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import nn
 
 from core import engine
@@ -39,6 +42,24 @@ def open_split(run: Run, split: str) -> OpenSplit:
     workers = choose_workers(config.workers, compute.device.type)
     loader = make_loader(table, batches, workers=workers, pin_memory=compute.device.type == "cuda")
     return OpenSplit(compute.place_model(model), loader, compute, folders, samples)
+
+
+def read_log_probs(
+    opened: OpenSplit, *, progress: Callable[[int, int], bool] | None = None
+) -> npt.NDArray[np.float32] | None:
+    """Return the natural log-probabilities (N, C) of all classes for the images of a split; None when told to stop."""
+    parts: list[torch.Tensor] = []
+    done = 0
+    with torch.inference_mode():
+        for images, targets in opened.batches:
+            with opened.compute.autocast():
+                logits = opened.model(opened.compute.place_images(images))
+            parts.append(logits.float().log_softmax(1).cpu())
+            done += len(targets)
+            if progress is not None and not progress(done, len(opened.samples)):
+                return None
+    found: npt.NDArray[np.float32] = torch.cat(parts).numpy()
+    return found
 
 
 def evaluate_run(

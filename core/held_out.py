@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -18,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from core import data, engine, features
 from core.checkpoint import load_best
-from core.evaluate import open_split
+from core.evaluate import open_split, read_log_probs
 from core.folders import DataError
 from core.run_data import recorded_folders
 from core.runs import Run
@@ -48,20 +47,13 @@ def predict_validation(run: Run, *, progress: Progress | None = None) -> HeldOut
         RunError: when the run has no model or its data is gone.
     """
     split = open_split(run, "val")
-    rows: list[torch.Tensor] = []
-    done = 0
-    with torch.inference_mode():
-        for images, targets in split.batches:
-            with split.compute.autocast():
-                logits = split.model(split.compute.place_images(images))
-            rows.append(logits.float().softmax(1).cpu())
-            done += len(targets)
-            if progress is not None and not progress(done, len(split.samples)):
-                return None
+    log_probs = read_log_probs(split, progress=progress)
+    if log_probs is None:
+        return None
     return HeldOut(
         tuple(sample.path for sample in split.samples),
         np.array([sample.target for sample in split.samples]),
-        torch.cat(rows).numpy(),
+        np.exp(log_probs),
         split.folders.classes,
     )
 

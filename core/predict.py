@@ -23,6 +23,8 @@ from core.images import BadImage, ImageProblem, read_image
 from core.models import fold_norms
 from core.runs import Run, RunError, write_rows
 
+DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -66,13 +68,13 @@ class Predictor:
         return self.compute.place_images(torch.stack([self.transform(image) for image in images]))
 
     @torch.inference_mode()
-    def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
-        """Return the top 5 classes of each RGB image."""
+    def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
+        """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
         if not images:
             return []
         with self.compute.autocast():
             logits = self.model(self.prepare(images))
-        top = logits.float().softmax(1).cpu().topk(min(engine.TOP, len(self.classes)), dim=1)
+        top = (logits.float() / temperature).softmax(1).cpu().topk(min(engine.TOP, len(self.classes)), dim=1)
         return [
             Prediction(tuple(self.classes[i] for i in index), tuple(values))
             for values, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
@@ -129,26 +131,41 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
+@dataclass(frozen=True)
+class FilesPredicted:
+    """What became of files: those that could not be read, and how many of the others the model is not sure of."""
+
+    bad: list[BadImage]
+    unsure: int
+
+
 def predict_files(
     predictor: Predictor,
     paths: Sequence[Path],
     out: Path,
     *,
+    details: Path | None = None,
+    temperature: float = 1.0,
+    min_confidence: float = 0.0,
     batch_size: int = 32,
     progress: Callable[[int, int], object] | None = None,
-) -> list[BadImage]:
-    """Write the hand-in file `image_name,pred_label` for image files and return those that could not be read.
+) -> FilesPredicted:
+    """Write the hand-in file `image_name,pred_label` for image files.
 
-    The names are the files' names and the labels the class folders' names, in the order of `paths`. The file is
-    written whole or not at all.
+    The names are the files' names and the labels the class folders' names, in the order of `paths`, a label for every
+    image however sure. `details` is a second file that also has its confidence (0..1) at this temperature and whether
+    it is `sure`: yes where the confidence is at least `min_confidence`. Each file is written whole or not at all.
 
     Raises:
-        RunError: when the hand-in file cannot be written; where its folder is missing, before the work.
+        RunError: when a file cannot be written; where its folder is missing or both are one, before the work.
     """
-    if not out.parent.is_dir():
-        raise RunError(f"{out}: cannot be written, there is no folder {out.parent}.")
+    if details == out:
+        raise RunError(f"{out}: the hand-in file and the one with details must be two files.")
+    for file in (out, details):
+        if file is not None and not file.parent.is_dir():
+            raise RunError(f"{file}: cannot be written, there is no folder {file.parent}.")
     bad: list[BadImage] = []
-    rows: list[tuple[str, str]] = []
+    rows: list[tuple[str, str, str, str]] = []
     for start in range(0, len(paths), batch_size):
         good: list[tuple[Path, Image.Image]] = []
         for path in paths[start : start + batch_size]:
@@ -156,9 +173,19 @@ def predict_files(
                 good.append((path, read_image(path)))
             except ImageProblem as problem:
                 bad.append(BadImage(str(path), str(problem)))
-        predictions = predictor.predict([image for _, image in good])
-        rows += [(path.name, p.classes[0]) for (path, _), p in zip(good, predictions, strict=True)]
+        found = predictor.predict([image for _, image in good], temperature=temperature)
+        rows += [
+            (path.name, p.classes[0], f"{p.confidences[0]:.6f}", say_sure(p.confidences[0], min_confidence))
+            for (path, _), p in zip(good, found, strict=True)
+        ]
         if progress is not None:
             progress(min(start + batch_size, len(paths)), len(paths))
-    write_rows(out, ("image_name", "pred_label"), rows)
-    return bad
+    write_rows(out, DETAIL_COLUMNS[:2], [row[:2] for row in rows])
+    if details is not None:
+        write_rows(details, DETAIL_COLUMNS, rows)
+    return FilesPredicted(bad, sum(row[3] == "no" for row in rows))
+
+
+def say_sure(confidence: float, min_confidence: float) -> str:
+    """Return `yes` or `no`: whether a confidence (0..1) is enough to answer, as the tables of predictions have it."""
+    return "yes" if confidence >= min_confidence else "no"

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from core import data, engine, features, models, optim
 from core.batches import Source, open_source
 from core.best import Best
+from core.calibration import calibrate_run, forget_calibration, read_calibration
 from core.checkpoint import best_values, load_checkpoint, rng_state, save_checkpoint, set_rng_state
 from core.config import TrainConfig
 from core.environment import record_environment
@@ -112,6 +113,7 @@ class TrainingJob:
         )
         if folders.held:
             self._judge_held(folders)
+        self._measure_confidence()
         best = self.best.describe(focused=bool(self._chosen), guard=config.guard)
         self.journal.end("finished", f"Finished: {best}.{early}")
 
@@ -122,6 +124,22 @@ class TrainingJob:
         if outcome is None:
             raise Interrupted(self.journal.asked())
         self.journal.write(f"held back Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
+
+    def _measure_confidence(self) -> None:
+        """Measure how far the best model's confidences can be believed; where that fails, the training has not."""
+        try:
+            if read_calibration(self.run):
+                return  # a run that was extended and found no better model
+            self.journal.set(phase="measuring confidence", done=0, total=0, force=True)
+            found = calibrate_run(self.run, progress=self.journal.count_done)
+        except (DataError, RunError, ValueError, OSError) as error:
+            self.journal.write(f"Confidence not measured: {error}")
+            return
+        if found is None:
+            raise Interrupted(self.journal.asked())
+        self.journal.write(
+            f"confidence ECE: {found.after.ece.value:.4f} Temperature: {found.temperature:.3f}"
+        )
 
     def _open_source(
         self, learner: Learner, folders: ImageFolders, compute: engine.Compute, workers: int
@@ -312,6 +330,7 @@ class TrainingJob:
     def _keep_best(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
         config = self.config
         self.run.predictions_path("held").unlink(missing_ok=True)  # it was of the model before
+        forget_calibration(self.run)
         write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)
         values = best_values(
             learner.judged_network(), arch=config.arch, classes=folders.classes, display=folders.display,

@@ -10,7 +10,7 @@ from core import jobs
 from core.runs import ACTIVE, Run, RunError, default_root, iter_runs
 from dashboard import state
 from dashboard.guard import guard
-from dashboard.views import bakeoff, compare, confusion, data, live, predict, runs, train, weak
+from dashboard.views import bakeoff, compare, confidence, confusion, data, live, predict, runs, train, weak
 
 HERE = Path(__file__).parent
 # Less empty space around the page, and columns that wrap where the window is too narrow for them: the key of the
@@ -23,7 +23,7 @@ STYLE = """
 </style>
 """
 # Pages whose content belongs to one run, chosen in the sidebar.
-RUN_PAGES = ("live", "confusion", "weak", "data", "predict")
+RUN_PAGES = ("live", "confusion", "weak", "confidence", "data", "predict")
 
 
 def main() -> None:
@@ -40,6 +40,7 @@ def main() -> None:
             ("live", live.render, "Live", ":material/show_chart:"),
             ("confusion", confusion.render, "Confusion", ":material/grid_on:"),
             ("weak", weak.render, "Weak classes", ":material/troubleshoot:"),
+            ("confidence", confidence.render, "Confidence", ":material/balance:"),
             ("data", data.render, "Data", ":material/dataset:"),
             ("predict", predict.render, "Predict", ":material/image_search:"),
             ("compare", compare.render, "Compare", ":material/compare_arrows:"),

@@ -156,8 +156,10 @@ class UploadResult:
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
-def predict_upload(folder: Path, stamp: int, name: str, content: bytes) -> UploadResult:
-    """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`."""
+def predict_upload(
+    folder: Path, stamp: int, name: str, content: bytes, temperature: float = 1.0
+) -> UploadResult:
+    """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`, at a temperature."""
     from core.images import ImageProblem, read_image
 
     try:
@@ -165,7 +167,7 @@ def predict_upload(folder: Path, stamp: int, name: str, content: bytes) -> Uploa
     except ImageProblem as problem:
         return UploadResult(name, problem=str(problem))
     predictor = _load_predictor(folder, stamp)
-    prediction = predictor.predict([image])[0]
+    prediction = predictor.predict([image], temperature=temperature)[0]
     seen, maps = predictor.explain([image], [[Evidence(prediction.classes[0])]])
     image.thumbnail((320, 320))
     heat = encode_image(overlay_map(seen[0], maps[0][0]))

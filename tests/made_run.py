@@ -6,10 +6,13 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax
 
 from core.bakeoff import name_run
+from core.calibration import Calibration, calibrate, keep_calibration
 from core.config import TrainConfig
 from core.engine import Outcome
 from core.evaluate import write_predictions
@@ -96,3 +99,20 @@ def _outcome(guessed: np.ndarray) -> Outcome:
     prob[:, 0] += np.linspace(0, 0.2, len(TRUE), dtype=np.float32)
     true_prob = prob[np.arange(len(TRUE)), (top == TRUE[:, None]).argmax(axis=1)]
     return Outcome(top, prob, true_prob, -np.log(true_prob), TRUE)
+
+
+def plant_answers(
+    count: int = 400, *, classes: int = 5, sharpness: float = 2.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log-probabilities (count, classes) that would hold if their temperature were `sharpness`, and targets."""
+    random = np.random.default_rng(0)
+    honest = log_softmax(random.normal(0, 2, (count, classes)), axis=1)
+    targets = (random.random((count, 1)) > np.exp(honest).cumsum(axis=1)).sum(axis=1).clip(max=classes - 1)
+    return log_softmax(honest * sharpness, axis=1).astype(np.float32), targets
+
+
+def measure_confidence(run: Run, **planted: Any) -> Calibration:
+    """Keep with a run what would be measured of its model if it answered as `plant_answers` does."""
+    found = calibrate(*plant_answers(**planted), epoch=run.read_status().best_epoch)
+    keep_calibration(run, found)
+    return found

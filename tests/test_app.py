@@ -23,6 +23,7 @@ from streamlit.util import calc_hash
 from core import jobs
 from core.__main__ import main
 from core.audit import audit_data, audit_folder
+from core.calibration import read_threshold, write_threshold
 from core.label_report import (
     LabelIssue,
     LabelReport,
@@ -35,13 +36,14 @@ from core.label_report import (
 )
 from core.presets import from_preset
 from core.rate_finder import RateCurve
-from core.runs import ACTIVE, ENDED, Run, create_run, find_run, write_text
+from core.runs import ACTIVE, ENDED, Run, Status, create_run, find_run, write_text
+from core.selective import cross_choose
 from dashboard import gallery, plot
 from dashboard.label_section import apply_edits
 from dashboard.report_panel import report_folder
 from dashboard.selection import pack_names
 from dashboard.views.data import describe_balance
-from tests.made_run import make_run
+from tests.made_run import make_run, measure_confidence
 
 APP = Path(__file__).resolve().parents[1] / "dashboard" / "app.py"
 PAGES = {
@@ -50,6 +52,7 @@ PAGES = {
     "live": "Live",
     "confusion": "Confusion",
     "weak": "Weak classes",
+    "confidence": "Confidence",
     "data": "Data",
     "predict": "Predict",
     "compare": "Compare",
@@ -154,7 +157,7 @@ def test_every_page_is_drawn_with_runs(
     assert not app.warning
 
 
-@pytest.mark.parametrize("name", ["live", "confusion", "weak", "predict"])
+@pytest.mark.parametrize("name", ["live", "confusion", "weak", "confidence", "predict"])
 def test_every_page_of_a_run_is_drawn_before_its_first_epoch(
     open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None, name: str
 ) -> None:
@@ -176,6 +179,9 @@ def test_every_page_of_a_run_is_drawn_before_its_first_epoch(
         ("data.json", "confusion"),
         ("predictions-val.csv", "confusion"),
         ("best.pt", "weak"),
+        ("calibration.json", "confidence"),
+        ("calibration.json", "predict"),
+        ("threshold.json", "predict"),
     ],
 )
 def test_a_damaged_run_is_told_in_words(open_page: Open, run: Run, file: str, name: str) -> None:
@@ -648,6 +654,135 @@ def test_resume_on_the_list_shows_the_run_at_work(open_page: Open, run: Run, no_
     app.button(key="resume-first").click().run()
     assert title(app) == "Runs"
     assert app.button(key="stop-first")
+
+
+# Confidence
+
+
+@pytest.fixture
+def run_with_model(run: Run, best_model: Path) -> Run:
+    run.best_path.hardlink_to(best_model)
+    return run
+
+
+def test_confidence_offers_to_measure_what_was_not(
+    open_page: Open, run_with_model: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[list[str]] = []
+    monkeypatch.setattr(jobs, "launch", lambda task, words: launched.append([task.folder.name, *words]))
+    app = open_page("confidence", run="first")
+    app.button(key="confidence-measure").click().run()
+    assert title(app) == "Confidence"
+    assert launched[0][:3] == [".calibrate", "calibrate", "first"]
+    assert [button.key for button in app.button] == ["confidence-stop"]
+
+
+def test_confidence_tells_why_measuring_failed(open_page: Open, run_with_model: Run) -> None:
+    task = Run(run_with_model.folder / ".calibrate")
+    task.folder.mkdir()
+    task.write_status(Status(state="failed", message="the data folder is gone"))
+    app = open_page("confidence", run="first")
+    assert "the data folder is gone" in words(app)
+    assert app.button(key="confidence-measure")
+
+
+def test_confidence_shows_what_was_measured_with_intervals(open_page: Open, run_with_model: Run) -> None:
+    found = measure_confidence(run_with_model)
+    app = open_page("confidence", run="first")
+    assert not app.warning
+    shown = words(app)
+    assert "**it is overconfident by" in shown
+    assert f"A temperature of {found.temperature:.2f} takes the calibration error from" in shown
+    figures = app.dataframe[0].value.set_index("figure")
+    assert figures.loc["Calibration error (ECE)", "before"].startswith(
+        f"{found.before.ece.value * 100:.1f} % ("
+    )
+    assert figures.loc["Brier score", "change"].startswith("−")
+    charts = charts_of(app)
+    assert set(charts) == {"confidence-reliability", "confidence-histogram", "confidence-risk"}
+    assert [trace["name"] for trace in charts["confidence-reliability"]["data"]] == [
+        "as sure as right",
+        "before scaling",
+        "after scaling",
+    ]
+
+
+def test_a_threshold_is_chosen_for_the_accuracy_wanted_and_kept_for_predict(
+    open_page: Open, run_with_model: Run
+) -> None:
+    found = measure_confidence(run_with_model)
+    app = open_page("confidence", run="first", wanted="90")
+    choice = cross_choose(found.answers, 0.9)
+    assert choice is not None
+    assert f"**{choice.threshold * 100:.1f} %**" in words(app)
+    assert "these images make it likely at best" in words(app)
+    app.button(key="confidence-keep").click().run()
+    kept = read_threshold(run_with_model, temperature=found.temperature)
+    assert kept is not None
+    assert (kept.value, kept.wanted) == (pytest.approx(choice.threshold, abs=1e-6), 0.9)
+    assert "Predict uses this threshold." in words(app)
+    app.number_input(key="confidence-wanted").set_value(80.0).run()
+    assert app.query_params["wanted"] == "80"
+    assert "Predict now says “not sure” below" in words(app)
+
+
+def test_a_model_measured_on_few_images_says_what_cannot_be_told(
+    open_page: Open, run_with_model: Run
+) -> None:
+    measure_confidence(run_with_model, count=6)
+    app = open_page("confidence", run="first", wanted="99.9")
+    assert title(app) == "Confidence"
+    assert "No temperature is used: only" in words(app)
+    assert "known roughly: look at the intervals" in words(app)
+    assert not app.error
+
+
+def test_what_was_measured_of_another_model_is_measured_again(open_page: Open, run_with_model: Run) -> None:
+    measure_confidence(run_with_model)
+    set_state(run_with_model, "finished", best_epoch=1)
+    app = open_page("confidence", run="first")
+    assert "of another model than the one that is the best now" in words(app)
+    assert app.button(key="confidence-measure")
+
+
+def test_predict_says_not_sure_below_the_threshold_and_names_its_best_guess(
+    open_page: Open, run_with_model: Run, tiny_data: Path
+) -> None:
+    found = measure_confidence(run_with_model)
+    write_threshold(run_with_model, 0.9, temperature=found.temperature, wanted=0.95)
+    app = open_page("predict", run="first")
+    shown = words(app)
+    assert f"Confidences are calibrated, temperature {found.temperature:.2f}." in shown
+    assert "On validation it answers" in shown
+    app.file_uploader(key="predict-files").upload(
+        "rose.png", (tiny_data / "test/1.png").read_bytes(), "image/png"
+    )
+    app.run()
+    assert "Not sure. Best guess: " in words(app)
+    app.number_input(key="answering-threshold-first").set_value(1.0).run()
+    assert "Not sure" not in words(app)
+    kept = read_threshold(run_with_model, temperature=found.temperature)
+    assert kept is not None
+    assert (kept.value, kept.wanted) == (0.01, None)
+    app.toggle(key="answering-calibrated-first").set_value(False).run()
+    assert "as the network gives them, not calibrated" in words(app)
+    assert app.number_input(key="answering-threshold-first").value == 0
+    assert not app.error
+
+
+def test_a_predicted_folder_has_a_file_with_confidences_and_says_when_the_threshold_changed(
+    open_page: Open, run_with_model: Run
+) -> None:
+    write_threshold(run_with_model, 0.999, temperature=1.0)
+    app = open_page("predict", run="first")
+    assert "how far they can be believed has not been measured" in words(app)
+    next(button for button in app.button if button.label == "Predict the folder").click().run()
+    assert "Not sure of 3 of 3 images" in words(app)
+    table = app.dataframe[0].value
+    assert list(table.columns) == ["image_name", "pred_label", "confidence", "sure"]
+    assert (run_with_model.folder / "prediction.csv").read_text().splitlines()[0] == "image_name,pred_label"
+    app.number_input(key="answering-threshold-first").set_value(0.0).run()
+    assert "The threshold has changed since" in words(app)
 
 
 # Starting

@@ -30,7 +30,7 @@ from tests.made_run import make_run
 from tests.processes import make_images
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("runs", "train", "live", "confusion", "weak", "data", "predict", "compare", "bake-off")
+PAGES = ("runs", "train", "live", "confusion", "weak", "confidence", "data", "predict", "compare", "bake-off")
 expect.set_options(timeout=30_000)  # ms; a page after a cold start on two busy cores
 
 if not is_usable() and os.environ.get("CI") != "true":
@@ -415,6 +415,18 @@ def test_a_whole_test_folder_becomes_the_file_to_hand_in(page: Page, dashboard: 
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert lines[0] == "image_name,pred_label"
     assert len(lines) == 298
+
+
+def test_a_threshold_that_was_chosen_makes_predict_say_not_sure(page: Page, dashboard: Dashboard) -> None:
+    run = dashboard.run("first")
+    open_page(page, dashboard, "confidence?run=first&wanted=99.9")
+    chart(page, "Reliability: is it right as often as it claims?")
+    page.get_by_role("button", name="Use this threshold in Predict").click()
+    expect(page.get_by_text("Predict uses this threshold.")).to_be_visible()
+    page.get_by_role("link", name="Go to Predict").click()
+    least = min(predictions(run), key=lambda row: float(row["confidence"]))
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(dashboard.data / least["path"])
+    expect(page.locator(".ws-card header")).to_contain_text("Not sure. Best guess: ")
 
 
 def field(page: Page, name: str) -> Locator:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from core import jobs
+from core.calibration import calibration_path
 from core.checkpoint import load_checkpoint
 from core.config import TrainConfig
 from core.runs import Run, RunError, create_run
@@ -111,7 +112,8 @@ def assert_same_run(one: Run, other: Run) -> None:
     assert figures(one) == figures(other)
     for path in ("best_path", "last_path"):
         assert_same(load_checkpoint(getattr(one, path)), load_checkpoint(getattr(other, path)), path)
-    assert one.predictions_path().read_bytes() == other.predictions_path().read_bytes()
+    for path in (Run.predictions_path, calibration_path):
+        assert path(one).read_bytes() == path(other).read_bytes()
 
 
 @pytest.fixture(scope="module")

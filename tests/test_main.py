@@ -28,6 +28,7 @@ COMMANDS = (
     "find-rate",
     "evaluate",
     "predict",
+    "calibrate",
     "runs",
     "stop",
     "pause",
@@ -250,7 +251,7 @@ def test_the_help_of_train_explains_every_setting_with_its_range(runs_root: Path
     assert "Learning rate; with a schedule, its peak. 1e-08 to 10." in text
 
 
-@pytest.mark.parametrize("command", ["evaluate", "predict", "stop", "pause", "resume"])
+@pytest.mark.parametrize("command", ["evaluate", "predict", "calibrate", "stop", "pause", "resume"])
 def test_an_unknown_run_is_told_with_those_there_are(runs_root: Path, command: str) -> None:
     create_run(tiny_config(runs_root, "known"), runs_root)
     words = ["nobody", "image.png"] if command == "predict" else ["nobody"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from core.checkpoint import best_values, save_checkpoint
 from core.engine import Compute
 from core.evidence import Evidence
 from core.models import build_model
-from core.predict import Predictor, find_images, predict_files
+from core.predict import FilesPredicted, Predictor, find_images, predict_files
 from core.runs import Run, RunError
 
 CLASSES = ("2", "10", "35")
@@ -60,6 +61,15 @@ def test_predictions_name_class_folders_best_first(predictor: Predictor) -> None
     assert set(green.classes) == set(CLASSES)
     assert sorted(green.confidences, reverse=True) == list(green.confidences)
     assert sum(green.confidences) == pytest.approx(1)
+
+
+def test_a_temperature_divides_the_logits_and_keeps_the_order(predictor: Predictor) -> None:
+    (raw,) = predictor.predict([plain("lime")])
+    (calibrated,) = predictor.predict([plain("lime")], temperature=2.0)
+    assert calibrated.classes == raw.classes
+    expected = torch.tensor(raw.confidences).log().div(2).softmax(0)
+    assert calibrated.confidences == pytest.approx(expected.tolist(), abs=1e-5)
+    assert calibrated.confidences[0] < raw.confidences[0]
 
 
 def test_no_images_give_no_predictions(predictor: Predictor) -> None:
@@ -151,15 +161,42 @@ def test_a_folder_without_files_is_named(tmp_path: Path) -> None:
 
 def test_the_hand_in_file_is_exactly_image_name_and_label(tiny_data: Path, predictor: Predictor) -> None:
     out = tiny_data.parent / "prediction.csv"
-    assert predict_files(predictor, find_images([tiny_data / "test"]), out) == []
+    assert predict_files(predictor, find_images([tiny_data / "test"]), out) == FilesPredicted([], 0)
     assert out.read_bytes() == b"image_name,pred_label\n1.png,2\n2.png,10\n3.png,35\n"
+
+
+def test_details_tell_how_sure_the_model_is_and_the_hand_in_file_has_a_label_all_the_same(
+    tiny_data: Path, predictor: Predictor
+) -> None:
+    Image.new("RGB", (32, 32), (90, 110, 85)).save(tiny_data / "test" / "2.png")
+    out, details = tiny_data.parent / "prediction.csv", tiny_data.parent / "details.csv"
+    paths = find_images([tiny_data / "test"])
+    found = predict_files(predictor, paths, out, details=details, min_confidence=0.7)
+    assert found == FilesPredicted([], 1)
+    assert out.read_text() == "image_name,pred_label\n1.png,2\n2.png,10\n3.png,35\n"
+    with details.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image_name"], row["pred_label"], row["sure"]) for row in rows] == [
+        ("1.png", "2", "yes"),
+        ("2.png", "10", "no"),
+        ("3.png", "35", "yes"),
+    ]
+    assert [float(row["confidence"]) >= 0.7 for row in rows] == [True, False, True]
+    # Hot enough, nothing is sure.
+    assert predict_files(predictor, paths, out, temperature=20.0, min_confidence=0.7).unsure == 3
+
+
+def test_the_two_files_cannot_be_one(tiny_data: Path, predictor: Predictor) -> None:
+    out = tiny_data.parent / "prediction.csv"
+    with pytest.raises(RunError, match=r"prediction\.csv: .* must be two files"):
+        predict_files(predictor, find_images([tiny_data / "test"]), out, details=out)
 
 
 def test_a_bad_file_is_reported_and_the_others_go_on(tiny_data: Path, predictor: Predictor) -> None:
     (tiny_data / "test" / "2.png").write_bytes(b"")
     (tiny_data / "test" / "4.jpg").write_text("dear diary")
     out = tiny_data.parent / "prediction.csv"
-    bad = predict_files(predictor, find_images([tiny_data / "test"]), out, batch_size=2)
+    bad = predict_files(predictor, find_images([tiny_data / "test"]), out, batch_size=2).bad
     assert [(Path(item.path).name, item.reason.split(" (")[0]) for item in bad] == [
         ("2.png", "is empty"),
         ("4.jpg", "is no image of a kind that is read"),

@@ -11,10 +11,11 @@ import streamlit as st
 
 from core.runs import Run, RunError
 from dashboard import services, state
+from dashboard.answering import Answering, draw_answering
 from dashboard.gallery import Card, Tile, draw_pager, show_cards
 from dashboard.guard import NotYet
 from dashboard.services import RunData, UploadResult
-from dashboard.text import escape_markdown, format_confidence, format_duration
+from dashboard.text import escape_markdown, format_confidence, format_duration, format_share
 
 RESULTS_PER_PAGE = 12
 TYPES = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"]
@@ -30,14 +31,15 @@ def render() -> None:
     if not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     data = services.read_data(run)
+    answering = draw_answering(run)
     uploads, folder = st.tabs(["Images", "A whole test folder"])
     with uploads:
-        draw_uploads(run, data)
+        draw_uploads(run, data, answering)
     with folder:
-        draw_folder(run, data)
+        draw_folder(run, data, answering)
 
 
-def draw_uploads(run: Run, data: RunData) -> None:
+def draw_uploads(run: Run, data: RunData, answering: Answering) -> None:
     """Take images, and show and offer their predictions."""
     # The types are a hint to the file dialog only: a file that is no image gets its message here, with its name.
     files = st.file_uploader(
@@ -50,7 +52,7 @@ def draw_uploads(run: Run, data: RunData) -> None:
             icon=":material/upload_file:",
         )
         return
-    results = predict_all(run, files)
+    results = predict_all(run, files, answering.temperature)
     problems = [result for result in results if result.problem]
     good = [result for result in results if not result.problem]
     for result in problems:
@@ -62,7 +64,7 @@ def draw_uploads(run: Run, data: RunData) -> None:
         return
     st.download_button(
         f"Save {len(results)} results as CSV",
-        results_csv(results),
+        results_csv(results, answering.threshold),
         file_name=f"predictions-{run.id}.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -70,22 +72,23 @@ def draw_uploads(run: Run, data: RunData) -> None:
     )
     page = draw_pager(len(good), RESULTS_PER_PAGE, key="predict-page")
     show_cards(
-        [result_card(r, data) for r in good[page * RESULTS_PER_PAGE : (page + 1) * RESULTS_PER_PAGE]],
+        [
+            result_card(r, data, answering.threshold)
+            for r in good[page * RESULTS_PER_PAGE : (page + 1) * RESULTS_PER_PAGE]
+        ],
         side=380,
         label="predictions",
     )
-    st.caption(
-        "Right picture: where the network found evidence for its first choice (Grad-CAM). Confidences are not calibrated."
-    )
+    st.caption("Right picture: where the network found evidence for its first choice (Grad-CAM).")
 
 
-def predict_all(run: Run, files: list) -> list[UploadResult]:  # type: ignore[type-arg]
+def predict_all(run: Run, files: list, temperature: float) -> list[UploadResult]:  # type: ignore[type-arg]
     """Predict uploaded files one by one, with progress; what was predicted before comes from the cache."""
     stamp = run.best_path.stat().st_mtime_ns
     begun, results = time.monotonic(), []
     bar = st.progress(0.0, text="Predicting …")
     for number, file in enumerate(files, start=1):
-        results.append(services.predict_upload(run.folder, stamp, file.name, file.getvalue()))
+        results.append(services.predict_upload(run.folder, stamp, file.name, file.getvalue(), temperature))
         left = (time.monotonic() - begun) / number * (len(files) - number)
         bar.progress(
             number / len(files), text=f"{number} of {len(files)} images · about {format_duration(left)} left"
@@ -94,8 +97,8 @@ def predict_all(run: Run, files: list) -> list[UploadResult]:  # type: ignore[ty
     return results
 
 
-def result_card(result: UploadResult, data: RunData) -> Card:
-    """Return the card of one predicted image."""
+def result_card(result: UploadResult, data: RunData, threshold: float) -> Card:
+    """Return the card of one predicted image; below the threshold (0..1) it says "not sure", and the best guess."""
     assert result.prediction is not None
     best = data.label(result.prediction.classes[0])
     bars = tuple(
@@ -106,18 +109,27 @@ def result_card(result: UploadResult, data: RunData) -> Card:
         Tile(result.picture, result.name, alt=result.name),
         Tile(result.heat, f"Evidence for {best}", alt=f"Grad-CAM of {result.name} for {best}"),
     )
-    return Card(best, (f"{format_confidence(result.prediction.confidences[0])} sure",), pictures, bars)
+    confidence = result.prediction.confidences[0]
+    sure = f"{format_confidence(confidence)} sure"
+    if confidence < threshold:
+        return Card(
+            f"Not sure. Best guess: {best}", (f"{sure}, below {format_share(threshold)}",), pictures, bars
+        )
+    return Card(best, (sure,), pictures, bars)
 
 
-def results_csv(results: list[UploadResult]) -> str:
-    """Return all results as CSV: image_name, pred_label, confidence, top1…top5 with confidences, problem."""
+def results_csv(results: list[UploadResult], threshold: float) -> str:
+    """Return all results as CSV: image_name, pred_label, confidence, sure, top1…top5 with confidences, problem."""
+    from core.predict import say_sure
+
     rows = []
     for result in results:
-        row: dict[str, object] = {"image_name": result.name, "pred_label": "", "confidence": ""}
+        row: dict[str, object] = {"image_name": result.name, "pred_label": "", "confidence": "", "sure": ""}
         if result.prediction is not None:
             row |= {
                 "pred_label": result.prediction.classes[0],
                 "confidence": round(result.prediction.confidences[0], 6),
+                "sure": say_sure(result.prediction.confidences[0], threshold),
             }
             for rank, (name, value) in enumerate(
                 zip(result.prediction.classes, result.prediction.confidences, strict=True), start=1
@@ -132,7 +144,7 @@ def results_csv(results: list[UploadResult]) -> str:
     return buffer.getvalue()
 
 
-def draw_folder(run: Run, data: RunData) -> None:
+def draw_folder(run: Run, data: RunData, answering: Answering) -> None:
     """Predict every image of a folder into the file that is handed in."""
     test = data.root / "test"
     folder = st.text_input(
@@ -145,30 +157,47 @@ def draw_folder(run: Run, data: RunData) -> None:
             icon=":material/folder_open:",
         )
         return
-    out = run.folder / "prediction.csv"
+    out, details = run.folder / "prediction.csv", run.folder / "prediction-details.csv"
     start, stop = st.columns([1, 4])
     if start.button("Predict the folder", type="primary", icon=":material/play_arrow:", width="stretch"):
-        # Any click ends the script at its next progress line, and the file is written whole or not at all.
+        # Any click ends the script at its next progress line, and each file is written whole or not at all.
         stop.button("Stop", icon=":material/stop:", key="predict-stop")
-        predict_folder(run, Path(folder).expanduser(), out)
-    if not out.exists():
-        return
+        predict_folder(run, Path(folder).expanduser(), out, details, answering)
+    if out.exists():
+        draw_saved(out, details, answering.threshold)
+
+
+def draw_saved(out: Path, details: Path, threshold: float) -> None:
+    """Offer the file to hand in and the one with confidences, as they were made last."""
     content = out.read_bytes()
     count = content.count(b"\n") - 1
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(out.stat().st_mtime))
-    st.download_button(
-        f"Save prediction.csv ({count:,} images, made {when})", content, file_name="prediction.csv",
-        mime="text/csv", icon=":material/download:", on_click="ignore",
-    )  # fmt: skip
-    st.dataframe(
-        pd.read_csv(out, dtype=str, keep_default_na=False, nrows=200),
-        hide_index=True,
-        height=300,
-        alt="The first 200 predictions",
-    )
+    shown = out
+    with st.container(horizontal=True):
+        st.download_button(
+            f"Save prediction.csv ({count:,} images, made {when})", content, file_name="prediction.csv",
+            mime="text/csv", icon=":material/download:", on_click="ignore", key="predict-save",
+        )  # fmt: skip
+        # An older version made the hand-in file alone.
+        if details.exists() and details.stat().st_mtime >= out.stat().st_mtime:
+            shown = details
+            st.download_button(
+                "Save with confidences", details.read_bytes(), file_name=details.name, mime="text/csv",
+                icon=":material/download:", on_click="ignore", key="predict-save-details",
+                help="image_name, pred_label, confidence (0 to 1) and sure (yes or no).",
+            )  # fmt: skip
+    table = pd.read_csv(shown, dtype=str, keep_default_na=False)
+    if shown == details:
+        unsure = int((table["sure"] == "no").sum())
+        stale = (table["sure"] == "yes") != (table["confidence"].astype(float) >= threshold)
+        st.caption(
+            f"Not sure of {unsure:,} of {count:,} images; prediction.csv has the best guess for these too."
+            + (" The threshold has changed since: predict the folder again." if stale.any() else "")
+        )
+    st.dataframe(table.head(200), hide_index=True, height=300, alt="The first 200 predictions")
 
 
-def predict_folder(run: Run, folder: Path, out: Path) -> None:
+def predict_folder(run: Run, folder: Path, out: Path, details: Path, answering: Answering) -> None:
     """Predict a folder with progress, and tell what was left out."""
     from core.predict import find_images, predict_files
 
@@ -184,7 +213,10 @@ def predict_folder(run: Run, folder: Path, out: Path) -> None:
         left = (time.monotonic() - begun) / done * (total - done)
         bar.progress(done / total, text=f"{done:,} of {total:,} images · about {format_duration(left)} left")
 
-    bad = predict_files(services.load_predictor(run), paths, out, progress=show)
+    bad = predict_files(
+        services.load_predictor(run), paths, out, details=details, temperature=answering.temperature,
+        min_confidence=answering.threshold, progress=show,
+    ).bad  # fmt: skip
     bar.empty()
     st.success(
         f"{len(paths) - len(bad):,} images predicted in {format_duration(time.monotonic() - begun)}.",

@@ -1,0 +1,306 @@
+"""Confidence: whether a model is right as often as it claims, and above which confidence it should answer at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core import jobs
+from core.calibration import Calibration, Figure, calibration_path, read_threshold, write_threshold
+from core.reliability import reliability_bins
+from core.runs import ACTIVE, Run, RunError
+from core.selective import Choice, cross_choose, images_to_show, risk_coverage
+from core.tasks import launch_task, read_task
+from dashboard import confidence_charts, state
+from dashboard.answering import describe_choice, load_calibration
+from dashboard.guard import NotYet
+from dashboard.plot import plot
+from dashboard.task_panel import draw_end, draw_running
+from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_share
+
+FEW_WRONG = 30  # wrong images, fewer of which leave wide intervals
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Confidence")
+    run = state.selected_run()
+    if run is None:
+        state.draw_no_run()
+        return
+    if not run.best_path.exists():
+        raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
+    calibration = draw_measuring(run)
+    if calibration is None:
+        return
+    draw_finding(calibration)
+    draw_reliability(calibration)
+    draw_threshold(run, calibration)
+
+
+def draw_measuring(run: Run) -> Calibration | None:
+    """Return what was measured of the run's best model; where nothing was, offer it, and draw its progress or end."""
+    folder = task_folder(run)
+    status = read_task(folder)
+    if status.state in ACTIVE:
+        draw_running(folder, "images", key="confidence")
+        return None
+    try:
+        calibration = load_calibration(run)
+    except RunError as error:
+        calibration = None
+        st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
+    if calibration is not None:
+        return calibration
+    draw_end(status)
+    known = calibration_path(run).exists()
+    soon = jobs.live_status(run).state in ACTIVE
+    st.info(
+        ("What was measured is of another model than the one that is the best now. " if known else "")
+        + "Is this model right nine times in ten where it is 90 % sure? Its best model is asked about the validation "
+        "images once more, and a temperature is fitted that makes its confidences hold."
+        + (" The run does this by itself when it ends." if soon else ""),
+        icon=":material/balance:",
+    )
+    st.button(
+        "Measure confidence",
+        type="primary",
+        icon=":material/balance:",
+        key="confidence-measure",
+        on_click=launch_task,
+        args=(folder, ["calibrate", run.id, "--task", str(folder.resolve())]),
+    )
+    return None
+
+
+def task_folder(run: Run) -> Path:
+    """Return where the measuring of a run is watched."""
+    return run.folder / ".calibrate"
+
+
+def draw_finding(calibration: Calibration) -> None:
+    """Say in words and figures whether the confidences hold."""
+    right = calibration.answers.right
+    wrong = int((~right).sum())
+    with st.container(horizontal=True, gap="medium"):
+        for title, value, text in (
+            ("Accuracy", format_share(float(right.mean())), "Share of the validation images that are right."),
+            ("Mean confidence", format_confidence(float(calibration.answers.raw.mean())), "As the network gives it."),
+            ("Temperature", f"{calibration.temperature:.2f}", "What its logits are divided by; above 1 it claims less."),
+            ("Calibration error", f"{calibration.after.ece.value * 100:.1f} %", "ECE after temperature scaling: the mean gap of confidence and accuracy over 15 bins, weighted by their images."),
+        ):  # fmt: skip
+            st.metric(title, value, help=text, width="content")
+    st.markdown(f"{describe_gap(calibration)} {describe_scaling(calibration)}")
+    if wrong < FEW_WRONG:
+        st.info(
+            f"Only {wrong} of {len(right):,} validation images {'is' if wrong == 1 else 'are'} wrong, so all of this is "
+            "known roughly: look at the intervals. More validation images would tell more.",
+            icon=":material/info:",
+        )
+    st.dataframe(
+        list_figures(calibration),
+        hide_index=True,
+        alt="Figures before and after temperature scaling",
+    )
+    st.caption(
+        "Intervals are 95 %, by bootstrap over the images. After: each image is judged at a temperature fitted without it "
+        "(five folds). The change is on the same draws of images, so it can be clear where the intervals overlap. "
+        "The validation images also chose the best epoch, which flatters all of it a little."
+    )
+
+
+def describe_gap(calibration: Calibration) -> str:
+    """Say whether the model claims more than it keeps, as far as the images can tell."""
+    answers, gap = calibration.answers, calibration.overconfidence
+    low, high = calibration.overconfidence_interval
+    claims = (
+        f"On {len(answers.right):,} validation images this model is {format_confidence(float(answers.raw.mean()))} sure on "
+        f"average and right on {format_share(float(answers.right.mean()))}"
+    )
+    points = f"{abs(gap) * 100:.1f} points ({min(abs(low), abs(high)) * 100:.1f}–{max(abs(low), abs(high)) * 100:.1f})"
+    if low > 0:
+        return f"{claims}: **it is overconfident by {points}**."
+    if high < 0:
+        return f"{claims}: **it is underconfident by {points}**."
+    return f"{claims}: on average it claims neither more nor less than it keeps, as far as so many images can tell."
+
+
+def describe_scaling(calibration: Calibration) -> str:
+    """Say what the temperature does to the calibration error, and what of it is chance."""
+    chance = format_accuracy(*_values(calibration.chance))
+    by_chance = f"a model that keeps its word would show {chance} on as many images by chance"
+    if calibration.note:
+        return f"No temperature is used: {calibration.note}. Its calibration error is {_percent(calibration.after.ece)}; {by_chance}."
+    verdict = (
+        "so no error is left that these images could show" if calibration.is_mended else "so an error remains"
+    )
+    return (
+        f"A temperature of {calibration.temperature:.2f} takes the calibration error from {_percent(calibration.before.ece)} "
+        f"to {_percent(calibration.after.ece)}; {by_chance}, {verdict}. Predict uses it."
+    )
+
+
+def list_figures(calibration: Calibration) -> pd.DataFrame:
+    """Return the figures before and after as a table of texts, a row each."""
+    rows = [
+        ("Calibration error (ECE)", "ece", _percent, "mean gap of confidence and accuracy, 15 bins; 0 is best"),
+        ("Brier score", "brier", _number, "squared error of all probabilities, 0 to 2; 0 is best"),
+        ("Loss (nats)", "loss", _number, "cross-entropy; what the temperature is fitted by"),
+        ("AURC", "area", _percent, "mean error over all thresholds; low where errors come with low confidence"),
+    ]  # fmt: skip
+    return pd.DataFrame(
+        {
+            "figure": title,
+            "before": write(getattr(calibration.before, name)),
+            "after": write(getattr(calibration.after, name)),
+            "change": _change(getattr(calibration.change, name), percent=write is _percent),
+            "what it is": meaning,
+        }
+        for title, name, write, meaning in rows
+    )
+
+
+def draw_reliability(calibration: Calibration) -> None:
+    """Draw accuracy by confidence, and how the confidences are spread."""
+    answers = calibration.answers
+    shown = {"before": answers.raw, **({} if calibration.note else {"after": answers.held_out})}
+    st.subheader("Do the confidences hold?")
+    with st.container(key="wide-reliability"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        bins = {name: reliability_bins(confidence, answers.right) for name, confidence in shown.items()}
+        plot(confidence_charts.reliability_diagram(bins), key="confidence-reliability")
+        st.caption(
+            "Points below the dashed line: more is claimed than kept. Bars: 95 % intervals by Wilson's formula."
+        )
+    with right:
+        kinds = [
+            reliability_bins(answers.held_out[kind], answers.right[kind])
+            for kind in (answers.right, ~answers.right)
+        ]
+        plot(confidence_charts.confidence_histogram(*kinds), key="confidence-histogram")
+        st.caption("" if calibration.note else "After temperature scaling.")
+
+
+def draw_threshold(run: Run, calibration: Calibration) -> None:
+    """Let the user say how often right is right enough, and show above which confidence it is."""
+    answers = calibration.answers
+    st.subheader("Answer only when sure")
+    st.session_state["confidence-wanted"] = 100 * read_wanted(float(answers.right.mean()))
+    wanted = (
+        st.number_input(
+            "Accuracy wanted of what is answered (%)",
+            50.0,
+            99.9,
+            step=0.5,
+            format="%.1f",
+            key="confidence-wanted",
+            on_change=lambda: state.set_params(wanted=f"{st.session_state['confidence-wanted']:g}"),
+            width=300,
+        )
+        / 100
+    )
+    choice = cross_choose(answers, wanted)
+    with st.container(key="wide-threshold"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        names = ("before", "after")[: 1 if calibration.note else 2]
+        curves = {
+            name: risk_coverage(confidence, answers.right)
+            for name, confidence in zip(names, (answers.raw, answers.held_out), strict=False)
+        }
+        plot(confidence_charts.risk_curves(curves, wanted=wanted, choice=choice), key="confidence-risk")
+    with right:
+        if choice is None:
+            st.warning(
+                f"No threshold reaches {format_share(wanted)} on these images: even among the surest answers too many are "
+                "wrong. Ask for less, or train a better model.",
+                icon=":material/block:",
+            )
+        else:
+            draw_chosen(run, calibration, choice, wanted)
+        st.caption(
+            "The threshold is chosen on all validation images. Coverage and accuracy are of images that had no part in "
+            "choosing it (five folds), so the accuracy can come out below the one wanted. Intervals are 95 %, by Wilson's "
+            "formula."
+        )
+
+
+def read_wanted(accuracy: float) -> float:
+    """Return the accuracy wanted (0..1) that the URL names, else 95 %, or 99 % where the model (0..1) has that already."""
+    try:
+        asked = float(state.get_param("wanted")) / 100
+    except ValueError:
+        asked = np.nan
+    return asked if 0.5 <= asked <= 0.999 else 0.95 if accuracy < 0.95 else 0.99
+
+
+def draw_chosen(run: Run, calibration: Calibration, choice: Choice, wanted: float) -> None:
+    """Say what the threshold buys and what it does not, and keep it for Predict where the user wants it."""
+    st.markdown(describe_threshold(choice, wanted, int((~calibration.answers.right).sum())))
+    kept = None
+    try:
+        kept = read_threshold(run, temperature=calibration.temperature)
+    except RunError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
+    if kept is not None and kept.value == choice.threshold:
+        st.success("Predict uses this threshold.", icon=":material/check:")
+        st.page_link(
+            st.session_state["pages"]["predict"], label="Go to Predict", icon=":material/image_search:"
+        )
+        return
+    st.button(
+        "Use this threshold in Predict",
+        type="primary",
+        icon=":material/check:",
+        key="confidence-keep",
+        on_click=write_threshold,
+        args=(run, choice.threshold),
+        kwargs={"temperature": calibration.temperature, "wanted": wanted},
+    )
+    if kept is not None and kept.value:
+        st.caption(f"Predict now says “not sure” below {format_share(kept.value)}.")
+
+
+def describe_threshold(choice: Choice, wanted: float, wrong: int) -> str:
+    """Say what a threshold chosen for an accuracy does, and how far these images can promise it.
+
+    `wrong` is the number of wrong images among all.
+    """
+    if choice.threshold == 0:
+        words = describe_choice(choice, "Every image can be answered: without a threshold the model")
+    else:
+        above = f"**{format_share(choice.threshold)}**"
+        words = describe_choice(choice, f"Answering only from a confidence of {above} on, the model")
+        words += f" Of {wrong:,} wrong answers {choice.answered - choice.right:,} {'is' if choice.answered - choice.right == 1 else 'are'} left."
+    low, needed = choice.accuracy[1], images_to_show(wanted)
+    if low >= wanted:
+        return words
+    words += f"\n\nThe interval begins below {format_share(wanted)}: these images make it likely at best, they do not show it."
+    if choice.answered < needed:
+        words += (
+            f" Even without a single error it would take {needed:,} answered images to show it, and here are "
+            f"{choice.answered:,}."
+        )
+    return words
+
+
+def _values(figure: Figure) -> tuple[float, float, float]:
+    return figure.value, figure.low, figure.high
+
+
+def _percent(figure: Figure) -> str:
+    return format_accuracy(*_values(figure))
+
+
+def _number(figure: Figure) -> str:
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+
+
+def _change(figure: Figure, *, percent: bool) -> str:
+    scale, digits, unit = (100, 1, " points") if percent else (1, 3, "")
+    value, low, high = (f"{scale * one:+.{digits}f}".replace("-", "−") for one in _values(figure))
+    return f"{value}{unit} ({low} to {high})"
