@@ -89,6 +89,7 @@ class TrainingJob:
         folders = self._prepare_data()
         self._chosen = focus_indices(config, folders.classes)
         compute = engine.choose_compute(config.device, config.precision)
+        loss_of = make_loss(config, folders.classes).to(compute.device)
         workers = data.choose_workers(config.workers, compute.device.type)
         self.journal.write(record_environment(self.run, compute, workers, folders.fingerprint()))
         self.journal.set(phase="loading weights", force=True)
@@ -102,7 +103,7 @@ class TrainingJob:
             self._judge_start(learner, folders, self._validate(learner, source, compute))
         while self.epoch < config.epochs and not self._patience_is_out():
             self.journal.write(f"Epoch {self.epoch + 1}/{config.epochs}")
-            figures = self._train_epoch(learner, source, compute, len(folders.classes))
+            figures = self._train_epoch(learner, source, compute, loss_of, len(folders.classes))
             outcome = self._validate(learner, source, compute)
             self._finish_epoch(learner, folders, figures, outcome)
         early = (
@@ -170,7 +171,7 @@ class TrainingJob:
         return model
 
     def _train_epoch(
-        self, learner: Learner, source: Source, compute: engine.Compute, classes: int
+        self, learner: Learner, source: Source, compute: engine.Compute, loss_of: nn.Module, classes: int
     ) -> engine.PassFigures:
         config, first, steps = self.config, self.batch, source.steps
         if config.freeze_epochs:
@@ -209,7 +210,7 @@ class TrainingJob:
             if first < steps:
                 result = engine.train_epoch(
                     learner.trained, source.train(self.epoch, first), learner.optimizer,
-                    make_loss(config), compute,
+                    loss_of, compute,
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
                     mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
                     average=learner.average,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -11,7 +12,7 @@ from typing import Any, get_type_hints
 import streamlit as st
 
 from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help
-from core.focus import focus_indices
+from core.focus import focus_indices, pair_indices
 from core.folders import DataError
 from core.presets import from_preset
 from core.rules import applies
@@ -70,6 +71,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "focus": "Classes to specialise on",
         "focus_factor": "Shown more often (times)",
         "guard": "Others may lose (points)",
+        "pairs": "Look-alikes to tell apart",
+        "pair_weight": "Weight of look-alikes",
         "class_balance": "Balance the classes",
         "focal": "Focal loss (gamma)",
     },
@@ -99,7 +102,7 @@ _STEPS = {
     "head_lr_factor": 1.0,
     "save_minutes": 1.0,
 }
-_WIDTHS = {"focus": 520, "data": 520, "name": 260, "weights": 260}
+_WIDTHS = {"focus": 520, "pairs": 520, "data": 520, "name": 260, "weights": 260}
 _HINTS = get_type_hints(TrainConfig)
 
 
@@ -237,17 +240,22 @@ def _data_problem(config: TrainConfig) -> dict[str, str]:
     found = services.summarise_data(config)
     if found.problem:
         return {"data": found.problem}
-    try:
-        focus_indices(config, found.names)
-    except DataError as error:
-        return {"focus": str(error).removeprefix("focus: ")}
-    return {}
+    problems = {}
+    checks = {"focus": focus_indices, "pairs": pair_indices}
+    for field, check in checks.items():
+        try:
+            check(config, found.names)
+        except DataError as error:
+            problems[field] = str(error).removeprefix(f"{field}: ")
+    return problems
 
 
-def fill_specialise(run: Run, classes: list[str], *, head_only: bool) -> None:
+def fill_specialise(
+    run: Run, classes: Sequence[str], pairs: Sequence[tuple[str, str]], *, head_only: bool
+) -> None:
     """Put into the form what specialises a run's best model on classes: few epochs at a tenth of its rate.
 
-    Of the head alone the rate stays and the epochs are many: they take a second each.
+    Of the head alone the rate stays and the epochs are many: they take a second each. `pairs` are look-alikes.
 
     Raises:
         RunError: when the run's config cannot be read.
@@ -255,11 +263,14 @@ def fill_specialise(run: Run, classes: list[str], *, head_only: bool) -> None:
     config = run.read_config()
     changes: dict[str, Any] = {
         "name": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
+        "pairs": ",".join(f"{one}:{other}" for one, other in pairs),
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
         "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
     }  # fmt: skip
-    if head_only:
+    if head_only or pairs:
         changes.update(mixup=0.0, cutmix=0.0)
+    if not head_only:
+        changes.update(feature_views=1)
     fill_form(replace(config, **changes))
 
 

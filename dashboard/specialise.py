@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
+from core.analysis import find_lookalikes
 from core.config import TrainConfig
 from core.paired import changes_by_class, compare_paired, pair_tables
 from core.runs import Run, RunError
@@ -13,33 +16,75 @@ from dashboard.gallery import Tile, show_tiles
 from dashboard.services import RunData
 from dashboard.text import escape_markdown
 
+Pair = tuple[str, str]
 SHOWN = 12  # images won, and as many lost
+PAIRS = 8  # of a selection that are told apart, those confused most
 
 
-def draw_specialise(run: Run, data: RunData, name: str, confused_with: str) -> None:
-    """Offer to train a run's best model on a class and what it is taken for."""
+def draw_specialise(
+    run: Run,
+    data: RunData,
+    pairs: Sequence[Pair],
+    *,
+    key: str,
+    classes: Sequence[str] = (),
+    known: Sequence[Pair] = (),
+) -> None:
+    """Offer to train a run's best model on classes (those of the pairs, where none are named) and on look-alikes.
+
+    `known` are more pairs to choose from; `key` tells apart what is offered for different selections.
+    """
+    named = list(dict.fromkeys(classes or [name for pair in pairs for name in pair]))
+    chosen = st.multiselect(
+        "Classes to specialise on",
+        data.classes,
+        default=named,
+        key=f"specialise-{run.id}-{key}",
+        format_func=data.label,
+        help="With a class goes the one it is taken for: else that one pays for its gain.",
+    )
+    told_apart = st.multiselect(
+        "Look-alikes to tell apart",
+        list(dict.fromkeys([*pairs, *known])),
+        default=list(pairs),
+        key=f"specialise-pairs-{run.id}-{key}",
+        format_func=lambda pair: " / ".join(data.label(name) for name in pair),
+        help="Images of both classes count a second time, by how well these two are told from each other alone.",
+    )
+    st.caption(
+        "Starts from this run's best model and shows these classes more often. The best epoch is the one that is "
+        "best at them without costing the others more than the guard allows; if none is, the model stays as it is."
+    )
+    has_model = run.best_path.exists()
+    if not has_model:
+        st.caption(f":material/block: {escape_markdown(run.id)} has no model any more to start from.")
+    with st.container(horizontal=True):
+        for text, head_only, icon in (
+            ("Specialise the whole network", False, ":material/model_training:"),
+            ("Only its head (quick)", True, ":material/bolt:"),
+        ):
+            button = f"specialise-{'head' if head_only else 'whole'}"
+            ready = has_model and 0 < len(chosen) < len(data.classes)
+            if st.button(text, icon=icon, key=button, disabled=not ready):
+                forms.fill_specialise(run, chosen, told_apart, head_only=head_only)
+                st.switch_page(st.session_state["pages"]["train"])
+
+
+def draw_for_class(run: Run, data: RunData, table: pd.DataFrame, name: str, taken_for: str) -> None:
+    """Offer to specialise on a class and the one it is most often taken for."""
+    own = find_lookalikes(table[(table["true"] == name) | (table["predicted"] == name)])
+    pairs = [pair for pair in own if set(pair) == {name, taken_for}]
     with st.expander("Train on what is weak", icon=":material/fitness_center:"):
-        classes = st.multiselect(
-            "Classes to specialise on",
-            data.classes,
-            default=[member for member in (name, confused_with) if member],
-            key=f"specialise-{run.id}-{name}",
-            format_func=data.label,
-            help="With a class goes the one it is taken for: else that one pays for its gain.",
-        )
-        st.caption(
-            "Starts from this run's best model and shows these classes more often. The best epoch is the one that is "
-            "best at them without costing the others more than the guard allows; if none is, the model stays as it is."
-        )
-        with st.container(horizontal=True):
-            for text, head_only, icon in (
-                ("Specialise the whole network", False, ":material/model_training:"),
-                ("Only its head (quick)", True, ":material/bolt:"),
-            ):
-                key = f"specialise-{'head' if head_only else 'whole'}"
-                if st.button(text, icon=icon, key=key, disabled=not 0 < len(classes) < len(data.classes)):
-                    forms.fill_specialise(run, classes, head_only=head_only)
-                    st.switch_page(st.session_state["pages"]["train"])
+        draw_specialise(run, data, pairs, key=name, classes=[name, *filter(None, [taken_for])], known=own)
+
+
+def draw_for_images(run: Run, data: RunData, images: pd.DataFrame) -> None:
+    """Offer to specialise on the classes that a selection of images confuses; nothing where it holds no error."""
+    pairs = find_lookalikes(images)[:PAIRS]
+    if not pairs:
+        return
+    with st.popover("Specialise on these", icon=":material/fitness_center:", width="content"):
+        draw_specialise(run, data, pairs, key="-".join(":".join(pair) for pair in pairs))
 
 
 def draw_changes(first: Run, second: Run) -> None:

@@ -740,9 +740,26 @@ def test_a_weak_class_leads_to_a_form_that_specialises_on_it_and_its_rival(
     app.button(key="specialise-whole").click().run()
     assert not app.exception
     assert app.session_state["form-focus"] == "35,2"
+    assert app.session_state["form-pairs"] == "35:2"
     assert app.session_state["form-weights-run"] == "first"
     assert app.session_state["form-lr"] == pytest.approx(0.0001)
     assert not app.session_state["form-head_only"]
+
+
+def test_a_block_of_the_matrix_leads_to_a_form_that_tells_its_look_alikes_apart(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    app = open_page("confusion", run="first", block=block_of("2", "10"))
+    assert app.button(key="specialise-head").disabled  # there is no model to start from
+    run.best_path.hardlink_to(best_model)
+    app.run().button(key="specialise-head").click().run()
+    assert not app.exception
+    asked = {
+        name: app.session_state[f"form-{name}"] for name in ("focus", "pairs", "weights-run", "head_only")
+    }
+    assert asked == {"focus": "10,2", "pairs": "10:2", "weights-run": "first", "head_only": True}
+    right = open_page("confusion", run="first", true="2", pred="2")
+    assert not [button for button in right.button if str(button.key).startswith("specialise")]
 
 
 def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(

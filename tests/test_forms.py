@@ -73,6 +73,12 @@ def test_a_class_to_specialise_on_that_the_data_lacks_is_told_at_its_field(fille
     assert problems_of(focus="2") == {}
 
 
+def test_a_look_alike_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
+    assert "'7' is no class of this data" in problems_of(pairs="2:7")["pairs"]
+    assert "pairs a class with itself" in problems_of(pairs="2:2")["pairs"]
+    assert problems_of(pairs="2:10") == {}
+
+
 # Command line
 
 
@@ -104,6 +110,7 @@ def parse(command: str) -> TrainConfig:
         TrainConfig(data="/data", head_only=True, feature_views=3, hflip=0.1),
         TrainConfig(data="/data", head_only=True, hflip=0.1),  # which has no effect
         TrainConfig(data="/data", optimizer="adamw", momentum=0.5),  # nor has this
+        TrainConfig(data="/data", pairs="10:52, 29:86", pair_weight=2.0),
         from_preset("strong", data="/data", head_only=True),
         from_preset("strong", data="/data", schedule="step", step_epochs=3, warmup_epochs=0, mixup=0.0),
         from_preset("fast", data="/data", schedule="constant", progressive_from=0, save_minutes=0.5),
