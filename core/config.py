@@ -217,6 +217,11 @@ class TrainConfig:
         "0: none.",
     )
     bad_images: str = _field("refuse", "Files that are no readable image: 'refuse' to start, or 'skip' them.")
+    fixes: str = _field(
+        "",
+        "Fix list of training images (CSV: path, given, suggested, action): those to drop are left out, those to relabel "
+        "get the class suggested. Validation and held-back images never change.",
+    )
     seed: int = _field(0, "Seed of everything random.")
     save_minutes: float = _field(
         5.0,

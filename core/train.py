@@ -25,7 +25,7 @@ from core.journal import Console, Interrupted, Journal
 from core.learner import Learner, make_learner
 from core.losses import make_loss
 from core.mixing import mix_images
-from core.run_data import read_data, reopen_data
+from core.run_data import list_findings, read_data, reopen_data
 from core.runs import Run, RunError, Status, describe_os_error, find_run
 from core.schedules import rate_at
 
@@ -147,13 +147,8 @@ class TrainingJob:
             return reopen_data(self.run)
         folders = read_data(self.run, self.config, self.journal.count_done)
         self.journal.check_asked()
-        self.journal.write(
-            f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
-            f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
-            + (f", {len(folders.held)} held back" if folders.held else "")
-        )
-        for item in folders.skipped:
-            self.journal.write(f"Skipped {item.path}: {item.reason}")
+        for line in list_findings(folders, self.config):
+            self.journal.write(line)
         return folders
 
     def _build_model(self, classes: int) -> nn.Module:

@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "val_fraction": "Validation share",
         "hold_back": "Hold back (images a class)",
         "bad_images": "Unreadable files",
+        "fixes": "Fix list of labels (CSV)",
         "name": "Name of the run",
     },
     "Network": {
@@ -102,7 +103,7 @@ _STEPS = {
     "head_lr_factor": 1.0,
     "save_minutes": 1.0,
 }
-_WIDTHS = {"focus": 520, "pairs": 520, "data": 520, "name": 260, "weights": 260}
+_WIDTHS = {"fixes": 520, "focus": 520, "pairs": 520, "data": 520, "name": 260, "weights": 260}
 _HINTS = get_type_hints(TrainConfig)
 
 
@@ -140,7 +141,7 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         return None, empty
     values["weights"] = _read_weights()
     values["name"] = values["name"].strip()
-    values["data"] = values["data"].strip()
+    values["data"], values["fixes"] = values["data"].strip(), values["fixes"].strip()
     try:
         config = TrainConfig.from_dict(values)
     except ConfigError as error:
@@ -239,7 +240,10 @@ def _chosen_run(ids: list[str]) -> str | None:
 def _data_problem(config: TrainConfig) -> dict[str, str]:
     found = services.summarise_data(config)
     if found.problem:
-        return {"data": found.problem}
+        field = next(
+            (name for name in ("fixes", "hold_back") if found.problem.startswith(f"{name}: ")), "data"
+        )
+        return {field: found.problem.removeprefix(f"{field}: ")}
     problems = {}
     checks = {"focus": focus_indices, "pairs": pair_indices}
     for field, check in checks.items():
@@ -272,6 +276,15 @@ def fill_specialise(
     if not head_only:
         changes.update(feature_views=1)
     fill_form(replace(config, **changes))
+
+
+def fill_fixed(run: Run, fixes: Path) -> None:
+    """Put into the form what trains a run once more with the labels that a fix list corrects, all else the same.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    fill_form(replace(run.read_config(), name="", fixes=str(fixes.resolve())))
 
 
 def _weights_problem(weights: str) -> dict[str, str]:

@@ -875,8 +875,29 @@ def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
     app.button(key="labels-all-relabel").click().run()
     assert not app.exception
     assert read_actions(fixes_path(run, "val"), issues) == ["relabel", "relabel"]
+    assert app.button(key="labels-train").disabled
+    assert "A training never changes validation labels" in words(app)
     set_state(run, "finished", best_epoch=1)
     assert "Look again" in words(open_page("data"))
+
+
+def test_a_run_is_trained_once_more_without_the_errors_in_its_labels(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    run.best_path.hardlink_to(best_model)
+    issues = tuple(LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2))
+    write_report(report_path(run, "train"), LabelReport("train", 18, 2, issues, (), ()))
+    app = open_page("data", labels="train")
+    assert app.button(key="labels-train").disabled
+    assert "to train without it" in words(app)
+    app.button(key="labels-all-drop").click().run()
+    assert "its fix list (2 labels to correct)" in words(app)
+    app.button(key="labels-train").click().run()
+    assert title(app) == "Train"
+    assert app.session_state["form-fixes"] == str(fixes_path(run, "train").resolve())
+    assert app.session_state["form-epochs"] == 2
+    assert app.session_state["form-name"] == ""
+    assert "16 training, 6 validation and 3 test images · by the fix list 2 left out" in words(app)
 
 
 def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:
