@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.analysis import find_lookalikes
-from core.config import TrainConfig
-from core.paired import changes_by_class, compare_paired, pair_tables
-from core.runs import Run, RunError
-from dashboard import forms, services
-from dashboard.gallery import Tile, show_tiles
+from core.analysis import find_lookalikes, wilson_interval
+from core.paired import changes_by_class, compare_paired, describe_gain
+from core.runs import Run, RunError, find_run
+from dashboard import forms, services, state
+from dashboard.before_after import draw_won_and_lost
 from dashboard.services import RunData
-from dashboard.text import escape_markdown
+from dashboard.table_pairs import NOTES, TITLES, JudgedOn, TablePair, list_common, load_pair
+from dashboard.text import escape_markdown, format_accuracy
 
 Pair = tuple[str, str]
-SHOWN = 12  # images won, and as many lost
 PAIRS = 8  # of a selection that are told apart, those confused most
 
 
@@ -87,67 +87,108 @@ def draw_for_images(run: Run, data: RunData, images: pd.DataFrame) -> None:
         draw_specialise(run, data, pairs, key="-".join(":".join(pair) for pair in pairs))
 
 
+def find_before(run: Run) -> Run | None:
+    """Return the run that a specialised or corrected one is to be held against; None where there is none."""
+    try:
+        config = run.read_config()
+        if config.fixes:  # the list lies with the run whose labels were looked at
+            owner = Path(config.fixes).parent
+            return (
+                find_run(owner.name, run.folder.parent)
+                if owner.parent == run.folder.parent.resolve()
+                else None
+            )
+        kind, _, name = config.weights.partition(":")
+        return find_run(name, run.folder.parent) if kind == "run" and (config.focus or config.pairs) else None
+    except RunError:
+        return None
+
+
 def draw_changes(first: Run, second: Run) -> None:
     """Say class by class what the second run won and lost against the first, and show those images."""
+    common = list_common(first, second)
     try:
-        before, after = services.read_predictions(first), services.read_predictions(second)
         data = services.read_data(second)
-        both, changes = pair_tables(before, after), changes_by_class(before, after)
-    except (RunError, ValueError):
+    except RunError:
+        return
+    if not common:
         return  # why they are not compared is said above
     st.subheader(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
+    pair = load_pair(first, second, draw_judged_on(common))
+    draw_verdict(second, pair, data)
+    st.caption(NOTES[pair.judged_on])
+    changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")
         return
-    draw_focus(second.read_config(), before, after, data)
-    shown = pd.DataFrame(
-        {
-            "class": [data.label(name) for name in changes["class"]],
-            "images": changes["images"],
-            f"right: {first.id}": changes["first"],
-            f"right: {second.id}": changes["second"],
-            "won": changes["won"],
-            "lost": changes["lost"],
-        }
+    draw_class_changes(first, second, changes, data)
+    draw_won_and_lost(first, second, pair, data)
+
+
+def draw_judged_on(common: Sequence[JudgedOn]) -> JudgedOn:
+    """Offer which images decide, where there is a choice; the URL keeps it as `on`."""
+    if len(common) == 1:
+        return common[0]
+    asked = state.get_param("on", list(common))
+    st.session_state["changes-on"] = next((split for split in common if split == asked), common[0])
+    chosen: JudgedOn = st.segmented_control(
+        "Judged on",
+        common,
+        format_func=TITLES.__getitem__,
+        key="changes-on",
+        required=True,
+        on_change=lambda: state.set_params(on=st.session_state["changes-on"], image=state.ANY),
     )
-    st.dataframe(shown, hide_index=True, alt="Classes that changed")
-    was, now = both["predicted_first"] == both["true"], both["predicted_second"] == both["true"]
-    for title, chosen in (("won", ~was & now), ("lost", was & ~now)):
-        rows = both[chosen]
-        st.markdown(
-            f"**Images {title}: {len(rows)}**" + (f", the first {SHOWN}" if len(rows) > SHOWN else "")
-        )
-        show_tiles(
-            [
-                Tile(
-                    services.thumbnail(data.root / row.path),
-                    f"true {data.label(row.true)}",
-                    (
-                        f"before {data.label(row.predicted_first)}",
-                        f"after {data.label(row.predicted_second)}",
-                    ),
-                    alt=row.path,
-                )
-                for row in rows.head(SHOWN).itertuples()
-            ],
-            side=120,
-            label=f"images {title}",
-        )
+    return chosen
 
 
-def draw_focus(config: TrainConfig, before: pd.DataFrame, after: pd.DataFrame, data: RunData) -> None:
-    """Say whether a specialised run's gain on its chosen classes is real, and what the others paid."""
+def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
+    """Say whether a gain is real: on the classes specialised on and on the others, or on all of them."""
+    try:
+        config = second.read_config()
+    except RunError:
+        return  # said where the settings are compared
     chosen = [name.strip() for name in config.focus.split(",") if name.strip()]
     if not chosen:
+        verdict = compare_paired(pair.first, pair.second).describe("before", "after")
+        fixed = f" after the fix list {escape_markdown(Path(config.fixes).name)}" if config.fixes else ""
+        st.markdown(f"On all classes{fixed}: {verdict}")
         return
+    inside = [table["true"].isin(chosen) for table in (pair.first, pair.second)]
+    own = compare_paired(pair.first[inside[0]], pair.second[inside[1]])
+    others = compare_paired(pair.first[~inside[0]], pair.second[~inside[1]])
     names = ", ".join(escape_markdown(data.label(name)) for name in chosen)
-    own = compare_paired(before[before["true"].isin(chosen)], after[after["true"].isin(chosen)])
-    others = compare_paired(before[~before["true"].isin(chosen)], after[~after["true"].isin(chosen)])
     st.markdown(
+        f"{describe_gain(own, others)}\n"
         f"- On the chosen classes ({names}): {own.describe('before', 'after')}\n"
         f"- On all others: {others.describe('before', 'after')}"
     )
+
+
+def draw_class_changes(first: Run, second: Run, changes: pd.DataFrame, data: RunData) -> None:
+    """Draw the table of the classes that changed, with the interval of each figure."""
+    rights = {name: changes[column] for name, column in ((first.id, "first"), (second.id, "second"))}
+    shown = pd.DataFrame(
+        {"class": [data.label(name) for name in changes["class"]], "images": changes["images"]}
+    )
+    for name, right in rights.items():
+        low, high = wilson_interval(right, changes["images"])
+        shown[f"right: {name}"] = [
+            format_accuracy(*figures) for figures in zip(right / changes["images"], low, high, strict=True)
+        ]
+    shown["change (points)"] = 100 * (changes["second"] - changes["first"]) / changes["images"]
+    shown["95 % interval"] = [
+        f"{100 * low:+.0f} to {100 * high:+.0f}"
+        for low, high in zip(changes["low"], changes["high"], strict=True)
+    ]
+    shown["won"], shown["lost"] = changes["won"], changes["lost"]
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={"change (points)": st.column_config.NumberColumn(format="%+.1f")},
+        alt="Classes that changed",
+    )
     st.caption(
-        "The best epoch was chosen on these very images, so a gain on them is told somewhat too high; "
-        "images held back from both would settle it."
+        "Intervals are 95 %: of each share by Wilson's formula, of the change by Bonett and Price's for paired images, "
+        "which holds on few. About one class in twenty lies outside its interval by chance."
     )

@@ -778,6 +778,73 @@ def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
     assert "Images won: 1" in words(app)
     assert pictures(app) == ["val/35/1.png"]
     assert "On the chosen classes (35 · iris): No evidence of a difference" in words(app)
+    assert "The gain on the chosen classes **may be chance**" in words(app)
+    assert "Judged on validation." in words(app)
+    assert changes["change (points)"].tolist() == [50.0]
+
+
+def make_changed(runs_root: Path, tiny_data: Path, **changes: Any) -> Run:
+    """Make a run that tells val/35/1.png right, which `first` does not."""
+    second = make_run(runs_root, tiny_data, name="second", **changes)
+    table = second.predictions_path().read_text(encoding="utf-8")
+    line = next(line for line in table.splitlines() if line.startswith("val/35/1.png"))
+    second.predictions_path().write_text(
+        table.replace(line, line.replace(",35,2,", ",35,35,", 1)), encoding="utf-8"
+    )
+    return second
+
+
+def test_an_image_won_opens_with_the_heat_maps_of_both_models(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, best_model: Path
+) -> None:
+    second = make_changed(runs_root, tiny_data)
+    query = {"runs": "first,second", "image": ERROR}
+    text = words(open_page("compare", **query))
+    assert "2 · rose, 82.0 % sure: wrong" in text
+    assert text.count("It has no model any more, so there is no heat map.") == 2
+    for one in (run, second):
+        one.best_path.hardlink_to(best_model)
+    app = open_page("compare", **query)
+    assert not app.exception
+    shown = pictures(app)
+    assert f"Grad-CAM of {ERROR} for 2 by first" in shown
+    assert f"Grad-CAM of {ERROR} for 35 by second" in shown
+
+
+def test_two_runs_are_judged_on_what_both_held_back(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    second = make_changed(runs_root, tiny_data, fixes=str(run.folder / "label-fixes-train.csv"))
+    for one in (run, second):
+        shutil.copy(run.predictions_path(), one.predictions_path("held"))
+    app = open_page("compare", runs="first,second")
+    assert app.segmented_control(key="changes-on").value == "held"
+    assert "Judged on images held back from both" in words(app)
+    assert (
+        "On all classes after the fix list label\\-fixes\\-train\\.csv: before and after are right"
+        in words(app)
+    )
+    app.segmented_control(key="changes-on").set_value("val").run()
+    assert app.query_params["on"] == "val"
+    assert "Judged on validation." in words(app)
+    assert "Images won: 1" in words(app)
+    second.predictions_path("held").write_text("damaged", encoding="utf-8")
+    assert "Judged on validation." in words(open_page("compare", runs="first,second"))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weights": "run:first", "focus": "35"}, {"fixes": "label-fixes-train.csv"}]
+)
+def test_a_run_made_better_leads_to_what_was_before(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, changes: dict[str, str]
+) -> None:
+    if "fixes" in changes:
+        changes = {"fixes": str(run.folder / changes["fixes"])}
+    make_run(runs_root, tiny_data, name="second", **changes)
+    links = [link.proto.label for link in open_page("live", run="second").get("page_link")]
+    assert "Before and after" in links
+    links = [link.proto.label for link in open_page("live", run="first").get("page_link")]
+    assert "Before and after" not in links
 
 
 # Data
