@@ -47,7 +47,7 @@ def apply_fixes(folders: ImageFolders, path: Path, *, named: str) -> ImageFolder
         raise DataError(f"fixes: {str(error).replace(str(path), named)}") from None
     except (OSError, RuntimeError) as error:
         raise DataError(f"fixes: {named} cannot be read ({_reason(error)}).") from None
-    by_path = {fix.path: fix for fix in fixes}
+    by_path = {fix.path: fix for fix in reversed(fixes)}  # the first row of a path
     places = {sample.path: "train" for sample in folders.train}
     places |= {sample.path: "a validation image" for sample in folders.val}
     places |= {sample.path: "an image held back" for sample in folders.held}

@@ -158,7 +158,8 @@ def read_fixes(path: Path) -> list[Fix]:
                     raise RunError(
                         f"{path}, line {rows.line_num}: action must be one of {', '.join(ACTIONS)}."
                     )
-                fixes.append(Fix(*(row[name] for name in _NEEDED), line=rows.line_num))
+                values = [row[name] or "" for name in _NEEDED]
+                fixes.append(Fix(values[0], values[1], values[2], values[3], rows.line_num))
     except (UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: cannot be read ({error}).") from None
     return fixes

@@ -103,7 +103,7 @@ def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
     verdict = "right" if name == row["true"] else "wrong"
     lines = [f"{when}: {run.id}"]
     plain = Tile(services.thumbnail(data.root / path), "image", alt=path)
-    pictures = (plain,)
+    pictures: tuple[Tile, ...] = (plain,)
     if not run.best_path.exists():
         lines.append("It has no model any more, so there is no heat map.")
     else:

@@ -131,7 +131,7 @@ def draw_judged_on(common: Sequence[JudgedOn]) -> JudgedOn:
         return common[0]
     asked = state.get_param("on", list(common))
     st.session_state["changes-on"] = next((split for split in common if split == asked), common[0])
-    chosen: JudgedOn = st.segmented_control(
+    chosen: JudgedOn | None = st.segmented_control(
         "Judged on",
         common,
         format_func=TITLES.__getitem__,
@@ -139,7 +139,7 @@ def draw_judged_on(common: Sequence[JudgedOn]) -> JudgedOn:
         required=True,
         on_change=lambda: state.set_params(on=st.session_state["changes-on"], image=state.ANY),
     )
-    return chosen
+    return chosen or common[0]
 
 
 def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:

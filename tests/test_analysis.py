@@ -35,14 +35,6 @@ def guesses() -> tuple[pd.DataFrame, list[str]]:
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 30, 300])
-def test_look_alikes_are_taken_for_each_other_one_way_or_both() -> None:
-    true = ["a"] * 3 + ["b"] * 3 + ["c"]
-    guessed = ["b", "c", "c", "a", "a", "b", "c"]
-    table = pd.DataFrame({"true": true, "predicted": guessed})
-    assert analysis.find_lookalikes(table) == [("b", "a"), ("a", "c")]
-    assert analysis.find_lookalikes(table[table["true"] == "c"]) == []
-
-
 def test_intervals_are_scipys(count: int) -> None:
     right = np.arange(count + 1)
     low, high = analysis.wilson_interval(right, np.full(count + 1, count))
@@ -264,3 +256,11 @@ HEALTHY = {
 @pytest.mark.parametrize("case", HEALTHY)
 def test_no_overfitting_is_claimed_without_reason(case: str) -> None:
     assert analysis.find_overfitting(epochs_of(*HEALTHY[case])) == ""
+
+
+def test_look_alikes_are_taken_for_each_other_one_way_or_both() -> None:
+    true = ["a"] * 3 + ["b"] * 3 + ["c"]
+    guessed = ["b", "c", "c", "a", "a", "b", "c"]
+    table = pd.DataFrame({"true": true, "predicted": guessed})
+    assert analysis.find_lookalikes(table) == [("b", "a"), ("a", "c")]
+    assert analysis.find_lookalikes(table[table["true"] == "c"]) == []
