@@ -25,7 +25,7 @@ from core.data_commands import add_commands as add_data_commands
 from core.model_commands import add_commands as add_model_commands
 from core.presets import PRESETS, from_preset
 from core.report_commands import add_commands as add_report_command
-from core.runs import Run, RunError, create_run, default_root, describe_os_error, find_run, iter_runs
+from core.runs import Run, RunError, default_root, describe_os_error, find_run, iter_runs
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
 # that computes heat maps beside a training took nine times as long. It must be set before torch is loaded.
@@ -151,7 +151,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    run = create_run(_read_config(options), default_root())
+    from core import jobs
+
+    run = jobs.prepare(_read_config(options), default_root())
     print(run.id, flush=True)
     return _work(run, sys.stderr)
 

@@ -160,6 +160,16 @@ def most_confused(table: pd.DataFrame) -> pd.DataFrame:
     return pairs.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True)
 
 
+def find_lookalikes(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the pairs of classes that are taken for each other, one way or both, those with most such images first."""
+    counts: dict[tuple[str, str], int] = {}
+    for pair in most_confused(table).itertuples():
+        names = (pair.true, pair.predicted)
+        known = names if names in counts else names[::-1]
+        counts[known if known in counts else names] = counts.get(known, 0) + pair.count
+    return sorted(counts, key=lambda names: -counts[names])
+
+
 def find_overfitting(epochs: pd.DataFrame) -> str:
     """Say in words whether validation loss rises while training loss falls, and since when; empty when it does not.
 

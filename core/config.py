@@ -60,6 +60,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "ema": (0.0, 0.99999),
     "focus_factor": (1.0, 100.0),
     "guard": (0.0, 100.0),
+    "pair_weight": (0.0, 100.0),
     "focal": (0.0, 5.0),
     "patience": (0, 10_000),
     "save_minutes": (0.0, 1440.0),
@@ -189,6 +190,15 @@ class TrainConfig:
         "Specialising: percentage points of mean recall that the other classes may lose against the initial model; "
         "a model that costs them more is never the best.",
     )
+    pairs: str = _field(
+        "",
+        "Look-alikes to tell apart: pairs of folder names such as 10:52,29:86. Their images count a second time, by how "
+        "well the class is told from its partners alone. They come no more often: that is what the classes to "
+        "specialise on are for.",
+    )
+    pair_weight: float = _field(
+        1.0, "Pairs: how much telling the partners apart counts beside telling all classes apart."
+    )
     class_balance: bool = _field(
         False, "Show every class equally often, however many training images it has."
     )
@@ -208,6 +218,11 @@ class TrainConfig:
         "0: none.",
     )
     bad_images: str = _field("refuse", "Files that are no readable image: 'refuse' to start, or 'skip' them.")
+    fixes: str = _field(
+        "",
+        "Fix list of training images (CSV: path, given, suggested, action): those to drop are left out, those to relabel "
+        "get the class suggested. Validation and held-back images never change.",
+    )
     seed: int = _field(0, "Seed of everything random.")
     save_minutes: float = _field(
         5.0,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from core.config import TrainConfig
 from core.folders import DataError
+from core.rules import split_pairs
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,30 @@ def focus_indices(config: TrainConfig, classes: Sequence[str]) -> list[int]:
     Raises:
         DataError: naming what is no class of the data.
     """
-    index = {name: number for number, name in enumerate(classes)}
     names = focus_names(config)
-    for name in names:
-        if name not in index:
-            known = ", ".join(list(classes)[:8]) + (" …" if len(classes) > 8 else "")
-            raise DataError(f"focus: {name!r} is no class of this data. Its classes are {known}")
-    if names and len(set(names)) == len(classes):
+    chosen = {_find_class("focus", name, classes) for name in names}
+    if names and len(chosen) == len(classes):
         raise DataError("focus: names every class; leave some out, or leave it empty.")
-    return sorted({index[name] for name in names})
+    return sorted(chosen)
+
+
+def pair_indices(config: TrainConfig, classes: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs of classes a config tells apart, as indices; empty for none.
+
+    Raises:
+        DataError: naming what is no class of the data.
+    """
+    return [
+        (_find_class("pairs", one, classes), _find_class("pairs", other, classes))
+        for one, other in split_pairs(config.pairs)
+    ]
+
+
+def _find_class(field: str, name: str, classes: Sequence[str]) -> int:
+    if name not in classes:
+        known = ", ".join(list(classes)[:8]) + (" …" if len(classes) > 8 else "")
+        raise DataError(f"{field}: {name!r} is no class of this data. Its classes are {known}")
+    return list(classes).index(name)
 
 
 def weigh_images(

@@ -35,7 +35,8 @@ class ImageFolders:
 
     `classes` are folder names sorted as people count; `display` maps those that have one to their display name.
     `val_made` tells that validation was split off from training by seed since the data has no folder for it; `held`
-    are training images that neither train nor choose a model, so that they can judge it.
+    are training images that neither train nor choose a model, so that they can judge it. `dropped` are paths of
+    training images that a fix list left out, `relabelled` of those it gave another class than their folder's.
     """
 
     root: Path
@@ -47,6 +48,8 @@ class ImageFolders:
     val_made: bool = False
     skipped: tuple[BadImage, ...] = field(default=())
     held: tuple[Sample, ...] = ()
+    dropped: tuple[str, ...] = ()
+    relabelled: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[str]:

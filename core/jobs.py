@@ -14,6 +14,7 @@ import psutil
 from filelock import FileLock
 
 from core.config import TrainConfig
+from core.fixes import keep_fixes
 from core.runs import ACTIVE, Run, RunError, Status, create_run, delete_run, iter_runs
 
 # A job on another machine (a shared folder) writes its status twice a second; silent for this long it is lost.
@@ -23,9 +24,24 @@ _children: list[subprocess.Popen[bytes]] = []
 
 
 def submit(config: TrainConfig, root: Path) -> Run:
-    """Make a run and start its job process, which waits for its turn by itself."""
-    run = create_run(config, root)
+    """Make a run and start its job process, which waits for its turn by itself; raises as `prepare`."""
+    run = prepare(config, root)
     launch(run)
+    return run
+
+
+def prepare(config: TrainConfig, root: Path) -> Run:
+    """Make a run and keep with it the fix list it is to begin from, as it is now.
+
+    Raises:
+        RunError: when a run of this name exists, or there is no such fix list; no run is made then.
+    """
+    run = create_run(config, root)
+    try:
+        keep_fixes(run, config)
+    except RunError:
+        delete_run(run)
+        raise
     return run
 
 

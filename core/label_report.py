@@ -12,6 +12,7 @@ from core.runs import Run, RunError, write_rows, write_text
 
 ACTIONS = ("keep", "relabel", "drop")
 HEAD = ("path", "given", "suggested", "score", "action")
+_NEEDED = ("path", "given", "suggested", "action")
 _VERSION = 1
 
 
@@ -27,6 +28,17 @@ class LabelIssue:
     suggested: str
     score: float
     confidence: float
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A row of a fix list: what is to become of the label of an image; `line` is where the list says so, from 1."""
+
+    path: str
+    given: str
+    suggested: str
+    action: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -118,25 +130,36 @@ def write_fixes(path: Path, issues: Sequence[LabelIssue], actions: Sequence[str]
 
 
 def read_actions(path: Path, issues: Sequence[LabelIssue]) -> list[str]:
-    """Return the action of each issue in a fix list; `keep` where the list has none for this image and label.
+    """Return the action of each issue in a fix list; `keep` where there is no list, or none for this image and label.
 
     Raises:
-        RunError: naming the line that has another action.
+        RunError: as `read_fixes`.
     """
-    chosen: dict[tuple[str, str, str], str] = {}
+    fixes = read_fixes(path) if path.exists() else []
+    chosen = {(fix.path, fix.given, fix.suggested): fix.action for fix in fixes}
+    return [chosen.get((issue.path, issue.given, issue.suggested), ACTIONS[0]) for issue in issues]
+
+
+def read_fixes(path: Path) -> list[Fix]:
+    """Return the rows of a fix list; a column `score` need not be there.
+
+    Raises:
+        RunError: naming the line that is wrong.
+        OSError: when there is no such file.
+    """
+    fixes = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            if not set(HEAD) <= set(rows.fieldnames or ()):
+            if not set(_NEEDED) <= set(rows.fieldnames or ()):
                 raise RunError(f"{path}: the first line must be {','.join(HEAD)}.")
             for row in rows:
                 if row["action"] not in ACTIONS:
                     raise RunError(
                         f"{path}, line {rows.line_num}: action must be one of {', '.join(ACTIONS)}."
                     )
-                chosen[row["path"], row["given"], row["suggested"]] = row["action"]
-    except FileNotFoundError:
-        pass
+                values = [row[name] or "" for name in _NEEDED]
+                fixes.append(Fix(values[0], values[1], values[2], values[3], rows.line_num))
     except (UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: cannot be read ({error}).") from None
-    return [chosen.get((issue.path, issue.given, issue.suggested), ACTIONS[0]) for issue in issues]
+    return fixes

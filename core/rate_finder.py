@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from core import data, engine, features, models
 from core.batches import Source, open_source
 from core.config import TrainConfig
-from core.folders import scan_folders
 from core.learner import Learner, make_learner
 from core.losses import make_loss
+from core.run_data import scan_config
 from core.runs import find_run
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
@@ -47,8 +48,9 @@ def find_rate(
     Raises:
         DataError, WeightsError: as the training of this config would.
     """
-    folders = scan_folders(Path(config.data).expanduser(), val_fraction=config.val_fraction, seed=config.seed)
+    folders = scan_config(config)
     compute = engine.choose_compute(config.device, config.precision)
+    loss_of = make_loss(config, folders.classes).to(compute.device)
     torch.manual_seed(config.seed)
     network = models.build_model(config.arch, len(folders.classes))
     models.load_initial_weights(
@@ -62,7 +64,7 @@ def find_rate(
     )  # fmt: skip
     if source is None:
         return None
-    return sweep_rates(learner, source, config, compute, progress=progress, steps=steps)
+    return sweep_rates(learner, source, config, compute, loss_of, progress=progress, steps=steps)
 
 
 def sweep_rates(
@@ -70,6 +72,7 @@ def sweep_rates(
     source: Source,
     config: TrainConfig,
     compute: engine.Compute,
+    loss_of: nn.Module,
     *,
     progress: Callable[[int, int], bool],
     steps: int = STEPS,
@@ -97,7 +100,7 @@ def sweep_rates(
     try:
         engine.train_epoch(
             learner.trained, _take(source, steps), learner.optimizer,
-            make_loss(config), compute,
+            loss_of, compute,
             set_rate=set_rate, on_steps=on_steps, clip_norm=config.clip_norm,
         )  # fmt: skip
     finally:

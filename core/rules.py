@@ -24,6 +24,7 @@ _NEEDS: dict[str, tuple[Callable[[Values], bool], str]] = {
     "feature_views": (lambda v: bool(v.get("head_only")), "head_only"),
     "focus_factor": (lambda v: bool(v.get("focus")), "classes to specialise on (focus)"),
     "guard": (lambda v: bool(v.get("focus")), "classes to specialise on (focus)"),
+    "pair_weight": (lambda v: bool(v.get("pairs")), "pairs to tell apart (pairs)"),
     **{
         field: (lambda v: not v.get("head_only"), "training the whole network, not with head_only")
         for field in ("freeze_epochs", "mixup", "cutmix", "progressive_from")
@@ -49,6 +50,25 @@ def applies(field: str, values: Values) -> bool:
     return field not in _NEEDS or _NEEDS[field][0](values)
 
 
+def split_pairs(text: str) -> list[tuple[str, str]]:
+    """Return the pairs of class names of a text such as `10:52,29:86`, empty for an empty text.
+
+    Raises:
+        ValueError: naming the part that is no pair of two different classes.
+    """
+    pairs = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        one, colon, other = (name.strip() for name in part.partition(":"))
+        if not (one and colon and other) or ":" in other:
+            raise ValueError(
+                f"{part!r} is no pair; write two folder names with a colon between, such as 10:52"
+            )
+        if one == other:
+            raise ValueError(f"{part!r} pairs a class with itself; name two different classes")
+        pairs.append((one, other))
+    return pairs
+
+
 def find_conflicts(values: Values) -> dict[str, str]:
     """Return what cannot be done together, by field; each value is taken to be right by itself."""
     problems = {
@@ -67,6 +87,16 @@ def find_conflicts(values: Values) -> dict[str, str]:
     blurred = [field for field in ("label_smoothing", "mixup", "cutmix") if values[field]]
     if values["focal"] and blurred:
         problems["focal"] = f"goes with labels of one class only; set {blurred[0]} to 0, or this"
+    try:
+        paired = split_pairs(values["pairs"])
+    except ValueError as error:
+        problems["pairs"] = str(error)
+    else:
+        mixing = [field for field in blurred if field != "label_smoothing"]
+        if paired and mixing:
+            problems["pairs"] = (
+                f"goes with images of one class only; set {mixing[0]} to 0, or leave this empty"
+            )
     if values["head_only"] and values["weights"] == "none":
         problems["head_only"] = "needs trained weights: the features of a random network say little"
     return problems

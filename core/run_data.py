@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config import TrainConfig
+from core.fixes import apply_fixes, describe_fixes, keep_fixes
 from core.folders import DataError, ImageFolders, Sample, drop_bad_images, scan_folders
 from core.images import BadImage, check_images
 from core.runs import Run, RunError, find_run, write_text
@@ -17,10 +18,20 @@ from core.words import format_class
 SPLITS = ("train", "val", "held")
 
 
-def scan_config(config: TrainConfig) -> ImageFolders:
-    """Read the layout of the data set a config names, split as it says; raises DataError as `scan_folders` does."""
+def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
+    """Read the layout of the data set a config names, split and with labels corrected as it says.
+
+    `fixes` is where the fix list lies, when not where the config names it. The split is that of the folders, so that
+    the same images judge a run with a fix list and one without.
+
+    Raises:
+        DataError: as `scan_folders` and `apply_fixes` do.
+    """
     root = Path(config.data).expanduser().resolve()
-    return scan_folders(root, val_fraction=config.val_fraction, seed=config.seed, hold_back=config.hold_back)
+    folders = scan_folders(
+        root, val_fraction=config.val_fraction, seed=config.seed, hold_back=config.hold_back
+    )
+    return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
 
 
 def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool]) -> ImageFolders:
@@ -32,7 +43,7 @@ def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool
     Raises:
         DataError: when the data cannot be used as it is, or the run's initial model has seen what is to be held back.
     """
-    folders = scan_config(config)
+    folders = scan_config(config, keep_fixes(run, config))
     refuse_seen(folders, config, run.folder.parent)
     ended = False
 
@@ -46,6 +57,18 @@ def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool
         folders = drop_bad_images(folders, bad, policy=config.bad_images)
         write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)) + "\n")
     return folders
+
+
+def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:
+    """Return in lines for the console what a data set holds, what a fix list changed and which files are skipped."""
+    lines = [
+        f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
+        f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
+        + (f", {len(folders.held)} held back" if folders.held else "")
+    ]
+    if changed := describe_fixes(folders):
+        lines.append(f"Fix list {config.fixes}: of the training images {changed}")
+    return [*lines, *(f"Skipped {item.path}: {item.reason}" for item in folders.skipped)]
 
 
 def reopen_data(run: Run) -> ImageFolders:
@@ -127,6 +150,8 @@ def recorded_folders(run: Run) -> ImageFolders:
         record["val_made"],
         tuple(BadImage(path, reason) for path, reason in record["skipped"]),
         splits["held"],
+        tuple(record.get("dropped", ())),
+        tuple(record.get("relabelled", ())),
     )
 
 
@@ -144,6 +169,8 @@ def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, objec
         "train": [[s.path, folders.classes[s.target]] for s in folders.train],
         "val": [[s.path, folders.classes[s.target]] for s in folders.val],
         "held": [[s.path, folders.classes[s.target]] for s in folders.held],
+        "dropped": folders.dropped,
+        "relabelled": folders.relabelled,
         "sizes": folders.sizes(),
         "test_count": len(folders.test),
     }
@@ -153,7 +180,7 @@ def find_changes(record: Mapping[str, Any], now: ImageFolders) -> str:
     """Tell in words how a data set differs from a run's record of it (data.json); empty when it does not."""
     classes = set(record["classes"])
     sizes: dict[str, int] = record["sizes"]
-    unread = {path for path, _ in record["skipped"]}
+    unread = {path for path, _ in record["skipped"]} | set(record.get("dropped", ()))
     found = now.sizes()
     files = {
         "added": [path for path in found if path not in sizes and path not in unread],

@@ -22,6 +22,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "val_fraction": "Validation share",
         "hold_back": "Hold back (images a class)",
         "bad_images": "Unreadable files",
+        "fixes": "Fix list of labels (CSV)",
         "name": "Name of the run",
     },
     "Network": {
@@ -65,6 +66,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "focus": "Classes to specialise on",
         "focus_factor": "Shown more often (times)",
         "guard": "Others may lose (points)",
+        "pairs": "Look-alikes to tell apart",
+        "pair_weight": "Weight of look-alikes",
         "class_balance": "Balance the classes",
         "focal": "Focal loss (gamma)",
     },

@@ -26,7 +26,7 @@ from core.journal import Console, Interrupted, Journal
 from core.learner import Learner, make_learner
 from core.losses import make_loss
 from core.mixing import mix_images
-from core.run_data import read_data, reopen_data
+from core.run_data import list_findings, read_data, reopen_data
 from core.runs import Run, RunError, Status, describe_os_error, find_run
 from core.schedules import rate_at
 
@@ -90,6 +90,7 @@ class TrainingJob:
         folders = self._prepare_data()
         self._chosen = focus_indices(config, folders.classes)
         compute = engine.choose_compute(config.device, config.precision)
+        loss_of = make_loss(config, folders.classes).to(compute.device)
         workers = data.choose_workers(config.workers, compute.device.type)
         self.journal.write(record_environment(self.run, compute, workers, folders.fingerprint()))
         self.journal.set(phase="loading weights", force=True)
@@ -103,7 +104,7 @@ class TrainingJob:
             self._judge_start(learner, folders, self._validate(learner, source, compute))
         while self.epoch < config.epochs and not self._patience_is_out():
             self.journal.write(f"Epoch {self.epoch + 1}/{config.epochs}")
-            figures = self._train_epoch(learner, source, compute, len(folders.classes))
+            figures = self._train_epoch(learner, source, compute, loss_of, len(folders.classes))
             outcome = self._validate(learner, source, compute)
             self._finish_epoch(learner, folders, figures, outcome)
         early = (
@@ -164,13 +165,8 @@ class TrainingJob:
             return reopen_data(self.run)
         folders = read_data(self.run, self.config, self.journal.count_done)
         self.journal.check_asked()
-        self.journal.write(
-            f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
-            f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
-            + (f", {len(folders.held)} held back" if folders.held else "")
-        )
-        for item in folders.skipped:
-            self.journal.write(f"Skipped {item.path}: {item.reason}")
+        for line in list_findings(folders, self.config):
+            self.journal.write(line)
         return folders
 
     def _build_model(self, classes: int) -> nn.Module:
@@ -188,7 +184,7 @@ class TrainingJob:
         return model
 
     def _train_epoch(
-        self, learner: Learner, source: Source, compute: engine.Compute, classes: int
+        self, learner: Learner, source: Source, compute: engine.Compute, loss_of: nn.Module, classes: int
     ) -> engine.PassFigures:
         config, first, steps = self.config, self.batch, source.steps
         if config.freeze_epochs:
@@ -227,7 +223,7 @@ class TrainingJob:
             if first < steps:
                 result = engine.train_epoch(
                     learner.trained, source.train(self.epoch, first), learner.optimizer,
-                    make_loss(config), compute,
+                    loss_of, compute,
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
                     mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
                     average=learner.average,

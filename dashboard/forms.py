@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -10,7 +11,7 @@ from typing import Any, get_type_hints
 import streamlit as st
 
 from core.config import CHOICES, RANGES, ConfigError, TrainConfig, field_help
-from core.focus import focus_indices
+from core.focus import focus_indices, pair_indices
 from core.folders import DataError
 from core.presets import from_preset
 from core.rules import applies
@@ -38,7 +39,7 @@ _STEPS = {
     "head_lr_factor": 1.0,
     "save_minutes": 1.0,
 }
-_WIDTHS = {"focus": 520, "data": 520, "name": 260, "weights": 260}
+_WIDTHS = {"fixes": 520, "focus": 520, "pairs": 520, "data": 520, "name": 260, "weights": 260}
 _HINTS = get_type_hints(TrainConfig)
 
 
@@ -76,7 +77,7 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         return None, empty
     values["weights"] = _read_weights()
     values["name"] = values["name"].strip()
-    values["data"] = values["data"].strip()
+    values["data"], values["fixes"] = values["data"].strip(), values["fixes"].strip()
     try:
         config = TrainConfig.from_dict(values)
     except ConfigError as error:
@@ -158,18 +159,26 @@ def _chosen_run(ids: list[str]) -> str | None:
 def _data_problem(config: TrainConfig) -> dict[str, str]:
     found = services.summarise_data(config)
     if found.problem:
-        return {"data": found.problem}
-    try:
-        focus_indices(config, found.names)
-    except DataError as error:
-        return {"focus": str(error).removeprefix("focus: ")}
-    return {}
+        field = next(
+            (name for name in ("fixes", "hold_back") if found.problem.startswith(f"{name}: ")), "data"
+        )
+        return {field: found.problem.removeprefix(f"{field}: ")}
+    problems = {}
+    checks = {"focus": focus_indices, "pairs": pair_indices}
+    for field, check in checks.items():
+        try:
+            check(config, found.names)
+        except DataError as error:
+            problems[field] = str(error).removeprefix(f"{field}: ")
+    return problems
 
 
-def fill_specialise(run: Run, classes: list[str], *, head_only: bool) -> None:
+def fill_specialise(
+    run: Run, classes: Sequence[str], pairs: Sequence[tuple[str, str]], *, head_only: bool
+) -> None:
     """Put into the form what specialises a run's best model on classes: few epochs at a tenth of its rate.
 
-    Of the head alone the rate stays and the epochs are many: they take a second each.
+    Of the head alone the rate stays and the epochs are many: they take a second each. `pairs` are look-alikes.
 
     Raises:
         RunError: when the run's config cannot be read.
@@ -177,12 +186,24 @@ def fill_specialise(run: Run, classes: list[str], *, head_only: bool) -> None:
     config = run.read_config()
     changes: dict[str, Any] = {
         "name": "", "group": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
+        "pairs": ",".join(f"{one}:{other}" for one, other in pairs),
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
         "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
     }  # fmt: skip
-    if head_only:
+    if head_only or pairs:
         changes.update(mixup=0.0, cutmix=0.0)
+    if not head_only:
+        changes.update(feature_views=1)
     fill_form(replace(config, **changes))
+
+
+def fill_fixed(run: Run, fixes: Path) -> None:
+    """Put into the form what trains a run once more with the labels that a fix list corrects, all else the same.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    fill_form(replace(run.read_config(), name="", fixes=str(fixes.resolve())))
 
 
 def _weights_problem(weights: str) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from core.fixes import prepare_fixes
 from core.label_report import (
     ACTIONS,
     HEAD,
@@ -21,7 +23,7 @@ from core.label_report import (
 )
 from core.runs import ACTIVE, Run, RunError
 from core.tasks import launch_task, read_task
-from dashboard import services, state
+from dashboard import forms, services, state
 from dashboard.gallery import PAGE, Tile, draw_pager, show_tiles
 from dashboard.services import RunData
 from dashboard.task_panel import draw_end, draw_running
@@ -188,17 +190,47 @@ def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
         },
         on_change=keep_edits,
     )
+    actions = read_actions(path, report.issues)
     with st.container(horizontal=True, vertical_alignment="center"):
         for action in ACTIONS:
             st.button(f"Set all to {action}", key=f"labels-all-{action}", on_click=set_all, args=(action,))
         st.download_button(
             "Save the fix list",
-            fixes_text(report, read_actions(path, report.issues)),
+            fixes_text(report, actions),
             file_name=f"{run.id}-label-fixes-{split}.csv",
             mime="text/csv",
             icon=":material/download:",
             key="labels-save",
             help=f"CSV: {', '.join(HEAD)}. Paths are relative to the data folder.",
+        )
+    draw_training(run, split, actions)
+
+
+def draw_training(run: Run, split: str, actions: Sequence[str]) -> None:
+    """Offer to train the run once more with the labels corrected, or say why that cannot be."""
+    marked = len(actions) - actions.count(ACTIONS[0])
+    reason = ""
+    if split == "val":
+        reason = (
+            "A training never changes validation labels, so that runs are judged on the same images and labels. Choose "
+            "**Training** above to correct what a run learns from."
+        )
+    elif not marked:
+        reason = "Choose *relabel* or *drop* for a label above to train without it."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(
+            "Train without these errors",
+            type="primary",
+            icon=":material/model_training:",
+            key="labels-train",
+            disabled=bool(reason),
+        ):
+            forms.fill_fixed(run, prepare_fixes(run))
+            st.switch_page(st.session_state["pages"]["train"])
+        st.caption(
+            reason
+            or f"Fills the form with this run's settings and its fix list ({marked:,} labels to correct). Afterwards "
+            "Compare shows the two side by side, on the same validation images."
         )
 
 

@@ -186,29 +186,46 @@ class DataSummary:
     held: int = 0
     val_made: bool = False
     names: tuple[str, ...] = ()
+    fixed: str = ""
 
     def __str__(self) -> str:
         split = " (split off training)" if self.val_made else ""
         held = f", {self.held:,} held back" if self.held else ""
         return (
             f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
-            f"{self.test:,} test images"
+            f"{self.test:,} test images{f' · by the fix list {self.fixed}' if self.fixed else ''}"
         )
 
 
 def summarise_data(config: TrainConfig) -> DataSummary:
     """Count what the config's data folder holds; looks again after half a minute."""
     # By what the layout depends on alone, so that another setting does not look at the disk again.
-    return _summarise_data(config.data, config.val_fraction, config.seed, config.hold_back)
+    split = (config.val_fraction, config.seed, config.hold_back)
+    return _summarise_data(config.data, *split, config.fixes, _stamp_fixes(config.fixes))
+
+
+def _stamp_fixes(fixes: str) -> int:
+    try:
+        return Path(fixes).expanduser().stat().st_mtime_ns
+    except (OSError, RuntimeError):
+        return 0
 
 
 @st.cache_data(ttl=30, max_entries=16, show_spinner="Looking at the data …")
-def _summarise_data(folder: str, val_fraction: float, seed: int, hold_back: int) -> DataSummary:
+def _summarise_data(
+    folder: str,
+    val_fraction: float,
+    seed: int,
+    hold_back: int,
+    fixes: str,
+    stamp: int,  # noqa: ARG001
+) -> DataSummary:
     from core.config import TrainConfig
+    from core.fixes import describe_fixes
     from core.folders import DataError
     from core.run_data import scan_config
 
-    asked = TrainConfig(data=folder, val_fraction=val_fraction, seed=seed, hold_back=hold_back)
+    asked = TrainConfig(data=folder, val_fraction=val_fraction, seed=seed, hold_back=hold_back, fixes=fixes)
     try:
         found = scan_config(asked)
     except (DataError, OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
@@ -222,6 +239,7 @@ def _summarise_data(folder: str, val_fraction: float, seed: int, hold_back: int)
         len(found.held),
         found.val_made,
         found.classes,
+        describe_fixes(found),
     )
 
 

@@ -2,120 +2,198 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
-from core.analysis import format_interval, wilson_interval
+from core.analysis import find_lookalikes, wilson_interval
 from core.comparison import compare_focus
-from core.config import TrainConfig
 from core.focus import focus_names
-from core.paired import changes_by_class, pair_tables
-from core.runs import Run, RunError
-from dashboard import forms, services
+from core.paired import changes_by_class, compare_paired, describe_gain
+from core.runs import Run, RunError, find_run
+from dashboard import forms, services, state
+from dashboard.before_after import draw_won_and_lost
 from dashboard.compare_charts import class_changes
-from dashboard.gallery import Tile, show_tiles
 from dashboard.plot import plot
 from dashboard.services import RunData
-from dashboard.text import escape_markdown
+from dashboard.table_pairs import NOTES, TITLES, JudgedOn, TablePair, list_common, load_pair
+from dashboard.text import escape_markdown, format_accuracy
 
-SHOWN = 12  # images won, and as many lost
+Pair = tuple[str, str]
+PAIRS = 8  # of a selection that are told apart, those confused most
 
 
-def draw_specialise(run: Run, data: RunData, name: str, confused_with: str) -> None:
-    """Offer to train a run's best model on a class and what it is taken for."""
+def draw_specialise(
+    run: Run,
+    data: RunData,
+    pairs: Sequence[Pair],
+    *,
+    key: str,
+    classes: Sequence[str] = (),
+    known: Sequence[Pair] = (),
+) -> None:
+    """Offer to train a run's best model on classes (those of the pairs, where none are named) and on look-alikes.
+
+    `known` are more pairs to choose from; `key` tells apart what is offered for different selections.
+    """
+    named = list(dict.fromkeys(classes or [name for pair in pairs for name in pair]))
+    chosen = st.multiselect(
+        "Classes to specialise on",
+        data.classes,
+        default=named,
+        key=f"specialise-{run.id}-{key}",
+        format_func=data.label,
+        help="With a class goes the one it is taken for: else that one pays for its gain.",
+    )
+    told_apart = st.multiselect(
+        "Look-alikes to tell apart",
+        list(dict.fromkeys([*pairs, *known])),
+        default=list(pairs),
+        key=f"specialise-pairs-{run.id}-{key}",
+        format_func=lambda pair: " / ".join(data.label(name) for name in pair),
+        help="Images of both classes count a second time, by how well these two are told from each other alone.",
+    )
+    st.caption(
+        "Starts from this run's best model and shows these classes more often. The best epoch is the one that is "
+        "best at them without costing the others more than the guard allows; if none is, the model stays as it is."
+    )
+    has_model = run.best_path.exists()
+    if not has_model:
+        st.caption(f":material/block: {escape_markdown(run.id)} has no model any more to start from.")
+    with st.container(horizontal=True):
+        for text, head_only, icon in (
+            ("Specialise the whole network", False, ":material/model_training:"),
+            ("Only its head (quick)", True, ":material/bolt:"),
+        ):
+            button = f"specialise-{'head' if head_only else 'whole'}"
+            ready = has_model and 0 < len(chosen) < len(data.classes)
+            if st.button(text, icon=icon, key=button, disabled=not ready):
+                forms.fill_specialise(run, chosen, told_apart, head_only=head_only)
+                st.switch_page(st.session_state["pages"]["train"])
+
+
+def draw_for_class(run: Run, data: RunData, table: pd.DataFrame, name: str, taken_for: str) -> None:
+    """Offer to specialise on a class and the one it is most often taken for."""
+    own = find_lookalikes(table[(table["true"] == name) | (table["predicted"] == name)])
+    pairs = [pair for pair in own if set(pair) == {name, taken_for}]
     with st.expander("Train on what is weak", icon=":material/fitness_center:"):
-        classes = st.multiselect(
-            "Classes to specialise on",
-            data.classes,
-            default=[member for member in (name, confused_with) if member],
-            key=f"specialise-{run.id}-{name}",
-            format_func=data.label,
-            help="With a class goes the one it is taken for: else that one pays for its gain.",
-        )
-        st.caption(
-            "Starts from this run's best model and shows these classes more often. The best epoch is the one that is "
-            "best at them without costing the others more than the guard allows; if none is, the model stays as it is."
-        )
-        with st.container(horizontal=True):
-            for text, head_only, icon in (
-                ("Specialise the whole network", False, ":material/model_training:"),
-                ("Only its head (quick)", True, ":material/bolt:"),
-            ):
-                key = f"specialise-{'head' if head_only else 'whole'}"
-                if st.button(text, icon=icon, key=key, disabled=not 0 < len(classes) < len(data.classes)):
-                    forms.fill_specialise(run, classes, head_only=head_only)
-                    st.switch_page(st.session_state["pages"]["train"])
+        draw_specialise(run, data, pairs, key=name, classes=[name, *filter(None, [taken_for])], known=own)
+
+
+def draw_for_images(run: Run, data: RunData, images: pd.DataFrame) -> None:
+    """Offer to specialise on the classes that a selection of images confuses; nothing where it holds no error."""
+    pairs = find_lookalikes(images)[:PAIRS]
+    if not pairs:
+        return
+    with st.popover("Specialise on these", icon=":material/fitness_center:", width="content"):
+        draw_specialise(run, data, pairs, key="-".join(":".join(pair) for pair in pairs))
+
+
+def find_before(run: Run) -> Run | None:
+    """Return the run that a specialised or corrected one is to be held against; None where there is none."""
+    try:
+        config = run.read_config()
+        if config.fixes:  # the list lies with the run whose labels were looked at
+            owner = Path(config.fixes).parent
+            return (
+                find_run(owner.name, run.folder.parent)
+                if owner.parent == run.folder.parent.resolve()
+                else None
+            )
+        kind, _, name = config.weights.partition(":")
+        return find_run(name, run.folder.parent) if kind == "run" and (config.focus or config.pairs) else None
+    except RunError:
+        return None
 
 
 def draw_changes(first: Run, second: Run) -> None:
     """Say class by class what the second run won and lost against the first, and show those images."""
+    common = list_common(first, second)
     try:
-        before, after = services.read_predictions(first), services.read_predictions(second)
         data = services.read_data(second)
-        both, changes = pair_tables(before, after), changes_by_class(before, after)
-    except (RunError, ValueError):
+    except RunError:
+        return
+    if not common:
         return  # why they are not compared is said above
     st.subheader(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
+    pair = load_pair(first, second, draw_judged_on(common))
+    draw_verdict(second, pair, data)
+    st.caption(NOTES[pair.judged_on])
+    changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")
         return
-    draw_focus(second.read_config(), before, after, data)
-    changes = changes.assign(**{"class": [data.label(name) for name in changes["class"]]})
-    plot(class_changes(changes, first=first.id, second=second.id), key="compare-changes")
-    shown = pd.DataFrame(
-        {
-            "class": changes["class"],
-            "images": changes["images"],
-            **{
-                f"right: {run.id} (95 % interval)": _describe_right(changes[column], changes["images"])
-                for column, run in (("first", first), ("second", second))
-            },
-            "won": changes["won"],
-            "lost": changes["lost"],
-        }
+    draw_class_changes(first, second, changes, data)
+    draw_won_and_lost(first, second, pair, data)
+
+
+def draw_judged_on(common: Sequence[JudgedOn]) -> JudgedOn:
+    """Offer which images decide, where there is a choice; the URL keeps it as `on`."""
+    if len(common) == 1:
+        return common[0]
+    asked = state.get_param("on", list(common))
+    st.session_state["changes-on"] = next((split for split in common if split == asked), common[0])
+    chosen: JudgedOn | None = st.segmented_control(
+        "Judged on",
+        common,
+        format_func=TITLES.__getitem__,
+        key="changes-on",
+        required=True,
+        on_change=lambda: state.set_params(on=st.session_state["changes-on"], image=state.ANY),
     )
-    st.dataframe(shown, hide_index=True, alt="Classes that changed")
-    was, now = both["predicted_first"] == both["true"], both["predicted_second"] == both["true"]
-    for title, chosen in (("won", ~was & now), ("lost", was & ~now)):
-        rows = both[chosen]
-        st.markdown(
-            f"**Images {title}: {len(rows)}**" + (f", the first {SHOWN}" if len(rows) > SHOWN else "")
-        )
-        show_tiles(
-            [
-                Tile(
-                    services.thumbnail(data.root / row.path),
-                    f"true {data.label(row.true)}",
-                    (
-                        f"before {data.label(row.predicted_first)}",
-                        f"after {data.label(row.predicted_second)}",
-                    ),
-                    alt=row.path,
-                )
-                for row in rows.head(SHOWN).itertuples()
-            ],
-            side=120,
-            label=f"images {title}",
-        )
+    return chosen or common[0]
 
 
-def _describe_right(right: pd.Series, images: pd.Series) -> list[str]:
-    low, high = wilson_interval(right, images)
-    return [f"{count} ({format_interval(*ends)})" for count, *ends in zip(right, low, high, strict=True)]
-
-
-def draw_focus(config: TrainConfig, before: pd.DataFrame, after: pd.DataFrame, data: RunData) -> None:
-    """Say whether a specialised run's gain on its chosen classes is real, and what the others paid."""
-    tests = compare_focus(config, before, after)
+def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
+    """Say whether a gain is real: on the classes specialised on and on the others, or on all of them."""
+    try:
+        config = second.read_config()
+    except RunError:
+        return  # said where the settings are compared
+    tests = compare_focus(config, pair.first, pair.second)
     if tests is None:
+        verdict = compare_paired(pair.first, pair.second).describe("before", "after")
+        fixed = f" after the fix list {escape_markdown(Path(config.fixes).name)}" if config.fixes else ""
+        st.markdown(f"On all classes{fixed}: {verdict}")
         return
-    names = ", ".join(escape_markdown(data.label(name)) for name in focus_names(config))
     own, others = tests
+    names = ", ".join(escape_markdown(data.label(name)) for name in focus_names(config))
     st.markdown(
+        f"{describe_gain(own, others)}\n"
         f"- On the chosen classes ({names}): {own.describe('before', 'after')}\n"
         f"- On all others: {others.describe('before', 'after')}"
     )
+
+
+def draw_class_changes(first: Run, second: Run, changes: pd.DataFrame, data: RunData) -> None:
+    """Draw the classes that changed, and a table of them with the interval of each figure."""
+    labels = [data.label(name) for name in changes["class"]]
+    plot(
+        class_changes(changes.assign(**{"class": labels}), first=first.id, second=second.id),
+        key="compare-changes",
+    )
+    rights = {name: changes[column] for name, column in ((first.id, "first"), (second.id, "second"))}
+    shown = pd.DataFrame({"class": labels, "images": changes["images"]})
+    for name, right in rights.items():
+        low, high = wilson_interval(right, changes["images"])
+        shown[f"right: {name}"] = [
+            format_accuracy(*figures) for figures in zip(right / changes["images"], low, high, strict=True)
+        ]
+    shown["change (points)"] = 100 * (changes["second"] - changes["first"]) / changes["images"]
+    shown["95 % interval"] = [
+        f"{100 * low:+.0f} to {100 * high:+.0f}"
+        for low, high in zip(changes["low"], changes["high"], strict=True)
+    ]
+    shown["won"], shown["lost"] = changes["won"], changes["lost"]
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={"change (points)": st.column_config.NumberColumn(format="%+.1f")},
+        alt="Classes that changed",
+    )
     st.caption(
-        "The best epoch was chosen on these very images, so a gain on them is told somewhat too high; "
-        "images held back from both would settle it."
+        "Intervals are 95 %: of each share by Wilson's formula, of the change by Bonett and Price's for paired images, "
+        "which holds on few. About one class in twenty lies outside its interval by chance."
     )

@@ -258,6 +258,14 @@ def test_no_overfitting_is_claimed_without_reason(case: str) -> None:
     assert analysis.find_overfitting(epochs_of(*HEALTHY[case])) == ""
 
 
+def test_look_alikes_are_taken_for_each_other_one_way_or_both() -> None:
+    true = ["a"] * 3 + ["b"] * 3 + ["c"]
+    guessed = ["b", "c", "c", "a", "a", "b", "c"]
+    table = pd.DataFrame({"true": true, "predicted": guessed})
+    assert analysis.find_lookalikes(table) == [("b", "a"), ("a", "c")]
+    assert analysis.find_lookalikes(table[table["true"] == "c"]) == []
+
+
 # Means with intervals
 
 

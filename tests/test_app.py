@@ -879,9 +879,26 @@ def test_a_weak_class_leads_to_a_form_that_specialises_on_it_and_its_rival(
     app.button(key="specialise-whole").click().run()
     assert not app.exception
     assert app.session_state["form-focus"] == "35,2"
+    assert app.session_state["form-pairs"] == "35:2"
     assert app.session_state["form-weights-run"] == "first"
     assert app.session_state["form-lr"] == pytest.approx(0.0001)
     assert not app.session_state["form-head_only"]
+
+
+def test_a_block_of_the_matrix_leads_to_a_form_that_tells_its_look_alikes_apart(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    app = open_page("confusion", run="first", block=block_of("2", "10"))
+    assert app.button(key="specialise-head").disabled  # there is no model to start from
+    run.best_path.hardlink_to(best_model)
+    app.run().button(key="specialise-head").click().run()
+    assert not app.exception
+    asked = {
+        name: app.session_state[f"form-{name}"] for name in ("focus", "pairs", "weights-run", "head_only")
+    }
+    assert asked == {"focus": "10,2", "pairs": "10:2", "weights-run": "first", "head_only": True}
+    right = open_page("confusion", run="first", true="2", pred="2")
+    assert not [button for button in right.button if str(button.key).startswith("specialise")]
 
 
 def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
@@ -900,6 +917,73 @@ def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
     assert "Images won: 1" in words(app)
     assert pictures(app) == ["val/35/1.png"]
     assert "On the chosen classes (35 · iris): No evidence of a difference" in words(app)
+    assert "The gain on the chosen classes **may be chance**" in words(app)
+    assert "Judged on validation." in words(app)
+    assert changes["change (points)"].tolist() == [50.0]
+
+
+def make_changed(runs_root: Path, tiny_data: Path, **changes: Any) -> Run:
+    """Make a run that tells val/35/1.png right, which `first` does not."""
+    second = make_run(runs_root, tiny_data, name="second", **changes)
+    table = second.predictions_path().read_text(encoding="utf-8")
+    line = next(line for line in table.splitlines() if line.startswith("val/35/1.png"))
+    second.predictions_path().write_text(
+        table.replace(line, line.replace(",35,2,", ",35,35,", 1)), encoding="utf-8"
+    )
+    return second
+
+
+def test_an_image_won_opens_with_the_heat_maps_of_both_models(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, best_model: Path
+) -> None:
+    second = make_changed(runs_root, tiny_data)
+    query = {"runs": "first,second", "image": ERROR}
+    text = words(open_page("compare", **query))
+    assert "2 · rose, 86.0 % sure: wrong" in text
+    assert text.count("It has no model any more, so there is no heat map.") == 2
+    for one in (run, second):
+        one.best_path.hardlink_to(best_model)
+    app = open_page("compare", **query)
+    assert not app.exception
+    shown = pictures(app)
+    assert f"Grad-CAM of {ERROR} for 2 by first" in shown
+    assert f"Grad-CAM of {ERROR} for 35 by second" in shown
+
+
+def test_two_runs_are_judged_on_what_both_held_back(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    second = make_changed(runs_root, tiny_data, fixes=str(run.folder / "label-fixes-train.csv"))
+    for one in (run, second):
+        shutil.copy(run.predictions_path(), one.predictions_path("held"))
+    app = open_page("compare", runs="first,second")
+    assert app.segmented_control(key="changes-on").value == "held"
+    assert "Judged on images held back from both" in words(app)
+    assert (
+        "On all classes after the fix list label\\-fixes\\-train\\.csv: before and after are right"
+        in words(app)
+    )
+    app.segmented_control(key="changes-on").set_value("val").run()
+    assert app.query_params["on"] == "val"
+    assert "Judged on validation." in words(app)
+    assert "Images won: 1" in words(app)
+    second.predictions_path("held").write_text("damaged", encoding="utf-8")
+    assert "Judged on validation." in words(open_page("compare", runs="first,second"))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weights": "run:first", "focus": "35"}, {"fixes": "label-fixes-train.csv"}]
+)
+def test_a_run_made_better_leads_to_what_was_before(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, changes: dict[str, str]
+) -> None:
+    if "fixes" in changes:
+        changes = {"fixes": str(run.folder / changes["fixes"])}
+    make_run(runs_root, tiny_data, name="second", **changes)
+    links = [link.proto.label for link in open_page("live", run="second").get("page_link")]
+    assert "Before and after" in links
+    links = [link.proto.label for link in open_page("live", run="first").get("page_link")]
+    assert "Before and after" not in links
 
 
 # Data
@@ -997,8 +1081,29 @@ def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
     app.button(key="labels-all-relabel").click().run()
     assert not app.exception
     assert read_actions(fixes_path(run, "val"), issues) == ["relabel", "relabel"]
+    assert app.button(key="labels-train").disabled
+    assert "A training never changes validation labels" in words(app)
     set_state(run, "finished", best_epoch=1)
     assert "Look again" in words(open_page("data"))
+
+
+def test_a_run_is_trained_once_more_without_the_errors_in_its_labels(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    run.best_path.hardlink_to(best_model)
+    issues = tuple(LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2))
+    write_report(report_path(run, "train"), LabelReport("train", 18, 2, issues, (), ()))
+    app = open_page("data", labels="train")
+    assert app.button(key="labels-train").disabled
+    assert "to train without it" in words(app)
+    app.button(key="labels-all-drop").click().run()
+    assert "its fix list (2 labels to correct)" in words(app)
+    app.button(key="labels-train").click().run()
+    assert title(app) == "Train"
+    assert app.session_state["form-fixes"] == str(fixes_path(run, "train").resolve())
+    assert app.session_state["form-epochs"] == 2
+    assert app.session_state["form-name"] == ""
+    assert "16 training, 6 validation and 3 test images · by the fix list 2 left out" in words(app)
 
 
 def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:

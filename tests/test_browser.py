@@ -22,6 +22,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from core import jobs
+from core.analysis import most_confused, read_predictions
 from core.demo import make_demo
 from core.runs import ACTIVE, Run, delete_run, find_run, iter_runs
 from tests.browser import is_usable, launch
@@ -584,6 +585,31 @@ def test_two_runs_on_the_same_images_are_compared_with_a_test(page: Page, dashbo
         page.get_by_text(re.compile("No evidence of a difference|is better than|on the same")).first
     ).to_be_visible()
     expect(page.get_by_role("heading", name="What changed from first to head")).to_be_visible()
+
+
+def test_from_a_cell_of_the_matrix_to_a_verdict_on_the_training_that_it_asked_for(
+    page: Page, dashboard: Dashboard
+) -> None:
+    pair = most_confused(read_predictions(dashboard.run("first").predictions_path())).iloc[0]
+    open_page(page, dashboard, f"confusion?run=first&true={pair['true']}&pred={pair['predicted']}")
+    page.get_by_role("button", name="Specialise on these").click()
+    page.get_by_role("button", name="Only its head (quick)").click()
+    expect(field(page, "Look-alikes to tell apart")).to_have_value(f"{pair['true']}:{pair['predicted']}")
+    settle(page)
+    fill(page, "Epochs", "3")
+    fill(page, "Name of the run", "special")
+    page.get_by_role("button", name="Start training").click()
+    expect(page).to_have_url(re.compile(r"/live\?run=special"))
+    page.get_by_role("link", name="Before and after").click(timeout=200_000)
+    expect(page.get_by_role("heading", name="What changed from first to special")).to_be_visible()
+    verdict = "The gain on the chosen classes|There is no gain|The chosen classes got worse"
+    expect(page.get_by_text(re.compile(verdict))).to_be_visible()
+    settle(page)
+    if (tiles := page.locator(".ws-open")).count():  # a tiny training may leave all as it was
+        tiles.first.click()
+        heat = page.get_by_role("dialog").get_by_alt_text(re.compile("^Grad-CAM of .* by (first|special)$"))
+        expect(heat).to_have_count(2, timeout=60_000)
+        page.keyboard.press("Escape")
 
 
 def test_a_scan_of_other_data_finds_a_leak_and_opens_its_two_images(

@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
-from core.config import ConfigError, TrainConfig
+from core.config import TrainConfig
 from core.data import EpochBatches
 from core.focus import focus_indices, is_allowed, measure_recalls, weigh_images
 from core.folders import DataError
-from core.losses import FocalLoss, make_loss
 from core.runs import create_run
 from core.train import TrainingJob
 from tests.processes import TINY, make_images
@@ -87,23 +84,6 @@ def test_recalls_are_means_over_classes_not_images() -> None:
 def test_the_guard_is_in_percentage_points() -> None:
     assert is_allowed(0.88, 0.90, 2.0)
     assert not is_allowed(0.879, 0.90, 2.0)
-
-
-def test_focal_loss_is_cross_entropy_at_0_and_weighs_sure_images_less_above() -> None:
-    logits, targets = (
-        torch.randn(6, 4, generator=torch.Generator().manual_seed(0)),
-        torch.tensor([0, 1, 2, 3, 0, 1]),
-    )
-    each = nn.functional.cross_entropy(logits, targets, reduction="none")
-    assert FocalLoss(0.0)(logits, targets).item() == pytest.approx(each.mean().item())
-    weighed = ((1 - (-each).exp()) ** 2 * each).mean()
-    assert FocalLoss(2.0)(logits, targets).item() == pytest.approx(weighed.item())
-    assert isinstance(make_loss(config_of(focal=2.0)), FocalLoss)
-
-
-def test_focal_loss_does_not_go_with_blurred_labels() -> None:
-    with pytest.raises(ConfigError, match="focal: goes with labels of one class only; set mixup to 0"):
-        config_of(focal=2.0, mixup=0.2)
 
 
 def train(folder: Path, **changes: Any) -> Any:

@@ -74,6 +74,21 @@ def test_a_class_to_specialise_on_that_the_data_lacks_is_told_at_its_field(fille
     assert problems_of(focus="2") == {}
 
 
+def test_a_look_alike_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
+    assert "'7' is no class of this data" in problems_of(pairs="2:7")["pairs"]
+    assert "pairs a class with itself" in problems_of(pairs="2:2")["pairs"]
+    assert problems_of(pairs="2:10") == {}
+
+
+def test_what_is_wrong_with_a_fix_list_is_told_at_its_field(filled: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "fixes.csv"
+    assert "cannot be read (No such file" in problems_of(fixes=str(path))["fixes"]
+    path.write_text("path,given,suggested,action\nval/2/1.png,2,10,drop\n", encoding="utf-8")
+    assert "line 2: val/2/1.png is a validation image" in problems_of(fixes=str(path))["fixes"]
+    path.write_text("path,given,suggested,action\ntrain/2/1.png,2,10,drop\n", encoding="utf-8")
+    assert problems_of(fixes=str(path)) == {}
+
+
 # Command line
 
 
@@ -105,6 +120,8 @@ def parse(command: str) -> TrainConfig:
         TrainConfig(data="/data", head_only=True, feature_views=3, hflip=0.1),
         TrainConfig(data="/data", head_only=True, hflip=0.1),  # which has no effect
         TrainConfig(data="/data", optimizer="adamw", momentum=0.5),  # nor has this
+        TrainConfig(data="/data", pairs="10:52, 29:86", pair_weight=2.0),
+        TrainConfig(data="/data", fixes="my list.csv"),
         from_preset("strong", data="/data", head_only=True),
         from_preset("strong", data="/data", schedule="step", step_epochs=3, warmup_epochs=0, mixup=0.0),
         from_preset("fast", data="/data", schedule="constant", progressive_from=0, save_minutes=0.5),

@@ -127,5 +127,44 @@ def test_changes_are_listed_by_class_with_what_was_won_and_lost() -> None:
     first = table_of(true, ["a", "a", "b", "b", "b", "b", "b", "c"])
     second = table_of(true, ["a", "b", "a", "a", "b", "b", "a", "c"])
     table = paired.changes_by_class(first, second)
-    assert table.values.tolist() == [["a", 4, 2, 3, 2, 1], ["b", 3, 3, 2, 0, 1]]
+    columns = ["class", "images", "first", "second", "won", "lost"]
+    assert table[columns].values.tolist() == [["a", 4, 2, 3, 2, 1], ["b", 3, 3, 2, 0, 1]]
+    assert table.loc[1, ["low", "high"]].tolist() == pytest.approx(paired.change_interval(3, 1, 0))
     assert paired.changes_by_class(first, first).empty
+
+
+def test_the_interval_of_a_change_is_that_of_bonett_and_price() -> None:
+    # By hand: of 21 images 7 lost and 1 won; with one more of each kind 8 and 2 of 23.
+    low, high = paired.change_interval(21, 7, 1)
+    size, discordant = -6 / 23, 10 / 23
+    half = 1.959964 * np.sqrt((discordant - size**2) / 23)
+    assert (low, high) == pytest.approx((size - half, size + half))
+    assert paired.change_interval(3, 0, 3)[0] < 0.5  # three of three prove little
+    assert paired.change_interval(1, 0, 1)[1] == 1.0
+
+
+@pytest.mark.parametrize(("images", "lost", "won"), [(3, 0.05, 0.3), (10, 0.1, 0.2), (40, 0.02, 0.1)])
+def test_the_interval_of_a_change_holds_on_few_images(images: int, lost: float, won: float) -> None:
+    drawn = np.random.default_rng(0).multinomial(images, (lost, won, 1 - lost - won), size=2000)
+    inside = 0
+    for first_only, second_only, _ in drawn:
+        low, high = paired.change_interval(images, int(first_only), int(second_only))
+        inside += low <= won - lost <= high
+    assert inside / 2000 > 0.93
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "sentence"),
+    [
+        ((30, 0, 10), (300, 5, 5), "is **real**, and there is no evidence that the others paid for it."),
+        ((30, 0, 10), (300, 20, 5), "is **real**, but the others paid for it."),
+        ((30, 0, 10), (300, 5, 20), "is **real**, and the others gained too."),
+        ((30, 1, 3), (300, 5, 5), "**may be chance**, and there is no evidence"),
+        ((30, 2, 2), (300, 5, 5), "There is **no gain** on the chosen classes."),
+        ((30, 10, 0), (300, 5, 5), "The chosen classes got **worse**."),
+    ],
+)
+def test_a_gain_is_called_real_only_when_the_test_says_so(
+    own: tuple[int, int, int], others: tuple[int, int, int], sentence: str
+) -> None:
+    assert sentence in paired.describe_gain(paired.test_of_counts(*own), paired.test_of_counts(*others))

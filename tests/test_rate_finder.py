@@ -19,6 +19,7 @@ from core.learner import Learner, make_learner
 from tests.processes import call, make_images, train_words
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=False)
+LOSS = nn.CrossEntropyLoss()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -61,7 +62,7 @@ def test_the_suggestion_lies_where_the_loss_falls_and_the_learner_is_as_before(o
         told.append((done, total))
         return True
 
-    curve = rate_finder.sweep_rates(learner, Points(), config, CPU, progress=progress)
+    curve = rate_finder.sweep_rates(learner, Points(), config, CPU, LOSS, progress=progress)
     assert curve is not None
     assert curve.suggestion is not None
     assert 1e-4 < curve.suggestion <= 0.1
@@ -76,7 +77,8 @@ def test_the_suggestion_lies_where_the_loss_falls_and_the_learner_is_as_before(o
 def test_a_sweep_that_is_told_to_end_gives_no_curve_and_restores_too() -> None:
     learner, config = make_points_learner()
     before = copy.deepcopy(learner.network.state_dict())
-    assert rate_finder.sweep_rates(learner, Points(), config, CPU, progress=lambda done, _: done < 90) is None
+    curve = rate_finder.sweep_rates(learner, Points(), config, CPU, LOSS, progress=lambda done, _: done < 90)
+    assert curve is None
     after = learner.network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 

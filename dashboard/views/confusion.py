@@ -16,6 +16,7 @@ from dashboard.plot import Box, Click, LabelClick, View, plot
 from dashboard.selection import Selection, read_selection, select
 from dashboard.services import RunData
 from dashboard.sources import draw_sources
+from dashboard.specialise import draw_for_images
 from dashboard.text import escape_markdown, format_share
 
 PAIRS = 12
@@ -259,6 +260,8 @@ def draw_gallery(
         if images is not None and not images.empty:
             images = browse.sort_images(images, by)
             browse.draw_export(images, data, f"{run.id}-images")
+            if change is None:
+                draw_for_images(run, data, images)
     if images is None:
         st.info(
             "Click a cell of the matrix, a class's name, a confused pair or a block, or choose classes above.",

@@ -19,6 +19,7 @@ from dashboard.guard import guard, try_to
 from dashboard.matrices import Source
 from dashboard.matrix_chart import Look, recall_by_epoch
 from dashboard.plot import plot
+from dashboard.specialise import find_before
 from dashboard.text import escape_markdown, format_duration
 from dashboard.views.runs import format_best, format_left
 
@@ -183,6 +184,13 @@ def draw_end(run: Run, status: Status) -> None:
             st.page_link(
                 pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
             )
+            if (before := find_before(run)) is not None:
+                st.page_link(
+                    pages["compare"],
+                    label="Before and after",
+                    icon=":material/compare:",
+                    query_params={"runs": f"{before.id},{run.id}"},
+                )
 
 
 def draw_extension(run: Run, status: Status) -> None:

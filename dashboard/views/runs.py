@@ -102,7 +102,9 @@ def draw_row(row: Row) -> None:
             st.markdown(f"**{escape_markdown(row.run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}]")
             if config is not None:
                 st.caption(
-                    f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset} · {format_when(status.created)}"
+                    f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset}"
+                    f"{f' · fix list {escape_markdown(Path(config.fixes).name)}' if config.fixes else ''}"
+                    f" · {format_when(status.created)}"
                 )
         with result:
             if status.has_best:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
-    "data", "val_fraction", "hold_back", "seed", "image_size", "resize_size", "crop_scale_min",
+    "data", "val_fraction", "hold_back", "fixes", "seed", "image_size", "resize_size", "crop_scale_min",
     "hflip", "rotation", "translate", "jitter", "erasing",
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from dashboard.gallery import Card, Tile, draw_pager, show_cards, show_tiles
 from dashboard.maps import Explained
 from dashboard.plot import plot
 from dashboard.services import RunData
-from dashboard.specialise import draw_specialise
+from dashboard.specialise import draw_for_class
 from dashboard.text import escape_markdown, format_confidence
 
 WEAKEST = 25  # classes the chart shows
@@ -46,7 +46,7 @@ def render() -> None:
         draw_choice(figures, data, name)
         draw_finding(figures, table, data, name)
         taken_for = str(figures.set_index("class").loc[name, "confused_with"])
-        draw_specialise(run, data, name, taken_for)
+        draw_for_class(run, data, table, name, taken_for)
     draw_errors(run, table, data, name)
     draw_examples(run, table, data, figures, name)
     draw_all_classes(figures, table, data, name)
