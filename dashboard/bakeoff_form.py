@@ -15,6 +15,7 @@ from core.config import ARCHS, CHOICES, RANGES, ConfigError, TrainConfig, field_
 from core.presets import PRESETS
 from core.runs import RunError, default_root
 from core.seeds import describe_power
+from core.settings import label_of
 from dashboard import forms, services, state
 from dashboard.builtin import builtin_folder
 from dashboard.text import escape_markdown, format_duration
@@ -36,12 +37,12 @@ def draw_form() -> None:
         configs = read_form()
     except ConfigError as error:
         for field, what in error.problems.items():
-            label = _LABELS.get(field, forms.label_of(field))
+            label = _LABELS.get(field, label_of(field))
             st.markdown(f":red[:material/error: **{label}**: {escape_markdown(what)}]")
         return
     found = services.summarise_data(configs[0])
     if found.problem:
-        st.markdown(f":red[:material/error: **{forms.label_of('data')}**: {escape_markdown(found.problem)}]")
+        st.markdown(f":red[:material/error: **{label_of('data')}**: {escape_markdown(found.problem)}]")
         return
     st.caption(f":material/folder_open: {found}")
     configs = draw_plan(configs)
@@ -164,7 +165,7 @@ def draw_shared() -> None:
             low, high = RANGES[field]
             with st.container(width=215):
                 st.number_input(
-                    forms.label_of(field), min_value=int(low), max_value=int(high), value=None, step=1,
+                    label_of(field), min_value=int(low), max_value=int(high), value=None, step=1,
                     placeholder=AS_PRESET, key=f"bake-{field}", help=field_help(field), persist_state="session",
                 )  # fmt: skip
 

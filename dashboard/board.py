@@ -6,8 +6,8 @@ import html
 from urllib.parse import quote
 
 from core.bakeoff import Board, Member
+from core.palette import BAD, GOOD, MUTED, TRAIN, VAL
 from core.runs import Status
-from dashboard.charts import BAD, GOOD, MUTED, TRAIN, VAL
 from dashboard.text import format_duration
 from dashboard.views.runs import format_best
 

@@ -12,15 +12,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.analysis import wilson_interval
+from core.palette import GOOD, MUTED, RUNS, TRAIN
 from core.seeds import SeedSet
 from dashboard.charts import (
     CURVE_HEIGHT,
-    GOOD,
     MAX_STEP_POINTS,
-    MUTED,
     RUN_MARKERS,
-    RUNS,
-    TRAIN,
     Quantity,
     name_quantity,
     new_figure,

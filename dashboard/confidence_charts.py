@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.palette import BAD, GOOD, MUTED, TRAIN, VAL
 from core.selective import Choice
-from dashboard.charts import BAD, GOOD, MUTED, TRAIN, VAL, new_figure, thin_out
+from dashboard.charts import new_figure, thin_out
 
 HEIGHT = 420
 MAX_POINTS = 1000
