@@ -116,7 +116,7 @@ def _add_words(parts: Parts, facts: Facts) -> None:
         "command": command_line(report_words.hide_paths(config)),
         "comparison": None,
     }
-    rows = [(group, *row) for group, members in settings for row in members]
+    rows = [(group, s.field, s.label, s.value, s.what) for group, members in settings for s in members]
     parts.tables["settings"] = pd.DataFrame(rows, columns=["group", "field", "setting", "value", "what"])
 
 
@@ -126,6 +126,7 @@ def _add_training(parts: Parts, facts: Facts) -> None:
     parts.values |= {
         "training": report_words.list_training(facts),
         "fit": report_words.describe_fit(facts),
+        "overfits": bool(analysis.find_overfitting(facts.epochs)),
         "epochs": [
             (
                 int(row.epoch),
