@@ -112,7 +112,8 @@ def draw_matrix(
     side = float(np.clip(0.3 * size, 2.5, 7.0))  # inches
     letters = float(np.clip(0.78 * 72 * side / size, 3, 8))  # points, so that names fit their rows
     labels = [shorten(name) for name in names] if size <= MAX_NAMED else []
-    beside = 0.4 + max(map(len, labels), default=4) * letters * 0.62 / 72
+    beside = 0.4 + max(map(len, labels), default=4) * letters * 0.56 / 72
+    side = min(side, WIDTH - beside - 0.8)  # what is left beside the scales
     height = side + beside + 0.4
     figure, (axes,) = _new_figure(paper, height, dpi=MATRIX_DPI)
     # Matplotlib's own layout measures each label several times: seconds for a hundred classes.

@@ -192,17 +192,19 @@ def describe_weights(weights: str) -> str:
     return f"the best model of the run {name}" if kind == "run" else f"the file {Path(weights).name}"
 
 
-def list_settings(config: TrainConfig) -> list[tuple[str, list[Setting]]]:
-    """Return every setting that has an effect with the others, by group."""
+def list_settings(facts: Facts) -> list[tuple[str, list[Setting]]]:
+    """Return every setting that has an effect with the others and on this data, by group."""
+    config = facts.config
     shown, values = hide_paths(config), vars(config)
+    idle = {"name"} if facts.data.val_made else {"name", "val_fraction"}
     found = []
     for title, group in GROUPS.items():
         rows = [
             Setting(
-                field, label, _format_value(getattr(shown, field)), field_help(field), _is_off(field, config)
+                field, label, format_value(getattr(shown, field)), field_help(field), _is_off(field, config)
             )
             for field, label in group.items()
-            if field != "name" and applies(field, values)
+            if field not in idle and applies(field, values)
         ]
         found.append((title, rows))
     return found
@@ -330,7 +332,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _format_value(value: object) -> str:
+def format_value(value: object) -> str:
+    """Return a setting's value as it is read."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "–"
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(",", ", ") or "–"
