@@ -160,7 +160,7 @@ def _read_weak(facts: Facts, name: str, predictor: Predictor | None) -> WeakClas
     finding = class_report.describe_class(name, table=table, report=facts.classes, label=data.label)
     wrong = table[(table["true"] == name) & (table["predicted"] != name)]
     surest = wrong.sort_values("confidence", ascending=False, kind="stable").head(ERRORS)
-    errors = []
+    errors: list[tuple[Picture, ...]] = []
     for row in surest.itertuples():
         try:
             image = read_image(data.root / row.path)
@@ -186,7 +186,7 @@ def _read_weak(facts: Facts, name: str, predictor: Predictor | None) -> WeakClas
     alike = []
     for member in (name, other):
         paths = data.train_paths[member][:ALIKE]
-        found = (_read(data.root, path, data.label(member), "in training") for path in paths)
+        found = (_read(data.root, path, data.label(member)) for path in paths)
         alike.append(tuple(picture for picture in found if picture is not None))
     return WeakClass(data.label(name), finding, tuple(errors), tuple(row for row in alike if row))
 

@@ -98,7 +98,7 @@ def gather_parts(all_facts: Sequence[Facts], step: Step) -> Parts:
 
 def _add_words(parts: Parts, facts: Facts) -> None:
     config = facts.config
-    settings = report_words.list_settings(config)
+    settings = report_words.list_settings(facts)
     parts.values |= {
         "title": facts.run.id,
         "subtitle": f"{config.arch} on {facts.data.root.name}, {len(facts.data.classes):,} classes",
@@ -116,7 +116,7 @@ def _add_words(parts: Parts, facts: Facts) -> None:
         "command": command_line(report_words.hide_paths(config)),
         "comparison": None,
     }
-    rows = [(group, *row) for group, members in settings for row in members]
+    rows = [(group, s.field, s.label, s.value, s.what) for group, members in settings for s in members]
     parts.tables["settings"] = pd.DataFrame(rows, columns=["group", "field", "setting", "value", "what"])
 
 
@@ -126,6 +126,7 @@ def _add_training(parts: Parts, facts: Facts) -> None:
     parts.values |= {
         "training": report_words.list_training(facts),
         "fit": report_words.describe_fit(facts),
+        "overfits": bool(analysis.find_overfitting(facts.epochs)),
         "epochs": [
             (
                 int(row.epoch),
@@ -240,7 +241,7 @@ def _draw_sheet(title: str, rows: Sequence[Sequence[Picture]]) -> bytes:
 
 def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
     verdicts = compare_runs({facts.run.id: facts.table for facts in all_facts})
-    differing = find_differing({facts.run.id: report_words.hide_paths(facts.config) for facts in all_facts})
+    configs = {facts.run.id: report_words.hide_paths(facts.config) for facts in all_facts}
     results = [
         (
             facts.run.id,
@@ -265,7 +266,13 @@ def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
         "results": results,
         "verdicts": [verdict.describe() for verdict in verdicts],
         "tests": describe_tests(verdicts),
-        "differing": [(label_of(name), list(values.values())) for name, values in differing.items()],
+        "differing": [
+            (
+                label_of(name),
+                [report_words.format_value(getattr(config, name)) for config in configs.values()],
+            )
+            for name in find_differing(configs)
+        ],
         "changes": [
             change
             for other in all_facts[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from core.rules import applies
 from core.settings import GROUPS
 from core.words import format_duration, format_share
 
+NOTABLE_GAP = 5.0  # points between training and validation accuracy
 Pairs = list[tuple[str, str]]
 _OPTIMIZERS = {"sgd": "SGD with momentum", "adamw": "AdamW", "ranger": "Ranger (RAdam with Lookahead)"}
 _SCHEDULES = {
@@ -25,6 +26,17 @@ _SCHEDULES = {
     "cosine": "falling along a cosine to 0",
     "onecycle": "rising and falling in one cycle",
 }
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as it is read; one that is `off` was not used."""
+
+    field: str
+    label: str
+    value: str
+    what: str
+    off: bool
 
 
 def describe_state(facts: Facts) -> str:
@@ -180,18 +192,26 @@ def describe_weights(weights: str) -> str:
     return f"the best model of the run {name}" if kind == "run" else f"the file {Path(weights).name}"
 
 
-def list_settings(config: TrainConfig) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
-    """Return every setting that has an effect, by group: field, label, value and what it is."""
+def list_settings(facts: Facts) -> list[tuple[str, list[Setting]]]:
+    """Return every setting that has an effect with the others and on this data, by group."""
+    config = facts.config
     shown, values = hide_paths(config), vars(config)
+    idle = {"name"} if facts.data.val_made else {"name", "val_fraction"}
     found = []
     for title, group in GROUPS.items():
         rows = [
-            (field, label, _format_value(getattr(shown, field)), field_help(field))
+            Setting(
+                field, label, format_value(getattr(shown, field)), field_help(field), _is_off(field, config)
+            )
             for field, label in group.items()
-            if field != "name" and applies(field, values)
+            if field not in idle and applies(field, values)
         ]
         found.append((title, rows))
     return found
+
+
+def _is_off(field: str, config: TrainConfig) -> bool:
+    return field != "seed" and not getattr(config, field)
 
 
 def hide_paths(config: TrainConfig) -> TrainConfig:
@@ -210,8 +230,7 @@ def list_epochs(facts: Facts) -> pd.DataFrame:
 def describe_fit(facts: Facts) -> list[str]:
     """Say whether the run overfits: by its losses, and by what it can do with images it knows and does not know."""
     epochs = facts.epochs
-    finding = analysis.find_overfitting(epochs)
-    parts = [finding or _describe_no_overfitting(epochs)]
+    parts = [analysis.find_overfitting(epochs) or _describe_no_overfitting(epochs)]
     last = epochs[epochs["epoch"] == (facts.status.best_epoch or epochs["epoch"].iloc[-1])]
     if len(last):
         row = last.iloc[0]
@@ -219,7 +238,12 @@ def describe_fit(facts: Facts) -> list[str]:
         seen = "" if facts.config.head_only and facts.config.feature_views == 1 else ", as augmented,"
         parts.append(
             f"In epoch {int(row['epoch'])} the training images{seen} were told right in {format_share(row['train_acc'])} "
-            f"and the validation images in {format_share(row['val_acc'])}: {gap:+.1f} points between them."
+            f"and the validation images in {format_share(row['val_acc'])}."
+            + (
+                f" {gap:.1f} points of what it learnt do not carry over to new images."
+                if gap >= NOTABLE_GAP
+                else ""
+            )
         )
     return parts
 
@@ -238,7 +262,7 @@ def _describe_no_overfitting(epochs: pd.DataFrame) -> str:
         else f"It was lowest after epoch {int(epochs['epoch'].iloc[lowest])} ({losses[lowest]:.3f}) and is {rise:.0f} % above that at the end"
     )
     return (
-        f"No overfitting by the validation loss. {where} ({losses[-1]:.3f}); a rise of 5 % or more, two epochs after "
+        f"The validation loss shows no overfitting. {where} ({losses[-1]:.3f}); a rise of 5 % or more, two epochs after "
         "its lowest point or later and while the training loss falls, would be called so."
     )
 
@@ -308,7 +332,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _format_value(value: object) -> str:
+def format_value(value: object) -> str:
+    """Return a setting's value as it is read."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "–"
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(",", ", ") or "–"

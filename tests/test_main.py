@@ -33,6 +33,7 @@ COMMANDS = (
     "stop",
     "pause",
     "resume",
+    "bake-off",
     "audit",
     "label-issues",
     "report",

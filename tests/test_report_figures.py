@@ -28,7 +28,7 @@ def test_a_matrix_of_any_size_is_drawn_with_names_as_they_are(size: int) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # such as a letter that is in no typeface
         light = open_png(figures.draw_matrix(counts, names, "Matrix", figures.LIGHT))
-    assert light.shape[1] == figures.WIDTH * figures.DPI
+    assert light.shape[1] == figures.WIDTH * figures.MATRIX_DPI
 
 
 def test_a_figure_has_the_ground_of_its_paper() -> None:
