@@ -134,11 +134,18 @@ def calibrate(log_probs: Floats, targets: Ints, *, epoch: int = 0) -> Calibratio
         else:
             note = "on images it was not fitted to, no temperature made the loss lower"
     answers = Answers(before.right, before.confidence, _confidence(log_probs, temperature), fold, without)
-    values, drawn = zip(*((_measure(one), _resample(one)) for one in (before, after)), strict=True)
-    chances = [_describe_chance(one) for one in (before, after)]
-    figures = [_figures(*found, chance=chance) for *found, chance in zip(values, drawn, chances, strict=True)]
-    change = _figures(values[1] - values[0], drawn[1] - drawn[0])
-    return Calibration(epoch, temperature, note, *figures, change, chances[1], answers)
+    values, drawn = [_measure(one) for one in (before, after)], [_resample(one) for one in (before, after)]
+    chance_before, chance = _describe_chance(before), _describe_chance(after)
+    return Calibration(
+        epoch,
+        temperature,
+        note,
+        before=_figures(values[0], drawn[0], chance=chance_before),
+        after=_figures(values[1], drawn[1], chance=chance),
+        change=_figures(values[1] - values[0], drawn[1] - drawn[0]),
+        chance=chance,
+        answers=answers,
+    )
 
 
 def calibration_path(run: Run) -> Path:
@@ -242,12 +249,14 @@ def forget_calibration(run: Run) -> None:
 
 
 def _confidence(log_probs: Floats, temperature: float) -> Floats:
-    return np.minimum(np.exp(scale(log_probs, temperature).max(axis=1)), 1.0).astype(np.float64)
+    found: Floats = np.minimum(np.exp(scale(log_probs, temperature).max(axis=1)), 1.0).astype(np.float64)
+    return found
 
 
 def _measure(judged: Judged) -> Floats:
     """Return the values (4,) that Figures has, of all images."""
-    return _measure_draws(judged, np.ones((1, len(judged.right))))[0]
+    found: Floats = _measure_draws(judged, np.ones((1, len(judged.right))))[0]
+    return found
 
 
 def _resample(judged: Judged) -> Floats:

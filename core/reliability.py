@@ -66,7 +66,8 @@ def expected_calibration_error(confidence: Floats, right: Bools) -> float:
 def calibration_errors(confidence: Floats, right: Bools, weights: Floats) -> Floats:
     """Return the expected calibration error (R,) under each row of weights (R, N), how often each image counts."""
     gaps = _spread(right - confidence, bin_of(confidence))
-    return np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
+    errors: Floats = np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
+    return errors
 
 
 def chance_errors(confidence: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
