@@ -80,7 +80,7 @@ def draw_large(first: Run, second: Run, pair: TablePair, paths: list[str], data:
         make_card(when, run, row, data)
         for when, run, row in zip(("Before", "After"), (first, second), rows, strict=True)
     ]
-    show_cards(cards, side=280, label="before and after")
+    show_cards(cards, side=380, label="before and after")
     with st.container(horizontal=True, vertical_alignment="center"):
         for words, icon, other in (
             ("Previous", "chevron_left", place - 1),
