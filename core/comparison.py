@@ -1,79 +1,81 @@
-"""Several runs beside each other: every two tested on the same images, and the settings in which they differ."""
+"""Several runs beside each other, each tested against the others on the same images; focus and others told apart."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import combinations
 
 import pandas as pd
 
 from core.config import TrainConfig
 from core.focus import focus_names
-from core.paired import PairedTest, compare_paired, correct_holm
-from core.rules import applies
+from core.paired import PairedTest, compare_paired
+from core.seeds import Comparison, compare_sets, describe_comparisons, describe_tests, match_sets
+from core.settings import group_by_settings, label_settings
+
+ALL_PAIRS = 6  # of more groups the best is tested against each, not each against each
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether one of two runs is better on the same images, `p_value` corrected for the number of pairs.
+def group_seeds(configs: Mapping[str, TrainConfig]) -> dict[str, list[str]]:
+    """Return the ids of runs that differ in nothing but the seed together, by what they are called.
 
-    Where they are not compared, `test` is None and `reason` says why.
+    A run by itself is called by its id.
     """
-
-    first: str
-    second: str
-    test: PairedTest | None
-    p_value: float = 1.0
-    reason: str = ""
-
-    def describe(self, escape: Callable[[str], str] = str) -> str:
-        """Return the verdict in words, the better run between two pairs of asterisks; `escape` is put upon names."""
-        names = escape(self.first), escape(self.second)
-        if self.test is None:
-            return f"{names[0]} and {names[1]}: not compared. {escape(self.reason)}"
-        return self.test.describe(*names, p_value=self.p_value)
+    groups = group_by_settings(configs)
+    labels = label_settings([configs[members[0]] for members in groups]) if groups else []
+    return {
+        members[0] if len(members) == 1 else f"{label}, {len(members)} seeds": members
+        for label, members in zip(labels, groups, strict=True)
+    }
 
 
-def compare_runs(tables: Mapping[str, pd.DataFrame | str]) -> list[Verdict]:
-    """Test every two of the runs named, those that cannot be last.
+def compare_groups(
+    groups: Mapping[str, list[pd.DataFrame] | str], escape: Callable[[str], str] = str
+) -> tuple[list[str], str]:
+    """Test groups of models against each other; return the verdicts in words and how they were come to.
 
-    A text in place of a predictions table says why a run has none.
+    A group holds the predictions tables of runs that differ in the seed alone; a text in its place says why there are
+    none. Of more than `ALL_PAIRS` groups only the best is tested against each other one. Pairs that cannot be compared
+    come last, with the reason; `escape` is put upon names and reasons. The better one stands between pairs of asterisks.
     """
-    found = [_compare(*pair, tables) for pair in combinations(tables, 2)]
-    corrected = iter(correct_holm([verdict.test.p_value for verdict in found if verdict.test is not None]))
-    judged = [
-        verdict if verdict.test is None else dataclasses.replace(verdict, p_value=next(corrected))
-        for verdict in found
-    ]
-    return sorted(judged, key=lambda verdict: verdict.test is None)
-
-
-def describe_tests(verdicts: list[Verdict]) -> str:
-    """Say how the verdicts were come to."""
-    tested = sum(verdict.test is not None for verdict in verdicts)
-    corrected = f", p corrected for {tested} pairs by Holm's method" if tested > 1 else ""
-    return (
-        f"McNemar's exact test on the images that one run gets right and the other wrong{corrected}; "
-        "bootstrap interval of the difference."
-    )
-
-
-def find_differing(configs: Mapping[str, TrainConfig]) -> dict[str, dict[str, str]]:
-    """Return the fields in which configs differ, with the value of each by the name of its run.
-
-    What has no effect in one of them, such as augmentation with the head only, explains nothing and is left out.
-    """
-    values = {name: dataclasses.asdict(config) for name, config in configs.items()}
-    found = {}
-    for field in dataclasses.fields(TrainConfig):
-        if field.name == "name" or not all(applies(field.name, config) for config in values.values()):
+    if len(groups) < 2:
+        return ["These runs differ in their seed alone: their spread is chance."], ""
+    pairs = list(combinations(groups, 2))
+    only_best = ""
+    if len(groups) > ALL_PAIRS:
+        best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
+        pairs = [(other, best) for other in groups if other != best]
+        only_best = " The best is tested against each of the others."
+    refused: list[str] = []
+    tests: dict[tuple[str, str], Comparison] = {}
+    sizes: dict[str, int] = {}
+    for pair in pairs:
+        first, second = map(escape, pair)
+        tables = {name: groups[name] for name in pair}
+        try:
+            sets = match_sets(_refuse_reasons(tables))
+        except ValueError as error:
+            refused.append(f"{first} and {second}: not compared. {escape(str(error))}")
             continue
-        told = {name: str(config[field.name]) for name, config in values.items()}
-        if len(set(told.values())) > 1:
-            found[field.name] = told
+        tests[first, second] = compare_sets(*sets.values())
+        sizes |= {name: len(found.right) for name, found in sets.items()}
+    how = f"{describe_tests(list(sizes.values()), len(tests))}{only_best}" if tests else ""
+    return [*describe_comparisons(tests), *refused], how
+
+
+def _refuse_reasons(groups: Mapping[str, list[pd.DataFrame] | str]) -> dict[str, list[pd.DataFrame]]:
+    found: dict[str, list[pd.DataFrame]] = {}
+    for name, tables in groups.items():
+        if isinstance(tables, str):
+            raise ValueError(tables)
+        found[name] = tables
     return found
+
+
+def _mean_accuracy(tables: list[pd.DataFrame] | str) -> float:
+    if isinstance(tables, str):
+        return -1.0
+    return sum(float((table["true"] == table["predicted"]).mean()) for table in tables) / len(tables)
 
 
 def compare_focus(
@@ -94,13 +96,3 @@ def compare_focus(
         for inside in (True, False)
     )
     return own, others
-
-
-def _compare(first: str, second: str, tables: Mapping[str, pd.DataFrame | str]) -> Verdict:
-    one, other = tables[first], tables[second]
-    if isinstance(one, str) or isinstance(other, str):
-        return Verdict(first, second, None, reason=one if isinstance(one, str) else str(other))
-    try:
-        return Verdict(first, second, compare_paired(one, other))
-    except ValueError as error:
-        return Verdict(first, second, None, reason=str(error))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import analysis, class_report, report_words
-from core.comparison import compare_focus, compare_runs, describe_tests, find_differing
+from core.comparison import compare_focus, compare_groups, group_seeds
 from core.ordering import find_blocks, order_classes
 from core.paired import changes_by_class
 from core.report_examples import (
@@ -36,7 +36,7 @@ from core.report_figures import (
     draw_recall,
     draw_training,
 )
-from core.settings import command_line, label_of
+from core.settings import command_line, find_differing, label_of
 from core.words import format_duration, format_share
 
 WEAKEST = 25  # classes whose recall is drawn
@@ -240,8 +240,12 @@ def _draw_sheet(title: str, rows: Sequence[Sequence[Picture]]) -> bytes:
 
 
 def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
-    verdicts = compare_runs({facts.run.id: facts.table for facts in all_facts})
     configs = {facts.run.id: report_words.hide_paths(facts.config) for facts in all_facts}
+    tables = {facts.run.id: facts.table for facts in all_facts}
+    groups = group_seeds({facts.run.id: facts.config for facts in all_facts})
+    verdicts, how = compare_groups(
+        {name: [tables[run] for run in members] for name, members in groups.items()}
+    )
     results = [
         (
             facts.run.id,
@@ -264,14 +268,14 @@ def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
         "runs": [facts.run.id for facts in all_facts],
         "head": head,
         "results": results,
-        "verdicts": [verdict.describe() for verdict in verdicts],
-        "tests": describe_tests(verdicts),
+        "verdicts": verdicts,
+        "tests": how,
         "differing": [
             (
                 label_of(name),
                 [report_words.format_value(getattr(config, name)) for config in configs.values()],
             )
-            for name in find_differing(configs)
+            for name in find_differing(configs.values())
         ],
         "changes": [
             change

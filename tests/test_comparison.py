@@ -23,39 +23,39 @@ def table(right: str) -> pd.DataFrame:
 
 
 def test_every_pair_is_tested_and_corrected_and_the_rest_says_why() -> None:
-    tables = {
-        "one": table("1" * 20),
-        "two": table("1" * 8 + "0" * 12),
-        "three": table("1" * 9 + "0" * 11),
+    groups = {
+        "one": [table("1" * 20)],
+        "two": [table("1" * 8 + "0" * 12)],
+        "three": [table("1" * 9 + "0" * 11)],
         "lost": "it has none",
     }
-    verdicts = comparison.compare_runs(tables)
-    assert [(v.first, v.second) for v in verdicts[:3]] == [("one", "two"), ("one", "three"), ("two", "three")]
-    tests = [v.test for v in verdicts[:3]]
-    assert all(tests)
-    assert [v.p_value for v in verdicts[:3]] == paired.correct_holm([t.p_value for t in tests if t])
-    assert {v.describe() for v in verdicts[3:]} == {
-        f"{name} and lost: not compared. it has none" for name in ("one", "two", "three")
-    }
-    assert "corrected for 3 pairs" in comparison.describe_tests(verdicts)
+    verdicts, how = comparison.compare_groups(groups)
+    p_values = [
+        paired.compare_paired(groups[a][0], groups[b][0]).p_value  # type: ignore[arg-type]
+        for a, b in (("one", "two"), ("one", "three"), ("two", "three"))
+    ]
+    for verdict, p_value in zip(verdicts, paired.correct_holm(p_values), strict=False):
+        assert f"p = {p_value:.2g}" in verdict
+    assert verdicts[3:] == [f"{name} and lost: not compared. it has none" for name in ("one", "two", "three")]
+    assert "p is corrected for 3 comparisons" in how
 
 
 def test_other_images_are_a_reason_and_names_are_escaped() -> None:
-    (verdict,) = comparison.compare_runs({"o_ne": table("11"), "two": table("111")})
-    assert verdict.test is None
-    assert verdict.describe(lambda text: text.replace("_", "\\_")).startswith(
-        "o\\_ne and two: not compared. They were"
+    (verdict,), how = comparison.compare_groups(
+        {"o_ne": [table("11")], "two": [table("111")]}, lambda text: text.replace("_", "\\_")
     )
+    assert verdict.startswith("o\\_ne and two: not compared. They were")
+    assert how == ""
 
 
-def test_settings_differ_only_where_they_have_an_effect() -> None:
+def test_runs_that_differ_in_the_seed_alone_are_one_group() -> None:
     def config(**values: object) -> TrainConfig:
         return TrainConfig.from_dict({"data": "pictures", **values})
 
-    found = comparison.find_differing({"a": config(name="a", lr=0.1), "b": config(name="b", lr=0.2)})
-    assert found == {"lr": {"a": "0.1", "b": "0.2"}}
-    found = comparison.find_differing({"a": config(rotation=5.0), "b": config(rotation=9.0, head_only=True)})
-    assert found == {"head_only": {"a": "False", "b": "True"}}
+    found = comparison.group_seeds({"a": config(), "b": config(seed=1, name="b"), "c": config(lr=0.1)})
+    assert list(found.values()) == [["a", "b"], ["c"]]
+    assert list(found)[1] == "c"
+    assert next(iter(found)).endswith(", 2 seeds")
 
 
 @pytest.mark.parametrize("focus", ["", "a"])

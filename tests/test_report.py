@@ -230,7 +230,7 @@ def test_a_run_that_goes_on_says_so(tmp_path: Path, tiny_data: Path) -> None:
 
 def test_runs_on_other_images_are_not_compared(tmp_path: Path, tiny_data: Path) -> None:
     run = make_run(tmp_path / "runs", tiny_data)
-    other = make_run(tmp_path / "runs", tiny_data, name="other")
+    other = make_run(tmp_path / "runs", tiny_data, name="other", lr=0.5)
     table = analysis.read_predictions(other.predictions_path())
     table.assign(path="elsewhere/" + table["path"]).to_csv(other.predictions_path(), index=False)
     page = write_report([run, other], tmp_path / "out")

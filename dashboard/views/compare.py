@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import get_args
 
 import pandas as pd
 import streamlit as st
 
 from core import jobs
+from core.comparison import compare_groups, group_seeds
 from core.config import TrainConfig
 from core.runs import Run, RunError, default_root, iter_runs
-from core.seeds import Comparison, SeedSet, compare_sets, describe_comparisons, describe_tests, match_sets
-from core.settings import find_differing, group_by_settings, label_of, label_settings
+from core.seeds import match_sets
+from core.settings import find_differing, label_of
 from dashboard import services, state
 from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
 from dashboard.plot import plot
@@ -20,8 +20,6 @@ from dashboard.report_panel import draw_report_button, draw_report_panel
 from dashboard.results import draw_results
 from dashboard.specialise import draw_changes
 from dashboard.text import escape_markdown
-
-ALL_PAIRS = 6  # of more runs or sets of seeds the best is tested against each, not each against each
 
 
 def render() -> None:
@@ -44,7 +42,7 @@ def render() -> None:
     draw_curves(chosen)
     draw_results(chosen)
     configs = read_configs(chosen)
-    draw_tests(group_seeds(chosen, configs))
+    draw_tests(read_groups(chosen, configs))
     draw_change(chosen)
     draw_settings(configs)
     draw_report(chosen)
@@ -99,59 +97,35 @@ def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
     return configs
 
 
-def group_seeds(runs: list[Run], configs: dict[str, TrainConfig]) -> dict[str, list[Run]]:
-    """Return runs that differ in nothing but the seed together, by what they are called; a run by itself keeps its name."""
+def read_groups(runs: list[Run], configs: dict[str, TrainConfig]) -> dict[str, list[pd.DataFrame] | str]:
+    """Return the predictions of runs that differ in nothing but the seed together, or why there are none."""
     by_id = {run.id: run for run in runs}
-    groups = group_by_settings(configs)
-    labels = label_settings([configs[members[0]] for members in groups]) if groups else []
-    sets = {}
-    for label, members in zip(labels, groups, strict=True):
-        name = members[0] if len(members) == 1 else f"{label}, {len(members)} seeds"
-        sets[name] = [by_id[member] for member in members]
-    return sets | {run.id: [run] for run in runs if run.id not in configs}
+    groups = group_seeds(configs) | {run.id: [run.id] for run in runs if run.id not in configs}
+    found: dict[str, list[pd.DataFrame] | str] = {}
+    for name, members in groups.items():
+        try:
+            found[name] = [services.read_predictions(by_id[member]) for member in members]
+        except RunError as error:
+            found[name] = str(error)
+    return found
 
 
-def draw_tests(groups: dict[str, list[Run]]) -> None:
+def draw_tests(groups: dict[str, list[pd.DataFrame] | str]) -> None:
     """Say for each pair whether one is better on the same images, as far as seeds and images can tell."""
     st.subheader("Is one better?")
-    if any(len(members) > 1 for members in groups.values()):
-        draw_seeds(groups)
-    if len(groups) < 2:
-        st.info("These runs differ in their seed alone: their spread is chance.", icon=":material/casino:")
-        return
-    pairs = list(combinations(groups, 2))
-    if len(groups) > ALL_PAIRS:
-        best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
-        pairs = [(other, best) for other in groups if other != best]
-    refused, tests, sizes = [], dict[tuple[str, str], Comparison](), {}
-    for pair in pairs:
-        first, second = map(escape_markdown, pair)
-        try:
-            sets = match_groups({name: groups[name] for name in pair})
-        except (RunError, ValueError) as error:
-            refused.append(f"- {first} and {second}: not compared. {escape_markdown(str(error))}")
-            continue
-        tests[first, second] = compare_sets(*sets.values())
-        sizes |= {name: len(found.right) for name, found in sets.items()}
-    lines = [f"- {verdict}" for verdict in describe_comparisons(tests)]
-    st.markdown("\n".join(lines + refused))
-    if tests:
-        only_best = " The best is tested against each of the others." if len(groups) > ALL_PAIRS else ""
-        st.caption(f"{describe_tests(list(sizes.values()), len(tests))}{only_best}")
+    draw_seeds({name: tables for name, tables in groups.items() if not isinstance(tables, str)})
+    verdicts, how = compare_groups(groups, escape_markdown)
+    st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
+    st.caption(how)
 
 
-def match_groups(groups: dict[str, list[Run]]) -> dict[str, SeedSet]:
-    """Return sets of the runs' best models; raises RunError or ValueError where they cannot be compared."""
-    return match_sets(
-        {name: [services.read_predictions(run) for run in members] for name, members in groups.items()}
-    )
-
-
-def draw_seeds(groups: dict[str, list[Run]]) -> None:
+def draw_seeds(groups: dict[str, list[pd.DataFrame]]) -> None:
     """Show the mean and the spread of runs that differ in their seed alone, beside the other runs."""
+    if all(len(tables) == 1 for tables in groups.values()):
+        return
     try:
-        sets = match_groups(groups)
-    except (RunError, ValueError):
+        sets = match_sets(groups)
+    except ValueError:
         return  # said of the pairs
     plot(
         seed_accuracies({name.replace("\\", ""): found for name, found in sets.items()}), key="compare-seeds"
@@ -198,10 +172,6 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
         hide_index=True,
         alt="Settings that differ",
     )
-
-
-def _mean_accuracy(runs: list[Run]) -> float:
-    return sum(jobs.live_status(run).best_val_acc for run in runs) / len(runs)
 
 
 def draw_report(runs: list[Run]) -> None:
