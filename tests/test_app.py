@@ -693,6 +693,7 @@ def test_confidence_shows_what_was_measured_with_intervals(open_page: Open, run_
     shown = words(app)
     assert "**it is overconfident by" in shown
     assert f"A temperature of {found.temperature:.2f} takes the calibration error from" in shown
+    assert "It makes the loss lower by" in shown
     figures = app.dataframe[0].value.set_index("figure")
     assert figures.loc["Calibration error (ECE)", "before"].startswith(
         f"{found.before.ece.value * 100:.1f} % ("

@@ -139,17 +139,27 @@ def describe_scaling(calibration: Calibration) -> str:
     )
     return (
         f"A temperature of {calibration.temperature:.2f} takes the calibration error from {_percent(calibration.before.ece)} "
-        f"to {_percent(calibration.after.ece)}; {by_chance}, {verdict}. Predict uses it."
+        f"to {_percent(calibration.after.ece)}; {by_chance}, {verdict}. {describe_help(calibration)} Predict uses it."
+    )
+
+
+def describe_help(calibration: Calibration) -> str:
+    """Say whether the temperature makes the loss lower on images it was not fitted to, as far as they can tell."""
+    loss = calibration.change.loss
+    if loss.high < 0:
+        return f"It makes the loss lower by {-loss.value:.3f} ({-loss.high:.3f}–{-loss.low:.3f})."
+    return (
+        "Whether it helps on other images, so few cannot tell for sure: the change of the loss may be chance."
     )
 
 
 def list_figures(calibration: Calibration) -> pd.DataFrame:
     """Return the figures before and after as a table of texts, a row each."""
     rows = [
-        ("Calibration error (ECE)", "ece", _percent, "mean gap of confidence and accuracy, 15 bins; 0 is best"),
-        ("Brier score", "brier", _number, "squared error of all probabilities, 0 to 2; 0 is best"),
-        ("Loss (nats)", "loss", _number, "cross-entropy; what the temperature is fitted by"),
-        ("AURC", "area", _percent, "mean error over all thresholds; low where errors come with low confidence"),
+        ("Calibration error (ECE)", "ece", _percent, "gap of confidence and accuracy"),
+        ("Brier score", "brier", _number, "squared error of all probabilities, 0 to 2"),
+        ("Loss (nats)", "loss", _number, "what the temperature is fitted by"),
+        ("AURC", "area", _percent, "errors over all thresholds"),
     ]  # fmt: skip
     return pd.DataFrame(
         {
