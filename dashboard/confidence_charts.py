@@ -24,7 +24,7 @@ def reliability_diagram(bins: Mapping[str, pd.DataFrame]) -> go.Figure:
     gives them.
     """
     figure = new_figure(
-        "Reliability: is it right as often as it claims?", height=HEIGHT, revision="reliability"
+        "Reliability", height=HEIGHT, revision="reliability"
     )
     figure.add_scatter(
         x=[0, 100], y=[0, 100], mode="lines", name="as sure as right", hoverinfo="skip",
@@ -83,7 +83,7 @@ def risk_curves(curves: Mapping[str, pd.DataFrame], *, wanted: float, choice: Ch
     `curves` is as in `reliability_diagram`, of tables as `core.selective.risk_coverage` gives them; `wanted` is the
     accuracy wanted (0..1).
     """
-    figure = new_figure("Risk–coverage: errors among what is answered", height=HEIGHT, revision="risk")
+    figure = new_figure("Risk and coverage", height=HEIGHT, revision="risk")
     for name, curve in curves.items():
         drawn = thin_out(curve, MAX_POINTS)
         figure.add_scatter(
