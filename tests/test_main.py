@@ -32,6 +32,7 @@ COMMANDS = (
     "stop",
     "pause",
     "resume",
+    "bake-off",
     "audit",
     "label-issues",
 )

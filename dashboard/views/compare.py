@@ -64,7 +64,7 @@ def draw_choice(ids: list[str]) -> list[str]:
 def draw_curves(runs: list[Run]) -> None:
     """Draw one value of all runs over each other, smoothed as the user likes."""
     quantities: dict[EpochColumn, str] = COLUMN_TITLES
-    with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         quantity = st.segmented_control(
             "Curve", list(get_args(EpochColumn)), format_func=quantities.__getitem__, default="val_acc", required=True,
             key="compare-quantity",
@@ -73,7 +73,7 @@ def draw_curves(runs: list[Run]) -> None:
             "By", list(get_args(Axis)), default="epoch", required=True, key="compare-by",
             help="By step and by time, training is drawn step by step. Time is what training and validation took.",
         )  # fmt: skip
-        with st.container(width=260):
+        with st.container(width=190):
             smoothing = st.slider(
                 "Smoothing", 0.0, 0.99, 0.0, 0.01, key="compare-smoothing",
                 help="Exponential moving average: what each point keeps of those before. What was measured stays faintly visible.",
@@ -122,7 +122,9 @@ def draw_tests(groups: dict[str, list[Run]]) -> None:
     if len(groups) > ALL_PAIRS:
         best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
         pairs = [(other, best) for other in groups if other != best]
-    refused, tests, sizes = [], dict[tuple[str, str], Comparison](), {}
+    refused: list[str] = []
+    tests: dict[tuple[str, str], Comparison] = {}
+    sizes: dict[str, int] = {}
     for pair in pairs:
         first, second = map(escape_markdown, pair)
         try:
