@@ -143,7 +143,9 @@ def find_todo(configs: Sequence[TrainConfig], root: Path) -> Todo:
     Raises:
         RunError: when a run of a planned name has other settings, or belongs to nothing or to another bake-off.
     """
-    new, again, kept = [], [], []
+    new: list[TrainConfig] = []
+    again: list[Run] = []
+    kept: list[Run] = []
     for config in configs:
         run = Run(root / config.name)
         if not run.folder.exists():

@@ -29,7 +29,8 @@ class SeedSet:
     @property
     def accuracies(self) -> npt.NDArray[np.float64]:
         """Return the accuracy (0..1) of each model, (S,)."""
-        return self.right.mean(axis=1)
+        found: npt.NDArray[np.float64] = self.right.mean(axis=1)
+        return found
 
     @property
     def mean(self) -> float:
@@ -66,7 +67,7 @@ class SeedTest:
     @property
     def images(self) -> int:
         """Return the number of images."""
-        return self.first.right.shape[1]
+        return int(self.first.right.shape[1])
 
     @property
     def difference(self) -> float:
@@ -110,14 +111,18 @@ class SeedTest:
             sizes = f"{len(self.first.right)} + {len(self.second.right)} seeds"
             tests = f" and {comparisons} comparisons" if comparisons > 1 else ""
             return f" With {sizes}{tests} no smaller p than {least:.2g} can come out: {seeds_needed(comparisons)} seeds each could tell."
-        luck = "It may be luck of the training." if p >= LEVEL else "It is no luck of the training."
         needed = self._images_needed()
         if low > 0 or needed is None or needed <= self.images:
-            return f" {luck}"
-        more = (
-            f"about {needed - self.images:,} more validation images would be needed to see one of this size"
+            return " It may be luck of the training." if p >= LEVEL else ""
+        luck = (
+            "It may be luck of the training, or"
+            if p >= LEVEL
+            else "It is no luck of the training, but may be one"
         )
-        return f" {luck} It may be luck of the images: {more}."
+        return (
+            f" {luck} of the images: about {needed - self.images:,} more validation images would be needed to see "
+            "one of this size."
+        )
 
     def _images_needed(self) -> int | None:
         if not self.difference:

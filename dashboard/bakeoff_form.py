@@ -111,7 +111,7 @@ def fill_question(name: str) -> None:
 def draw_choice() -> None:
     """Draw the fields of what is crossed, and the name."""
     with st.container(horizontal=True, gap="medium"):
-        with st.container(width=520):
+        with st.container(width=330):
             st.multiselect(
                 "Networks", ARCHS, key="bake-archs", placeholder="the preset's", persist_state="session",
                 help="Empty: the network of each preset.",
@@ -129,7 +129,7 @@ def draw_choice() -> None:
                     help=help_text,
                     persist_state="session",
                 )
-        with st.container(width=215):
+        with st.container(width=160):
             st.text_input(
                 "Seeds", key="bake-seeds", persist_state="session",
                 help="Whole numbers separated by commas; every combination is trained once with each.",
@@ -227,14 +227,18 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
         disabled=[name for name in table if name != "learning rate"],
         column_config={
             "learning rate": st.column_config.NumberColumn(
-                "learning rate ✎", min_value=low, max_value=high, format="%g", required=True
+                "learning rate", min_value=low, max_value=high, format="%g", required=True
             )
         },
     )
     st.caption(
         "Learning rates are the preset's; an optimizer other than the preset's own gets a tenth (AdamW) or a fifth (Ranger) "
         "of SGD's, or the other way round. Edit them: a comparison is as fair as its rates. "
-        f"{describe_power(seeds, max(1, len(rows) - 1))}"
+        + (
+            describe_power(seeds, len(rows) - 1)
+            if len(rows) > 1
+            else "One combination has nothing to be compared with: choose a second of something."
+        )
     )
     rates = {_place(config): float(rate) for config, rate in zip(rows, edited["learning rate"], strict=True)}
     return [replace(config, lr=rates[_place(config)]) for config in configs]

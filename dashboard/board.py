@@ -25,15 +25,16 @@ _STYLE = """
 .ws-board { overflow-x: auto; }
 .ws-board table { border-collapse: separate; border-spacing: 6px; min-width: 100%; }
 .ws-board th { text-align: left; font-weight: 600; font-size: .9rem; padding: 2px 6px; vertical-align: middle; }
-.ws-board td { padding: 0; min-width: 150px; border-radius: 8px; vertical-align: top;
-  background: color-mix(in srgb, currentColor 6%, transparent); }
-.ws-board .ws-place { display: block; padding: 8px 10px 7px; border-left: 4px solid var(--ws-state); border-radius: 8px;
-  color: inherit; text-decoration: none; font-size: .82rem; line-height: 1.4; min-height: 3.9em; }
+.ws-board td { padding: 0; min-width: 150px; height: 1px; border-radius: 8px; vertical-align: top;
+  border-left: 4px solid var(--ws-state); background: color-mix(in srgb, currentColor 6%, transparent); }
+.ws-board .ws-place { display: block; box-sizing: border-box; height: 100%; padding: 8px 10px; border-radius: 8px;
+  color: inherit; text-decoration: none; font-size: .82rem; line-height: 1.4; }
 .ws-board a.ws-place:hover, .ws-board a.ws-place:focus-visible { background: color-mix(in srgb, currentColor 7%, transparent); }
-.ws-board b { font-size: .95rem; font-weight: 600; display: block; }
+.ws-board b { font-size: 1.05rem; font-weight: 600; white-space: nowrap; }
+.ws-board .ws-bounds { opacity: .8; white-space: nowrap; }
+.ws-board .ws-word { display: block; }
 .ws-board .ws-share { height: 4px; border-radius: 2px; margin-top: 5px; background: color-mix(in srgb, currentColor 14%, transparent); }
 .ws-board .ws-share i { display: block; height: 100%; border-radius: 2px; background: var(--ws-state); }
-.ws-board .ws-faint { opacity: .75; }
 </style>
 """
 
@@ -43,7 +44,7 @@ def board_html(board: Board) -> str:
     head = "".join(f"<th scope='col'>seed {seed}</th>" for seed in board.seeds)
     rows = "".join(
         f"<tr><th scope='row'>{html.escape(label)}</th>"
-        + "".join(f"<td>{_cell(row.get(seed))}</td>" for seed in board.seeds)
+        + "".join(_cell(row.get(seed)) for seed in board.seeds)
         + "</tr>"
         for label, row in board.rows.items()
     )
@@ -55,10 +56,11 @@ def board_html(board: Board) -> str:
 
 def _cell(member: Member | None) -> str:
     if member is None:
-        return f"<span class='ws-place ws-faint' style='--ws-state:{MUTED}'>no run</span>"
+        return f"<td style='--ws-state:{MUTED}'><span class='ws-place'>no run</span></td>"
     status = member.status
     colour, word = _LOOKS[status.state]
-    best = f"<b>{html.escape(format_best(status))}</b>" if status.has_best else "<b>–</b>"
+    best, _, bounds = format_best(status).partition(" (") if status.has_best else ("–", "", "")
+    interval = f" <span class='ws-bounds'>({html.escape(bounds)}</span>" if bounds else ""
     share = (
         f"<div class='ws-share'><i style='width:{member.share * 100:.1f}%'></i></div>"
         if status.state != "finished" and member.share
@@ -66,9 +68,10 @@ def _cell(member: Member | None) -> str:
     )
     page = "confusion" if status.has_best and status.state == "finished" else "live"
     return (
-        f"<a class='ws-place' style='--ws-state:{colour}' target='_self' href='{page}?run={quote(member.run.id)}' "
+        f"<td style='--ws-state:{colour}'><a class='ws-place' target='_self' href='{page}?run={quote(member.run.id)}' "
         f"title='{html.escape(f'{member.run.id}: {status.message or status.phase}', quote=True)}'>"
-        f"{best}{html.escape(f'{word}{_describe_progress(status)}')}{share}</a>"
+        f"<b>{html.escape(best)}</b>{interval}"
+        f"<span class='ws-word'>{html.escape(f'{word}{_describe_progress(status)}')}</span>{share}</a></td>"
     )
 
 

@@ -180,7 +180,7 @@ def class_changes(changes: pd.DataFrame, *, first: str, second: str) -> go.Figur
     more = f", the {CHANGES} that changed most" if len(changes) > CHANGES else ""
     figure = new_figure(
         f"Right images of the classes that changed{more}",
-        height=170 + 34 * max(2, len(shown)),
+        height=170 + 28 * max(3, len(shown)),
         revision="changes",
     )
     for column, name, colour in (("first", first, MUTED), ("second", second, TRAIN)):

@@ -23,9 +23,7 @@ def reliability_diagram(bins: Mapping[str, pd.DataFrame]) -> go.Figure:
     `bins` maps `before`, and `after` where there is a temperature, to tables as `core.reliability.reliability_bins`
     gives them.
     """
-    figure = new_figure(
-        "Reliability", height=HEIGHT, revision="reliability"
-    )
+    figure = new_figure("Reliability", height=HEIGHT, revision="reliability")
     figure.add_scatter(
         x=[0, 100], y=[0, 100], mode="lines", name="as sure as right", hoverinfo="skip",
         line={"color": MUTED, "width": 1.5, "dash": "dash"},

@@ -15,8 +15,8 @@ from dashboard.text import format_accuracy, format_duration
 from dashboard.views.runs import format_epoch
 
 CAPTION = (
-    "Accuracy: Wilson's interval. Macro recall, the mean of the classes' recalls: Wilson's for an effective number of "
-    "images. Loss: normal interval of the mean. All of the best epoch, on the validation images."
+    "Of the best epoch on the validation images, with 95 % intervals: Wilson's of the accuracy, Wilson's for an effective "
+    "number of images of the macro recall (the mean of the classes' recalls), and the normal one of the mean loss."
 )
 
 
@@ -25,9 +25,9 @@ def describe_figures(table: pd.DataFrame) -> dict[str, str]:
     right, count = int((table["true"] == table["predicted"]).sum()), len(table)
     low, high = wilson_interval(right, count)
     return {
-        "accuracy (95 % interval)": format_accuracy(right / max(1, count), float(low), float(high)),
-        "macro recall (95 % interval)": format_accuracy(*macro_recall(table)),
-        "loss (nats, 95 % interval)": _format_loss(*mean_loss(table)),
+        "accuracy": format_accuracy(right / max(1, count), float(low), float(high)),
+        "macro recall": format_accuracy(*macro_recall(table)),
+        "loss (nats)": _format_loss(*mean_loss(table)),
     }
 
 
@@ -48,7 +48,7 @@ def draw_results(runs: list[Run]) -> None:
                 "best": format_epoch(status) if status.has_best else "–",
                 "epochs": f"{status.epoch} of {status.epochs}",
                 "time": format_duration(status.seconds),
-                "speed (images/s)": round(status.images_per_second),
+                "images/s": round(status.images_per_second),
             }
         )
     order = sorted(

@@ -421,7 +421,7 @@ def test_a_whole_test_folder_becomes_the_file_to_hand_in(page: Page, dashboard: 
 def test_a_threshold_that_was_chosen_makes_predict_say_not_sure(page: Page, dashboard: Dashboard) -> None:
     run = dashboard.run("first")
     open_page(page, dashboard, "confidence?run=first&wanted=99.9")
-    chart(page, "Reliability: is it right as often as it claims?")
+    chart(page, "Reliability")
     page.get_by_role("button", name="Use this threshold in Predict").click()
     expect(page.get_by_text("Predict uses this threshold.")).to_be_visible()
     page.get_by_role("link", name="Go to Predict").click()

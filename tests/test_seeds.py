@@ -114,7 +114,7 @@ def test_a_difference_that_a_few_images_make_asks_for_more_images() -> None:
     assert test.p_value < LEVEL
     text = test.describe("one", "two")
     assert text.startswith("No evidence of a difference")
-    assert "It is no luck of the training. It may be luck of the images: about " in text
+    assert "It is no luck of the training, but may be one of the images: about " in text
 
 
 def test_the_images_asked_for_show_the_difference_four_times_in_five() -> None:

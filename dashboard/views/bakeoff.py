@@ -108,10 +108,16 @@ def draw_stop(board: Board) -> None:
         key="bake-stop",
         disabled=asked,
         help="What trains finishes its step and saves; what waits does not begin. Go on later from here.",
-        on_click=lambda: bakeoff.stop_all(bakeoff.read_board(board.name, default_root())),
+        on_click=stop_all,
+        args=(board.name,),
     )
     if asked:
         st.caption("Stopping …")
+
+
+def stop_all(name: str) -> None:
+    """Ask all that are active now to stop."""
+    bakeoff.stop_all(bakeoff.read_board(name, default_root()))
 
 
 def draw_go_on(board: Board) -> None:

@@ -63,7 +63,7 @@ def draw_choice(ids: list[str]) -> list[str]:
 def draw_curves(runs: list[Run]) -> None:
     """Draw one value of all runs over each other, smoothed as the user likes."""
     quantities: dict[EpochColumn, str] = COLUMN_TITLES
-    with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         quantity = st.segmented_control(
             "Curve", list(get_args(EpochColumn)), format_func=quantities.__getitem__, default="val_acc", required=True,
             key="compare-quantity",
@@ -72,7 +72,7 @@ def draw_curves(runs: list[Run]) -> None:
             "By", list(get_args(Axis)), default="epoch", required=True, key="compare-by",
             help="By step and by time, training is drawn step by step. Time is what training and validation took.",
         )  # fmt: skip
-        with st.container(width=260):
+        with st.container(width=190):
             smoothing = st.slider(
                 "Smoothing", 0.0, 0.99, 0.0, 0.01, key="compare-smoothing",
                 help="Exponential moving average: what each point keeps of those before. What was measured stays faintly visible.",
