@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from typing import get_args
 
@@ -11,7 +12,15 @@ import streamlit as st
 from core import jobs
 from core.config import TrainConfig
 from core.runs import Run, RunError, default_root, iter_runs
-from core.seeds import Comparison, SeedSet, compare_sets, describe_comparisons, describe_tests, match_sets
+from core.seeds import (
+    Comparison,
+    SeedSet,
+    compare_sets,
+    compare_with_best,
+    describe_comparisons,
+    describe_tests,
+    match_sets,
+)
 from core.settings import find_differing, group_by_settings, label_settings
 from dashboard import services, state
 from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
@@ -118,14 +127,13 @@ def draw_tests(groups: dict[str, list[Run]]) -> None:
     if len(groups) < 2:
         st.info("These runs differ in their seed alone: their spread is chance.", icon=":material/casino:")
         return
-    pairs = list(combinations(groups, 2))
     if len(groups) > ALL_PAIRS:
-        best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
-        pairs = [(other, best) for other in groups if other != best]
+        draw_best(groups)
+        return
     refused: list[str] = []
     tests: dict[tuple[str, str], Comparison] = {}
     sizes: dict[str, int] = {}
-    for pair in pairs:
+    for pair in combinations(groups, 2):
         first, second = map(escape_markdown, pair)
         try:
             sets = match_groups({name: groups[name] for name in pair})
@@ -134,11 +142,25 @@ def draw_tests(groups: dict[str, list[Run]]) -> None:
             continue
         tests[first, second] = compare_sets(*sets.values())
         sizes |= {name: len(found.right) for name, found in sets.items()}
-    lines = [f"- {verdict}" for verdict in describe_comparisons(tests)]
-    st.markdown("\n".join(lines + refused))
+    st.markdown("\n".join([*(f"- {verdict}" for verdict in describe_comparisons(tests)), *refused]))
     if tests:
-        only_best = " The best is tested against each of the others." if len(groups) > ALL_PAIRS else ""
-        st.caption(f"{describe_tests(list(sizes.values()), len(tests))}{only_best}")
+        st.caption(describe_tests(list(sizes.values()), len(tests)))
+
+
+def draw_best(groups: dict[str, list[Run]]) -> None:
+    """Say whether the best of many is better than each of the others on the same images."""
+    best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
+    sets: dict[str, SeedSet] = {}
+    refused = []
+    for name in groups:
+        try:
+            sets[escape_markdown(name)] = match_groups({best: groups[best], name: groups[name]})[name]
+        except (RunError, ValueError) as error:
+            refused.append(f"- {escape_markdown(name)}: not compared. {escape_markdown(str(error))}")
+    st.markdown("\n".join([*(f"- {verdict}" for verdict in compare_with_best(sets)), *refused]))
+    if len(sets) > 1:
+        tests = describe_tests([len(found.right) for found in sets.values()], math.comb(len(sets), 2))
+        st.caption(f"The best is tested against each of the others. {tests}")
 
 
 def match_groups(groups: dict[str, list[Run]]) -> dict[str, SeedSet]:
