@@ -37,7 +37,7 @@ class Question:
     choice: Choice
 
 
-# As many seeds as make a verdict possible: `seeds.seeds_needed` of one comparison and of two.
+# As many seeds as make a verdict possible: `seeds.seeds_needed` of one pair and of three.
 QUESTIONS = {
     "network": Question(
         "ResNet50 or ResNeXt50?", Choice(archs=("resnet50", "resnext50_32x4d"), seeds=tuple(range(4)))

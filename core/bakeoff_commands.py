@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -86,7 +87,8 @@ def _bake_off(options: argparse.Namespace) -> int:
     rest = [*todo.new, *(run.read_config() for run in todo.again)]
     if rest:
         combinations = len({settings_of(config) for config in configs})
-        print(describe_power(len(choice.seeds), max(1, combinations - 1)))
+        if combinations > 1:
+            print(describe_power(len(choice.seeds), math.comb(combinations, 2)))
         estimate = estimate_time(rest, root, train=len(folders.train), val=len(folders.val))
         print(_describe_estimate(estimate.seconds, estimate.known, len(rest)))
     if options.dry_run:
@@ -150,7 +152,8 @@ def _print_ranking(board: Board) -> None:
     for verdict in verdicts:
         print(verdict.replace("**", ""))
     if verdicts:
-        print(describe_tests([len(found.right) for found in ranking.sets.values()], len(verdicts)))
+        sizes = [len(found.right) for found in ranking.sets.values()]
+        print(describe_tests(sizes, math.comb(len(sizes), 2)))
 
 
 def _some_of(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import combinations
 
@@ -10,7 +11,15 @@ import pandas as pd
 from core.config import TrainConfig
 from core.focus import focus_names
 from core.paired import PairedTest, compare_paired
-from core.seeds import Comparison, compare_sets, describe_comparisons, describe_tests, match_sets
+from core.seeds import (
+    Comparison,
+    SeedSet,
+    compare_sets,
+    compare_with_best,
+    describe_comparisons,
+    describe_tests,
+    match_sets,
+)
 from core.settings import group_by_settings, label_settings
 
 ALL_PAIRS = 6  # of more groups the best is tested against each, not each against each
@@ -35,41 +44,53 @@ def compare_groups(
     """Test groups of models against each other; return the verdicts in words and how they were come to.
 
     A group holds the predictions tables of runs that differ in the seed alone; a text in its place says why there are
-    none. Of more than `ALL_PAIRS` groups only the best is tested against each other one. Pairs that cannot be compared
-    come last, with the reason; `escape` is put upon names and reasons. The better one stands between pairs of asterisks.
+    none. Of more than `ALL_PAIRS` groups only the best is tested against each other one. What cannot be compared comes
+    last, with the reason; `escape` is put upon names and reasons. The better one stands between pairs of asterisks.
     """
     if len(groups) < 2:
         return ["These runs differ in their seed alone: their spread is chance."], ""
-    pairs = list(combinations(groups, 2))
-    only_best = ""
     if len(groups) > ALL_PAIRS:
-        best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
-        pairs = [(other, best) for other in groups if other != best]
-        only_best = " The best is tested against each of the others."
+        return _compare_with_best(groups, escape)
     refused: list[str] = []
     tests: dict[tuple[str, str], Comparison] = {}
     sizes: dict[str, int] = {}
-    for pair in pairs:
+    for pair in combinations(groups, 2):
         first, second = map(escape, pair)
-        tables = {name: groups[name] for name in pair}
         try:
-            sets = match_sets(_refuse_reasons(tables))
+            sets = _match({name: groups[name] for name in pair})
         except ValueError as error:
             refused.append(f"{first} and {second}: not compared. {escape(str(error))}")
             continue
         tests[first, second] = compare_sets(*sets.values())
         sizes |= {name: len(found.right) for name, found in sets.items()}
-    how = f"{describe_tests(list(sizes.values()), len(tests))}{only_best}" if tests else ""
+    how = describe_tests(list(sizes.values()), len(tests)) if tests else ""
     return [*describe_comparisons(tests), *refused], how
 
 
-def _refuse_reasons(groups: Mapping[str, list[pd.DataFrame] | str]) -> dict[str, list[pd.DataFrame]]:
+def _compare_with_best(
+    groups: Mapping[str, list[pd.DataFrame] | str], escape: Callable[[str], str]
+) -> tuple[list[str], str]:
+    best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
+    sets: dict[str, SeedSet] = {}
+    refused = []
+    for name in groups:
+        try:
+            sets[escape(name)] = _match({best: groups[best], name: groups[name]})[name]
+        except ValueError as error:
+            refused.append(f"{escape(name)}: not compared. {escape(str(error))}")
+    if len(sets) < 2:
+        return refused, ""
+    tests = describe_tests([len(found.right) for found in sets.values()], math.comb(len(sets), 2))
+    return [*compare_with_best(sets), *refused], f"The best is tested against each of the others. {tests}"
+
+
+def _match(groups: Mapping[str, list[pd.DataFrame] | str]) -> dict[str, SeedSet]:
     found: dict[str, list[pd.DataFrame]] = {}
     for name, tables in groups.items():
         if isinstance(tables, str):
             raise ValueError(tables)
         found[name] = tables
-    return found
+    return match_sets(found)
 
 
 def _mean_accuracy(tables: list[pd.DataFrame] | str) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from core.differences import match_images
-from core.paired import LEVEL, POWER, RESAMPLES, PairedTest, correct_holm, test_of_counts
+from core.paired import LEVEL, POWER, RESAMPLES, PairedTest, correct_holm, mcnemar_p, test_of_counts
 
 MOST_SPLITS = (
     200_000  # more ways to share out the seeds (from 11 + 10 on) are sampled instead of gone through
@@ -109,7 +109,7 @@ class SeedTest:
         least = min(1.0, self.smallest_p * comparisons)
         if least >= LEVEL:
             sizes = f"{len(self.first.right)} + {len(self.second.right)} seeds"
-            tests = f" and {comparisons} comparisons" if comparisons > 1 else ""
+            tests = f" and {comparisons} pairs" if comparisons > 1 else ""
             return f" With {sizes}{tests} no smaller p than {least:.2g} can come out: {seeds_needed(comparisons)} seeds each could tell."
         needed = self._images_needed()
         if low > 0 or needed is None or needed <= self.images:
@@ -167,12 +167,23 @@ def compare_sets(first: SeedSet, second: SeedSet) -> Comparison:
     permutation test over the seeds, which speaks of the two ways to train, and the bootstrap over the images.
     """
     if len(first.right) == len(second.right) == 1:
-        one, other = first.right[0], second.right[0]
-        return test_of_counts(len(one), int((one & ~other).sum()), int((other & ~one).sum()))
+        return test_of_counts(first.right.shape[1], *_count_discordant(first, second))
     gains = second.right.mean(axis=0) - first.right.mean(axis=0)
     low, high = bootstrap_mean(gains)
-    p_value = permutation_p(first.accuracies, second.accuracies)
-    return SeedTest(first, second, p_value, low, high, float(gains.std(ddof=1)) if len(gains) > 1 else 0.0)
+    deviation = float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
+    return SeedTest(first, second, p_of_sets(first, second), low, high, deviation)
+
+
+def p_of_sets(first: SeedSet, second: SeedSet) -> float:
+    """Return the p of `compare_sets`, without the interval, which takes longer."""
+    if len(first.right) == len(second.right) == 1:
+        return mcnemar_p(*_count_discordant(first, second))
+    return permutation_p(first.accuracies, second.accuracies)
+
+
+def _count_discordant(first: SeedSet, second: SeedSet) -> tuple[int, int]:
+    one, other = first.right[0], second.right[0]
+    return int((one & ~other).sum()), int((other & ~one).sum())
 
 
 def permutation_p(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -218,7 +229,7 @@ def describe_power(seeds: int, comparisons: int = 1) -> str:
             f"for that, give {seeds_needed(comparisons)} seeds."
         )
     least = min(1.0, smallest_p(seeds, seeds) * comparisons)
-    tests = f"{comparisons} comparisons" if comparisons > 1 else "a comparison"
+    tests = f"{comparisons} pairs" if comparisons > 1 else "a pair"
     if least < LEVEL:
         return f"With {seeds} seeds each, the smallest p that can come out of {tests} is {least:.2g}: a difference can show."
     return (
@@ -248,25 +259,38 @@ def rank_sets(sets: Mapping[str, SeedSet]) -> list[str]:
 
 
 def compare_with_best(sets: Mapping[str, SeedSet]) -> list[str]:
-    """Return a verdict in words on the best set against each of the others, p corrected by Holm's method."""
-    best, *others = rank_sets(sets)
-    return describe_comparisons({(other, best): compare_sets(sets[other], sets[best]) for other in others})
+    """Return a verdict in words on the best set against each of the others.
+
+    p is corrected for all pairs there are by Holm's method, not only for those told: which set is the best was found
+    by looking at all of them.
+    """
+    ranked = rank_sets(sets)
+    pairs = list(combinations(ranked, 2))  # those of the best come first
+    corrected = correct_holm([p_of_sets(sets[one], sets[other]) for one, other in pairs])
+    return [
+        _describe(compare_sets(sets[other], sets[best]), other, best, p_value, len(pairs))
+        for (best, other), p_value in zip(pairs[: len(ranked) - 1], corrected, strict=False)
+    ]
 
 
 def describe_comparisons(tests: Mapping[tuple[str, str], Comparison]) -> list[str]:
     """Return the verdicts on named pairs in words, p corrected for all of them by Holm's method."""
     corrected = correct_holm([test.p_value for test in tests.values()])
     return [
-        test.describe(first, second, p_value=p_value, comparisons=len(tests))
-        if isinstance(test, SeedTest)
-        else test.describe(first, second, p_value=p_value)
+        _describe(test, first, second, p_value, len(tests))
         for ((first, second), test), p_value in zip(tests.items(), corrected, strict=True)
     ]
 
 
+def _describe(test: Comparison, first: str, second: str, p_value: float, comparisons: int) -> str:
+    if isinstance(test, SeedTest):
+        return test.describe(first, second, p_value=p_value, comparisons=comparisons)
+    return test.describe(first, second, p_value=p_value)
+
+
 def describe_tests(sizes: Collection[int], comparisons: int) -> str:
     """Say which tests the verdicts on sets of so many seeds are of, and what these can tell."""
-    corrected = f" p is corrected for {comparisons} comparisons by Holm's method." if comparisons > 1 else ""
+    corrected = f" p is corrected for all {comparisons} pairs by Holm's method." if comparisons > 1 else ""
     mcnemar = (
         "McNemar's exact test on the images that one model gets right and the other wrong, with a bootstrap interval of the "
         "difference over the images. It speaks of these very models: with other seeds they may come out otherwise."

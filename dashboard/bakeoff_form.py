@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import Any
@@ -235,7 +236,7 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
         "Learning rates are the preset's; an optimizer other than the preset's own gets a tenth (AdamW) or a fifth (Ranger) "
         "of SGD's, or the other way round. Edit them: a comparison is as fair as its rates. "
         + (
-            describe_power(seeds, len(rows) - 1)
+            describe_power(seeds, math.comb(len(rows), 2))
             if len(rows) > 1
             else "One combination has nothing to be compared with: choose a second of something."
         )

@@ -25,7 +25,7 @@ _STYLE = """
 .ws-board { overflow-x: auto; }
 .ws-board table { border-collapse: separate; border-spacing: 6px; min-width: 100%; }
 .ws-board th { text-align: left; font-weight: 600; font-size: .9rem; padding: 2px 6px; vertical-align: middle; }
-.ws-board td { padding: 0; min-width: 150px; height: 1px; border-radius: 8px; vertical-align: top;
+.ws-board td { padding: 0; min-width: 165px; height: 1px; border-radius: 8px; vertical-align: top;
   border-left: 4px solid var(--ws-state); background: color-mix(in srgb, currentColor 6%, transparent); }
 .ws-board .ws-place { display: block; box-sizing: border-box; height: 100%; padding: 8px 10px; border-radius: 8px;
   color: inherit; text-decoration: none; font-size: .82rem; line-height: 1.4; }

@@ -143,7 +143,7 @@ def seed_accuracies(sets: Mapping[str, SeedSet]) -> go.Figure:
         y=[label for label, found in zip(labels, sets.values(), strict=True) for _ in found.accuracies],
         name="one seed",
         mode="markers",
-        marker={"color": TRAIN, "size": 9, "opacity": 0.55},
+        marker={"color": TRAIN, "size": 9, "opacity": 0.75},
         hovertemplate="<b>%{y}</b>, one seed: <b>%{x:.1f} %</b><extra></extra>",
     )
     spread = [0.0 if math.isnan(found.deviation) else 100 * found.deviation for found in sets.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -120,11 +121,11 @@ def test_seeds_that_would_hold_back_different_images_are_refused() -> None:
     bakeoff.check_seeds(plan(choice=Choice()), val_made=True)
 
 
-@pytest.mark.parametrize(("question", "comparisons"), [("network", 1), ("optimizer", 2)])
-def test_a_question_takes_as_many_seeds_as_make_an_answer_possible(question: str, comparisons: int) -> None:
+@pytest.mark.parametrize(("question", "several"), [("network", 2), ("optimizer", 3)])
+def test_a_question_takes_as_many_seeds_as_make_an_answer_possible(question: str, several: int) -> None:
     choice = bakeoff.QUESTIONS[question].choice
-    assert len(choice.seeds) == seeds_needed(comparisons)
-    assert max(len(choice.archs), len(choice.optimizers)) == comparisons + 1
+    assert len(choice.seeds) == seeds_needed(math.comb(several, 2))
+    assert max(len(choice.archs), len(choice.optimizers)) == several
 
 
 # Starting, and starting again
@@ -273,7 +274,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     said = capsys.readouterr().out
     assert said.startswith("tiny-optimizer: 9 runs, 9 to start")
     assert "tiny-optimizer-resnext50_32x4d-ranger-demo-2  learning rate 0.003, 1 epochs" in said
-    assert "no smaller p than 0.2 can come out of 2 comparisons" in said
+    assert "no smaller p than 0.3 can come out of 3 pairs" in said
     assert "the time cannot be told" in said
     assert launched == []
     assert list(iter_runs(runs_root)) == []

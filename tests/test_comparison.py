@@ -37,7 +37,7 @@ def test_every_pair_is_tested_and_corrected_and_the_rest_says_why() -> None:
     for verdict, p_value in zip(verdicts, paired.correct_holm(p_values), strict=False):
         assert f"p = {p_value:.2g}" in verdict
     assert verdicts[3:] == [f"{name} and lost: not compared. it has none" for name in ("one", "two", "three")]
-    assert "p is corrected for 3 comparisons" in how
+    assert "p is corrected for all 3 pairs" in how
 
 
 def test_other_images_are_a_reason_and_names_are_escaped() -> None:

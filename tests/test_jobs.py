@@ -207,6 +207,22 @@ def test_a_run_that_waits_tells_once_for_whom(runs_root: Path, sleeper: psutil.P
     assert told == ["Waiting for first.", "Stopped before it began."]
 
 
+def test_a_run_far_back_in_the_queue_looks_rarely_but_obeys_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = create_run(tiny_config(tmp_path, "last"), tmp_path / "runs")
+    looks, polls = [], iter(range(30))
+
+    def look(*_: object) -> list[Run]:
+        looks.append(time.monotonic())
+        return [Run(tmp_path / str(number)) for number in range(8)]
+
+    monkeypatch.setattr(jobs, "_runs_ahead", look)
+    assert not jobs.wait_for_turn(run, should_stop=lambda: next(polls, None) is None, poll=0.02)
+    assert 2 <= len(looks) <= 4  # of thirty polls, every eighth
+    assert run.read_status().state == "stopped"
+
+
 def test_another_process_with_the_same_pid_is_not_taken_for_the_job(runs_root: Path) -> None:
     run = make_run(runs_root, "run", psutil.Process(), "running")
     assert jobs.live_status(run).state == "running"

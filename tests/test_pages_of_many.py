@@ -37,7 +37,7 @@ def test_a_question_fills_the_form_and_its_plan_is_queued(
     (plan,) = app.dataframe
     assert plan.value["learning rate"].tolist() == [0.02, 0.002, 0.004]
     assert plan.value["epochs"].tolist() == [1, 1, 1]
-    assert "no smaller p than 0.67 can come out of 2 comparisons" in words(app)
+    assert "no smaller p than 1 can come out of 3 pairs" in words(app)
     assert app.button(key="bake-start").label == "Start 6 runs"
     app.button(key="bake-start").click().run()
     assert title(app) == "Bake-off"
@@ -150,7 +150,7 @@ def test_many_compared_runs_are_tested_against_the_best(
     text = words(app)
     assert text.count("- No evidence of a difference between") == 7
     assert "The best is tested against each of the others." in text
-    assert "p is corrected for 7 comparisons" in text
+    assert "p is corrected for all 28 pairs" in text
 
 
 def test_curves_are_smoothed_and_drawn_by_time(open_page: Open, runs_root: Path, tiny_data: Path) -> None:

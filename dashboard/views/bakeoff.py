@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from core import bakeoff, jobs
@@ -182,7 +184,8 @@ def draw_verdicts(sets: dict[str, SeedSet]) -> None:
     verdicts = compare_with_best(named)
     if verdicts:
         st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
+        sizes = [len(found.right) for found in sets.values()]
         st.caption(
-            f"{describe_tests([len(found.right) for found in sets.values()], len(verdicts))} The best epoch of each run was "
-            "chosen on these very images, so all accuracies are told somewhat too high."
+            f"{describe_tests(sizes, math.comb(len(sizes), 2))} The best epoch of each run was chosen on these very images, so "
+            "all accuracies are told somewhat too high."
         )
