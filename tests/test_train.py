@@ -21,6 +21,7 @@ import pytest
 
 from core import jobs
 from core.runs import Run, Status
+from tests.made_run import make_run
 from tests.processes import call, finish, make_images, start, train_words, wait_until
 
 Call = subprocess.CompletedProcess[str]
@@ -425,6 +426,14 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     with pytest.raises(DataError) as caught:
         evaluate_run(interrupted.run)
     assert re.fullmatch(r"val/10/1\.png is no image .*readable when the run began\.", str(caught.value))
+
+
+def test_a_confidence_that_cannot_be_measured_fails_no_training(runs_root: Path, tiny_data: Path) -> None:
+    from core.train import TrainingJob
+
+    console = io.StringIO()
+    TrainingJob(make_run(runs_root, tiny_data), console)._measure_confidence()
+    assert console.getvalue().startswith("Confidence not measured: first: there is no best.pt yet")
 
 
 @pytest.mark.usefixtures("_one_thread")

@@ -108,6 +108,7 @@ def draw_finding(calibration: Calibration) -> None:
     st.caption(
         "Intervals are 95 %, by bootstrap over the images. After: each image is judged at a temperature fitted without it "
         "(five folds). The change is on the same draws of images, so it can be clear where the intervals overlap. "
+        "Of every figure less is better. "
         "The validation images also chose the best epoch, which flatters all of it a little."
     )
 
