@@ -48,18 +48,18 @@ def draw_measuring(run: Run) -> Calibration | None:
     if status.state in ACTIVE:
         draw_running(folder, "images", key="confidence")
         return None
+    stale = calibration_path(run).exists()
     try:
         calibration = load_calibration(run)
     except RunError as error:
-        calibration = None
+        calibration, stale = None, False
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
     if calibration is not None:
         return calibration
     draw_end(status)
-    known = calibration_path(run).exists()
     soon = jobs.live_status(run).state in ACTIVE
     st.info(
-        ("What was measured is of another model than the one that is the best now. " if known else "")
+        ("What was measured is of another model than the one that is the best now. " if stale else "")
         + "Is this model right nine times in ten where it is 90 % sure? Its best model is asked about the validation "
         "images once more, and a temperature is fitted that makes its confidences hold."
         + (" The run does this by itself when it ends." if soon else ""),
