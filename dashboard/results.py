@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import jobs
 from core.analysis import macro_recall, mean_loss, wilson_interval
+from core.calibration import read_ece
 from core.runs import Run, RunError
 from dashboard import services
 from dashboard.text import format_accuracy, format_duration
@@ -16,7 +17,8 @@ from dashboard.views.runs import format_epoch
 
 CAPTION = (
     "Of the best epoch on the validation images, with 95 % intervals: Wilson's of the accuracy, Wilson's for an effective "
-    "number of images of the macro recall (the mean of the classes' recalls), and the normal one of the mean loss."
+    "number of images of the macro recall (the mean of the classes' recalls), the normal one of the mean loss, and a "
+    "bootstrap one of the calibration error, which is that of the confidences as Predict shows them."
 )
 
 
@@ -37,7 +39,7 @@ def draw_results(runs: list[Run]) -> None:
     for run in runs:
         status = jobs.live_status(run)
         try:
-            figures = describe_figures(services.read_predictions(run))
+            figures = {**describe_figures(services.read_predictions(run)), **_describe_ece(run)}
         except RunError:
             figures = {}
         rows.append(
@@ -58,6 +60,11 @@ def draw_results(runs: list[Run]) -> None:
     st.subheader("Results")
     st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
     st.caption(CAPTION)
+
+
+def _describe_ece(run: Run) -> dict[str, str]:
+    found = read_ece(run)
+    return {} if found is None else {"calibration error": format_accuracy(found.value, found.low, found.high)}
 
 
 def _format_loss(mean: float, low: float, high: float) -> str:

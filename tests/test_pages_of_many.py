@@ -11,7 +11,8 @@ import pytest
 from core.bakeoff import name_run
 from core.presets import from_preset
 from core.runs import Run, create_run, iter_runs
-from tests.made_run import TRUE, make_member, make_run
+from core.words import format_accuracy
+from tests.made_run import TRUE, make_member, make_run, measure_confidence
 from tests.test_app import Open, charts_of, no_jobs, open_page, title, words  # fixtures among them
 
 
@@ -175,3 +176,13 @@ def test_what_changed_is_shown_between_two_of_many(open_page: Open, runs_root: P
     assert changes["right: third"].tolist()[0] == "100.0 % (34.2–100.0 %)"
     app.selectbox(key="compare-to").set_value("second").run()
     assert "Both are right and wrong on the same images." in words(app)
+
+
+def test_the_calibration_error_is_shown_of_the_runs_that_have_it(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    runs = [make_run(runs_root, tiny_data, name=name) for name in ("first", "second")]
+    ece = measure_confidence(runs[0]).after.ece
+    app = open_page("compare", runs="first,second")
+    expected = [format_accuracy(ece.value, ece.low, ece.high), "–"]
+    assert app.dataframe[0].value["calibration error"].tolist() == expected

@@ -56,7 +56,7 @@ def test_many_seeds_are_split_by_chance_and_never_come_to_0() -> None:
     rng = np.random.default_rng(0)
     one, other = rng.normal(0, 1, 12), rng.normal(0.5, 1, 12)
     expected = permutation_test(
-        (one, other), lambda x, y, axis: x.mean(axis) - y.mean(axis), vectorized=True, n_resamples=20_000
+        (one, other), lambda x, y, axis: x.mean(axis) - y.mean(axis), vectorized=True, n_resamples=100_000
     )
     assert seeds.permutation_p(one, other) == pytest.approx(expected.pvalue, abs=0.02)
     assert 0 < seeds.permutation_p(np.zeros(12), np.ones(12)) < 1e-4
