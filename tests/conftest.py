@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Sorted as text they would be 10, 2, 35.
 COLOURS = {"2": (200, 40, 40), "10": (40, 200, 40), "35": (40, 40, 200)}
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """Put the main module back: an AppTest leaves the page's script in its place, and processes started later run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture
