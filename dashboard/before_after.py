@@ -12,7 +12,7 @@ from core.paired import pair_tables
 from core.runs import Run, RunError
 from dashboard import maps, services, state
 from dashboard.browse import likeliest
-from dashboard.gallery import Card, Tile, draw_pager, show_cards, show_open_tiles
+from dashboard.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
 from dashboard.guard import guard
 from dashboard.services import RunData
 from dashboard.table_pairs import TablePair
@@ -81,20 +81,7 @@ def draw_large(first: Run, second: Run, pair: TablePair, paths: list[str], data:
         for when, run, row in zip(("Before", "After"), (first, second), rows, strict=True)
     ]
     show_cards(cards, side=380, label="before and after")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for words, icon, other in (
-            ("Previous", "chevron_left", place - 1),
-            ("Next", "chevron_right", place + 1),
-        ):
-            st.button(
-                words,
-                icon=f":material/{icon}:",
-                key=f"changes-{words.lower()}",
-                disabled=not 0 <= other < len(paths),
-                on_click=state.set_params,
-                kwargs={"image": paths[other % len(paths)]},
-            )
-        st.caption(f"{place + 1:,} of {len(paths):,}")
+    draw_steps(paths, place, "changes")
 
 
 def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:

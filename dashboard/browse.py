@@ -11,7 +11,7 @@ import streamlit as st
 from core import export
 from core.palette import MUTED, TRAIN, VAL
 from dashboard import services, state
-from dashboard.gallery import PAGE, Tile, draw_pager, show_bars, show_open_tiles, show_tiles
+from dashboard.gallery import PAGE, Tile, draw_pager, draw_steps, show_bars, show_open_tiles, show_tiles
 from dashboard.matrices import Change, Judged
 from dashboard.selection import Selection
 from dashboard.services import RunData
@@ -101,20 +101,7 @@ def draw_large(images: pd.DataFrame, data: RunData) -> None:
             lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
         st.markdown("  \n".join(lines))
         show_bars(likeliest(row, data))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for words, icon, other in (
-            ("Previous", "chevron_left", place - 1),
-            ("Next", "chevron_right", place + 1),
-        ):
-            st.button(
-                words,
-                icon=f":material/{icon}:",
-                key=f"browse-{words.lower()}",
-                disabled=not 0 <= other < len(paths),
-                on_click=state.set_params,
-                kwargs={"image": paths[other % len(paths)]},
-            )
-        st.caption(f"{place + 1:,} of {len(paths):,}")
+    draw_steps(paths, place, "browse")
 
 
 def likeliest(row: pd.Series, data: RunData) -> list[tuple[str, float]]:

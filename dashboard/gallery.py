@@ -178,3 +178,21 @@ def _figure(tile: Tile, number: int | None = None) -> str:
         picture += f'<span class="ws-mark" style="--ws-colour: {tile.colour}">{html.escape(tile.mark)}</span>'
     lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in tile.lines)
     return f'<figure role="listitem">{picture}<figcaption><b>{html.escape(tile.title)}</b>{lines}</figcaption></figure>'
+
+
+def draw_steps(paths: Sequence[str], place: int, key: str) -> None:
+    """Draw the buttons to the images before and after the one at `place`; the URL's `image` changes."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for words, icon, other in (
+            ("Previous", "chevron_left", place - 1),
+            ("Next", "chevron_right", place + 1),
+        ):
+            st.button(
+                words,
+                icon=f":material/{icon}:",
+                key=f"{key}-{words.lower()}",
+                disabled=not 0 <= other < len(paths),
+                on_click=state.set_params,
+                kwargs={"image": paths[other % len(paths)]},
+            )
+        st.caption(f"{place + 1:,} of {len(paths):,}")
