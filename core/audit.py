@@ -87,34 +87,33 @@ def audit_data(
     runs_root: Path,
     *,
     val_fraction: float = 0.15,
-    seed: int = 0,
     progress: Callable[[int, int], bool] | None = None,
 ) -> Audit | None:
     """Look at every image of a data folder and write down what is found; None when `progress` said to stop.
 
-    `val_fraction` and `seed` are those of a run, and matter where validation is split off training. What is measured
+    `val_fraction` is that of a run, and matters where validation is split off training. What is measured
     of each file is kept under `runs_root`, so that a stopped audit goes on and a second one is quick.
 
     Raises:
         DataError: when there is no such folder, or no class folder in it.
     """
-    listing = list_images(data, val_fraction=val_fraction, seed=seed)
+    listing = list_images(data, val_fraction=val_fraction)
     facts = measure_images(
         data, [image.path for image in listing.images], cache=_facts_path(data, runs_root), progress=progress
     )
     if facts is None:
         return None
     audit = judge_images(listing, facts)
-    path = audit_folder(data, runs_root, val_fraction=val_fraction, seed=seed) / "audit.json"
+    path = audit_folder(data, runs_root, val_fraction=val_fraction) / "audit.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(_to_json(audit), separators=(",", ":")))
     return audit
 
 
-def audit_folder(data: Path, runs_root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Path:
-    """Return the folder of an audit's task and result; it depends on the split only where that is made by seed."""
+def audit_folder(data: Path, runs_root: Path, *, val_fraction: float = 0.15) -> Path:
+    """Return the folder of an audit's task and result; it depends on the split only where validation has no folder."""
     made = data.is_dir() and "val" not in find_split_roots(data)
-    text = f"{data.resolve()}\0{val_fraction:g}\0{seed}" if made else str(data.resolve())
+    text = f"{data.resolve()}\0{val_fraction:g}" if made else str(data.resolve())
     return runs_root / FOLDER / _digest(text)
 
 
@@ -140,7 +139,7 @@ def read_audit(folder: Path) -> Audit:
         raise RunError(f"The audit in {folder} cannot be read: {error}. Scan the data again.") from None
 
 
-def list_images(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Listing:
+def list_images(root: Path, *, val_fraction: float = 0.15) -> Listing:
     """List a data set's files by split and class as training would, but without refusing what is wrong.
 
     Raises:
@@ -162,7 +161,7 @@ def list_images(root: Path, *, val_fraction: float = 0.15, seed: int = 0) -> Lis
             if not files:
                 empty.append((split, name))
     if "val" not in roots:
-        images = _split_off(images, classes, val_fraction, seed)
+        images = _split_off(images, classes, val_fraction)
     if "test" in roots:
         files = list_files(roots["test"], deep=True)
         images += [AuditedImage(path.relative_to(root).as_posix(), "test", "") for path in files]
@@ -186,12 +185,10 @@ def judge_images(listing: Listing, facts: Facts) -> Audit:
     return replace(audit, findings=tuple(sorted(found, key=lambda finding: finding.rank)))
 
 
-def _split_off(
-    images: Sequence[AuditedImage], classes: Sequence[str], fraction: float, seed: int
-) -> list[AuditedImage]:
+def _split_off(images: Sequence[AuditedImage], classes: Sequence[str], fraction: float) -> list[AuditedImage]:
     index = {name: number for number, name in enumerate(classes)}
     samples = [Sample(image.path, index[image.label]) for image in images]
-    held_back = {s.path for s in split_stratified(samples, fraction=fraction, seed=seed)[1]}
+    held_back = {s.path for s in split_stratified(samples, fraction=fraction)[1]}
     return [replace(image, split="val") if image.path in held_back else image for image in images]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from core import jobs
 from core.config import ConfigError, TrainConfig
 from core.presets import from_preset
-from core.runs import ACTIVE, Run, RunError, Status, create_run, iter_runs, make_slug
+from core.runs import ACTIVE, Run, RunError, Status, iter_runs, make_slug
 from core.settings import find_differing, label_settings, settings_of
 
 # An optimizer's rate where SGD (momentum 0.9) has 1: Adam's steps do not shrink with the gradient, and momentum makes
@@ -117,17 +117,6 @@ def name_run(config: TrainConfig) -> str:
     return f"{config.group}-{config.arch}-{config.optimizer}-{config.preset}-{config.seed}"
 
 
-def check_seeds(configs: Sequence[TrainConfig], *, val_made: bool) -> None:
-    """Refuse several seeds where each would hold back other validation images; raises ConfigError saying so."""
-    if val_made and len({config.seed for config in configs}) > 1:
-        raise ConfigError(
-            {
-                "seeds": "the data has no val/ folder, so each seed would hold back other images and the runs could not "
-                "be compared. Give one seed, or move some images of each class to val/<class>/"
-            }
-        )
-
-
 @dataclass(frozen=True)
 class Todo:
     """What starting a plan comes to: runs to make, ended ones to take up again, and those that stay as they are."""
@@ -173,9 +162,7 @@ def start(todo: Todo, root: Path) -> list[Run]:
         jobs.resume(run)
         started.append(run)
     for config in todo.new:
-        run = create_run(config, root)
-        jobs.launch(run)
-        started.append(run)
+        started.append(jobs.submit(config, root))
     return started
 
 

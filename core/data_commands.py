@@ -34,9 +34,6 @@ def add_commands(commands: Any, bar: Bar) -> None:
         metavar="SHARE",
         help="where there is no val/: as in training",
     )
-    audit.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="where there is no val/: as in training"
-    )
     audit.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
     audit.set_defaults(command=lambda options: _audit(options, bar))
 
@@ -55,14 +52,10 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
     from core.tasks import perform_task
 
     data = options.data.expanduser().resolve()
-    TrainConfig(
-        data=str(data), val_fraction=options.val_fraction, seed=options.seed
-    )  # refuses what training does
+    TrainConfig(data=str(data), val_fraction=options.val_fraction)  # refuses what training does
 
     def work(progress: Progress) -> Audit | None:
-        return audit_data(
-            data, default_root(), val_fraction=options.val_fraction, seed=options.seed, progress=progress
-        )
+        return audit_data(data, default_root(), val_fraction=options.val_fraction, progress=progress)
 
     if options.task is not None:
         return perform_task(
@@ -75,7 +68,7 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
         print(json.dumps(_summarise(audit), indent=2))
         return 0
     counts = ", ".join(f"{audit.count_split(split):,} {split}" for split in ("train", "val", "test"))
-    made = " (val is split off training by seed)" if audit.val_made else ""
+    made = " (val is split off training)" if audit.val_made else ""
     print(f"{data}: {len(audit.classes):,} classes; files: {counts}{made}")
     for finding in audit.findings:
         print(f"{finding.severity:>7}  {finding.title}")

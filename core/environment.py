@@ -33,8 +33,20 @@ def describe_environment(compute: Compute, workers: int) -> dict[str, Any]:
 
 
 def record_environment(run: Run, compute: Compute, workers: int, fingerprint: str) -> str:
-    """Write a run's environment.json, with the fingerprint of its data; return it as a line for the console."""
-    environment = {**describe_environment(compute, workers), "data_fingerprint": fingerprint}
+    """Write a run's environment.json, with the fingerprint of its data; return it as a line for the console.
+
+    Where a run goes on in another environment, `earlier` lists those it was computed in before, the first one first.
+    """
+    environment: dict[str, Any] = {
+        **describe_environment(compute, workers),
+        "data_fingerprint": fingerprint,
+    }
+    before = run.read_json("environment.json")
+    earlier = before.pop("earlier", [])
+    if before and before != environment:
+        earlier = [*earlier, before]
+    if earlier:
+        environment["earlier"] = earlier
     write_text(run.folder / "environment.json", json.dumps(environment, indent=2) + "\n")
     return f"Computing on {compute}, {environment['threads']} threads, {workers} loading processes"
 

@@ -34,7 +34,7 @@ class ImageFolders:
     """A data set on disk.
 
     `classes` are folder names sorted as people count; `display` maps those that have one to their display name.
-    `val_made` tells that validation was split off from training by seed since the data has no folder for it; `held`
+    `val_made` tells that validation was split off from training since the data has no folder for it; `held`
     are training images that neither train nor choose a model, so that they can judge it. `dropped` are paths of
     training images that a fix list left out, `relabelled` of those it gave another class than their folder's.
     """
@@ -102,14 +102,12 @@ def list_class_folders(root: Path, split_root: Path) -> tuple[str, ...]:
     return tuple(sorted((p.name for p in _folders(split_root) if p.name not in splits), key=natural_key))
 
 
-def scan_folders(
-    root: Path, *, val_fraction: float = 0.15, seed: int = 0, hold_back: int = 0
-) -> ImageFolders:
+def scan_folders(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> ImageFolders:
     """Read a data set's layout without opening an image.
 
     Takes `root/train/<class>/*` with `root/val/<class>/*` and flat `root/test/*` where they are there, or plain
-    `root/<class>/*`. Without validation a stratified share of training is split off, the same for the same seed.
-    `hold_back` training images of each class become `held`, the same whatever the seed.
+    `root/<class>/*`. Without validation a stratified share of training is split off, and `hold_back` training images
+    of each class become `held`: both the same each time, so that runs of any seed are judged on the same images.
 
     Raises:
         DataError: naming the folder that is missing, empty or not matched, or the malformed names file.
@@ -133,7 +131,7 @@ def scan_folders(
     val_root = roots.get("val")
     val, val_made = _collect_val(root, val_root, classes), False
     if val_root is None:
-        train, val = split_stratified(train, fraction=val_fraction, seed=seed)
+        train, val = split_stratified(train, fraction=val_fraction)
         val_made = True
         if not val:
             raise DataError(
@@ -173,16 +171,17 @@ def split_held(
 
 
 def split_stratified(
-    samples: Sequence[Sample], *, fraction: float, seed: int
+    samples: Sequence[Sample], *, fraction: float
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """Split samples into training and validation class by class; a class of one image stays in training."""
+    """Split samples into training and validation class by class, the same each time; one alone stays in training."""
     by_class: dict[int, list[Sample]] = {}
     for sample in samples:
         by_class.setdefault(sample.target, []).append(sample)
     chosen = set()
     for target, members in by_class.items():
         count = min(len(members) - 1, max(1, round(fraction * len(members))))
-        chosen.update(random.Random(f"{seed}/{target}").sample(sorted(members, key=lambda s: s.path), count))
+        draw = random.Random(f"0/{target}")
+        chosen.update(draw.sample(sorted(members, key=lambda s: s.path), count))
     return tuple(s for s in samples if s not in chosen), tuple(s for s in samples if s in chosen)
 
 

@@ -68,8 +68,10 @@ def launch(run: Run, words: Sequence[str] = ()) -> None:
 
 def resume(run: Run, epochs: int | None = None) -> None:
     """Launch a run again that has ended; it goes on from its last checkpoint. Raises as `reopen`."""
-    reopen(run, epochs)
-    launch(run)
+    # Under the lock, since of two who resume it at once the second must find it queued.
+    with FileLock(run.folder.parent / ".queue.lock"):
+        reopen(run, epochs)
+        launch(run)
 
 
 def reopen(run: Run, epochs: int | None = None) -> None:

@@ -85,7 +85,7 @@ def list_data(facts: Facts) -> Pairs:
     support = facts.classes["support"].to_numpy(dtype=int)
     train = np.array(list(data.train_counts.values()))
     held = (
-        f"{record['val_fraction'] * 100:g} % of each class held back from training, by seed {record['split_seed']}"
+        f"{record['val_fraction'] * 100:g} % of each class held back from training"
         if data.val_made
         else "a folder of their own"
     )

@@ -28,9 +28,7 @@ def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
         DataError: as `scan_folders` and `apply_fixes` do.
     """
     root = Path(config.data).expanduser().resolve()
-    folders = scan_folders(
-        root, val_fraction=config.val_fraction, seed=config.seed, hold_back=config.hold_back
-    )
+    folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
     return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
 
 
@@ -41,7 +39,7 @@ def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool
     the caller must ask again why.
 
     Raises:
-        DataError: when the data cannot be used as it is, or the run's initial model has seen what is to be held back.
+        DataError: when the data cannot be used as it is, or the run's initial model has seen what is to judge it.
     """
     folders = scan_config(config, keep_fixes(run, config))
     refuse_seen(folders, config, run.folder.parent)
@@ -89,7 +87,7 @@ def reopen_data(run: Run) -> ImageFolders:
 
 
 def refuse_seen(folders: ImageFolders, config: TrainConfig, root: Path) -> None:
-    """Refuse an initial model that was trained or chosen with images that are to be held back: it would prove nothing.
+    """Refuse an initial model that has seen what is to judge it: trained on it or, where held back, chosen by it.
 
     `root` is the folder of all runs. Weights from elsewhere are taken as they are: what they have seen is not known.
 
@@ -97,17 +95,26 @@ def refuse_seen(folders: ImageFolders, config: TrainConfig, root: Path) -> None:
         DataError: naming the run and how many of the images it has seen.
     """
     kind, _, name = config.weights.partition(":")
-    if kind != "run" or not folders.held:
+    if kind != "run":
         return
-    earlier = recorded_folders(find_run(name, root))
-    used = {sample.path for sample in (*earlier.train, *earlier.val)}
-    seen = [sample.path for sample in folders.held if sample.path in used]
-    if seen and earlier.root == folders.root:
-        raise DataError(
-            f"hold_back: the run {name}, which this one starts from, was trained on or chosen by {len(seen)} of the "
-            f"{len(folders.held)} images to hold back (first {seen[0]}), so they would prove nothing. "
-            "Start from a run that held back as many, or set hold_back to 0."
-        )
+    earlier = find_run(name, root)
+    record = earlier.read_json("data.json")
+    if not record or Path(record["root"]) != folders.root:
+        return
+    trained, chosen_by = ({path for path, _ in record[split]} for split in ("train", "val"))
+    known = earlier.read_config()
+    for field, samples, seen, what, remedy in (
+        ("hold_back", folders.held, trained | chosen_by, "images to hold back",
+         "Start from a run that held back as many, or set hold_back to 0."),
+        ("val_fraction", folders.val, trained, "validation images",
+         f"Split the data as that run did: val_fraction {known.val_fraction:g} and hold_back {known.hold_back}."),
+    ):  # fmt: skip
+        found = [sample.path for sample in samples if sample.path in seen]
+        if found:
+            raise DataError(
+                f"{field}: the run {name}, which this one starts from, was trained on or chosen by {len(found)} of the "
+                f"{len(samples)} {what} (first {found[0]}), so they would prove nothing. {remedy}"
+            )
 
 
 def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:
@@ -164,7 +171,6 @@ def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, objec
         "display": folders.display,
         "val_made": folders.val_made,
         "val_fraction": config.val_fraction if folders.val_made else None,
-        "split_seed": config.seed if folders.val_made else None,
         "skipped": [[item.path, item.reason] for item in folders.skipped],
         "train": [[s.path, folders.classes[s.target]] for s in folders.train],
         "val": [[s.path, folders.classes[s.target]] for s in folders.val],

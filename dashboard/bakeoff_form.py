@@ -47,7 +47,7 @@ def draw_form() -> None:
         return
     st.caption(f":material/folder_open: {found}")
     configs = draw_plan(configs)
-    draw_start(configs, val_made=found.val_made)
+    draw_start(configs)
 
 
 def fill_empty() -> None:
@@ -245,14 +245,10 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
     return [replace(config, lr=rates[_place(config)]) for config in configs]
 
 
-def draw_start(configs: list[TrainConfig], *, val_made: bool) -> None:
+def draw_start(configs: list[TrainConfig]) -> None:
     """Say how long it will take, and draw the button that queues the runs."""
     try:
-        bakeoff.check_seeds(configs, val_made=val_made)
         todo = bakeoff.find_todo(configs, default_root())
-    except ConfigError as error:
-        st.error(escape_markdown("; ".join(error.problems.values())), icon=":material/error:")
-        return
     except RunError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return

@@ -200,7 +200,7 @@ class DataSummary:
 def summarise_data(config: TrainConfig) -> DataSummary:
     """Count what the config's data folder holds; looks again after half a minute."""
     # By what the layout depends on alone, so that another setting does not look at the disk again.
-    split = (config.val_fraction, config.seed, config.hold_back)
+    split = (config.val_fraction, config.hold_back)
     return _summarise_data(config.data, *split, config.fixes, _stamp_fixes(config.fixes))
 
 
@@ -215,7 +215,6 @@ def _stamp_fixes(fixes: str) -> int:
 def _summarise_data(
     folder: str,
     val_fraction: float,
-    seed: int,
     hold_back: int,
     fixes: str,
     stamp: int,  # noqa: ARG001
@@ -225,7 +224,7 @@ def _summarise_data(
     from core.folders import DataError
     from core.run_data import scan_config
 
-    asked = TrainConfig(data=folder, val_fraction=val_fraction, seed=seed, hold_back=hold_back, fixes=fixes)
+    asked = TrainConfig(data=folder, val_fraction=val_fraction, hold_back=hold_back, fixes=fixes)
     try:
         found = scan_config(asked)
     except (DataError, OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name

@@ -1028,9 +1028,7 @@ def test_a_scan_is_started_watched_and_its_end_told(
     app = open_page("data")
     app.button(key="data-scan").click().run()
     folder = audit_folder(tiny_data, runs_root)
-    assert launched == [
-        ["audit", str(tiny_data), "--task", str(folder), "--val-fraction", "0.15", "--seed", "0"]
-    ]
+    assert launched == [["audit", str(tiny_data), "--task", str(folder), "--val-fraction", "0.15"]]
     me = psutil.Process()
     task = Run(folder)
     set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=20, total=27, seconds_left=3.0)

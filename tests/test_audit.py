@@ -133,14 +133,14 @@ def test_classes_that_differ_between_splits_are_told_where_training_refuses(
     assert audit.classes == ("cat", "dog", "fox", "owl", "yak")
 
 
-def test_a_split_made_by_seed_is_the_one_that_training_makes(data: Path, runs_root: Path) -> None:
+def test_a_split_that_is_made_is_the_one_that_training_makes(data: Path, runs_root: Path) -> None:
     shutil.rmtree(data / "val")
-    listing = list_images(data, val_fraction=0.25, seed=3)
-    made = scan_folders(data, val_fraction=0.25, seed=3)
+    listing = list_images(data, val_fraction=0.25)
+    made = scan_folders(data, val_fraction=0.25)
     assert listing.val_made
     for split, samples in (("train", made.train), ("val", made.val)):
         assert [i.path for i in listing.images if i.split == split] == [s.path for s in samples]
-    assert audit_folder(data, runs_root, seed=3) != audit_folder(data, runs_root)
+    assert audit_folder(data, runs_root, val_fraction=0.25) != audit_folder(data, runs_root)
 
 
 def test_a_stopped_audit_goes_on_and_only_changed_files_are_read_again(

@@ -114,13 +114,6 @@ def test_the_longest_names_fit() -> None:
     assert len(config.name) <= 80
 
 
-def test_seeds_that_would_hold_back_different_images_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no val/ folder"):
-        bakeoff.check_seeds(plan(), val_made=True)
-    bakeoff.check_seeds(plan(), val_made=False)
-    bakeoff.check_seeds(plan(choice=Choice()), val_made=True)
-
-
 @pytest.mark.parametrize(("question", "several"), [("network", 2), ("optimizer", 3)])
 def test_a_question_takes_as_many_seeds_as_make_an_answer_possible(question: str, several: int) -> None:
     choice = bakeoff.QUESTIONS[question].choice
@@ -338,11 +331,3 @@ def test_the_command_refuses_in_one_line(
     assert code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line
-
-
-def test_seeds_without_validation_images_of_their_own_are_refused(
-    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.rmtree(tiny_data / "val")
-    assert main(["bake-off", "--data", str(tiny_data), "--presets", "demo", "--seeds", "0,1"]) == 2
-    assert "no val/ folder" in capsys.readouterr().err

@@ -659,6 +659,10 @@ def test_a_bake_off_of_four_tiny_runs_ends_in_its_ranking(
     )
     assert len(spans) == 4
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))  # never two at once
+    page.locator(".st-key-bake-delete").get_by_role("button").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page).to_have_url(re.compile("group=-"))
+    assert not [run for run in iter_runs(dashboard.runs) if run.id.startswith("tiny-bake-off")]
 
 
 # The explorer of the Confusion page, on a run of six images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,12 @@ def paths(samples: object) -> set[str]:
     return {sample.path for sample in samples}  # type: ignore[attr-defined]
 
 
-def test_they_are_as_many_of_each_class_and_the_same_whatever_the_seed(tmp_path: Path) -> None:
+def test_they_are_as_many_of_each_class_and_the_same_whatever_the_split(tmp_path: Path) -> None:
     data = make_images(tmp_path, val=0)
-    first, other = (scan_folders(data, seed=seed, hold_back=2) for seed in (0, 1))
+    first, other = (scan_folders(data, val_fraction=share, hold_back=2) for share in (0.2, 0.5))
     assert [sum(s.target == c for s in first.held) for c in range(3)] == [2, 2, 2]
     assert first.held == other.held
-    assert paths(first.val) != paths(other.val)
+    assert len(first.val) < len(other.val)
     assert not paths(first.held) & (paths(first.train) | paths(first.val))
     assert len(first.files) == 18
 
@@ -96,9 +97,21 @@ def test_one_that_starts_from_a_model_which_has_seen_them_is_refused(folder: Pat
     status = train(folder, "seen", hold_back=1, weights="run:all", epochs=1).read_status()
     assert status.state == "failed"
     assert (
-        "the run all, which this one starts from, was trained on or chosen by 3 of the 3 images"
+        "the run all, which this one starts from, was trained on or chosen by 3 of the 3 images to hold back"
         in status.message
     )
+
+
+def test_one_that_would_validate_on_what_its_initial_model_was_trained_on_is_refused(tmp_path: Path) -> None:
+    make_images(tmp_path / "data", val=0)
+    assert train(tmp_path, "base", epochs=1, val_fraction=0.2).read_status().state == "finished"
+    again = {"weights": "run:base", "epochs": 1}
+    assert train(tmp_path, "same", val_fraction=0.2, **again).read_status().state == "finished"
+    message = train(tmp_path, "more", val_fraction=0.5, **again).read_status().message
+    assert re.match(
+        r"val_fraction: the run base.* trained on .* of the 9 validation images \(first train/", message
+    )
+    assert message.endswith("Split the data as that run did: val_fraction 0.2 and hold_back 0.")
 
 
 def test_a_run_without_them_has_no_such_split(folder: Path) -> None:

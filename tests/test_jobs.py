@@ -323,6 +323,25 @@ def test_a_run_that_finished_is_not_resumed_but_one_that_ended_early_may_be(
     assert not early.stop_requested()  # or it would stop again at once
 
 
+def test_of_two_who_resume_a_run_at_once_one_is_refused(runs_root: Path, sleeper: psutil.Process) -> None:
+    make_run(runs_root, "holder", sleeper, "running")
+    run = make_run(runs_root, "early", state="stopped")
+    ready = threading.Barrier(4)
+
+    def resume(_: int) -> str:
+        ready.wait()
+        try:
+            jobs.resume(run)
+        except RunError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        refused = sorted(pool.map(resume, range(4)))
+    assert refused == ["", *["early is queued already."] * 3]
+    jobs.kill(run)
+
+
 def test_importing_the_module_loads_no_torch() -> None:
     code = "import sys, core.jobs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

@@ -14,6 +14,7 @@ from core.seeds import SeedSet, compare_with_best, describe_tests
 from dashboard import compare_charts, services, state
 from dashboard.bakeoff_form import describe_todo, draw_form
 from dashboard.board import board_html
+from dashboard.deletion import confirm_delete
 from dashboard.guard import guard
 from dashboard.plot import plot
 from dashboard.results import draw_results
@@ -84,6 +85,7 @@ def draw_board(name: str, was_active: bool) -> None:
             draw_stop(board)
         else:
             draw_go_on(board)
+            draw_delete(board)
     st.html(board_html(board))
     for member in board.members:
         if member.status.state in ("failed", "crashed"):
@@ -131,6 +133,16 @@ def draw_go_on(board: Board) -> None:
         bakeoff.start(todo, default_root())
         st.rerun()
     st.caption(describe_todo(todo))
+
+
+def draw_delete(board: Board) -> None:
+    """Draw the button that deletes the whole bake-off, after asking."""
+    if st.button(
+        "", icon=":material/delete:", key="bake-delete", help="Delete this bake-off with all its runs"
+    ):
+        runs = [member.run for member in board.members]
+        what = f"**{escape_markdown(board.name)}** and its {len(runs)} {'run' if len(runs) == 1 else 'runs'}"
+        confirm_delete(runs, "Delete this bake-off?", what, lambda: state.set_params(group=NEW))
 
 
 def describe_left(board: Board) -> str:

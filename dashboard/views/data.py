@@ -43,12 +43,11 @@ class Source:
     root: Path
     run: Run | None
     val_fraction: float = TrainConfig.val_fraction
-    seed: int = TrainConfig.seed
 
     @property
     def folder(self) -> Path:
         """Return where the audit of this data is kept."""
-        return audit_folder(self.root, default_root(), val_fraction=self.val_fraction, seed=self.seed)
+        return audit_folder(self.root, default_root(), val_fraction=self.val_fraction)
 
 
 def render() -> None:
@@ -101,7 +100,7 @@ def choose_source() -> Source:
     if run is None or config is None:
         return Source(Path(own).expanduser(), None)
     st.caption(f"The data of {escape_markdown(run.id)}.")
-    return Source(Path(own).expanduser(), run, config.val_fraction, config.seed)
+    return Source(Path(own).expanduser(), run, config.val_fraction)
 
 
 def draw_scan(source: Source) -> Audit | None:
@@ -141,15 +140,13 @@ def draw_scan(source: Source) -> Audit | None:
 def start_scan(source: Source) -> None:
     """Start the scan as a process of its own."""
     words = ["audit", str(source.root.resolve()), "--task", str(source.folder.resolve())]
-    launch_task(
-        source.folder, [*words, "--val-fraction", str(source.val_fraction), "--seed", str(source.seed)]
-    )
+    launch_task(source.folder, [*words, "--val-fraction", str(source.val_fraction)])
 
 
 def describe_audit(audit: Audit) -> str:
     """Return when the scan was and what lies in the folder."""
     counts = ", ".join(f"{audit.count_split(split):,} {words}" for split, words in SPLIT_WORDS.items())
-    made = " Validation is split off training by seed." if audit.val_made else ""
+    made = " Validation is split off training." if audit.val_made else ""
     ago = format_duration(max(0.0, time.time() - audit.created))
     return f"Scanned {ago} ago: {len(audit.classes):,} classes · files: {counts}.{made}"
 

@@ -15,6 +15,7 @@ from core.presets import from_preset
 from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
 from dashboard import state
 from dashboard.builtin import builtin_folder
+from dashboard.deletion import confirm_delete
 from dashboard.guard import guard, try_to
 from dashboard.report_panel import draw_report_button, draw_report_panel
 from dashboard.text import escape_markdown, format_accuracy, format_duration
@@ -152,26 +153,7 @@ def draw_actions(row: Row) -> None:
                 on_click=try_to, args=(jobs.resume, run),
             )  # fmt: skip
         if st.button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run"):
-            confirm_delete(run)
-
-
-@st.dialog("Delete this run?")
-def confirm_delete(run: Run) -> None:
-    """Ask before a run's folder is deleted."""
-    size = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())
-    st.write(
-        f"**{escape_markdown(run.id)}** with its models, figures and predictions ({size / 1e6:.0f} MB). This cannot be undone."
-    )
-    yes, no = st.columns(2)
-    if yes.button("Delete", type="primary", icon=":material/delete:", width="stretch"):
-        try:
-            jobs.delete(run)
-        except RunError as error:
-            st.error(escape_markdown(str(error)))
-            return
-        st.rerun()
-    if no.button("Keep it", width="stretch"):
-        st.rerun()
+            confirm_delete([run], "Delete this run?", f"**{escape_markdown(run.id)}**")
 
 
 def format_best(status: Status) -> str:
