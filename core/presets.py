@@ -11,6 +11,7 @@ from core.rules import applies
 PRESETS: dict[str, dict[str, Any]] = {
     "seed": {},
     "demo": {
+        "arch": "resnet18",
         "weights": "none",
         "image_size": 32,
         "resize_size": 32,
@@ -79,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 PRESET_HELP = {
     "seed": "The report's recipe: pretrained ResNeXt50 (32x4d) at 224 px, SGD 0.001, 25 epochs.",
-    "demo": "From scratch at 32 px with a one-cycle schedule: minutes on two CPU cores.",
+    "demo": "ResNet18 from scratch at 32 px, 4 epochs of one cycle: two minutes on two CPU cores for the built-in digits.",
     "small": "ResNet18 from scratch at 64 px, 20 epochs: many classes of few small pictures, without pretrained weights.",
     "fast": "Most of the accuracy in a fraction of the time: 8 epochs, one cycle, images that grow from 128 to 224 px.",
     "strong": "Accuracy first: 30 epochs, cosine with warm-up, label smoothing, mixup and cutmix, averaged weights.",

@@ -52,6 +52,8 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
         return
     status = jobs.live_status(run)
     epochs, steps = services.read_metrics(run)
+    if was_active != (status.state in ACTIVE) or drawn != len(epochs):
+        st.rerun()  # draws the page anew, with or without polling, and with the newest epoch
     draw_head(run, status)
     with st.container(key="wide-curves"):
         loss, accuracy = st.columns(2)
@@ -68,8 +70,6 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     st.subheader("Log")
     lines = run.read_log(14)
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
-    if was_active != (status.state in ACTIVE) or drawn != len(epochs):
-        st.rerun()  # draws the page anew, with or without polling, and with the newest epoch
 
 
 def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
