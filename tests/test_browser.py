@@ -442,7 +442,6 @@ def start_small_run(page: Page, dashboard: Dashboard, name: str) -> None:
     settle(page)
     fill(page, "Folder of images", str(dashboard.few))
     fill(page, "Name of the run", name)
-    choose(page, "Network", "resnet18")
     fill(page, "Epochs", "200")
     page.get_by_role("button", name="Start training").click()
     expect(page).to_have_url(re.compile(rf"/live\?run={name}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,3 +141,10 @@ def test_a_folder_of_ones_own_in_the_place_of_the_built_in_data_is_one_line(
     monkeypatch.setattr(start, "builtin_folder", refuse)
     assert call(monkeypatch, "--port", free_port) == 2
     assert capsys.readouterr().err == "error: data/digits holds other files; choose a new or empty folder\n"
+
+
+def test_one_run_of_a_page_ends_before_the_next_begins() -> None:
+    """With Streamlit's default a click's URL parameters can be lost to the run beside it: docs/log.md, 2026-11-25."""
+    parser = configparser.ConfigParser(inline_comment_prefixes=("#",))
+    parser.read_string((start.ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))
+    assert parser["runner"]["fastReruns"] == "false"

@@ -77,6 +77,8 @@ def draw_board(name: str, was_active: bool) -> None:
         board = bakeoff.read_board(name, default_root())
     except RunError:  # its last run was deleted on another page
         st.rerun()
+    if was_active != board.is_active:
+        st.rerun()  # draws the page anew, with or without polling
     ended = sum(member.status.state == "finished" for member in board.members)
     places = len(board.rows) * len(board.seeds)
     st.progress(board.share, text=f"{ended} of {places} runs finished{describe_left(board)}")
@@ -95,8 +97,6 @@ def draw_board(name: str, was_active: bool) -> None:
         "Best validation accuracy with its 95 % interval. A cell leads to its run. Which is better is said when all have "
         "ended: to look for it at each step would find differences by chance."
     )
-    if was_active != board.is_active:
-        st.rerun()  # draws the page anew, with or without polling
 
 
 def draw_stop(board: Board) -> None:

@@ -82,6 +82,8 @@ def draw_empty() -> None:
 def draw_list(was_active: bool) -> None:
     """Draw all runs as cards."""
     rows = read_rows()
+    if was_active != any(row.status.state in ACTIVE for row in rows):
+        st.rerun()  # draws the page anew, with or without polling
     counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
     st.caption(
         f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: "
@@ -89,8 +91,6 @@ def draw_list(was_active: bool) -> None:
     )
     for row in rows:
         draw_row(row)
-    if was_active != any(row.status.state in ACTIVE for row in rows):
-        st.rerun()  # draws the page anew, with or without polling
 
 
 def draw_row(row: Row) -> None:
