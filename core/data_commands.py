@@ -61,6 +61,7 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
         return perform_task(
             options.task,
             lambda progress: None if (found := work(progress)) is None else f"{len(found.images):,} files.",
+            stopped="Stopped; what was measured is kept, and the next scan goes on from there.",
         )
     audit = work(bar("files"))
     assert audit is not None

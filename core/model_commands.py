@@ -1,4 +1,4 @@
-"""The commands that ask a run's best model: `python -m core predict | calibrate`."""
+"""The commands that ask a run's best model: `python -m core predict | calibrate`, and what the dashboard launches."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ def add_commands(commands: Any, bar: Bar) -> None:
     _add_run(calibrate)
     calibrate.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
     calibrate.set_defaults(command=lambda options: _calibrate(options, bar))
+
+    neighbours = commands.add_parser("neighbours")  # what the dashboard launches; not for people: no help
+    _add_run(neighbours)
+    neighbours.add_argument("--task", type=Path, required=True)
+    neighbours.set_defaults(command=_find_neighbours)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +127,20 @@ def _calibrate(options: argparse.Namespace, bar: Bar) -> int:
     _print_thresholds(found)
     print(calibration_path(run))
     return 0
+
+
+def _find_neighbours(options: argparse.Namespace) -> int:
+    run = find_run(options.run, default_root())
+    from core.engine import choose_compute
+    from core.neighbours import compute_neighbourhood, locate
+    from core.tasks import perform_task
+
+    def work(progress: Progress) -> str | None:
+        compute = choose_compute()
+        found = compute_neighbourhood(run, locate(run, compute), compute, progress=progress)
+        return None if found is None else "All images are compared."
+
+    return perform_task(options.task, work)
 
 
 def _sum_up(found: Calibration) -> str:

@@ -11,6 +11,7 @@ from torch import nn
 from core import features
 from core.checkpoint import load_best, load_checkpoint
 from core.config import TrainConfig
+from core.data import choose_workers
 from core.engine import Compute
 from core.features import Features
 from core.folders import ImageFolders, Sample
@@ -109,7 +110,6 @@ def compute_neighbourhood(
         RunError: when the run's best model cannot be loaded.
         DataError: naming an image that cannot be read any more.
     """
-    # A network of its own: others may ask the shared one meanwhile, and their images would be taken for ours.
     model, values = load_best(run)
     config = _plain_config(run, values)
     found = features.load_or_compute(
@@ -119,7 +119,7 @@ def compute_neighbourhood(
         compute,
         root=run.folder.parent,
         key=place.key,
-        workers=0,
+        workers=choose_workers(config.workers, compute.device.type),
         progress=progress,
     )
     return None if found is None else Neighbourhood(place.folders, found)

@@ -40,11 +40,13 @@ def stop_task(folder: Path) -> None:
     Run(folder).request_stop()
 
 
-def perform_task(folder: Path, work: Callable[[Progress], str | None]) -> int:
+def perform_task(
+    folder: Path, work: Callable[[Progress], str | None], *, stopped: str = "Stopped before its end."
+) -> int:
     """Be the process of a task: do the work and keep its status; return 0, 1 after a stop and 2 after an error.
 
     `work(progress)` returns the message to end with, or None when `progress(done, total)` told it to stop by returning
-    False. Its errors in words become the task's message.
+    False, which ends it with `stopped`. Its errors in words become the task's message.
     """
     task = Run(folder)
     begun = time.time()
@@ -82,7 +84,7 @@ def perform_task(folder: Path, work: Callable[[Progress], str | None]) -> int:
         end("failed", f"{type(error).__name__}: {error}. The whole error is in {task.log_path}.")
         raise
     if message is None:
-        end("stopped", "Stopped; what was done is kept, and the next start goes on from there.")
+        end("stopped", stopped)
         return 1
     end("finished", message)
     return 0

@@ -17,7 +17,8 @@ from dashboard.services import RunData
 from dashboard.text import escape_markdown, format_confidence
 
 # What of the URL belongs to this view; it goes when the view is left.
-PARAMS = ("image", "method", "stage", "for")
+PARAMS = ("image", "method", "stage", "for", "strength")
+STRENGTHS = range(0, 101, 5)  # of the overlay, %
 
 
 def open_image(path: str) -> None:
@@ -154,7 +155,8 @@ def draw_maps(
     run: Run, data: RunData, path: str, explained: Explained, asked: list[Evidence], method: str
 ) -> None:
     """Show the maps asked for, the strength of their colour, and whether the first of them is to be believed."""
-    strength = st.session_state.get("detail-strength", round(STRENGTH * 100)) / 100
+    asked_strength = state.get_param("strength", [str(value) for value in STRENGTHS])
+    strength = int(asked_strength or round(STRENGTH * 100))
     tiles = []
     for one in asked:
         heat = explained.maps[one]
@@ -166,20 +168,21 @@ def draw_maps(
         lines = ("no evidence found",) if heat.blank else ()
         what = one.name if one.rather_than is None else f"{one.name} rather than {one.rather_than}"
         tiles.append(
-            Tile(maps.redraw(run, path, heat, strength), title, lines, f"{method} of {path} for {what}")
+            Tile(maps.redraw(run, path, heat, strength / 100), title, lines, f"{method} of {path} for {what}")
         )
     show_tiles(tiles, side=260, label="heat maps")
     if method == EIGENCAM:
         st.caption("EigenCAM looks at no class: it shows the same for every one, and no difference of two.")
+    st.session_state["detail-strength"] = strength
     st.slider(
         "Strength of the colour",
-        0,
-        100,
-        round(STRENGTH * 100),
-        step=5,
+        STRENGTHS[0],
+        STRENGTHS[-1],
+        step=STRENGTHS.step,
         format="%d %%",
         key="detail-strength",
         width=320,
+        on_change=lambda: state.set_params(strength=str(st.session_state["detail-strength"])),
     )
     draw_faithfulness(run, data, path, explained, asked[0])
 

@@ -1,20 +1,20 @@
-"""The nearest training images of a validation image, on a page: features are computed once, on demand, and kept."""
+"""The nearest training images of a validation image, on a page: features are computed once, by a task, and kept."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.folders import DataError
-from core.runs import Run
+from core.runs import ACTIVE, Run
+from core.tasks import launch_task, read_task
 from dashboard import services
 from dashboard.gallery import Tile, show_tiles
 from dashboard.services import RunData
-from dashboard.text import escape_markdown, format_duration
+from dashboard.task_panel import draw_end, draw_running
+from dashboard.text import escape_markdown
 
 if TYPE_CHECKING:
     from core.neighbours import Neighbour, Neighbourhood, Place
@@ -27,8 +27,7 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
     st.subheader("The nearest training images")
     known = find_neighbourhood(run)
     if known is None:
-        known = offer_search(run, data)
-    if known is None:
+        draw_search(run, data)
         return
     if not known.knows(path):
         st.info("The file is gone, so nothing can be compared with it.", icon=":material/info:")
@@ -65,62 +64,43 @@ def show_nearest(data: RunData, found: Sequence[Neighbour], *, label: str) -> No
     show_tiles(tiles, side=84, label=label)
 
 
-def offer_search(run: Run, data: RunData) -> Neighbourhood | None:
-    """Offer to compute the features of all images, with progress; return what was found when it was asked for."""
-    count = sum(data.train_counts.values())
-    place = st.empty()
-    with place.container():
-        st.markdown(
-            "Which training images does the network find most like this one, of the class it answered and of the "
-            f"true one? All {count:,} training images go through it once; after that the answer comes at once, for "
-            "every image of this run."
-        )
-        clicked = st.button(
-            "Find similar training images", icon=":material/image_search:", key="find-similar"
-        )
-    if not clicked:
-        return None
-    with place.container():
-        # Any click ends the script at its next progress line; features are kept whole or not at all.
-        st.button("Stop", icon=":material/stop:", key="stop-similar")
-        bar = st.progress(0.0, text="Loading the model …")
-        try:
-            known = search(run, bar)
-        except DataError as error:
-            st.error(
-                f"{escape_markdown(str(error))} Mend or remove the file, and try again.",
-                icon=":material/broken_image:",
-            )
-            return None
-    place.empty()
-    return known
+def draw_search(run: Run, data: RunData) -> None:
+    """Offer to compute the features of all images, or show how far that is."""
+    folder = task_folder(run)
+    status = read_task(folder)
+    if status.state in ACTIVE:
+        draw_running(folder, "images", key="similar")
+        return
+    draw_end(status)
+    st.markdown(
+        "Which training images does the network find most like this one, of the class it answered and of the "
+        f"true one? All {sum(data.train_counts.values()):,} training images go through it once; after that the answer "
+        "comes at once, for every image of this run."
+    )
+    st.button(
+        "Find similar training images",
+        icon=":material/image_search:",
+        key="find-similar",
+        on_click=launch_task,
+        args=(folder, ["neighbours", run.id, "--task", str(folder.resolve())]),
+    )
 
 
-def search(run: Run, bar: st.delta_generator.DeltaGenerator) -> Neighbourhood | None:
-    """Compute the features of a run's images, telling on `bar` how far it is and how long it takes still."""
-    from core.neighbours import compute_neighbourhood
-
-    begun = time.monotonic()
-
-    def show(done: int, total: int) -> bool:
-        left = (time.monotonic() - begun) / done * (total - done)
-        bar.progress(done / total, text=f"{done:,} of {total:,} images · about {format_duration(left)} left")
-        return True
-
-    _place.clear()  # files may have come or gone since
-    predictor = services.load_predictor(run)
-    compute_neighbourhood(run, find_place(run), predictor.compute, progress=show)
-    return find_neighbourhood(run)
+def task_folder(run: Run) -> Path:
+    """Return where the search is watched."""
+    return run.folder / ".neighbours"
 
 
 def find_place(run: Run) -> Place:
     """Return where the features of a run's best model are kept."""
     services.load_predictor(run)  # says what is missing where there is no model yet
-    return _place(run.folder, run.best_path.stat().st_mtime_ns)
+    # Files may have come or gone before a search, so what it leaves may lie elsewhere than before it.
+    searched = read_task(task_folder(run)).ended
+    return _place(run.folder, run.best_path.stat().st_mtime_ns, searched)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _place(folder: Path, stamp: int) -> Place:  # noqa: ARG001
+def _place(folder: Path, stamp: int, searched: float) -> Place:  # noqa: ARG001
     from core.neighbours import locate
 
     run = Run(folder)

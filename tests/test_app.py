@@ -38,12 +38,15 @@ from core.presets import from_preset
 from core.rate_finder import RateCurve
 from core.runs import ACTIVE, ENDED, Run, Status, create_run, find_run, write_text
 from core.selective import cross_choose
+from core.tasks import read_task
 from dashboard import gallery, plot
 from dashboard.label_section import apply_edits
 from dashboard.report_panel import report_folder
 from dashboard.selection import pack_names
+from dashboard.similar import task_folder
 from dashboard.views.data import describe_balance
 from tests.made_run import make_run, measure_confidence
+from tests.processes import wait_until
 
 APP = Path(__file__).resolve().parents[1] / "dashboard" / "app.py"
 PAGES = {
@@ -426,6 +429,13 @@ def test_an_error_whose_file_is_lost_still_tells_what_was_answered(open_error: O
     assert not app.error
 
 
+def test_the_strength_of_the_overlay_is_kept_in_the_address(open_error: Open) -> None:
+    app = open_error(strength="20")
+    assert app.slider(key="detail-strength").value == 20
+    app.slider(key="detail-strength").set_value(90).run()
+    assert app.query_params["strength"] == "90"
+
+
 def test_the_way_leads_from_an_error_back_to_its_class(open_error: Open) -> None:
     app = open_error()
     app.button(key="detail-back").click().run()
@@ -435,9 +445,12 @@ def test_the_way_leads_from_an_error_back_to_its_class(open_error: Open) -> None
     assert app.query_params["image"] == ERROR
 
 
-def test_the_nearest_training_images_are_found_once_for_all_errors(open_error: Open) -> None:
+def test_the_nearest_training_images_are_found_once_for_all_errors(open_error: Open, runs_root: Path) -> None:
     app = open_error()
     app.button(key="find-similar").click().run()
+    folder = task_folder(find_run("first", runs_root))
+    wait_until(lambda: read_task(folder).state == "finished", "the images are compared")
+    app = open_error()
     shown = [name for name in pictures(app) if name.startswith("train/")]
     assert [name.split("/")[1] for name in shown] == ["2"] * 5 + ["35"] * 5
     assert "Nearest of all is" in words(app)
