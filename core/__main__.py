@@ -90,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="rates to try, 10 to 1000",
     )
     find_rate.add_argument("--json", action="store_true", help="as JSON")
+    find_rate.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
     add_config_options(find_rate)
     find_rate.set_defaults(command=_find_rate)
 
@@ -169,9 +170,22 @@ def _read_config(options: argparse.Namespace) -> TrainConfig:
 
 def _find_rate(options: argparse.Namespace) -> int:
     config = _read_config(options)
+    from core.rate_curve import RateCurve, write_curve
     from core.rate_finder import find_rate
+    from core.tasks import perform_task
 
-    curve = find_rate(config, root=default_root(), progress=_bar("steps"), steps=options.steps)
+    def search(progress: Callable[[int, int], bool]) -> RateCurve | None:
+        return find_rate(config, root=default_root(), progress=progress, steps=options.steps)
+
+    def work(progress: Callable[[int, int], bool]) -> str | None:
+        if (curve := search(progress)) is None:
+            return None
+        write_curve(options.task / "curve.json", curve)
+        return f"{len(curve.rates)} rates are tried."
+
+    if options.task is not None:
+        return perform_task(options.task, work)
+    curve = search(_bar("steps"))
     assert curve is not None
     if options.json:
         print(json.dumps(dataclasses.asdict(curve)))

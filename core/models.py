@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
 from core.config import ARCHS
 from core.evidence import STAGES, choose_stage
+from core.runs import RunError
 
 # isort: split
 from torchvision import models as tv_models
@@ -22,7 +23,7 @@ HEAD = "fc"  # the last layer's name in every network here
 _DOWNLOAD_TIMEOUT = 20.0  # seconds without a byte
 
 
-class WeightsError(RuntimeError):
+class WeightsError(RunError):
     """Initial weights cannot be had or do not fit; the text says why and what else there is."""
 
 

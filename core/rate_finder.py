@@ -6,7 +6,6 @@ import copy
 import math
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,24 +16,13 @@ from core.batches import Source, open_source
 from core.config import TrainConfig
 from core.learner import Learner, make_learner
 from core.losses import make_loss
+from core.rate_curve import RateCurve
 from core.run_data import scan_config
 from core.runs import find_run
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 _SMOOTHING = 0.9
 _DIVERGED = 3.0  # times the lowest loss
-
-
-@dataclass(frozen=True)
-class RateCurve:
-    """The smoothed loss after a step at each of the rising rates, and the rate suggested, None where none helped.
-
-    The curve ends early where the loss ran away.
-    """
-
-    rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    suggestion: float | None
 
 
 def find_rate(

@@ -31,7 +31,7 @@ from core.runs import Run, RunError, Status, describe_os_error, find_run
 from core.schedules import rate_at
 
 # What a user can mend is told in one line; anything else also leaves its traceback in train.log.
-KNOWN_ERRORS = (DataError, models.WeightsError, RunError, ValueError)
+KNOWN_ERRORS = (DataError, RunError, ValueError)
 
 
 class TrainingJob:

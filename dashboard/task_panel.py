@@ -16,7 +16,10 @@ POLL = 1.0
 
 
 def draw_running(folder: Path, unit: str, *, key: str) -> None:
-    """Draw the progress of the active task in a folder until it ends, then the page anew; `unit` is what is counted."""
+    """Draw the progress of the active task in a folder until it ends, then the page anew.
+
+    `unit` is what is counted, empty where that changes on the way.
+    """
 
     def look() -> None:
         status = read_task(folder)
@@ -45,9 +48,9 @@ def describe_progress(status: Status, unit: str) -> str:
     if not status.total:
         return "Starting …"
     if status.done >= status.total:
-        return f"All {status.total:,} {unit} are read. Comparing …"
+        return f"All {status.total:,} {unit} are read. Comparing …" if unit else "Finishing …"
     left = f" · about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
-    return f"{status.done:,} of {status.total:,} {unit}{left}"
+    return f"{status.done:,} of {f'{status.total:,} {unit}'.rstrip()}{left}"
 
 
 def draw_end(status: Status) -> None:

@@ -35,7 +35,7 @@ from core.label_report import (
     write_report,
 )
 from core.presets import from_preset
-from core.rate_finder import RateCurve
+from core.rate_curve import RateCurve, write_curve
 from core.runs import ACTIVE, ENDED, Run, Status, create_run, find_run, write_text
 from core.selective import cross_choose
 from core.tasks import read_task
@@ -847,18 +847,30 @@ def test_compared_runs_are_told_apart_by_what_differs(
 
 
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    curve = RateCurve((1e-4, 1e-3, 1e-2), (2.3, 1.9, 2.8), 0.0123)
-    monkeypatch.setattr("core.rate_finder.find_rate", lambda *_, **__: curve)
+    launched: list[tuple[Run, list[str]]] = []
+    monkeypatch.setattr(jobs, "launch", lambda task, words: launched.append((task, words)))
     app = open_page("train")
     app.button(key="train-find-rate").click().run()
+    ((task, command),) = launched
+    assert command[0] == "find-rate"
+    assert command[-2:] == ["--task", str(task.folder)]
+    me = psutil.Process()
+    set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=30, total=100, seconds_left=7.0)
+    app.run()
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "30 of 100 · about 7 s left"
+    app.selectbox(key="form-optimizer").set_value("adamw").run()
+    assert task.stop_requested()  # nobody waits for it any more
+    write_curve(task.folder / "curve.json", RateCurve((1e-4, 1e-3, 1e-2), (2.3, 1.9, 2.8), 0.0123))
+    set_state(task, "finished")
+    assert not [button for button in app.button if button.key == "train-use-rate"]
+    app.selectbox(key="form-optimizer").set_value("sgd").run()
     app.button(key="train-use-rate").click().run()
     assert app.number_input(key="form-lr").value == 0.012
     assert app.button(key="train-use-rate").label == "Use 0.012"
-    app.selectbox(key="form-optimizer").set_value("adamw").run()
     assert title(app) == "Train"
-    assert not [button for button in app.button if button.key == "train-use-rate"]
 
 
 def test_runs_whose_settings_cannot_be_read_are_not_called_the_same(

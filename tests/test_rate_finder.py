@@ -16,7 +16,10 @@ from core import rate_finder
 from core.config import TrainConfig
 from core.engine import Batches, Compute
 from core.learner import Learner, make_learner
-from tests.processes import call, make_images, train_words
+from core.rate_curve import read_curve
+from core.runs import ACTIVE
+from core.tasks import launch_task, read_task
+from tests.processes import call, make_images, train_words, wait_until
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=False)
 LOSS = nn.CrossEntropyLoss()
@@ -116,3 +119,23 @@ def test_the_command_line_gives_the_curve_and_makes_no_run(tmp_path: Path) -> No
     assert set(curve) == {"rates", "losses", "suggestion"}
     assert len(curve["rates"]) == len(curve["losses"]) > 5
     assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_what_is_wrong_with_the_initial_weights_is_one_line(tmp_path: Path) -> None:
+    words = train_words(make_images(tmp_path / "data"), "ignored", weights=str(tmp_path / "gone.pt"))[1:]
+    done = call("find-rate", *words, root=tmp_path / "runs")
+    assert done.returncode == 2
+    assert done.stderr == f"error: weights: there is no file {tmp_path / 'gone.pt'}.\n"
+
+
+def test_as_a_task_it_leaves_its_curve(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "search"
+    words = train_words(make_images(tmp_path / "data"), "ignored")[1:]
+    launch_task(folder, ["find-rate", "--steps=12", *words, "--task", str(folder)])
+    wait_until(lambda: read_task(folder).state not in ACTIVE, "the search ends")
+    assert read_task(folder).state == "finished", read_task(folder).message
+    curve = read_curve(folder / "curve.json")
+    assert curve is not None
+    assert len(curve.rates) == len(curve.losses) > 5
+    (folder / "curve.json").write_text("[]")
+    assert read_curve(folder / "curve.json") is None

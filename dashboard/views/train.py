@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -21,10 +19,8 @@ from dashboard import charts, forms, services, state
 from dashboard.builtin import builtin_folder
 from dashboard.gallery import Tile, show_tiles
 from dashboard.plot import plot
-from dashboard.text import escape_markdown, format_duration
-
-if TYPE_CHECKING:
-    from core.rate_finder import RateCurve
+from dashboard.rate_panel import draw_rate_finder
+from dashboard.text import escape_markdown
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
@@ -138,61 +134,6 @@ def draw_schedule(config: TrainConfig | None) -> None:
     steps = -(-services.summarise_data(config).train // config.batch_size)
     with st.container(width=640):
         plot(charts.rate_schedule(config, steps), key="train-schedule")
-
-
-def draw_rate_finder(config: TrainConfig | None) -> None:
-    """Offer to find a learning rate by trying, and show what was found."""
-    if config is None:
-        return
-    with st.expander("Find a learning rate", icon=":material/query_stats:", key="train-rates"):
-        st.caption(
-            "Trains for up to 100 steps at rising rates and looks where the loss falls best. No run is made and nothing "
-            "is kept; any click ends it."
-        )
-        tried = replace(config, name="", lr=TrainConfig.lr)  # what a curve belongs to
-        with st.container(horizontal=True):
-            if st.button("Try rates", icon=":material/play_arrow:", key="train-find-rate"):
-                st.button("Stop", icon=":material/stop:", key="train-stop-rates")
-                st.session_state["train-rates-found"] = tried, find_rate(config)
-        settings, found = st.session_state.get("train-rates-found", (None, None))
-        if found is None or settings != tried:
-            return
-        with st.container(width=640):
-            plot(charts.rate_curve(found.rates, found.losses, found.suggestion), key="train-rate-curve")
-        if found.suggestion is None:
-            st.warning(
-                "The loss fell at no rate: look at the data and the initial weights.",
-                icon=":material/warning:",
-            )
-            return
-        suggestion = float(f"{found.suggestion:.2g}")
-        st.button(
-            f"Use {suggestion:g}",
-            key="train-use-rate",
-            icon=":material/check:",
-            on_click=lambda: st.session_state.update({"form-lr": suggestion}),
-        )
-
-
-def find_rate(config: TrainConfig) -> RateCurve | None:
-    """Run the rate finder with progress; its errors are shown."""
-    from core.models import WeightsError
-    from core.rate_finder import find_rate as find
-
-    bar, begun = st.progress(0.0, text="Preparing …"), time.monotonic()
-
-    def show(done: int, total: int) -> bool:
-        left = (time.monotonic() - begun) / max(1, done) * (total - done)
-        bar.progress(done / total, text=f"{done} of {total} · about {format_duration(left)} left")
-        return True
-
-    try:
-        return find(config, root=default_root(), progress=show)
-    except (RunError, WeightsError, ValueError) as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-        return None
-    finally:
-        bar.empty()
 
 
 def draw_preview(config: TrainConfig | None) -> None:
