@@ -5,78 +5,43 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from core import jobs
 from core.analysis import most_confused, read_predictions
 from core.demo import make_demo
-from core.runs import ACTIVE, Run, delete_run, find_run, iter_runs
-from tests.browser import is_usable, launch
-from tests.conftest import make_tiny_data
+from core.runs import ACTIVE, delete_run, iter_runs
+from tests.dashboards import (
+    ROOT,
+    Dashboard,
+    browse,
+    chart,
+    choose,
+    click_cell,
+    field,
+    fill,
+    gallery,
+    open_page,
+    points,
+    predictions,
+    serve,
+    settle,
+    wait_until,
+)
 from tests.made_run import make_run
 from tests.processes import make_images
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("runs", "train", "live", "confusion", "weak", "confidence", "data", "predict", "compare", "bake-off")
-expect.set_options(timeout=30_000)  # ms; a page after a cold start on two busy cores
-
-if not is_usable() and os.environ.get("CI") != "true":
-    pytest.skip("no Chromium starts on this machine", allow_module_level=True)
-
-
-class Dashboard:
-    """A dashboard process with runs of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.runs = folder / "runs"
-        self.data = folder / "digits"
-        make_demo("digits", self.data)
-        self.few = folder / "few"  # for trainings whose accuracy does not matter
-        link_few(self.data, self.few, train=12, val=3)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.log = (folder / "dashboard.log").open("wb")
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "dashboard", "--data", str(self.data), "--port", str(self.port)]
-        environment = {**os.environ, "WEAKSPOT_RUNS": str(self.runs)}
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
-                    return
-            except OSError:
-                time.sleep(0.2)
-        raise TimeoutError("the dashboard did not answer within a minute")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
-    def run(self, name: str) -> Run:
-        return find_run(name, self.runs)
 
 
 def link_few(data: Path, target: Path, *, train: int, val: int) -> None:
@@ -90,12 +55,12 @@ def link_few(data: Path, target: Path, *, train: int, val: int) -> None:
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    server = Dashboard(tmp_path_factory.mktemp("browser"))
-    yield server
-    server.stop()
-    for run in iter_runs(server.runs):
-        jobs.kill(run)
-    server.log.close()
+    folder = tmp_path_factory.mktemp("browser")
+    make_demo("digits", folder / "digits")
+    # A few images of each class, for trainings whose accuracy does not matter.
+    link_few(folder / "digits", folder / "few", train=12, val=3)
+    with serve(folder, folder / "digits") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -106,84 +71,8 @@ def outside() -> list[str]:
 
 @pytest.fixture(scope="module")
 def page(dashboard: Dashboard, outside: list[str]) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(30_000)
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((dashboard.url, "data:", "blob:")) else outside.append(r.url),
-        )
+    with browse(dashboard, outside) as page:
         yield page
-        browser.close()
-
-
-def open_page(page: Page, dashboard: Dashboard, path: str) -> None:
-    page.goto(f"{dashboard.url}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    settle(page)
-
-
-def settle(page: Page) -> None:
-    """Wait until the page's script has run to its end and does not begin anew."""
-    quiet = 0
-    while quiet < 3:
-        page.wait_for_timeout(200)
-        state = page.get_by_test_id("stApp").get_attribute("data-test-script-state")
-        quiet = quiet + 1 if state == "notRunning" else 0
-
-
-def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what} did not come within {seconds:.0f} s"
-        page.wait_for_timeout(250)
-
-
-def chart(page: Page, title: str, *, seconds: float = 30) -> Locator:
-    """Return the chart of this title once it is drawn."""
-    graph = page.get_by_role("img", name=title)
-    expect(graph.locator(".main-svg").first).to_be_visible(timeout=seconds * 1000)
-    return graph
-
-
-def points(graph: Locator, name: str) -> int:
-    # Arrays travel packed; what is drawn is in calcdata.
-    return int(
-        graph.evaluate("(g, name) => g.calcdata?.find(c => c[0].trace.name === name)?.length ?? 0", name)
-    )
-
-
-def place_of(graph: Locator, true: str, predicted: str) -> tuple[float, float]:
-    """Return where the middle of a cell is on the screen."""
-    x, y = graph.evaluate(
-        """(g, [row, column]) => {
-            const { xaxis, yaxis } = g._fullLayout, box = g.getBoundingClientRect();
-            return [box.left + xaxis._offset + xaxis.d2p(column), box.top + yaxis._offset + yaxis.d2p(row)];
-        }""",
-        [true, predicted],
-    )
-    return x, y
-
-
-def click_cell(page: Page, true: str, predicted: str, title: str = "Confusion matrix") -> None:
-    """Move the real mouse to a cell of the matrix and click it."""
-    graph = chart(page, title)
-    graph.scroll_into_view_if_needed()
-    x, y = place_of(graph, true, predicted)
-    page.mouse.move(x - 3, y - 3)
-    page.mouse.move(x, y)
-    page.wait_for_timeout(200)
-    page.mouse.click(x, y)
-
-
-def predictions(run: Run) -> list[dict[str, str]]:
-    with run.predictions_path().open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def gallery(page: Page) -> list[str]:
-    return [str(name) for name in page.locator(".ws-grid img").evaluate_all("all => all.map(i => i.alt)")]
 
 
 def label(name: str) -> str:
@@ -431,37 +320,16 @@ def test_a_threshold_that_was_chosen_makes_predict_say_not_sure(page: Page, dash
     expect(page.locator(".ws-card header")).to_contain_text("Not sure. Best guess: ")
 
 
-def field(page: Page, name: str) -> Locator:
-    return page.locator(f'input[aria-label="{name}"]')
-
-
 def start_small_run(page: Page, dashboard: Dashboard, name: str) -> None:
     """Start a run of many short epochs from the form."""
     open_page(page, dashboard, "train")
     page.get_by_role("radio", name="demo").click()
     settle(page)
-    fill(page, "Folder of images", str(dashboard.few))
+    fill(page, "Folder of images", str(dashboard.data.with_name("few")))
     fill(page, "Name of the run", name)
     fill(page, "Epochs", "200")
     page.get_by_role("button", name="Start training").click()
     expect(page).to_have_url(re.compile(rf"/live\?run={name}"))
-
-
-def fill(page: Page, name: str, value: str) -> None:
-    box = field(page, name)
-    box.fill(value)
-    box.press("Enter")
-    settle(page)
-
-
-def choose(page: Page, name: str, option: str) -> None:
-    """Open a select box and click an option."""
-    entry = page.get_by_role("option", name=option, exact=True)
-    page.get_by_role("combobox", name=re.compile(f"{name}$|, {name}")).first.click()
-    if not entry.is_visible():  # the list closes again where the page is still being drawn
-        page.keyboard.press("ArrowDown")
-    entry.click()
-    settle(page)
 
 
 def test_a_stop_finishes_the_step_and_saves_and_resume_goes_on(page: Page, dashboard: Dashboard) -> None:
@@ -521,11 +389,16 @@ def test_every_option_of_the_recipe_is_used_once_and_the_run_pauses_and_goes_on_
     open_page(page, dashboard, "train")
     page.get_by_role("radio", name="demo").click()
     settle(page)
-    fill(page, "Folder of images", str(dashboard.few))
+    fill(page, "Folder of images", str(dashboard.data.with_name("few")))
     fill(page, "Name of the run", "options")
     choose(page, "Network", "resnet18")
     choose(page, "Optimizer", "ranger")
     expect(field(page, "Momentum")).to_have_count(0)  # it has no say with Ranger
+    choose(page, "Schedule", "step")
+    fill(page, "Cut every (epochs)", "1")
+    fill(page, "Cut to (factor)", "0.5")
+    falling = "g => g.data[0].y.at(0) === 4 * g.data[0].y.at(-1)"  # two cuts in three epochs
+    wait_until(page, lambda: bool(chart(page, "Learning rate by epoch").evaluate(falling)), 20, "two cuts")
     choose(page, "Schedule", "cosine")
     expect(chart(page, "Learning rate by epoch")).to_be_visible()
     settings = {
@@ -571,6 +444,10 @@ def test_the_head_is_trained_alone_at_a_rate_that_was_found(page: Page, dashboar
     page.get_by_role("button", name="Try rates").click()
     chart(page, "Loss at rising learning rates", seconds=240)
     settle(page)
+    use = page.get_by_role("button", name=re.compile(r"^Use \d"))
+    if use.count():  # a head that has learnt it all finds no rate that helps
+        use.click()
+        expect(field(page, "Learning rate")).to_have_value(use.inner_text().split()[-1])
     page.get_by_role("button", name="Start training").click()
     expect(page).to_have_url(re.compile(r"/live\?run=head"))
     expect(page.get_by_test_id("stAlert").first).to_contain_text(
@@ -662,100 +539,6 @@ def test_a_bake_off_of_four_tiny_runs_ends_in_its_ranking(
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page).to_have_url(re.compile("group=-"))
     assert not [run for run in iter_runs(dashboard.runs) if run.id.startswith("tiny-bake-off")]
-
-
-# The explorer of the Confusion page, on a run of six images
-
-ROSE, TULIP, IRIS = "2 · rose", "10 · tulip", "35 · iris"
-
-
-@pytest.fixture(scope="module")
-def made(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return make_run(dashboard.runs, make_tiny_data(tmp_path_factory.mktemp("made") / "tiny"), name="made")
-
-
-def test_a_click_on_a_label_shows_all_of_its_class(page: Page, dashboard: Dashboard, made: Run) -> None:
-    open_page(page, dashboard, "confusion?run=made")
-    graph = chart(page, "Confusion matrix")
-    graph.locator(".ytick text", has_text=TULIP).click()
-    expect(page).to_have_url(re.compile(r"true=10$"))
-    settle(page)
-    assert gallery(page) == ["val/10/2.png", "val/10/1.png"]
-    graph.locator(".xtick text", has_text=IRIS).click()
-    expect(page).to_have_url(re.compile(r"pred=35$"))
-    settle(page)
-    assert gallery(page) == ["val/35/2.png"]
-
-
-def test_a_dragged_box_shows_the_images_of_its_block(page: Page, made: Run) -> None:
-    graph = chart(page, "Confusion matrix")
-    graph.hover()
-    graph.locator('[data-title="Box Select"]').click()
-    page.mouse.move(*place_of(graph, TULIP, ROSE))
-    page.mouse.down()
-    page.mouse.move(*place_of(graph, IRIS, TULIP), steps=4)
-    page.mouse.up()
-    expect(page).to_have_url(re.compile("block="))
-    settle(page)
-    assert set(gallery(page)) == {"val/10/1.png", "val/10/2.png", "val/35/1.png"}
-
-
-def test_the_images_are_sorted_and_one_is_opened_large(page: Page, made: Run) -> None:
-    before = gallery(page)
-    choose(page, "Sorted by", "loss")
-    assert sorted(gallery(page)) == sorted(before) != gallery(page)
-    page.locator(".ws-open").first.click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.locator(".ws-bars .ws-bar")).to_have_count(3)
-    expect(dialog.get_by_role("img")).to_have_attribute("alt", gallery(page)[0])
-    page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
-
-
-def test_the_list_of_the_images_is_saved(page: Page, made: Run) -> None:
-    settle(page)
-    shown = gallery(page)
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="List of 3 images (CSV)").click()
-    rows = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8").splitlines()))
-    assert [row["path"] for row in rows] == shown
-
-
-def test_a_click_on_a_difference_tells_what_came_in(page: Page, dashboard: Dashboard, made: Run) -> None:
-    open_page(page, dashboard, "confusion?run=made&against=epoch:1")
-    click_cell(page, IRIS, ROSE, "Difference of the confusion matrices")
-    expect(page.locator(".ws-mark")).to_have_text("came in")
-    assert gallery(page) == ["val/35/1.png"]
-
-
-def test_a_report_is_made_saved_and_opens_without_a_network(
-    page: Page, dashboard: Dashboard, made: Run, tmp_path: Path
-) -> None:
-    open_page(page, dashboard, "runs")
-    page.locator(".st-key-run-made").get_by_role("button", name="Report").click()
-    save = page.get_by_role("button", name="Save the page")
-    expect(save).to_be_visible(timeout=120_000)
-    with page.expect_download() as download:
-        save.click()
-    file = tmp_path / download.value.suggested_filename
-    download.value.save_as(file)
-    assert page.context.browser is not None
-    context = page.context.browser.new_context(offline=True, viewport={"width": 1000, "height": 900})
-    report = context.new_page()
-    asked: list[str] = []
-    report.on("request", lambda request: asked.append(request.url))
-    report.on("console", lambda message: asked.append(message.text))
-    report.goto(file.as_uri())
-    expect(report.get_by_role("heading", level=1)).to_have_text("made")
-    expect(report.get_by_role("heading", level=2)).to_have_count(9)
-    for scheme in ("light", "dark"):
-        report.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        drawn = "all => all.every(i => i.complete && i.naturalWidth > 0)"
-        assert report.locator("img").evaluate_all(drawn)
-        assert report.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert [what for what in asked if not what.startswith(("file:", "data:"))] == []
-    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,0 +1,180 @@
+"""A dashboard of its own in a real browser, and what a mouse and a keyboard do in it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from core import jobs
+from core.runs import Run, find_run, iter_runs
+from tests.browser import is_usable, launch
+
+ROOT = Path(__file__).resolve().parents[1]
+expect.set_options(timeout=30_000)  # ms; a page after a cold start on two busy cores
+
+if not is_usable() and os.environ.get("CI") != "true":
+    pytest.skip("no Chromium starts on this machine", allow_module_level=True)
+
+
+class Dashboard:
+    """A dashboard process with runs of its own."""
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.runs = folder / "runs"
+        self.data = data
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = (folder / "dashboard.log").open("wb")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "dashboard", "--data", str(self.data), "--port", str(self.port)]
+        environment = {**os.environ, "WEAKSPOT_RUNS": str(self.runs)}
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.2)
+        raise TimeoutError("the dashboard did not answer within a minute")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+    def run(self, name: str) -> Run:
+        return find_run(name, self.runs)
+
+
+@contextmanager
+def serve(folder: Path, data: Path) -> Iterator[Dashboard]:
+    """Open a dashboard on a folder of images, its runs under `folder`; in the end its trainings end too."""
+    server = Dashboard(folder, data)
+    yield server
+    server.stop()
+    for run in iter_runs(server.runs):
+        jobs.kill(run)
+    server.log.close()
+
+
+@contextmanager
+def browse(dashboard: Dashboard, outside: list[str]) -> Iterator[Page]:
+    """Open a page of a browser; `outside` gets the addresses outside this machine that it asks for."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(30_000)
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith((dashboard.url, "data:", "blob:")) else outside.append(r.url),
+        )
+        yield page
+        browser.close()
+
+
+def open_page(page: Page, dashboard: Dashboard, path: str) -> None:
+    page.goto(f"{dashboard.url}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page's script has run to its end and does not begin anew."""
+    quiet = 0
+    while quiet < 3:
+        page.wait_for_timeout(200)
+        state = page.get_by_test_id("stApp").get_attribute("data-test-script-state")
+        quiet = quiet + 1 if state == "notRunning" else 0
+
+
+def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds:.0f} s"
+        page.wait_for_timeout(250)
+
+
+def chart(page: Page, title: str, *, seconds: float = 30) -> Locator:
+    """Return the chart of this title once it is drawn."""
+    graph = page.get_by_role("img", name=title)
+    expect(graph.locator(".main-svg").first).to_be_visible(timeout=seconds * 1000)
+    return graph
+
+
+def points(graph: Locator, name: str) -> int:
+    # Arrays travel packed; what is drawn is in calcdata.
+    return int(
+        graph.evaluate("(g, name) => g.calcdata?.find(c => c[0].trace.name === name)?.length ?? 0", name)
+    )
+
+
+def place_of(graph: Locator, true: str, predicted: str) -> tuple[float, float]:
+    """Return where the middle of a cell is on the screen."""
+    x, y = graph.evaluate(
+        """(g, [row, column]) => {
+            const { xaxis, yaxis } = g._fullLayout, box = g.getBoundingClientRect();
+            return [box.left + xaxis._offset + xaxis.d2p(column), box.top + yaxis._offset + yaxis.d2p(row)];
+        }""",
+        [true, predicted],
+    )
+    return x, y
+
+
+def click_cell(page: Page, true: str, predicted: str, title: str = "Confusion matrix") -> None:
+    """Move the real mouse to a cell of the matrix and click it."""
+    graph = chart(page, title)
+    graph.scroll_into_view_if_needed()
+    x, y = place_of(graph, true, predicted)
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y)
+    page.wait_for_timeout(200)
+    page.mouse.click(x, y)
+
+
+def predictions(run: Run) -> list[dict[str, str]]:
+    with run.predictions_path().open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def gallery(page: Page) -> list[str]:
+    return [str(name) for name in page.locator(".ws-grid img").evaluate_all("all => all.map(i => i.alt)")]
+
+
+def field(page: Page, name: str) -> Locator:
+    return page.locator(f'input[aria-label="{name}"]')
+
+
+def fill(page: Page, name: str, value: str) -> None:
+    box = field(page, name)
+    box.fill(value)
+    box.press("Enter")
+    settle(page)
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    """Open a select box and click an option."""
+    entry = page.get_by_role("option", name=option, exact=True)
+    page.get_by_role("combobox", name=re.compile(f"{name}$|, {name}")).first.click()
+    if not entry.is_visible():  # the list closes again where the page is still being drawn
+        page.keyboard.press("ArrowDown")
+    entry.click()
+    settle(page)
