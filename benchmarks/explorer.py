@@ -15,8 +15,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -177,6 +180,23 @@ class Server:
         """Return what the process holds for itself, in MB."""
         return float(psutil.Process(self.process.pid).memory_full_info().uss) / 1e6
 
+    @contextmanager
+    def watch_memory(self) -> Iterator[list[float]]:
+        """Fill a list with what the process holds, in MB, twenty times a second."""
+        seen, ended = [self.memory()], threading.Event()
+
+        def look() -> None:
+            while not ended.wait(0.05):
+                seen.append(self.memory())
+
+        watch = threading.Thread(target=look)
+        watch.start()
+        try:
+            yield seen
+        finally:
+            ended.set()
+            watch.join()
+
     def stop(self) -> None:
         """End the process."""
         self.process.terminate()
@@ -184,7 +204,30 @@ class Server:
 
 
 def measure(run: Run) -> dict[str, float]:
-    """Return seconds and MB for a run: the page's first opening, later ones, and clicks on cells."""
+    """Return seconds for a run: the page's first opening, later ones, clicks on cells; and the most MB it takes.
+
+    Memory is watched in a second visit, to a new server, since to look at it takes time too.
+    """
+    with visit(run) as (_, page, address):
+        opened = [open_matrix(page, address) for _ in range(REPEATS + 1)]
+        # A cell whose place is taken by a stronger neighbour below the same pixels is passed over.
+        tried = (click_cell(page, cell) for cell in largest_cells(run, 10 * REPEATS))
+        clicked = list(islice((seconds for seconds in tried if seconds), REPEATS + 1))[1:]
+    with visit(run) as (server, page, address), server.watch_memory() as held:
+        open_matrix(page, address)
+        for cell in largest_cells(run, REPEATS):
+            click_cell(page, cell)
+    return {
+        "first_open": opened[0],
+        "open": statistics.median(opened[1:]),
+        "click": statistics.median(clicked),
+        "memory_mb": max(held) - held[0],
+    }
+
+
+@contextmanager
+def visit(run: Run) -> Iterator[tuple[Server, Any, str]]:
+    """Start a server on a run and a browser, and open another page first, so that its start is not measured."""
     from playwright.sync_api import sync_playwright
 
     from tests.browser import launch
@@ -196,26 +239,13 @@ def measure(run: Run) -> dict[str, float]:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(60_000)
             base = f"http://127.0.0.1:{server.port}"
-            # Another page first, so that the start of the server is not measured.
             page.goto(f"{base}/runs")
             page.get_by_role("heading", level=1).wait_for()
             wait_for_rest(page)
-            before = server.memory()
-            opened = [open_matrix(page, f"{base}/confusion?run={run.id}") for _ in range(REPEATS + 1)]
-            # A cell whose place is taken by a stronger neighbour below the same pixels is passed over.
-            tried = (click_cell(page, cell) for cell in largest_cells(run, 10 * REPEATS))
-            clicked = list(islice((seconds for seconds in tried if seconds), REPEATS + 1))[1:]
-            wait_for_rest(page)
-            added = server.memory() - before
+            yield server, page, f"{base}/confusion?run={run.id}"
             browser.close()
     finally:
         server.stop()
-    return {
-        "first_open": opened[0],
-        "open": statistics.median(opened[1:]),
-        "click": statistics.median(clicked),
-        "memory_mb": added,
-    }
 
 
 def open_matrix(page: Any, address: str) -> float:
@@ -313,7 +343,7 @@ def describe(rows: list[tuple[int, int, float, float, dict[str, float]]]) -> str
         lines += [
             f"| click on a cell until its images are seen | {size} | {found['click']:.2f} s | ≤ {click} s |",
             f"| page opened until the matrix is drawn | {size} | {found['open']:.2f} s (the first time {found['first_open']:.2f} s) | ≤ {page} s |",
-            f"| memory the server takes for it | {size} | {found['memory_mb']:.0f} MB | ≤ {WANTED_MB} MB |",
+            f"| most memory the server takes for it | {size} | {found['memory_mb']:.0f} MB | ≤ {WANTED_MB} MB |",
         ]
     return "\n".join(lines)
 

@@ -346,6 +346,7 @@ def test_a_run_that_was_taken_apart_still_shows_its_weak_classes(open_page: Open
     app = open_page("weak", run="first")  # it has no model, so there are no heat maps
     assert title(app) == "Weak classes"
     assert "has no model" in words(app)
+    assert app.dataframe  # all classes need none
 
 
 def test_a_class_without_validation_images_is_not_praised(

@@ -13,6 +13,7 @@ from core.evidence import Evidence
 from core.runs import Run
 from dashboard import charts, detail, maps, services, state
 from dashboard.gallery import Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.guard import guard
 from dashboard.maps import Explained
 from dashboard.plot import plot
 from dashboard.services import RunData
@@ -47,8 +48,9 @@ def render() -> None:
         draw_finding(figures, table, data, name)
         taken_for = str(figures.set_index("class").loc[name, "confused_with"])
         draw_for_class(run, data, table, name, taken_for)
-    draw_errors(run, table, data, name)
-    draw_examples(run, table, data, figures, name)
+    # Both need the model or the images; what they lack keeps no one from the table of all classes.
+    guard(draw_errors)(run, table, data, name)
+    guard(draw_examples)(run, table, data, figures, name)
     draw_all_classes(figures, table, data, name)
 
 
