@@ -48,10 +48,14 @@ def render() -> None:
         draw_finding(figures, table, data, name)
         taken_for = str(figures.set_index("class").loc[name, "confused_with"])
         draw_for_class(run, data, table, name, taken_for)
-    # Both need the model or the images; what they lack keeps no one from the table of all classes.
-    guard(draw_errors)(run, table, data, name)
-    guard(draw_examples)(run, table, data, figures, name)
+    guard(draw_images)(run, figures, table, data, name)
     draw_all_classes(figures, table, data, name)
+
+
+def draw_images(run: Run, figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
+    """Draw what needs the model: the errors of the class, and right answers for contrast."""
+    draw_errors(run, table, data, name)
+    draw_examples(run, table, data, figures, name)
 
 
 def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
