@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import combinations
 
 import pandas as pd
@@ -25,17 +25,33 @@ from core.settings import group_by_settings, label_settings
 ALL_PAIRS = 6  # of more groups the best is tested against each, not each against each
 
 
-def group_seeds(configs: Mapping[str, TrainConfig]) -> dict[str, list[str]]:
-    """Return the ids of runs that differ in nothing but the seed together, by what they are called.
+def group_seeds(
+    configs: Mapping[str, TrainConfig], finished: Collection[str]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the ids of runs that differ in nothing but the seed together, by what they are called, and what is to be said.
 
-    A run by itself is called by its id.
+    A group has one run a seed, since a repeat is no evidence of its own, and only those that have finished; the others
+    are left out, and named in what is to be said. Where none has finished, each stands by itself. A run by itself is
+    called by its id.
     """
-    groups = group_by_settings(configs)
-    labels = label_settings([configs[members[0]] for members in groups]) if groups else []
-    return {
-        members[0] if len(members) == 1 else f"{label}, {len(members)} seeds": members
-        for label, members in zip(labels, groups, strict=True)
-    }
+    alike = group_by_settings(configs)
+    labels = label_settings([configs[members[0]] for members in alike]) if alike else []
+    groups: dict[str, list[str]] = {}
+    notes = []
+    for label, members in zip(labels, alike, strict=True):
+        by_seed: dict[int, str] = {}
+        for run in members:
+            if run in finished:
+                first = by_seed.setdefault(configs[run].seed, run)
+                if first != run:
+                    notes.append(f"{run} repeats the seed of {first}, so it is left out.")
+        left = ", so it is left out" if by_seed else ": trained to its end it may come out otherwise"
+        notes += [f"{run} has not finished{left}." for run in members if run not in finished]
+        if len(by_seed) > 1:
+            groups[f"{label}, {len(by_seed)} seeds"] = list(by_seed.values())
+        else:
+            groups |= {run: [run] for run in by_seed.values() or members}
+    return groups, notes
 
 
 def compare_groups(
@@ -48,7 +64,10 @@ def compare_groups(
     last, with the reason; `escape` is put upon names and reasons. The better one stands between pairs of asterisks.
     """
     if len(groups) < 2:
-        return ["These runs differ in their seed alone: their spread is chance."], ""
+        several = any(len(tables) > 1 for tables in groups.values() if not isinstance(tables, str))
+        if several:
+            return ["These runs differ in their seed alone: their spread is chance."], ""
+        return ["There is nothing to test: only one model is left."], ""
     if len(groups) > ALL_PAIRS:
         return _compare_with_best(groups, escape)
     refused: list[str] = []

@@ -242,7 +242,10 @@ def _draw_sheet(title: str, rows: Sequence[Sequence[Picture]]) -> bytes:
 def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
     configs = {facts.run.id: report_words.hide_paths(facts.config) for facts in all_facts}
     tables = {facts.run.id: facts.table for facts in all_facts}
-    groups = group_seeds({facts.run.id: facts.config for facts in all_facts})
+    groups, notes = group_seeds(
+        {facts.run.id: facts.config for facts in all_facts},
+        finished={facts.run.id for facts in all_facts if facts.status.state == "finished"},
+    )
     verdicts, how = compare_groups(
         {name: [tables[run] for run in members] for name, members in groups.items()}
     )
@@ -268,7 +271,7 @@ def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
         "runs": [facts.run.id for facts in all_facts],
         "head": head,
         "results": results,
-        "verdicts": verdicts,
+        "verdicts": [*verdicts, *notes],
         "tests": how,
         "differing": [
             (

@@ -846,6 +846,19 @@ def test_compared_runs_are_told_apart_by_what_differs(
     assert settings[["first", "second"]].to_numpy().tolist() == [["0.001", "0.5"]]
 
 
+def test_repeats_and_unfinished_runs_are_named_and_are_no_seeds(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="again")
+    make_run(runs_root, tiny_data, name="early", seed=1, state="stopped")
+    app = open_page("compare", runs="first,again,early")
+    told = words(app)
+    assert "There is nothing to test: only one model is left." in told
+    assert "again repeats the seed of first, so it is left out" in told
+    assert "early has not finished, so it is left out" in told
+    assert "compare-seeds" not in charts_of(app)
+
+
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(
     open_page: Open, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,14 +48,58 @@ def test_other_images_are_a_reason_and_names_are_escaped() -> None:
     assert how == ""
 
 
-def test_runs_that_differ_in_the_seed_alone_are_one_group() -> None:
-    def config(**values: object) -> TrainConfig:
-        return TrainConfig.from_dict({"data": "pictures", **values})
+def config(**values: object) -> TrainConfig:
+    return TrainConfig.from_dict({"data": "pictures", **values})
 
-    found = comparison.group_seeds({"a": config(), "b": config(seed=1, name="b"), "c": config(lr=0.1)})
+
+def test_runs_that_differ_in_the_seed_alone_are_one_group() -> None:
+    runs = {"a": config(), "b": config(seed=1, name="b"), "c": config(lr=0.1)}
+    found, notes = comparison.group_seeds(runs, finished=runs)
     assert list(found.values()) == [["a", "b"], ["c"]]
     assert list(found)[1] == "c"
     assert next(iter(found)).endswith(", 2 seeds")
+    assert notes == []
+
+
+def test_a_repeat_of_a_seed_and_an_unfinished_run_are_no_seeds_of_a_group() -> None:
+    runs = {
+        "a": config(),
+        "again": config(),
+        "early": config(seed=2),
+        "b": config(seed=1),
+        "alone": config(lr=0.1),
+    }
+    found, notes = comparison.group_seeds(runs, finished={"a", "again", "b"})
+    assert list(found.values()) == [["a", "b"], ["alone"]]
+    assert notes == [
+        "again repeats the seed of a, so it is left out.",
+        "early has not finished, so it is left out.",
+        "alone has not finished: trained to its end it may come out otherwise.",
+    ]
+
+
+def test_copies_are_not_tested_as_seeds_against_copies() -> None:
+    runs = {f"{lr}-{copy}": config(lr=lr) for lr in (0.1, 0.2) for copy in range(4)}
+    members, notes = comparison.group_seeds(runs, finished=runs)
+    assert members == {"0.1-0": ["0.1-0"], "0.2-0": ["0.2-0"]}
+    assert len(notes) == 6
+    tables = {name: [table("110" if name < "0.2" else "100")] for name in members}
+    _, how = comparison.compare_groups(tables)
+    assert "over the seeds" not in how
+
+
+def test_where_none_has_finished_each_run_stands_by_itself() -> None:
+    runs = {"a": config(), "b": config(seed=1)}
+    found, _ = comparison.group_seeds(runs, finished=())
+    assert found == {"a": ["a"], "b": ["b"]}
+
+
+def test_a_run_and_its_repeat_leave_nothing_to_test() -> None:
+    runs = {"a": config(), "again": config()}
+    members, _ = comparison.group_seeds(runs, finished=runs)
+    (verdict,), how = comparison.compare_groups({name: [table("10")] for name in members})
+    assert verdict == "There is nothing to test: only one model is left."
+    assert how == ""
 
 
 @pytest.mark.parametrize("focus", ["", "a"])

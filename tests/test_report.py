@@ -240,6 +240,13 @@ def test_runs_on_other_images_are_not_compared(tmp_path: Path, tiny_data: Path) 
     assert "What changed from" not in text
 
 
+def test_a_repeat_is_no_second_seed(tmp_path: Path, tiny_data: Path) -> None:
+    runs = [make_run(tmp_path / "runs", tiny_data, name=name) for name in ("one", "again")]
+    page = write_report(runs, tmp_path / "out")
+    assert page is not None
+    assert "again repeats the seed of one, so it is left out." in Page(page).text
+
+
 def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(tmp_path: Path, tiny_data: Path) -> None:
     run, out = make_run(tmp_path / "runs", tiny_data), tmp_path / "out"
     write_report([run], out)

@@ -42,7 +42,7 @@ def render() -> None:
     draw_curves(chosen)
     draw_results(chosen)
     configs = read_configs(chosen)
-    draw_tests(read_groups(chosen, configs))
+    draw_tests(chosen, configs)
     draw_change(chosen)
     draw_settings(configs)
     draw_report(chosen)
@@ -97,10 +97,21 @@ def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
     return configs
 
 
-def read_groups(runs: list[Run], configs: dict[str, TrainConfig]) -> dict[str, list[pd.DataFrame] | str]:
-    """Return the predictions of runs that differ in nothing but the seed together, or why there are none."""
+def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
+    """Say for each pair whether one is better on the same images, as far as seeds and images can tell."""
+    finished = {run.id for run in runs if jobs.live_status(run).state == "finished"}
+    members, notes = group_seeds(configs, finished)
+    groups = read_groups(runs, members | {run.id: [run.id] for run in runs if run.id not in configs})
+    st.subheader("Is one better?")
+    draw_seeds({name: tables for name, tables in groups.items() if not isinstance(tables, str)})
+    verdicts, how = compare_groups(groups, escape_markdown)
+    st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
+    st.caption(how)
+
+
+def read_groups(runs: list[Run], groups: dict[str, list[str]]) -> dict[str, list[pd.DataFrame] | str]:
+    """Return the predictions of groups of runs, named by their ids, or why there are none."""
     by_id = {run.id: run for run in runs}
-    groups = group_seeds(configs) | {run.id: [run.id] for run in runs if run.id not in configs}
     found: dict[str, list[pd.DataFrame] | str] = {}
     for name, members in groups.items():
         try:
@@ -108,15 +119,6 @@ def read_groups(runs: list[Run], configs: dict[str, TrainConfig]) -> dict[str, l
         except RunError as error:
             found[name] = str(error)
     return found
-
-
-def draw_tests(groups: dict[str, list[pd.DataFrame] | str]) -> None:
-    """Say for each pair whether one is better on the same images, as far as seeds and images can tell."""
-    st.subheader("Is one better?")
-    draw_seeds({name: tables for name, tables in groups.items() if not isinstance(tables, str)})
-    verdicts, how = compare_groups(groups, escape_markdown)
-    st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
-    st.caption(how)
 
 
 def draw_seeds(groups: dict[str, list[pd.DataFrame]]) -> None:
