@@ -120,7 +120,7 @@ class SeedTest:
             else "It is no luck of the training, but may be one"
         )
         return (
-            f" {luck} of the images: about {needed - self.images:,} more validation images would be needed to see "
+            f" {luck} of the images: about {needed - self.images:,} more such images would be needed to see "
             "one of this size."
         )
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evidence import Evidence
+from core.judged_on import TablePair
 from core.paired import pair_tables
 from core.runs import Run, RunError
 from dashboard import maps, services, state
@@ -15,7 +16,6 @@ from dashboard.browse import likeliest
 from dashboard.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
 from dashboard.guard import guard
 from dashboard.services import RunData
-from dashboard.table_pairs import TablePair
 from dashboard.text import escape_markdown, format_confidence
 
 SHOWN = 12  # images won on a page, and as many lost

@@ -997,14 +997,16 @@ def test_two_runs_are_judged_on_what_both_held_back(
         shutil.copy(run.predictions_path(), one.predictions_path("held"))
     app = open_page("compare", runs="first,second")
     assert app.segmented_control(key="changes-on").value == "held"
-    assert "Judged on images held back from both" in words(app)
+    told = words(app)
+    assert told.count("Judged on images held back from both") == 2  # the headline and what changed
+    assert "first and second are right and wrong on the same 6 images" in told
     assert (
         "On all classes after the fix list label\\-fixes\\-train\\.csv: before and after are right"
         in words(app)
     )
     app.segmented_control(key="changes-on").set_value("val").run()
     assert app.query_params["on"] == "val"
-    assert "Judged on validation." in words(app)
+    assert "the images held back settle it" in words(app)
     assert "Images won: 1" in words(app)
     second.predictions_path("held").write_text("damaged", encoding="utf-8")
     assert "Judged on validation." in words(open_page("compare", runs="first,second"))
