@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from itertools import combinations
 
 import pandas as pd
 
 from core.config import TrainConfig
+from core.differences import match_images
 from core.focus import focus_names
 from core.paired import PairedTest, compare_paired
-from core.seeds import (
-    Comparison,
-    SeedSet,
-    compare_sets,
-    compare_with_best,
-    describe_comparisons,
-    describe_tests,
-    match_sets,
-)
+from core.seeds import Pair, SeedSet, describe_pairs, describe_tests, make_set, match_sets, pairs_with_best
 from core.settings import group_by_settings, label_settings
 
-ALL_PAIRS = 6  # of more groups the best is tested against each, not each against each
+ALL_PAIRS = 6  # of more groups of the same images the best is tested against each, not each against each
 
 
 def group_seeds(
@@ -60,62 +52,73 @@ def compare_groups(
     """Test groups of models against each other; return the verdicts in words and how they were come to.
 
     A group holds the predictions tables of runs that differ in the seed alone; a text in its place says why there are
-    none. Of more than `ALL_PAIRS` groups only the best is tested against each other one. What cannot be compared comes
-    last, with the reason; `escape` is put upon names and reasons. The better one stands between pairs of asterisks.
+    none. Those of the same images are tested against each other; of more than `ALL_PAIRS` such, only the best against
+    each of the others. What cannot be compared comes last, with the reason; `escape` is put upon names and reasons. The
+    better one stands between pairs of asterisks.
     """
-    if len(groups) < 2:
-        several = any(len(tables) > 1 for tables in groups.values() if not isinstance(tables, str))
-        if several:
-            return ["These runs differ in their seed alone: their spread is chance."], ""
-        return ["There is nothing to test: only one model is left."], ""
-    if len(groups) > ALL_PAIRS:
-        return _compare_with_best(groups, escape)
-    refused: list[str] = []
-    tests: dict[tuple[str, str], Comparison] = {}
-    sizes: dict[str, int] = {}
-    for pair in combinations(groups, 2):
-        first, second = map(escape, pair)
-        try:
-            sets = _match({name: groups[name] for name in pair})
-        except ValueError as error:
-            refused.append(f"{first} and {second}: not compared. {escape(str(error))}")
-            continue
-        tests[first, second] = compare_sets(*sets.values())
-        sizes |= {name: len(found.right) for name, found in sets.items()}
-    how = describe_tests(list(sizes.values()), len(tests)) if tests else ""
-    return [*describe_comparisons(tests), *refused], how
-
-
-def _compare_with_best(
-    groups: Mapping[str, list[pd.DataFrame] | str], escape: Callable[[str], str]
-) -> tuple[list[str], str]:
-    best = max(groups, key=lambda name: _mean_accuracy(groups[name]))
-    sets: dict[str, SeedSet] = {}
-    refused = []
-    for name in groups:
-        try:
-            sets[escape(name)] = _match({best: groups[best], name: groups[name]})[name]
-        except ValueError as error:
-            refused.append(f"{escape(name)}: not compared. {escape(str(error))}")
-    if len(sets) < 2:
+    if len(groups) == 1:
+        (tables,) = groups.values()
+        if isinstance(tables, str) or len(tables) == 1:
+            return ["There is nothing to test: only one model is left."], ""
+        return ["These runs differ in their seed alone: their spread is chance."], ""
+    alike, problems = match_groups(groups)
+    told: list[Pair] = []
+    untold: list[Pair] = []
+    for sets in alike:
+        named = {escape(name): found for name, found in sets.items()}
+        if len(named) > ALL_PAIRS:
+            with_best, others = pairs_with_best(named)
+            told += with_best
+            untold += others
+        else:
+            told += combinations(named.items(), 2)
+    refused = list(map(escape, problems))
+    if not told:
         return refused, ""
-    tests = describe_tests([len(found.right) for found in sets.values()], math.comb(len(sets), 2))
-    return [*compare_with_best(sets), *refused], f"The best is tested against each of the others. {tests}"
+    sizes = [len(found.right) for sets in alike if len(sets) > 1 for found in sets.values()]
+    how = describe_tests(sizes, len(told) + len(untold))
+    if untold:
+        how = f"The best is tested against each of the others. {how}"
+    return [*describe_pairs(told, untold), *refused], how
 
 
-def _match(groups: Mapping[str, list[pd.DataFrame] | str]) -> dict[str, SeedSet]:
-    found: dict[str, list[pd.DataFrame]] = {}
+def match_groups(
+    groups: Mapping[str, list[pd.DataFrame] | str],
+) -> tuple[list[dict[str, SeedSet]], list[str]]:
+    """Return groups (see `compare_groups`) as sets, those of the same images together, and what is not compared and why.
+
+    Most groups come first.
+    """
+    alike: list[dict[str, list[pd.DataFrame]]] = []
+    problems: list[str] = []
     for name, tables in groups.items():
-        if isinstance(tables, str):
-            raise ValueError(tables)
-        found[name] = tables
-    return match_sets(found)
+        try:
+            if isinstance(tables, str):
+                raise ValueError(tables)
+            make_set(tables)
+        except ValueError as error:
+            problems.append(f"{name}: not compared. {error}")
+            continue
+        home = next((known for known in alike if not _find_difference(known, tables)), None)
+        if home is None:
+            alike.append({name: tables})
+        else:
+            home[name] = tables
+    alike.sort(key=len, reverse=True)
+    problems += [
+        f"{', '.join(other)}: not compared with {', '.join(one)}. {_find_difference(one, next(iter(other.values())))}"
+        for one, other in combinations(alike, 2)
+    ]
+    return [match_sets(known) for known in alike], problems
 
 
-def _mean_accuracy(tables: list[pd.DataFrame] | str) -> float:
-    if isinstance(tables, str):
-        return -1.0
-    return sum(float((table["true"] == table["predicted"]).mean()) for table in tables) / len(tables)
+def _find_difference(known: Mapping[str, list[pd.DataFrame]], tables: list[pd.DataFrame]) -> str:
+    """Say how the images of tables differ from those known; empty where they do not."""
+    try:
+        match_images(next(iter(known.values()))[0], tables[0])
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def compare_focus(

@@ -856,7 +856,7 @@ def test_repeats_and_unfinished_runs_are_named_and_are_no_seeds(
     assert "There is nothing to test: only one model is left." in told
     assert "again repeats the seed of first, so it is left out" in told
     assert "early has not finished, so it is left out" in told
-    assert "compare-seeds" not in charts_of(app)
+    assert "compare-seeds-0" not in charts_of(app)
 
 
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(

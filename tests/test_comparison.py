@@ -36,7 +36,7 @@ def test_every_pair_is_tested_and_corrected_and_the_rest_says_why() -> None:
     ]
     for verdict, p_value in zip(verdicts, paired.correct_holm(p_values), strict=False):
         assert f"p = {p_value:.2g}" in verdict
-    assert verdicts[3:] == [f"{name} and lost: not compared. it has none" for name in ("one", "two", "three")]
+    assert verdicts[3:] == ["lost: not compared. it has none"]
     assert "p is corrected for all 3 pairs" in how
 
 
@@ -44,8 +44,31 @@ def test_other_images_are_a_reason_and_names_are_escaped() -> None:
     (verdict,), how = comparison.compare_groups(
         {"o_ne": [table("11")], "two": [table("111")]}, lambda text: text.replace("_", "\\_")
     )
-    assert verdict.startswith("o\\_ne and two: not compared. They were")
+    assert verdict.startswith("two: not compared with o\\_ne. They were")
     assert how == ""
+
+
+def test_of_many_groups_those_of_the_same_images_are_compared_whoever_is_best() -> None:
+    groups: dict[str, list[pd.DataFrame] | str] = {
+        f"glyphs {right}": [table("1" * right + "0" * (20 - right))] for right in range(10, 17)
+    }
+    digits = table("1" * 20)
+    digits["path"] = "digits/" + digits["path"]
+    verdicts, how = comparison.compare_groups({"digits": [digits], **groups})
+    assert len(verdicts) == 7
+    assert all("and glyphs 16:" in verdict for verdict in verdicts[:6])
+    assert verdicts[6].startswith("digits: not compared with glyphs 10, glyphs 11, ")
+    assert "They were validated on different images: 0 of 20 and 20 are in both." in verdicts[6]
+    assert "corrected for all 21 pairs" in how
+
+
+def test_groups_of_two_sets_of_images_are_compared_within_each() -> None:
+    groups = {name: [table(right)] for name, right in (("a", "10"), ("b", "11"), ("c", "101"), ("d", "111"))}
+    verdicts, how = comparison.compare_groups(groups)
+    assert "between a and b" in verdicts[0]
+    assert "between c and d" in verdicts[1]
+    assert verdicts[2].startswith("c, d: not compared with a, b. They were")
+    assert "corrected for all 2 pairs" in how
 
 
 def config(**values: object) -> TrainConfig:

@@ -236,7 +236,7 @@ def test_runs_on_other_images_are_not_compared(tmp_path: Path, tiny_data: Path) 
     page = write_report([run, other], tmp_path / "out")
     assert page is not None
     text = Page(page).text
-    assert "first and other: not compared. They were validated on different images" in text
+    assert "other: not compared with first. They were validated on different images" in text
     assert "What changed from" not in text
 
 

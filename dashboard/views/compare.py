@@ -9,11 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.comparison import compare_groups, group_seeds
+from core.comparison import compare_groups, group_seeds, match_groups
 from core.config import TrainConfig
 from core.judged_on import JudgedOn, choose_common, describe_images
 from core.runs import Run, RunError, default_root, iter_runs
-from core.seeds import match_sets
 from core.settings import find_differing, label_of
 from dashboard import services, state
 from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
@@ -113,7 +112,7 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     judged_on = choose_common(reads)
     groups = read_groups(runs, members, judged_on)
     st.subheader("Is one better?")
-    draw_seeds({name: tables for name, tables in groups.items() if not isinstance(tables, str)}, judged_on)
+    draw_seeds(groups, judged_on)
     verdicts, how = compare_groups(groups, escape_markdown)
     st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
     if len(reads) > 1:
@@ -134,21 +133,15 @@ def read_groups(
     return found
 
 
-def draw_seeds(groups: dict[str, list[pd.DataFrame]], judged_on: JudgedOn) -> None:
-    """Show the mean and the spread of runs that differ in their seed alone, beside the other runs."""
-    if all(len(tables) == 1 for tables in groups.values()):
-        return
-    try:
-        sets = match_sets(groups)
-    except ValueError:
-        return  # said of the pairs
-    plot(seed_accuracies(sets, judged_on), key="compare-seeds")
-    spread = [
-        f"- {escape_markdown(name)}: {found.describe()}"
-        for name, found in sets.items()
-        if len(found.right) > 1
-    ]
-    st.markdown("\n".join(spread))
+def draw_seeds(groups: dict[str, list[pd.DataFrame] | str], judged_on: JudgedOn) -> None:
+    """Show the mean and the spread of runs that differ in their seed alone, beside other runs of the same images."""
+    for number, sets in enumerate(match_groups(groups)[0]):
+        several = {name: found for name, found in sets.items() if len(found.right) > 1}
+        if several:
+            plot(seed_accuracies(sets, judged_on), key=f"compare-seeds-{number}")
+            st.markdown(
+                "\n".join(f"- {escape_markdown(name)}: {found.describe()}" for name, found in several.items())
+            )
 
 
 def draw_change(runs: list[Run]) -> None:
