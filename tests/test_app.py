@@ -36,7 +36,7 @@ from core.label_report import (
 )
 from core.presets import from_preset
 from core.rate_curve import RateCurve, write_curve
-from core.runs import ACTIVE, ENDED, Run, Status, create_run, find_run, write_text
+from core.runs import ACTIVE, Run, Status, create_run, find_run, write_text
 from core.selective import cross_choose
 from core.tasks import read_task
 from dashboard import gallery, plot
@@ -605,7 +605,7 @@ def test_live_of_an_older_version_shows_the_best_model(open_page: Open, run: Run
 
 
 @pytest.mark.parametrize("name", ["runs", "live"])
-@pytest.mark.parametrize("state", [*ACTIVE, *ENDED])
+@pytest.mark.parametrize("state", [*ACTIVE, "finished", "stopped", "paused", "failed", "crashed"])
 def test_a_run_is_shown_in_every_state(open_page: Open, run: Run, name: str, state: str) -> None:
     me = psutil.Process()
     set_state(run, state, pid=me.pid, pid_created=me.create_time())
