@@ -15,7 +15,7 @@ from core.focus import focus_names
 from core.report_facts import Facts
 from core.rules import applies
 from core.settings import GROUPS
-from core.words import format_duration, format_share
+from core.words import format_count, format_duration, format_share
 
 NOTABLE_GAP = 5.0  # points between training and validation accuracy
 Pairs = list[tuple[str, str]]
@@ -160,7 +160,7 @@ def list_network(facts: Facts, parameters: int) -> Pairs:
         else "all of it"
     )
     if config.freeze_epochs:
-        trained = f"the last layer alone for {_count(config.freeze_epochs, 'epoch')}, then all of it"
+        trained = f"the last layer alone for {format_count(config.freeze_epochs, 'epoch')}, then all of it"
     return [
         ("Network", config.arch),
         ("Parameters", f"{parameters / 1e6:.1f} million"),
@@ -263,7 +263,7 @@ def describe_fit(facts: Facts) -> list[str]:
 def _describe_no_overfitting(epochs: pd.DataFrame) -> str:
     losses = epochs["val_loss"].to_numpy(dtype=float)
     if len(losses) < 3:
-        return f"{_count(len(losses), 'epoch')} cannot tell whether it overfits; three are the least."
+        return f"{format_count(len(losses), 'epoch')} cannot tell whether it overfits; three are the least."
     if not np.isfinite(losses).all():
         return "The validation loss is no number in some epochs: the training diverged."
     lowest = int(losses.argmin())
@@ -287,7 +287,7 @@ def describe_trust(facts: Facts) -> str:
         tuple(100 * float(end) for end in analysis.wilson_interval(right, count)) for right in (0, count)
     )
     text = (
-        f"The median class has {_count(count, 'validation image')}. Of so many, none right is what a class of up to {none:.0f} % true recall "
+        f"The median class has {format_count(count, 'validation image')}. Of so many, none right is what a class of up to {none:.0f} % true recall "
         f"can show, and all right what one from {every:.0f} % can (95 % intervals by Wilson's formula)."
     )
     if none > 100 * class_report.WIDE:
@@ -338,10 +338,6 @@ def _describe_counts(counts: np.ndarray) -> str:
     if counts.min() == counts.max():
         return f"{total}, {int(counts.min()):,} of each class"
     return f"{total}; {int(counts.min()):,} to {int(counts.max()):,} a class, median {np.median(counts):,.0f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def format_value(value: object) -> str:
