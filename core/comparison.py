@@ -56,11 +56,6 @@ def compare_groups(
     each of the others. What cannot be compared comes last, with the reason; `escape` is put upon names and reasons. The
     better one stands between pairs of asterisks.
     """
-    if len(groups) == 1:
-        (tables,) = groups.values()
-        if isinstance(tables, str) or len(tables) == 1:
-            return ["There is nothing to test: only one model is left."], ""
-        return ["These runs differ in their seed alone: their spread is chance."], ""
     alike, problems = match_groups(groups)
     told: list[Pair] = []
     untold: list[Pair] = []
@@ -74,7 +69,11 @@ def compare_groups(
             told += combinations(named.items(), 2)
     refused = list(map(escape, problems))
     if not told:
-        return refused, ""
+        if refused:
+            return refused, ""
+        several = any(len(found.right) > 1 for sets in alike for found in sets.values())
+        chance = "These runs differ in their seed alone: their spread is chance."
+        return [chance if several else "There is nothing to test: only one model is left."], ""
     sizes = [len(found.right) for sets in alike if len(sets) > 1 for found in sets.values()]
     how = describe_tests(sizes, len(told) + len(untold))
     if untold:

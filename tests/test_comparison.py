@@ -71,6 +71,13 @@ def test_groups_of_two_sets_of_images_are_compared_within_each() -> None:
     assert "corrected for all 2 pairs" in how
 
 
+def test_a_group_by_itself_says_what_there_is_to_say() -> None:
+    seeds = [table("10"), table("11")]
+    assert comparison.compare_groups({"one": seeds})[0][0].startswith("These runs differ in their seed alone")
+    (verdict,), _ = comparison.compare_groups({"one": [*seeds, table("111")]})
+    assert verdict.startswith("one: not compared. They were validated on different images")
+
+
 def config(**values: object) -> TrainConfig:
     return TrainConfig.from_dict({"data": "pictures", **values})
 
