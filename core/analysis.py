@@ -37,6 +37,14 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path}: is no predictions table ({error}).") from None
 
 
+def list_guesses(row: pd.Series) -> list[tuple[str, float]]:
+    """Return the likeliest classes of an image with their confidences (0..1), as far as the table knows them."""
+    ranks = [rank for rank in range(1, 6) if f"top{rank}" in row]
+    if not ranks:
+        return [(row["predicted"], row["confidence"])]
+    return [(row[f"top{rank}"], row[f"top{rank}_confidence"]) for rank in ranks]
+
+
 def wilson_interval(
     right: npt.ArrayLike, count: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

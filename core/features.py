@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -68,6 +69,12 @@ class FeatureBatches:
         for batch in batches:
             index = torch.tensor([index for _, index in batch])
             yield self._features.train[index, view[index]], self._train_targets[index]
+
+
+def plain_config(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
+    """Return a run's config with each image seen once, at the size of its best model, whose checkpoint has these values."""
+    sizes = {name: values[name] for name in ("image_size", "resize_size")}
+    return replace(config, feature_views=1, **sizes)
 
 
 def digest_backbone(network: nn.Module) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -72,8 +72,7 @@ def predict_training(
     """
     network, values = load_best(run)
     folders = recorded_folders(run)
-    sizes = {name: values[name] for name in ("image_size", "resize_size")}
-    config = replace(run.read_config(), feature_views=1, **sizes)
+    config = features.plain_config(run.read_config(), values)
     compute = engine.choose_compute(config.device, config.precision)
     backbone = features.digest_backbone(network)
     images, count = len(folders.train) + len(folders.val), len(folders.train)

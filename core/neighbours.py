@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import nn
 
 from core import features
 from core.checkpoint import load_best, load_checkpoint
-from core.config import TrainConfig
 from core.data import choose_workers
 from core.engine import Compute
 from core.features import Features
@@ -89,7 +87,7 @@ def locate(run: Run, compute: Compute) -> Place:
     )
     if not folders.train or not folders.val:
         raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
-    config = _plain_config(run, values)
+    config = features.plain_config(run.read_config(), values)
     backbone = features.digest_state(values["model"])
     key = features.features_key(backbone, folders.fingerprint(), config, compute)
     return Place(folders, key)
@@ -111,7 +109,7 @@ def compute_neighbourhood(
         DataError: naming an image that cannot be read any more.
     """
     model, values = load_best(run)
-    config = _plain_config(run, values)
+    config = features.plain_config(run.read_config(), values)
     found = features.load_or_compute(
         compute.place_model(model),
         place.folders,
@@ -144,12 +142,6 @@ def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour
         f"The network finds it more like training images of its own class ({own:.2f} on average) than those of the "
         f"class it answered ({answer:.2f}): the likeness is seen, and the last layer decides otherwise."
     )
-
-
-def _plain_config(run: Run, values: Mapping[str, Any]) -> TrainConfig:
-    """Return the run's config with each image seen once, at the size its best model wants."""
-    sizes = {name: values[name] for name in ("image_size", "resize_size")}
-    return replace(run.read_config(), feature_views=1, **sizes)
 
 
 def _present(folders: ImageFolders, samples: Sequence[Sample]) -> tuple[Sample, ...]:

@@ -52,7 +52,7 @@ class PairedTest:
             return f"**{better}** is better than {worse}: {points}, {figures} ({only})."
         needed = images_needed(self)
         more = (
-            f" About {needed - self.images:,} more validation images would be needed to see one of this size."
+            f" About {needed - self.images:,} more such images would be needed to see one of this size."
             if needed is not None and needed > self.images
             else ""
         )

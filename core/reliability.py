@@ -54,17 +54,13 @@ def judge(log_probs: Floats, targets: Ints) -> Judged:
     return Judged(confidence, log_probs.argmax(axis=1) == targets, squared, -log_probs[rows, targets])
 
 
-def expected_calibration_error(confidence: Floats, right: Bools) -> float:
-    """Return the expected calibration error (0..1): the mean gap of confidence and accuracy over 15 equal-width bins.
-
-    With few images it is too large: chance alone opens gaps, see `chance_errors`. Source: C. Guo, G. Pleiss, Y. Sun,
-    K. Q. Weinberger, "On calibration of modern neural networks" (2017), section 2.
-    """
-    return float(calibration_errors(confidence, right, np.ones((1, len(right))))[0])
-
-
 def calibration_errors(confidence: Floats, right: Bools, weights: Floats) -> Floats:
-    """Return the expected calibration error (R,) under each row of weights (R, N), how often each image counts."""
+    """Return the expected calibration error (R,) under each row of weights (R, N), how often each image counts.
+
+    It is the mean gap (0..1) of confidence and accuracy over 15 equal-width bins. With few images it is too large: chance
+    alone opens gaps, see `chance_errors`. Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern
+    neural networks" (2017), section 2.
+    """
     gaps = _spread(right - confidence, bin_of(confidence))
     errors: Floats = np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
     return errors

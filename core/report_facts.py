@@ -9,6 +9,7 @@ import pandas as pd
 
 from core import analysis, class_report, jobs
 from core.config import TrainConfig
+from core.judged_on import JudgedOn
 from core.run_data import RunData, read_run_data
 from core.runs import Run, RunError, Status
 from core.words import format_accuracy
@@ -20,6 +21,7 @@ PAGE = "report.html"  # of a report's folder
 class Facts:
     """A run as its folder has it: `epochs` and `steps` are its figures, `table` its predictions on validation.
 
+    `held` are those on the images held back, None where there are none.
     `classes` is `class_report.report_classes` of that table, weakest first.
     """
 
@@ -32,6 +34,7 @@ class Facts:
     epochs: pd.DataFrame
     steps: pd.DataFrame
     table: pd.DataFrame
+    held: pd.DataFrame | None
     classes: pd.DataFrame
 
     @property
@@ -42,8 +45,12 @@ class Facts:
     @property
     def accuracy(self) -> str:
         """Return the best model's validation accuracy with its 95 % interval: '84.7 % (80.2–88.3 %)'."""
-        low, high = analysis.wilson_interval(self.right, len(self.table))
-        return format_accuracy(self.right / len(self.table), float(low), float(high))
+        return _format_accuracy(self.table)
+
+    @property
+    def held_accuracy(self) -> str:
+        """Return the same of the images held back; empty where there are none."""
+        return "" if self.held is None else _format_accuracy(self.held)
 
     @property
     def best_epoch(self) -> str:
@@ -55,6 +62,13 @@ class Facts:
         """Return how many images a second training took in the median epoch."""
         unit = "feature vectors" if self.config.head_only else "images"
         return f"{self.epochs['images_per_second'].median():,.0f} {unit} a second"
+
+    def read_table(self, judged_on: JudgedOn) -> pd.DataFrame:
+        """Return the run's predictions on these images; raises RunError where it has none."""
+        table = self.table if judged_on == "val" else self.held
+        if table is None:
+            raise RunError(f"{self.run.id} has no predictions of images held back.")
+        return table
 
 
 def read_facts(run: Run) -> Facts:
@@ -71,17 +85,10 @@ def read_facts(run: Run) -> Facts:
         raise RunError(
             f"{run.id} has not finished an epoch yet, so there is nothing to report. It is {status.state}."
         )
-    data, path = read_run_data(run), run.predictions_path()
-    try:
-        table = analysis.read_predictions(path)
-    except FileNotFoundError:
-        raise RunError(
-            f"{run.id} has no predictions table. Write it: python -m core evaluate {run.id}"
-        ) from None
-    except ValueError as error:
-        raise RunError(f"{error} Write it anew: python -m core evaluate {run.id}") from None
-    if table.empty:
-        raise RunError(f"{path}: holds no image. Write it anew: python -m core evaluate {run.id}")
+    data = read_run_data(run)
+    table = _read_table(run, "val")
+    if table is None:
+        raise RunError(f"{run.id} has no predictions table. Write it: python -m core evaluate {run.id}")
     return Facts(
         run,
         status,
@@ -92,5 +99,28 @@ def read_facts(run: Run) -> Facts:
         epochs,
         pd.DataFrame([row for row in rows if row.get("kind") == "step"]),
         table,
+        _read_table(run, "held"),
         class_report.report_classes(table, data.classes, data.train_counts),
     )
+
+
+def _read_table(run: Run, split: JudgedOn) -> pd.DataFrame | None:
+    path = run.predictions_path(split)
+    anew = f"Write it anew: python -m core evaluate {run.id}" + (
+        "" if split == "val" else f" --split {split}"
+    )
+    try:
+        table = analysis.read_predictions(path)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RunError(f"{error} {anew}") from None
+    if table.empty:
+        raise RunError(f"{path}: holds no image. {anew}")
+    return table
+
+
+def _format_accuracy(table: pd.DataFrame) -> str:
+    right, count = int((table["true"] == table["predicted"]).sum()), len(table)
+    low, high = analysis.wilson_interval(right, count)
+    return format_accuracy(right / count, float(low), float(high))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from core import analysis, class_report, report_words
 from core.comparison import compare_focus, compare_groups, group_seeds
+from core.judged_on import choose_common, describe_images, load_pair
 from core.ordering import find_blocks, order_classes
 from core.paired import changes_by_class
 from core.report_examples import (
@@ -161,6 +162,7 @@ def _add_matrix(parts: Parts, facts: Facts) -> None:
     parts.values |= {
         "top5": analysis.format_rate(top5, len(facts.table)) if len(names) > 5 else "",
         "accuracy": analysis.format_rate(facts.right, len(facts.table)),
+        "held_accuracy": facts.held_accuracy,
         "averages": _format_averages(facts),
         "pairs_confused": report_words.list_pairs(facts, PAIRS),
         "pair_count": len(parts.tables["confused-pairs"]),
@@ -194,6 +196,8 @@ def _add_classes(parts: Parts, facts: Facts) -> None:
     labels = [label(name) for name in classes["class"]]
     parts.tables["classes"] = classes.assign(label=labels)[["class", "label", *classes.columns[1:]]]
     parts.tables["predictions"] = facts.table
+    if facts.held is not None:
+        parts.tables["predictions-held"] = facts.held
     seen = classes[classes["support"] > 0].head(WEAKEST)
     named = [label(name) for name in seen["class"]]
     overall = facts.right / len(facts.table)
@@ -241,15 +245,21 @@ def _draw_sheet(title: str, rows: Sequence[Sequence[Picture]]) -> bytes:
 
 def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
     configs = {facts.run.id: report_words.hide_paths(facts.config) for facts in all_facts}
-    tables = {facts.run.id: facts.table for facts in all_facts}
-    groups = group_seeds({facts.run.id: facts.config for facts in all_facts})
+    groups, notes = group_seeds(
+        {facts.run.id: facts.config for facts in all_facts},
+        finished={facts.run.id for facts in all_facts if facts.status.state == "finished"},
+    )
+    reads = {facts.run.id: facts.read_table for facts in all_facts}
+    compared = [reads[run] for members in groups.values() for run in members]
+    judged_on = choose_common(compared)
     verdicts, how = compare_groups(
-        {name: [tables[run] for run in members] for name, members in groups.items()}
+        {name: [reads[run](judged_on) for run in members] for name, members in groups.items()}
     )
     results = [
         (
             facts.run.id,
             facts.accuracy,
+            facts.held_accuracy or "–",
             facts.best_epoch,
             f"{facts.status.epoch} of {facts.status.epochs}",
             format_duration(facts.status.seconds),
@@ -257,7 +267,7 @@ def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
         )
         for facts in all_facts
     ]
-    head = ["run", "validation accuracy (95 % interval)", "best model", "epochs", "time", "speed"]
+    head = ["run", "validation accuracy (95 % interval)", "on images held back", "best model", "epochs", "time", "speed"]  # fmt: skip
     parts.tables["comparison"] = pd.DataFrame(results, columns=head)
     parts.draw(
         "comparison",
@@ -268,8 +278,8 @@ def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
         "runs": [facts.run.id for facts in all_facts],
         "head": head,
         "results": results,
-        "verdicts": verdicts,
-        "tests": how,
+        "verdicts": [*verdicts, *notes],
+        "tests": f"{describe_images(judged_on, runs=len(compared))} {how}" if how else "",
         "differing": [
             (
                 label_of(name),
@@ -289,24 +299,22 @@ def _compare_classes(parts: Parts, subject: Facts, other: Facts) -> dict[str, An
     """Return what the later of two runs won and lost class by class; None where they are of other images."""
     before, after = sorted((subject, other), key=lambda facts: facts.status.created)
     try:
-        changes = changes_by_class(before.table, after.table)
-        focus = compare_focus(after.config, before.table, after.table)
+        pair = load_pair(before.read_table, after.read_table)
     except ValueError:
         return None  # the verdict says so
+    changes = changes_by_class(pair.first, pair.second)
+    focus = compare_focus(after.config, pair.first, pair.second)
     parts.tables[f"changes-{before.run.id}-{after.run.id}"] = changes
     lines = []
     if focus is not None:
         lines.append(f"On the classes it specialised on: {focus[0].describe('before', 'after')}")
         lines.append(f"On all others: {focus[1].describe('before', 'after')}")
-        lines.append(
-            "Its best epoch was chosen on these very images, so a gain on them is told somewhat too high; images held "
-            "back from both would settle it."
-        )
     return {
         "before": before.run.id,
         "after": after.run.id,
         "count": len(changes),
         "focus": lines,
+        "images": describe_images(pair.judged_on, runs=2),
         "rows": [
             (subject.data.label(row.name), row.images, row.first, row.second, row.won, row.lost)
             for row in changes.rename(columns={"class": "name"}).head(CHANGES).itertuples(index=False)

@@ -15,7 +15,7 @@ from core.focus import focus_names
 from core.report_facts import Facts
 from core.rules import applies
 from core.settings import GROUPS
-from core.words import format_duration, format_share
+from core.words import format_count, format_duration, format_share
 
 NOTABLE_GAP = 5.0  # points between training and validation accuracy
 Pairs = list[tuple[str, str]]
@@ -53,14 +53,9 @@ def describe_state(facts: Facts) -> str:
 def list_highlights(facts: Facts) -> list[tuple[str, str, str]]:
     """Return what a reader looks for first: title, figure, and what belongs to it."""
     top5 = int(class_report.find_top5(facts.table).sum())
-    low, high = (100 * float(end) for end in analysis.wilson_interval(facts.right, len(facts.table)))
     zero = int(((facts.classes["support"] > 0) & (facts.classes["right"] == 0)).sum())
     found = [
-        (
-            "Validation accuracy",
-            format_share(facts.right / len(facts.table)),
-            f"{facts.right:,} of {len(facts.table):,} images; 95 % interval {low:.1f}–{high:.1f} %",
-        ),
+        _describe_accuracy("Validation accuracy", facts.table),
         (
             "Best epoch",
             str(facts.status.best_epoch or "initial"),
@@ -76,7 +71,20 @@ def list_highlights(facts: Facts) -> list[tuple[str, str, str]]:
     if len(facts.data.classes) > 5:
         share = format_share(top5 / len(facts.table))
         found.insert(1, ("Top 5", share, "the true class is among the first five answers"))
+    if facts.held is not None:
+        title, share, figures = _describe_accuracy("Accuracy on images held back", facts.held)
+        found.insert(1, (title, share, f"{figures}; they neither trained nor chose the best epoch"))
     return found
+
+
+def _describe_accuracy(title: str, table: pd.DataFrame) -> tuple[str, str, str]:
+    right, count = int((table["true"] == table["predicted"]).sum()), len(table)
+    low, high = (100 * float(end) for end in analysis.wilson_interval(right, count))
+    return (
+        title,
+        format_share(right / count),
+        f"{right:,} of {count:,} images; 95 % interval {low:.1f}–{high:.1f} %",
+    )
 
 
 def list_data(facts: Facts) -> Pairs:
@@ -84,8 +92,8 @@ def list_data(facts: Facts) -> Pairs:
     data, record = facts.data, facts.record
     support = facts.classes["support"].to_numpy(dtype=int)
     train = np.array(list(data.train_counts.values()))
-    held = (
-        f"{record['val_fraction'] * 100:g} % of each class held back from training"
+    made = (
+        f"{record['val_fraction'] * 100:g} % of each class split off training"
         if data.val_made
         else "a folder of their own"
     )
@@ -93,9 +101,13 @@ def list_data(facts: Facts) -> Pairs:
         ("Data set", data.root.name),
         ("Classes", f"{len(data.classes):,}"),
         ("Training images", _describe_counts(train)),
-        ("Validation images", f"{_describe_counts(support)}; {held}"),
+        ("Validation images", f"{_describe_counts(support)}; {made}"),
         ("Test images", f"{record['test_count']:,}, without labels" if record["test_count"] else "none"),
     ]
+    if facts.held is not None:
+        counts = facts.held["true"].value_counts().to_numpy(dtype=int)
+        told = f"{_describe_counts(counts)}; they neither trained nor chose the best epoch"
+        rows.append(("Images held back", told))
     if record["skipped"]:
         path, reason = record["skipped"][0]
         rows.append(
@@ -148,7 +160,7 @@ def list_network(facts: Facts, parameters: int) -> Pairs:
         else "all of it"
     )
     if config.freeze_epochs:
-        trained = f"the last layer alone for {_count(config.freeze_epochs, 'epoch')}, then all of it"
+        trained = f"the last layer alone for {format_count(config.freeze_epochs, 'epoch')}, then all of it"
     return [
         ("Network", config.arch),
         ("Parameters", f"{parameters / 1e6:.1f} million"),
@@ -251,7 +263,7 @@ def describe_fit(facts: Facts) -> list[str]:
 def _describe_no_overfitting(epochs: pd.DataFrame) -> str:
     losses = epochs["val_loss"].to_numpy(dtype=float)
     if len(losses) < 3:
-        return f"{_count(len(losses), 'epoch')} cannot tell whether it overfits; three are the least."
+        return f"{format_count(len(losses), 'epoch')} cannot tell whether it overfits; three are the least."
     if not np.isfinite(losses).all():
         return "The validation loss is no number in some epochs: the training diverged."
     lowest = int(losses.argmin())
@@ -275,7 +287,7 @@ def describe_trust(facts: Facts) -> str:
         tuple(100 * float(end) for end in analysis.wilson_interval(right, count)) for right in (0, count)
     )
     text = (
-        f"The median class has {_count(count, 'validation image')}. Of so many, none right is what a class of up to {none:.0f} % true recall "
+        f"The median class has {format_count(count, 'validation image')}. Of so many, none right is what a class of up to {none:.0f} % true recall "
         f"can show, and all right what one from {every:.0f} % can (95 % intervals by Wilson's formula)."
     )
     if none > 100 * class_report.WIDE:
@@ -326,10 +338,6 @@ def _describe_counts(counts: np.ndarray) -> str:
     if counts.min() == counts.max():
         return f"{total}, {int(counts.min()):,} of each class"
     return f"{total}; {int(counts.min()):,} to {int(counts.max()):,} a class, median {np.median(counts):,.0f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def format_value(value: object) -> str:

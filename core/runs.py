@@ -18,7 +18,6 @@ from typing import Any
 from core.config import ConfigError, TrainConfig
 
 ACTIVE = ("queued", "running")
-ENDED = ("finished", "stopped", "paused", "failed", "crashed")
 
 
 class RunError(RuntimeError):

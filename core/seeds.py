@@ -120,7 +120,7 @@ class SeedTest:
             else "It is no luck of the training, but may be one"
         )
         return (
-            f" {luck} of the images: about {needed - self.images:,} more validation images would be needed to see "
+            f" {luck} of the images: about {needed - self.images:,} more such images would be needed to see "
             "one of this size."
         )
 
@@ -132,6 +132,7 @@ class SeedTest:
 
 
 Comparison = PairedTest | SeedTest
+Pair = tuple[tuple[str, SeedSet], tuple[str, SeedSet]]  # each with its name
 
 
 def make_set(tables: Sequence[pd.DataFrame]) -> SeedSet:
@@ -261,24 +262,25 @@ def rank_sets(sets: Mapping[str, SeedSet]) -> list[str]:
 def compare_with_best(sets: Mapping[str, SeedSet]) -> list[str]:
     """Return a verdict in words on the best set against each of the others.
 
-    p is corrected for all pairs there are by Holm's method, not only for those told: which set is the best was found
-    by looking at all of them.
+    p is corrected for all pairs there are, not only for those told: which set is the best was found by looking at all
+    of them.
     """
-    ranked = rank_sets(sets)
-    pairs = list(combinations(ranked, 2))  # those of the best come first
-    corrected = correct_holm([p_of_sets(sets[one], sets[other]) for one, other in pairs])
-    return [
-        _describe(compare_sets(sets[other], sets[best]), other, best, p_value, len(pairs))
-        for (best, other), p_value in zip(pairs[: len(ranked) - 1], corrected, strict=False)
-    ]
+    return describe_pairs(*pairs_with_best(sets))
 
 
-def describe_comparisons(tests: Mapping[tuple[str, str], Comparison]) -> list[str]:
-    """Return the verdicts on named pairs in words, p corrected for all of them by Holm's method."""
-    corrected = correct_holm([test.p_value for test in tests.values()])
+def pairs_with_best(sets: Mapping[str, SeedSet]) -> tuple[list[Pair], list[Pair]]:
+    """Return the pairs of each set with the best, and all other pairs."""
+    best, *others = [(name, sets[name]) for name in rank_sets(sets)]
+    return [(other, best) for other in others], list(combinations(others, 2))
+
+
+def describe_pairs(told: Sequence[Pair], untold: Sequence[Pair] = ()) -> list[str]:
+    """Return the verdicts on pairs of named sets in words, p corrected by Holm's method for all, told and untold."""
+    tests = [compare_sets(first, second) for (_, first), (_, second) in told]
+    p_values = [test.p_value for test in tests] + [p_of_sets(one, other) for (_, one), (_, other) in untold]
     return [
-        _describe(test, first, second, p_value, len(tests))
-        for ((first, second), test), p_value in zip(tests.items(), corrected, strict=True)
+        _describe(test, first, second, p_value, len(p_values))
+        for test, ((first, _), (second, _)), p_value in zip(tests, told, correct_holm(p_values), strict=False)
     ]
 
 

@@ -72,17 +72,13 @@ def risk_coverage(confidence: Floats, right: Bools) -> pd.DataFrame:
     )
 
 
-def area_under_risk(confidence: Floats, right: Bools) -> float:
-    """Return the area under the risk–coverage curve (AURC, 0..1): the mean risk over all thresholds.
-
-    It is the error rate where the confidence says nothing, and the lower the better errors come with low confidence.
-    Source: Y. Geifman, G. Uziel, R. El-Yaniv, "Bias-reduced uncertainty estimation for deep neural classifiers" (2019).
-    """
-    return float(risk_areas(confidence, right, np.ones((1, len(right))))[0])
-
-
 def risk_areas(confidence: Floats, right: Bools, weights: Floats) -> Floats:
-    """Return the area under the risk–coverage curve (R,) under each row of weights (R, N), how often each image counts."""
+    """Return the area under the risk–coverage curve (R,) under each row of weights (R, N), how often each image counts.
+
+    It is the mean risk (0..1) over all thresholds: the error rate where the confidence says nothing, and the lower the
+    better errors come with low confidence. Source: Y. Geifman, G. Uziel, R. El-Yaniv, "Bias-reduced uncertainty estimation
+    for deep neural classifiers" (2019).
+    """
     order = np.argsort(-confidence, kind="stable")
     falling, weights = -confidence[order], weights[:, order]
     last = np.searchsorted(falling, falling, side="right") - 1  # of images equally sure, all or none

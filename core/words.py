@@ -20,6 +20,11 @@ def format_confidence(value: float) -> str:
     return format_share(min(value, 0.9999))
 
 
+def format_count(number: int, noun: str) -> str:
+    """Return so many of a thing: '1 run', '1,200 runs'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def format_duration(seconds: float) -> str:
     """Return a duration in its two largest units: '45 s', '3 min 05 s', '2 h 10 min'."""
     whole = round(seconds)

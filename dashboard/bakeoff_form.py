@@ -19,7 +19,7 @@ from core.seeds import describe_power
 from core.settings import label_of
 from dashboard import forms, services, state
 from dashboard.builtin import builtin_folder
-from dashboard.text import escape_markdown, format_duration
+from dashboard.text import escape_markdown, format_count, format_duration
 from dashboard.views.train import wanted_data
 
 # Settings of all runs that may differ from the presets'.
@@ -204,8 +204,8 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
     rows = list(reversed(combinations.values()))
     seeds = len(configs) // len(rows)
     st.subheader(
-        f"The plan: {_count(len(configs), 'run')}"
-        + (f", {_count(len(rows), 'combination')} × {_count(seeds, 'seed')}" if seeds > 1 else "")
+        f"The plan: {format_count(len(configs), 'run')}"
+        + (f", {format_count(len(rows), 'combination')} × {format_count(seeds, 'seed')}" if seeds > 1 else "")
     )
     table = pd.DataFrame(
         {
@@ -255,7 +255,7 @@ def draw_start(configs: list[TrainConfig]) -> None:
     count = len(todo.new) + len(todo.again)
     with st.container(horizontal=True, vertical_alignment="center", key="bake-start-row"):
         pressed = st.button(
-            f"Start {_count(count, 'run')}",
+            f"Start {format_count(count, 'run')}",
             type="primary",
             icon=":material/play_arrow:",
             key="bake-start",
@@ -279,10 +279,10 @@ def describe_todo(todo: Todo) -> str:
     parts = []
     if todo.kept:
         parts.append(
-            f"{_count(len(todo.kept), 'run')} of it {'is' if len(todo.kept) == 1 else 'are'} there already and stay."
+            f"{format_count(len(todo.kept), 'run')} of it {'is' if len(todo.kept) == 1 else 'are'} there already and stay."
         )
     if todo.again:
-        parts.append(f"{_count(len(todo.again), 'run')} that ended early will go on.")
+        parts.append(f"{format_count(len(todo.again), 'run')} that ended early will go on.")
     if configs:
         parts.append(describe_time(configs))
     if any(config.weights == "imagenet" for config in configs):
@@ -303,7 +303,3 @@ def describe_time(configs: list[TrainConfig]) -> str:
 
 def _place(config: TrainConfig) -> tuple[str, str, str]:
     return config.arch, config.optimizer, config.preset
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core.analysis import list_guesses
 from core.evidence import Evidence
+from core.judged_on import TablePair
 from core.paired import pair_tables
 from core.runs import Run, RunError
 from dashboard import maps, services, state
-from dashboard.browse import likeliest
 from dashboard.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
 from dashboard.guard import guard
 from dashboard.services import RunData
-from dashboard.table_pairs import TablePair
 from dashboard.text import escape_markdown, format_confidence
 
 SHOWN = 12  # images won on a page, and as many lost
@@ -111,4 +111,5 @@ def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
                 ),
             )
     title = f"{data.label(name)}, {format_confidence(row['confidence'])} sure: {verdict}"
-    return Card(title, tuple(lines), pictures, tuple(likeliest(row, data)))
+    bars = tuple((data.label(guess), value) for guess, value in list_guesses(row))
+    return Card(title, tuple(lines), pictures, bars)

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core import export
+from core.analysis import list_guesses
 from core.palette import MUTED, TRAIN, VAL
 from dashboard import services, state
 from dashboard.gallery import PAGE, Tile, draw_pager, draw_steps, show_bars, show_open_tiles, show_tiles
@@ -100,14 +101,8 @@ def draw_large(images: pd.DataFrame, data: RunData) -> None:
         if "change" in row:
             lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
         st.markdown("  \n".join(lines))
-        show_bars(likeliest(row, data))
+        show_bars([(data.label(name), value) for name, value in list_guesses(row)])
     draw_steps(paths, place, "browse")
-
-
-def likeliest(row: pd.Series, data: RunData) -> list[tuple[str, float]]:
-    """Return the labels and confidences (0..1) of the classes that the table names for an image."""
-    ranks = [n for n in range(1, 6) if f"top{n}" in row]
-    return [(data.label(row[f"top{n}"]), float(row[f"top{n}_confidence"])) for n in ranks]
 
 
 def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.analysis import wilson_interval
+from core.judged_on import JudgedOn
 from core.palette import GOOD, MUTED, RUNS, TRAIN
 from core.seeds import SeedSet
 from dashboard.charts import (
@@ -130,7 +131,7 @@ def smooth(values: pd.Series, weight: float) -> pd.Series:
     return averaged
 
 
-def seed_accuracies(sets: Mapping[str, SeedSet]) -> go.Figure:
+def seed_accuracies(sets: Mapping[str, SeedSet], judged_on: JudgedOn = "val") -> go.Figure:
     """Draw the accuracy of every seed of sets as a point, a row a set in the order given, and the means on their spread."""
     labels = [html.escape(name, quote=False) for name in sets]
     figure = new_figure(
@@ -157,7 +158,9 @@ def seed_accuracies(sets: Mapping[str, SeedSet]) -> go.Figure:
         customdata=[found.describe() for found in sets.values()],
         hovertemplate="<b>%{y}</b>: <b>%{customdata}</b><extra></extra>",
     )
-    figure.update_xaxes(title_text="validation accuracy (%)")
+    figure.update_xaxes(
+        title_text="validation accuracy (%)" if judged_on == "val" else "accuracy on images held back (%)"
+    )
     figure.update_yaxes(
         title_text="trained as",
         type="category",
@@ -195,7 +198,7 @@ def class_changes(changes: pd.DataFrame, *, first: str, second: str) -> go.Figur
             hovertemplate="<b>%{y}</b>, %{fullData.name}: <b>%{customdata[0]:.0f} of %{customdata[1]:.0f}</b> right"
             "<br>95 % interval %{customdata[2]:.0f}–%{customdata[3]:.0f} %<extra></extra>",
         )
-    figure.update_xaxes(title_text="right (% of the class's validation images)", range=[0, 102])
+    figure.update_xaxes(title_text="right (% of the class's images)", range=[0, 102])
     figure.update_yaxes(
         title_text="class",
         type="category",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core.analysis import list_guesses
 from core.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage, stage_sides
 from core.pictures import STRENGTH
 from core.runs import Run
@@ -85,14 +86,6 @@ def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:
                 )
             st.caption(f"Error {at + 1} of {len(paths)}, surest first")
     st.subheader(escape_markdown(row["path"]))
-
-
-def list_guesses(row: pd.Series) -> list[tuple[str, float]]:
-    """Return the likeliest classes of an image with their confidences (0..1), as far as the table knows them."""
-    ranks = [rank for rank in range(1, 6) if f"top{rank}" in row]
-    if not ranks:
-        return [(row["predicted"], row["confidence"])]
-    return [(row[f"top{rank}"], row[f"top{rank}_confidence"]) for rank in ranks]
 
 
 def draw_choices(

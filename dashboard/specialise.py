@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import streamlit as st
 from core.analysis import find_lookalikes, wilson_interval
 from core.comparison import compare_focus
 from core.focus import focus_names
+from core.judged_on import TITLES, JudgedOn, TablePair, describe_images, list_common, load_pair
 from core.paired import changes_by_class, compare_paired, describe_gain
 from core.runs import Run, RunError, find_run
 from dashboard import forms, services, state
@@ -18,7 +20,6 @@ from dashboard.before_after import draw_won_and_lost
 from dashboard.compare_charts import class_changes
 from dashboard.plot import plot
 from dashboard.services import RunData
-from dashboard.table_pairs import NOTES, TITLES, JudgedOn, TablePair, list_common, load_pair
 from dashboard.text import escape_markdown, format_accuracy
 
 Pair = tuple[str, str]
@@ -110,7 +111,8 @@ def find_before(run: Run) -> Run | None:
 
 def draw_changes(first: Run, second: Run) -> None:
     """Say class by class what the second run won and lost against the first, and show those images."""
-    common = list_common(first, second)
+    reads = [partial(services.read_predictions, run) for run in (first, second)]
+    common = list_common(reads)
     try:
         data = services.read_data(second)
     except RunError:
@@ -118,9 +120,9 @@ def draw_changes(first: Run, second: Run) -> None:
     if not common:
         return  # why they are not compared is said above
     st.subheader(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
-    pair = load_pair(first, second, draw_judged_on(common))
+    pair = load_pair(reads[0], reads[1], draw_judged_on(common))
     draw_verdict(second, pair, data)
-    st.caption(NOTES[pair.judged_on])
+    st.caption(describe_images(pair.judged_on, runs=2, common=common))
     changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")

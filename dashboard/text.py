@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from core.words import format_accuracy, format_class, format_confidence, format_duration, format_share
+from core.words import (
+    format_accuracy,
+    format_class,
+    format_confidence,
+    format_count,
+    format_duration,
+    format_share,
+)
 
 __all__ = [
     "escape_markdown",
     "format_accuracy",
     "format_class",
     "format_confidence",
+    "format_count",
     "format_duration",
     "format_share",
 ]

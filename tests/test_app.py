@@ -36,7 +36,7 @@ from core.label_report import (
 )
 from core.presets import from_preset
 from core.rate_curve import RateCurve, write_curve
-from core.runs import ACTIVE, ENDED, Run, Status, create_run, find_run, write_text
+from core.runs import ACTIVE, Run, Status, create_run, find_run, write_text
 from core.selective import cross_choose
 from core.tasks import read_task
 from dashboard import gallery, plot
@@ -606,7 +606,7 @@ def test_live_of_an_older_version_shows_the_best_model(open_page: Open, run: Run
 
 
 @pytest.mark.parametrize("name", ["runs", "live"])
-@pytest.mark.parametrize("state", [*ACTIVE, *ENDED])
+@pytest.mark.parametrize("state", [*ACTIVE, "finished", "stopped", "paused", "failed", "crashed"])
 def test_a_run_is_shown_in_every_state(open_page: Open, run: Run, name: str, state: str) -> None:
     me = psutil.Process()
     set_state(run, state, pid=me.pid, pid_created=me.create_time())
@@ -847,6 +847,19 @@ def test_compared_runs_are_told_apart_by_what_differs(
     assert settings[["first", "second"]].to_numpy().tolist() == [["0.001", "0.5"]]
 
 
+def test_repeats_and_unfinished_runs_are_named_and_are_no_seeds(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="again")
+    make_run(runs_root, tiny_data, name="early", seed=1, state="stopped")
+    app = open_page("compare", runs="first,again,early")
+    told = words(app)
+    assert "There is nothing to test: only one model is left." in told
+    assert "again repeats the seed of first, so it is left out" in told
+    assert "early has not finished, so it is left out" in told
+    assert "compare-seeds-0" not in charts_of(app)
+
+
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(
     open_page: Open, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -985,14 +998,16 @@ def test_two_runs_are_judged_on_what_both_held_back(
         shutil.copy(run.predictions_path(), one.predictions_path("held"))
     app = open_page("compare", runs="first,second")
     assert app.segmented_control(key="changes-on").value == "held"
-    assert "Judged on images held back from both" in words(app)
+    told = words(app)
+    assert told.count("Judged on images held back from both") == 2  # the headline and what changed
+    assert "first and second are right and wrong on the same 6 images" in told
     assert (
         "On all classes after the fix list label\\-fixes\\-train\\.csv: before and after are right"
         in words(app)
     )
     app.segmented_control(key="changes-on").set_value("val").run()
     assert app.query_params["on"] == "val"
-    assert "Judged on validation." in words(app)
+    assert "the images held back settle it" in words(app)
     assert "Images won: 1" in words(app)
     second.predictions_path("held").write_text("damaged", encoding="utf-8")
     assert "Judged on validation." in words(open_page("compare", runs="first,second"))

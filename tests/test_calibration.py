@@ -24,7 +24,7 @@ from core.calibration import (
     threshold_path,
     write_threshold,
 )
-from core.reliability import expected_calibration_error, judge
+from core.reliability import calibration_errors, judge
 from core.runs import Run, RunError
 from tests.made_run import make_run, measure_confidence, plant_answers
 
@@ -57,8 +57,9 @@ def test_a_planted_temperature_is_found_and_mends_the_confidences(planted: Calib
 
 def test_figures_after_are_of_temperatures_fitted_without_the_image(planted: Calibration) -> None:
     answers = planted.answers
+    once = np.ones((1, len(answers.right)))
     assert planted.after.ece.value == pytest.approx(
-        expected_calibration_error(answers.held_out, answers.right)
+        calibration_errors(answers.held_out, answers.right, once)[0]
     )
     assert len(answers.without) == 5
     assert np.abs(answers.held_out - answers.calibrated).max() > 1e-4

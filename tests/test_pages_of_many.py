@@ -138,7 +138,7 @@ def test_compared_seeds_are_a_set_with_mean_and_spread(
     assert "sgd, 2 seeds: 66.7 ± 0.0 % of 2 seeds" in text
     assert "between sgd, 2 seeds and adamw, 2 seeds: +33.3 points for adamw, 2 seeds" in text
     assert "permutation test" in text
-    assert "compare-seeds" in charts_of(app)
+    assert "compare-seeds-0" in charts_of(app)
     assert app.dataframe[-1].value["setting"].tolist() == ["Optimizer", "Seed"]
 
 

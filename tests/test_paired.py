@@ -63,9 +63,7 @@ def test_a_difference_that_may_be_chance_is_called_none_and_says_how_many_images
     needed = paired.images_needed(result)
     assert needed is not None
     assert text.startswith("No evidence of a difference between one and two: +25.0 points for two")
-    assert text.endswith(
-        f"About {needed - 16} more validation images would be needed to see one of this size."
-    )
+    assert text.endswith(f"About {needed - 16} more such images would be needed to see one of this size.")
 
 
 def test_a_corrected_p_decides_the_verdict() -> None:

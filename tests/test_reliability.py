@@ -16,7 +16,6 @@ from core.reliability import (
     chance_errors,
     cross_fit,
     deal_folds,
-    expected_calibration_error,
     fit_temperature,
     judge,
     reliability_bins,
@@ -29,16 +28,20 @@ TWO = np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]]))
 TARGETS = np.array([0, 0, 0, 1])
 
 
+def ece(confidence: np.ndarray, right: np.ndarray) -> float:
+    return float(calibration_errors(confidence, right, np.ones((1, len(right))))[0])
+
+
 def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
     confidence = np.array([0.95, 0.97, 0.55, 0.57, 0.59])
     right = np.array([True, False, True, True, True])
     # Two bins: 2 images with a mean confidence of 0.96 and half of them right, 3 with 0.57 and all of them right.
-    assert expected_calibration_error(confidence, right) == pytest.approx(0.4 * 0.46 + 0.6 * 0.43)
+    assert ece(confidence, right) == pytest.approx(0.4 * 0.46 + 0.6 * 0.43)
 
 
 def test_a_gap_up_and_a_gap_down_in_one_bin_cancel_and_in_two_do_not() -> None:
-    assert expected_calibration_error(np.array([0.97, 0.95]), np.array([True, True])) == pytest.approx(0.04)
-    assert expected_calibration_error(np.array([1.0, 0.5]), np.array([False, True])) == pytest.approx(0.75)
+    assert ece(np.array([0.97, 0.95]), np.array([True, True])) == pytest.approx(0.04)
+    assert ece(np.array([1.0, 0.5]), np.array([False, True])) == pytest.approx(0.75)
 
 
 def test_an_edge_belongs_to_the_bin_below_it() -> None:
@@ -49,7 +52,7 @@ def test_weights_count_an_image_as_often_as_they_say() -> None:
     confidence, right = np.array([0.9, 0.5, 0.3]), np.array([True, False, True])
     (weighted,) = calibration_errors(confidence, right, np.array([[2.0, 0.0, 1.0]]))
     again = [0, 0, 2]
-    assert weighted == pytest.approx(expected_calibration_error(confidence[again], right[again]))
+    assert weighted == pytest.approx(ece(confidence[again], right[again]))
 
 
 def test_bins_are_those_of_scikit_learn_with_wilsons_intervals() -> None:
@@ -87,9 +90,9 @@ def test_a_model_that_keeps_its_word_shows_an_error_by_chance_alone() -> None:
     log_probs, targets = plant_answers(300, sharpness=1.0)
     judged = judge(log_probs, targets)
     low, high = np.percentile(chance_errors(judged.confidence), (2.5, 97.5))
-    assert 0.01 < low < expected_calibration_error(judged.confidence, judged.right) < high < 0.12
+    assert 0.01 < low < ece(judged.confidence, judged.right) < high < 0.12
     sharper = judge(*plant_answers(300, sharpness=2.5))
-    assert expected_calibration_error(sharper.confidence, sharper.right) > high
+    assert ece(sharper.confidence, sharper.right) > high
 
 
 def test_draws_hold_as_many_images_and_are_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from core.report_facts import read_facts
 from core.report_parts import gather_parts
 from core.runs import Run, RunError, write_text
 from tests.conftest import make_tiny_data
-from tests.made_run import make_run
+from tests.made_run import TRUE, make_run
 
 ODD = '<b>&"rose'
 SECTIONS = [
@@ -236,8 +236,36 @@ def test_runs_on_other_images_are_not_compared(tmp_path: Path, tiny_data: Path) 
     page = write_report([run, other], tmp_path / "out")
     assert page is not None
     text = Page(page).text
-    assert "first and other: not compared. They were validated on different images" in text
+    assert "other: not compared with first. They were validated on different images" in text
     assert "What changed from" not in text
+
+
+def test_runs_are_judged_on_what_both_held_back(tmp_path: Path, tiny_data: Path) -> None:
+    before = make_run(tmp_path / "runs", tiny_data)
+    after = make_run(tmp_path / "runs", tiny_data, name="after", focus="35", guessed=TRUE)
+    for run in (before, after):
+        shutil.copy(before.predictions_path(), run.predictions_path("held"))
+    page = write_report([before, after], tmp_path / "out")
+    assert page is not None
+    text = Page(page).text
+    assert "Accuracy on images held back : 66.7 % (30.0–90.3 %)" in text
+    assert "Images held back 6, 2 of each class" in text
+    assert "first and after are right and wrong on the same 6 images" in text
+    assert text.count("Judged on images held back from both") == 2
+    assert "would settle it" not in text
+    after.predictions_path("held").unlink()
+    page = write_report([before, after], tmp_path / "out", overwrite=True)
+    assert page is not None
+    text = Page(page).text
+    assert "and only after on 2 of 6 images" in text
+    assert text.count("Judged on validation.") == text.count("back from both would settle it") == 2
+
+
+def test_a_repeat_is_no_second_seed(tmp_path: Path, tiny_data: Path) -> None:
+    runs = [make_run(tmp_path / "runs", tiny_data, name=name) for name in ("one", "again")]
+    page = write_report(runs, tmp_path / "out")
+    assert page is not None
+    assert "again repeats the seed of one, so it is left out." in Page(page).text
 
 
 def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(tmp_path: Path, tiny_data: Path) -> None:

@@ -9,7 +9,6 @@ from core.analysis import wilson_interval
 from core.selective import (
     Answers,
     Choice,
-    area_under_risk,
     choose_threshold,
     cross_choose,
     images_to_show,
@@ -20,6 +19,10 @@ from core.selective import (
 
 CONFIDENCE = np.array([0.9, 0.5, 0.7, 0.7, 0.95, 0.3])
 RIGHT = np.array([True, False, True, False, True, True])
+
+
+def area(confidence: np.ndarray, right: np.ndarray) -> float:
+    return float(risk_areas(confidence, right, np.ones((1, len(right))))[0])
 
 
 def random_answers(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -42,15 +45,15 @@ def test_the_curve_is_that_of_a_slow_count() -> None:
 def test_the_area_is_the_mean_risk_of_a_slow_count() -> None:
     confidence, right = random_answers(150)
     slow = np.mean([1 - right[confidence >= limit].mean() for limit in confidence])
-    assert area_under_risk(confidence, right) == pytest.approx(slow)
-    assert area_under_risk(np.ones(150), right) == pytest.approx(1 - right.mean())
+    assert area(confidence, right) == pytest.approx(slow)
+    assert area(np.ones(150), right) == pytest.approx(1 - right.mean())
 
 
 def test_weights_count_an_image_as_often_as_they_say() -> None:
     confidence, right = random_answers(50)
     again = np.random.default_rng(1).integers(0, 50, 50)
     (weighted,) = risk_areas(confidence, right, np.bincount(again, minlength=50)[None].astype(float))
-    assert weighted == pytest.approx(area_under_risk(confidence[again], right[again]))
+    assert weighted == pytest.approx(area(confidence[again], right[again]))
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import get_args
 
 import pandas as pd
 import streamlit as st
 
 from core import jobs
-from core.comparison import compare_groups, group_seeds
+from core.comparison import compare_groups, group_seeds, match_groups
 from core.config import TrainConfig
+from core.judged_on import JudgedOn, choose_common, describe_images
 from core.runs import Run, RunError, default_root, iter_runs
-from core.seeds import match_sets
 from core.settings import find_differing, label_of
 from dashboard import services, state
 from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
@@ -42,7 +43,7 @@ def render() -> None:
     draw_curves(chosen)
     draw_results(chosen)
     configs = read_configs(chosen)
-    draw_tests(read_groups(chosen, configs))
+    draw_tests(chosen, configs)
     draw_change(chosen)
     draw_settings(configs)
     draw_report(chosen)
@@ -97,41 +98,50 @@ def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
     return configs
 
 
-def read_groups(runs: list[Run], configs: dict[str, TrainConfig]) -> dict[str, list[pd.DataFrame] | str]:
-    """Return the predictions of runs that differ in nothing but the seed together, or why there are none."""
+def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
+    """Say for each pair whether one is better on the same images, as far as seeds and images can tell."""
+    finished = {run.id for run in runs if jobs.live_status(run).state == "finished"}
+    members, notes = group_seeds(configs, finished)
+    members |= {run.id: [run.id] for run in runs if run.id not in configs}
+    compared = {name for names in members.values() for name in names}
+    reads = [
+        partial(services.read_predictions, run)
+        for run in runs
+        if run.id in compared and run.predictions_path().exists()
+    ]
+    judged_on = choose_common(reads)
+    groups = read_groups(runs, members, judged_on)
+    st.subheader("Is one better?")
+    draw_seeds(groups, judged_on)
+    verdicts, how = compare_groups(groups, escape_markdown)
+    st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
+    if len(reads) > 1:
+        st.caption(f"{describe_images(judged_on, runs=len(reads))} {how}")
+
+
+def read_groups(
+    runs: list[Run], groups: dict[str, list[str]], judged_on: JudgedOn
+) -> dict[str, list[pd.DataFrame] | str]:
+    """Return the predictions of groups of runs, named by their ids, or why there are none."""
     by_id = {run.id: run for run in runs}
-    groups = group_seeds(configs) | {run.id: [run.id] for run in runs if run.id not in configs}
     found: dict[str, list[pd.DataFrame] | str] = {}
     for name, members in groups.items():
         try:
-            found[name] = [services.read_predictions(by_id[member]) for member in members]
+            found[name] = [services.read_predictions(by_id[member], judged_on) for member in members]
         except RunError as error:
             found[name] = str(error)
     return found
 
 
-def draw_tests(groups: dict[str, list[pd.DataFrame] | str]) -> None:
-    """Say for each pair whether one is better on the same images, as far as seeds and images can tell."""
-    st.subheader("Is one better?")
-    draw_seeds({name: tables for name, tables in groups.items() if not isinstance(tables, str)})
-    verdicts, how = compare_groups(groups, escape_markdown)
-    st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
-    st.caption(how)
-
-
-def draw_seeds(groups: dict[str, list[pd.DataFrame]]) -> None:
-    """Show the mean and the spread of runs that differ in their seed alone, beside the other runs."""
-    if all(len(tables) == 1 for tables in groups.values()):
-        return
-    try:
-        sets = match_sets(groups)
-    except ValueError:
-        return  # said of the pairs
-    plot(
-        seed_accuracies({name.replace("\\", ""): found for name, found in sets.items()}), key="compare-seeds"
-    )
-    spread = [f"- {name}: {found.describe()}" for name, found in sets.items() if len(found.right) > 1]
-    st.markdown("\n".join(spread))
+def draw_seeds(groups: dict[str, list[pd.DataFrame] | str], judged_on: JudgedOn) -> None:
+    """Show the mean and the spread of runs that differ in their seed alone, beside other runs of the same images."""
+    for number, sets in enumerate(match_groups(groups)[0]):
+        several = {name: found for name, found in sets.items() if len(found.right) > 1}
+        if several:
+            plot(seed_accuracies(sets, judged_on), key=f"compare-seeds-{number}")
+            st.markdown(
+                "\n".join(f"- {escape_markdown(name)}: {found.describe()}" for name, found in several.items())
+            )
 
 
 def draw_change(runs: list[Run]) -> None:
