@@ -30,8 +30,10 @@ from core.label_report import (
     Overlap,
     WeakClass,
     fixes_path,
-    read_actions,
+    read_decisions,
+    read_fixes,
     report_path,
+    write_fixes,
     write_report,
 )
 from core.presets import from_preset
@@ -1100,11 +1102,12 @@ def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
     assert "**2 of 6 labels** (33.3 %)" in text
     assert pictures(app) == ["val/2/1.png", "val/35/2.png"]
     assert "2 · rose → 10 · tulip?" in text
+    assert "1.0 % sure of 2 · rose, 90.0 % of 10 · tulip" in text
     assert "5 of 20 images cross over, 25.0 % (11.0–47.0 %); about 2 of them by a wrong label" in text
     assert "3 of 9 images right, 33.3 % (12.0–65.0 %)" in text
     app.button(key="labels-all-relabel").click().run()
     assert not app.exception
-    assert read_actions(fixes_path(run, "val"), issues) == ["relabel", "relabel"]
+    assert read_decisions(fixes_path(run, "val"), issues)[1] == ["relabel", "relabel"]
     assert app.button(key="labels-train").disabled
     assert "A training never changes validation labels" in words(app)
     set_state(run, "finished", best_epoch=1)
@@ -1128,6 +1131,22 @@ def test_a_run_is_trained_once_more_without_the_errors_in_its_labels(
     assert app.session_state["form-epochs"] == 2
     assert app.session_state["form-name"] == ""
     assert "16 training, 6 validation and 3 test images · by the fix list 2 left out" in words(app)
+
+
+def test_looking_again_loses_no_label_that_was_marked(open_page: Open, run: Run, best_model: Path) -> None:
+    run.best_path.hardlink_to(best_model)
+    path = fixes_path(run, "train")
+    issues = [LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2, 3)]
+    write_fixes(path, issues, ["drop"] * 3)
+    write_report(report_path(run, "train"), LabelReport("train", 18, 2, tuple(issues[:1]), (), ()))
+    app = open_page("data", labels="train")
+    assert "(3 labels to correct)" in words(app)
+    assert "The last 2 were marked in an earlier report" in words(app)
+    app.button(key="labels-all-relabel").click().run()
+    assert not app.exception
+    assert [fix.action for fix in read_fixes(path)] == ["relabel"] * 3
+    write_report(report_path(run, "train"), LabelReport("train", 18, 2, (), (), ()))
+    assert "(3 labels to correct)" in words(open_page("data", labels="train"))
 
 
 def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:
