@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.config import TrainConfig
 from core.runs import default_root, find_run
+from core.words import format_class
 
 if TYPE_CHECKING:
     from core.audit import Audit
@@ -73,7 +74,8 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
     print(f"{data}: {len(audit.classes):,} classes; files: {counts}{made}")
     for finding in audit.findings:
         print(f"{finding.severity:>7}  {finding.title}")
-        example = ", ".join(finding.classes[:4]) if finding.classes else " = ".join(finding.groups[0][:3])
+        names = [format_class(name, audit.display) for name in finding.classes[:4]]
+        example = ", ".join(names) or " = ".join(finding.groups[0][:3])
         print(f"         such as {example}")
     if not audit.findings:
         print("Nothing wrong was found.")
@@ -97,6 +99,7 @@ def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
     run = find_run(options.run, default_root())
     from core.label_issues import find_issues_of
     from core.label_report import write_fixes
+    from core.run_data import read_run_data
     from core.tasks import perform_task
 
     def work(progress: Progress) -> LabelReport | None:
@@ -114,7 +117,10 @@ def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
     assert report is not None
     write_fixes(options.out, report.issues)
     print(describe(report))
+    label = read_run_data(run).label
     for pair in report.overlaps:
-        print(f"{pair.one} and {pair.other} overlap: {pair.crossed} of {pair.count} images cross over")
+        print(
+            f"{label(pair.one)} and {label(pair.other)} overlap: {pair.crossed} of {pair.count} images cross over"
+        )
     print(options.out)
     return 0

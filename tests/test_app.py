@@ -838,14 +838,17 @@ def test_a_wrong_form_names_the_field_and_holds_the_start_back(open_page: Open) 
 def test_compared_runs_are_told_apart_by_what_differs(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
-    make_run(runs_root, tiny_data, name="second", lr=0.5)
+    make_run(runs_root, tiny_data, name="second", lr=0.5, focus="2,35", pairs="2:10")
     app = open_page("compare", runs="first,second")
     assert title(app) == "Compare"
     assert app.multiselect(key="compare-runs").value == ["first", "second"]
     results, settings = (table.value for table in app.dataframe)
     assert results["run"].tolist() == ["first", "second"]
-    assert settings["setting"].tolist() == ["Learning rate"]
-    assert settings[["first", "second"]].to_numpy().tolist() == [["0.001", "0.5"]]
+    assert settings[["setting", "first", "second"]].to_numpy().tolist() == [
+        ["Learning rate", "0.001", "0.5"],
+        ["Classes to specialise on", "–", "2 · rose, 35 · iris"],
+        ["Look-alikes to tell apart", "–", "2 · rose and 10 · tulip"],
+    ]
 
 
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(

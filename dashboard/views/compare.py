@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 import pandas as pd
@@ -12,7 +13,7 @@ from core.comparison import compare_groups, group_seeds
 from core.config import TrainConfig
 from core.runs import Run, RunError, default_root, iter_runs
 from core.seeds import match_sets
-from core.settings import find_differing, label_of
+from core.settings import find_differing, format_setting, label_of
 from dashboard import services, state
 from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
 from dashboard.plot import plot
@@ -163,8 +164,11 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
             icon=":material/info:",
         )
         return
+    labels = {name: find_label(Run(default_root() / name)) for name in configs}
     table = {
-        label_of(field): {name: str(getattr(config, field)) for name, config in configs.items()}
+        label_of(field): {
+            name: format_setting(config, field, labels[name]) for name, config in configs.items()
+        }
         for field in differing
     }
     st.dataframe(
@@ -172,6 +176,14 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
         hide_index=True,
         alt="Settings that differ",
     )
+
+
+def find_label(run: Run) -> Callable[[str], str]:
+    """Return what says how a class of a run's data is shown: as its folder until the run has read its data."""
+    try:
+        return services.read_data(run).label
+    except RunError:
+        return str
 
 
 def draw_report(runs: list[Run]) -> None:
