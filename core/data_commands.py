@@ -35,6 +35,9 @@ def add_commands(commands: Any, bar: Bar) -> None:
         metavar="SHARE",
         help="where there is no val/: as in training",
     )
+    audit.add_argument(
+        "--hold-back", type=int, default=0, metavar="N", help="images of each class, as in training"
+    )
     audit.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
     audit.set_defaults(command=lambda options: _audit(options, bar))
 
@@ -53,10 +56,11 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
     from core.tasks import perform_task
 
     data = options.data.expanduser().resolve()
-    TrainConfig(data=str(data), val_fraction=options.val_fraction)  # refuses what training does
+    split = {"val_fraction": options.val_fraction, "hold_back": options.hold_back}
+    TrainConfig(data=str(data), **split)  # refuses what training does
 
     def work(progress: Progress) -> Audit | None:
-        return audit_data(data, default_root(), val_fraction=options.val_fraction, progress=progress)
+        return audit_data(data, default_root(), **split, progress=progress)
 
     if options.task is not None:
         return perform_task(
@@ -69,7 +73,7 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
     if options.json:
         print(json.dumps(_summarise(audit), indent=2))
         return 0
-    counts = ", ".join(f"{audit.count_split(split):,} {split}" for split in ("train", "val", "test"))
+    counts = ", ".join(f"{audit.count_split(split):,} {split}" for split in audit.splits)
     made = " (val is split off training)" if audit.val_made else ""
     print(f"{data}: {len(audit.classes):,} classes; files: {counts}{made}")
     for finding in audit.findings:

@@ -24,6 +24,7 @@ from core import jobs
 from core.__main__ import main
 from core.audit import audit_data, audit_folder
 from core.calibration import read_threshold, write_threshold
+from core.folders import scan_folders
 from core.label_report import (
     LabelIssue,
     LabelReport,
@@ -1050,6 +1051,20 @@ def test_sound_data_is_told_and_a_damaged_audit_too(
     assert "Scan the data again" in words(open_page("data"))
 
 
+def test_the_data_of_a_run_that_held_images_back_is_split_as_the_run_did(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, hold_back=1)
+    held = scan_folders(tiny_data, hold_back=1).held[0].path
+    shutil.copy(tiny_data / held, tiny_data / "val/2/again.png")
+    audit_data(tiny_data, runs_root, hold_back=1)
+    app = open_page("data", run="first", finding="leak")
+    text = words(app)
+    assert "files: 15 training, 7 validation, 3 held back, 3 test." in text
+    assert "1 held back as 2 · rose" in text
+    assert pictures(app) == [held, "val/2/again.png"]
+
+
 def test_a_scan_is_started_watched_and_its_end_told(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1058,7 +1073,8 @@ def test_a_scan_is_started_watched_and_its_end_told(
     app = open_page("data")
     app.button(key="data-scan").click().run()
     folder = audit_folder(tiny_data, runs_root)
-    assert launched == [["audit", str(tiny_data), "--task", str(folder), "--val-fraction", "0.15"]]
+    split = ["--val-fraction", "0.15", "--hold-back", "0"]
+    assert launched == [["audit", str(tiny_data), "--task", str(folder), *split]]
     me = psutil.Process()
     task = Run(folder)
     set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=20, total=27, seconds_left=3.0)

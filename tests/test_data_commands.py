@@ -37,6 +37,13 @@ def test_audit_as_json_names_every_group(
     assert [(f["kind"], f["groups"]) for f in found["findings"]] == [("unreadable", [["train/2/1.png"]])]
 
 
+def test_audit_splits_as_a_run_that_holds_images_back(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", str(tiny_data), "--hold-back", "2"]) == 0
+    assert "files: 12 train, 6 val, 6 held, 3 test" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [(["/no/such"], "/no/such: there is no such folder"), ([".", "--val-fraction", "2"], "val_fraction")],
