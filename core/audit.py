@@ -22,6 +22,7 @@ from core.folders import (
     list_files,
     natural_key,
     read_display_names,
+    split_held,
     split_stratified,
 )
 from core.image_facts import Facts, measure_images
@@ -32,13 +33,16 @@ BLANK_CONTRAST = 3.0  # grey levels of standard deviation; a white page with one
 TINY_SIDE = 32  # pixels
 LONG_RATIO = 3.0
 IMBALANCE = 5.0
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "held", "test")
 _VERSION = 1
 
 
 @dataclass(frozen=True)
 class AuditedImage:
-    """One file: its path relative to the data folder, split, class folder ('' in test), pixels, and what is wrong."""
+    """One file: its path relative to the data folder, split, class folder ('' in test), pixels, and what is wrong.
+
+    The split is one of SPLITS; `held` are images that a run holds back from training.
+    """
 
     path: str
     split: str
@@ -72,10 +76,19 @@ class Audit:
     images: tuple[AuditedImage, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def splits(self) -> list[str]:
+        """Return the splits to tell of, in their order: `held` only where images are held back."""
+        return [split for split in SPLITS if split != "held" or self.count_split(split)]
+
     def count_images(self) -> dict[str, dict[str, int]]:
         """Return the number of files of each class by split, classes in order; test images have no class."""
         found = Counter((image.split, image.label) for image in self.images)
-        return {split: {name: found[split, name] for name in self.classes} for split in ("train", "val")}
+        return {
+            split: {name: found[split, name] for name in self.classes}
+            for split in self.splits
+            if split != "test"
+        }
 
     def count_split(self, split: str) -> int:
         """Return the number of files of a split."""
@@ -87,34 +100,38 @@ def audit_data(
     runs_root: Path,
     *,
     val_fraction: float = 0.15,
+    hold_back: int = 0,
     progress: Callable[[int, int], bool] | None = None,
 ) -> Audit | None:
     """Look at every image of a data folder and write down what is found; None when `progress` said to stop.
 
-    `val_fraction` is that of a run, and matters where validation is split off training. What is measured
-    of each file is kept under `runs_root`, so that a stopped audit goes on and a second one is quick.
+    `val_fraction`, which matters where validation is split off training, and `hold_back` are those of a run. What is
+    measured of each file is kept under `runs_root`, so that a stopped audit goes on and a second one is quick.
 
     Raises:
-        DataError: when there is no such folder, or no class folder in it.
+        DataError: as `list_images` does.
     """
-    listing = list_images(data, val_fraction=val_fraction)
+    listing = list_images(data, val_fraction=val_fraction, hold_back=hold_back)
     facts = measure_images(
         data, [image.path for image in listing.images], cache=_facts_path(data, runs_root), progress=progress
     )
     if facts is None:
         return None
     audit = judge_images(listing, facts)
-    path = audit_folder(data, runs_root, val_fraction=val_fraction) / "audit.json"
+    path = audit_folder(data, runs_root, val_fraction=val_fraction, hold_back=hold_back) / "audit.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(_to_json(audit), separators=(",", ":")))
     return audit
 
 
-def audit_folder(data: Path, runs_root: Path, *, val_fraction: float = 0.15) -> Path:
-    """Return the folder of an audit's task and result; it depends on the split only where validation has no folder."""
-    made = data.is_dir() and "val" not in find_split_roots(data)
-    text = f"{data.resolve()}\0{val_fraction:g}" if made else str(data.resolve())
-    return runs_root / FOLDER / _digest(text)
+def audit_folder(data: Path, runs_root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> Path:
+    """Return the folder of an audit's task and result; it depends on how the data is split, as far as that has a say."""
+    parts = [str(data.resolve())]
+    if data.is_dir() and "val" not in find_split_roots(data):
+        parts.append(f"{val_fraction:g}")
+    if hold_back:
+        parts.append(f"held {hold_back}")
+    return runs_root / FOLDER / _digest("\0".join(parts))
 
 
 def read_audit(folder: Path) -> Audit:
@@ -139,11 +156,11 @@ def read_audit(folder: Path) -> Audit:
         raise RunError(f"The audit in {folder} cannot be read: {error}. Scan the data again.") from None
 
 
-def list_images(root: Path, *, val_fraction: float = 0.15) -> Listing:
-    """List a data set's files by split and class as training would, but without refusing what is wrong.
+def list_images(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> Listing:
+    """List a data set's files by split and class as training would, but without refusing what is wrong with them.
 
     Raises:
-        DataError: when there is no such folder, or no class folder in it.
+        DataError: when there is no such folder, no class folder in it, or a class has too few images to hold back.
     """
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder.")
@@ -160,8 +177,9 @@ def list_images(root: Path, *, val_fraction: float = 0.15) -> Listing:
             images += [AuditedImage(path.relative_to(root).as_posix(), split, name) for path in files]
             if not files:
                 empty.append((split, name))
-    if "val" not in roots:
-        images = _split_off(images, classes, val_fraction)
+    images = _split_training(
+        images, classes, val_fraction=None if "val" in roots else val_fraction, hold_back=hold_back
+    )
     if "test" in roots:
         files = list_files(roots["test"], deep=True)
         images += [AuditedImage(path.relative_to(root).as_posix(), "test", "") for path in files]
@@ -185,11 +203,16 @@ def judge_images(listing: Listing, facts: Facts) -> Audit:
     return replace(audit, findings=tuple(sorted(found, key=lambda finding: finding.rank)))
 
 
-def _split_off(images: Sequence[AuditedImage], classes: Sequence[str], fraction: float) -> list[AuditedImage]:
+def _split_training(
+    images: Sequence[AuditedImage], classes: Sequence[str], *, val_fraction: float | None, hold_back: int
+) -> list[AuditedImage]:
+    """Return the images with those of training split as a run splits them; validation has its folder without a share."""
     index = {name: number for number, name in enumerate(classes)}
-    samples = [Sample(image.path, index[image.label]) for image in images]
-    held_back = {s.path for s in split_stratified(samples, fraction=fraction)[1]}
-    return [replace(image, split="val") if image.path in held_back else image for image in images]
+    samples = [Sample(image.path, index[image.label]) for image in images if image.split == "train"]
+    rest, held = split_held(samples, hold_back, classes)
+    val = () if val_fraction is None else split_stratified(rest, fraction=val_fraction)[1]
+    moved = {s.path: "held" for s in held} | {s.path: "val" for s in val}
+    return [replace(image, split=moved[image.path]) if image.path in moved else image for image in images]
 
 
 def _find_copies(images: Sequence[AuditedImage], facts: Facts) -> Iterator[Finding]:

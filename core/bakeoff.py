@@ -1,8 +1,8 @@
-"""Bake-offs: networks, optimizers, presets and seeds crossed into runs that are found again by their `group` alone."""
+"""Bake-offs: networks, optimizers, presets and seeds crossed into runs that are found again by `group` and name alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -212,13 +212,16 @@ class Board:
 
     def plan_rest(self) -> list[TrainConfig]:
         """Return the configs of all places, also of those whose run was deleted or never made."""
-        configs = []
+        known = {member.run.id: member.config for member in self.members}
+        configs = {}
         for seed in self.seeds:
             for row in self.rows.values():
-                member = row.get(seed) or next(iter(row.values()))
-                config = replace(member.config, seed=seed)
-                configs.append(config if seed in row else replace(config, name=name_run(config)))
-        return configs
+                config = replace(next(iter(row.values())).config, seed=seed)
+                name = name_run(
+                    config
+                )  # a place of the plan, also of a run that was trained longer than its row
+                configs[name] = known.get(name, replace(config, name=name))
+        return list(configs.values())
 
 
 def read_board(name: str, root: Path) -> Board:
@@ -227,7 +230,7 @@ def read_board(name: str, root: Path) -> Board:
     Raises:
         RunError: naming the bake-offs there are, when none has this name.
     """
-    found = [(run, config) for run, config in _iter_configs(root) if config.group == name and name]
+    found = [(run, config) for run, config in _iter_members(root) if config.group == name]
     if not found:
         known = ", ".join(list_bakeoffs(root)[:5]) or "none yet"
         raise RunError(f"There is no bake-off {name!r} under {root}. Bake-offs: {known}.")
@@ -241,7 +244,7 @@ def read_board(name: str, root: Path) -> Board:
 
 def list_bakeoffs(root: Path) -> list[str]:
     """Return the names of the bake-offs under a root, the newest first."""
-    return list(dict.fromkeys(config.group for _, config in _iter_configs(root) if config.group))
+    return list(dict.fromkeys(config.group for _, config in _iter_members(root)))
 
 
 def stop_all(board: Board) -> list[Run]:
@@ -257,11 +260,12 @@ def stop_all(board: Board) -> list[Run]:
     return asked
 
 
-def _iter_configs(root: Path) -> list[tuple[Run, TrainConfig]]:
-    found = []
+def _iter_members(root: Path) -> Iterator[tuple[Run, TrainConfig]]:
+    """Yield the runs that bake-offs have made, the newest first: a run that only carries a `group` is of none."""
     for run in iter_runs(root):
         try:
-            found.append((run, run.read_config()))
+            config = run.read_config()
         except RunError:
             continue  # the Runs page tells of it
-    return found
+        if config.group and run.id == name_run(config):
+            yield run, config

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.config import TrainConfig
 from core.runs import default_root, find_run
+from core.words import format_class
 
 if TYPE_CHECKING:
     from core.audit import Audit
@@ -34,6 +35,9 @@ def add_commands(commands: Any, bar: Bar) -> None:
         metavar="SHARE",
         help="where there is no val/: as in training",
     )
+    audit.add_argument(
+        "--hold-back", type=int, default=0, metavar="N", help="images of each class, as in training"
+    )
     audit.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
     audit.set_defaults(command=lambda options: _audit(options, bar))
 
@@ -52,10 +56,11 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
     from core.tasks import perform_task
 
     data = options.data.expanduser().resolve()
-    TrainConfig(data=str(data), val_fraction=options.val_fraction)  # refuses what training does
+    split = {"val_fraction": options.val_fraction, "hold_back": options.hold_back}
+    TrainConfig(data=str(data), **split)  # refuses what training does
 
     def work(progress: Progress) -> Audit | None:
-        return audit_data(data, default_root(), val_fraction=options.val_fraction, progress=progress)
+        return audit_data(data, default_root(), **split, progress=progress)
 
     if options.task is not None:
         return perform_task(
@@ -68,12 +73,13 @@ def _audit(options: argparse.Namespace, bar: Bar) -> int:
     if options.json:
         print(json.dumps(_summarise(audit), indent=2))
         return 0
-    counts = ", ".join(f"{audit.count_split(split):,} {split}" for split in ("train", "val", "test"))
+    counts = ", ".join(f"{audit.count_split(split):,} {split}" for split in audit.splits)
     made = " (val is split off training)" if audit.val_made else ""
     print(f"{data}: {len(audit.classes):,} classes; files: {counts}{made}")
     for finding in audit.findings:
         print(f"{finding.severity:>7}  {finding.title}")
-        example = ", ".join(finding.classes[:4]) if finding.classes else " = ".join(finding.groups[0][:3])
+        names = [format_class(name, audit.display) for name in finding.classes[:4]]
+        example = ", ".join(names) or " = ".join(finding.groups[0][:3])
         print(f"         such as {example}")
     if not audit.findings:
         print("Nothing wrong was found.")
@@ -97,6 +103,7 @@ def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
     run = find_run(options.run, default_root())
     from core.label_issues import find_issues_of
     from core.label_report import write_fixes
+    from core.run_data import read_run_data
     from core.tasks import perform_task
 
     def work(progress: Progress) -> LabelReport | None:
@@ -114,7 +121,10 @@ def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
     assert report is not None
     write_fixes(options.out, report.issues)
     print(describe(report))
+    label = read_run_data(run).label
     for pair in report.overlaps:
-        print(f"{pair.one} and {pair.other} overlap: {pair.crossed} of {pair.count} images cross over")
+        print(
+            f"{label(pair.one)} and {label(pair.other)} overlap: {pair.crossed} of {pair.count} images cross over"
+        )
     print(options.out)
     return 0

@@ -21,9 +21,17 @@ class Archive:
     missing: tuple[str, ...]
 
 
-def list_images(table: pd.DataFrame) -> str:
-    """Return rows of a predictions table as CSV, one image a line, with all their columns."""
-    return str(table.to_csv(index=False, lineterminator="\n"))
+def list_images(table: pd.DataFrame, label: Callable[[str], str]) -> str:
+    """Return rows of a predictions table as CSV, one image a line, with all their columns.
+
+    After the folder names of the true and the predicted class comes what `label` calls them: `true_label`,
+    `predicted_label`.
+    """
+    named = table.copy()
+    for column in ("predicted", "true"):
+        place = named.columns.get_loc("predicted") + 1
+        named.insert(place, f"{column}_label", [label(name) for name in table[column]])
+    return str(named.to_csv(index=False, lineterminator="\n"))
 
 
 def measure_images(root: Path, table: pd.DataFrame) -> int:

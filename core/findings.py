@@ -24,8 +24,8 @@ KINDS = {
         "serious",
         "1 image lies in more than one split",
         "{} images lie in more than one split",
-        "Each group is one image, pixel by pixel. An image that was trained on tells nothing in validation: "
-        "the accuracy shown is too high. Keep it in one split.",
+        "Each group is one image, pixel by pixel. An image that was trained on tells nothing in another split: "
+        "the accuracy shown there is too high. Keep it in one split.",
     ),
     "conflict": Kind(
         "serious",
@@ -57,7 +57,7 @@ KINDS = {
         "1 image looks like one in another split",
         "{} images look like one in another split",
         "The images of a group look the same: saved anew, resized, brightened, or frames of one film. "
-        "Validation with them measures memory. Keep a group in one split.",
+        "A split with images like those of training measures memory. Keep a group in one split.",
     ),
     "conflict-near": Kind(
         "warning",

@@ -77,6 +77,17 @@ def describe_fixes(folders: ImageFolders) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
+def list_corrections(run: Run) -> list[Fix]:
+    """Return what a run's own fix list and the one its user has marked since change of training images, once an image.
+
+    Raises:
+        RunError: when a list cannot be read.
+    """
+    lists = [path for path in (run.folder / KEPT, fixes_path(run, "train")) if path.exists()]
+    fixes = {fix.path: fix for path in lists for fix in read_fixes(path) if fix.action != "keep"}
+    return list(fixes.values())
+
+
 def prepare_fixes(run: Run) -> Path:
     """Return the fix list to train like a run but without the label errors that its user has marked since.
 
@@ -85,11 +96,9 @@ def prepare_fixes(run: Run) -> Path:
     Raises:
         RunError: when a list cannot be read or written.
     """
-    own, since = run.folder / KEPT, fixes_path(run, "train")
-    if not own.exists():
-        return since
-    merged = {fix.path: fix for path in (own, since) for fix in read_fixes(path) if fix.action != "keep"}
-    rows = [(fix.path, fix.given, fix.suggested, "", fix.action) for fix in merged.values()]
+    if not (run.folder / KEPT).exists():
+        return fixes_path(run, "train")
+    rows = [(fix.path, fix.given, fix.suggested, "", fix.action) for fix in list_corrections(run)]
     write_rows(run.folder / MERGED, HEAD, rows)
     return run.folder / MERGED
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.runs import Run, RunError, write_rows, write_text
@@ -32,13 +33,17 @@ class LabelIssue:
 
 @dataclass(frozen=True)
 class Fix:
-    """A row of a fix list: what is to become of the label of an image; `line` is where the list says so, from 1."""
+    """A row of a fix list: what is to become of the label of an image; `line` is where the list says so, from 1.
+
+    `score` is NaN where the list has none.
+    """
 
     path: str
     given: str
     suggested: str
     action: str
     line: int
+    score: float
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def list_fixes(issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> lis
     """Return the rows of the fix list under HEAD: the score with six decimals, the action `keep` unless given."""
     chosen = actions or [ACTIONS[0]] * len(issues)
     return [
-        (issue.path, issue.given, issue.suggested, f"{issue.score:.6f}", action)
+        (issue.path, issue.given, issue.suggested, _format_score(issue.score), action)
         for issue, action in zip(issues, chosen, strict=True)
     ]
 
@@ -129,15 +134,26 @@ def write_fixes(path: Path, issues: Sequence[LabelIssue], actions: Sequence[str]
     write_rows(path, HEAD, list_fixes(issues, actions))
 
 
-def read_actions(path: Path, issues: Sequence[LabelIssue]) -> list[str]:
-    """Return the action of each issue in a fix list; `keep` where there is no list, or none for this image and label.
+def read_decisions(path: Path, issues: Sequence[LabelIssue]) -> tuple[list[LabelIssue], list[str]]:
+    """Return issues with what a fix list, if there is one, decides of them, and their actions; `keep` where it does not.
+
+    What was decided stays so: where a newer report suggests another class, the one decided on is returned, and labels
+    that it does not list come last, their confidence NaN.
 
     Raises:
         RunError: as `read_fixes`.
     """
     fixes = read_fixes(path) if path.exists() else []
-    chosen = {(fix.path, fix.given, fix.suggested): fix.action for fix in fixes}
-    return [chosen.get((issue.path, issue.given, issue.suggested), ACTIONS[0]) for issue in issues]
+    decided = {fix.path: fix for fix in fixes if fix.action != ACTIONS[0]}
+    found, actions = [], []
+    for issue in issues:
+        fix = decided.pop(issue.path, None)
+        found.append(replace(issue, suggested=fix.suggested) if fix else issue)
+        actions.append(fix.action if fix else ACTIONS[0])
+    for fix in decided.values():
+        found.append(LabelIssue(fix.path, fix.given, fix.suggested, fix.score, math.nan))
+        actions.append(fix.action)
+    return found, actions
 
 
 def read_fixes(path: Path) -> list[Fix]:
@@ -159,7 +175,19 @@ def read_fixes(path: Path) -> list[Fix]:
                         f"{path}, line {rows.line_num}: action must be one of {', '.join(ACTIONS)}."
                     )
                 values = [row[name] or "" for name in _NEEDED]
-                fixes.append(Fix(values[0], values[1], values[2], values[3], rows.line_num))
+                score = _read_score(row.get("score"))
+                fixes.append(Fix(values[0], values[1], values[2], values[3], rows.line_num, score))
     except (UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: cannot be read ({error}).") from None
     return fixes
+
+
+def _format_score(score: float) -> str:
+    return "" if math.isnan(score) else f"{score:.6f}"
+
+
+def _read_score(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

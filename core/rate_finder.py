@@ -17,7 +17,7 @@ from core.config import TrainConfig
 from core.learner import Learner, make_learner
 from core.losses import make_loss
 from core.rate_curve import RateCurve
-from core.run_data import scan_config
+from core.run_data import leave_out_bad, scan_config
 from core.runs import find_run
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
@@ -37,6 +37,11 @@ def find_rate(
         DataError, WeightsError: as the training of this config would.
     """
     folders = scan_config(config)
+    if config.bad_images == "skip":
+        checked = leave_out_bad(folders, config, progress)
+        if checked is None:
+            return None
+        folders = checked
     compute = engine.choose_compute(config.device, config.precision)
     loss_of = make_loss(config, folders.classes).to(compute.device)
     torch.manual_seed(config.seed)

@@ -37,7 +37,7 @@ from core.report_figures import (
     draw_recall,
     draw_training,
 )
-from core.settings import command_line, find_differing, label_of
+from core.settings import command_line, find_differing, format_setting, hide_paths, label_of
 from core.words import format_duration, format_share
 
 WEAKEST = 25  # classes whose recall is drawn
@@ -114,7 +114,7 @@ def _add_words(parts: Parts, facts: Facts) -> None:
         "focus": report_words.describe_focus(facts),
         "settings": settings,
         "environment": report_words.list_environment(facts),
-        "command": command_line(report_words.hide_paths(config)),
+        "command": command_line(hide_paths([config])[0]),
         "comparison": None,
     }
     rows = [(group, s.field, s.label, s.value, s.what) for group, members in settings for s in members]
@@ -244,9 +244,9 @@ def _draw_sheet(title: str, rows: Sequence[Sequence[Picture]]) -> bytes:
 
 
 def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
-    configs = {facts.run.id: report_words.hide_paths(facts.config) for facts in all_facts}
+    configs = hide_paths([facts.config for facts in all_facts])
     groups, notes = group_seeds(
-        {facts.run.id: facts.config for facts in all_facts},
+        {facts.run.id: config for facts, config in zip(all_facts, configs, strict=True)},
         finished={facts.run.id for facts in all_facts if facts.status.state == "finished"},
     )
     reads = {facts.run.id: facts.read_table for facts in all_facts}
@@ -283,9 +283,12 @@ def _add_comparison(parts: Parts, all_facts: Sequence[Facts]) -> None:
         "differing": [
             (
                 label_of(name),
-                [report_words.format_value(getattr(config, name)) for config in configs.values()],
+                [
+                    format_setting(config, name, facts.data.label)
+                    for facts, config in zip(all_facts, configs, strict=True)
+                ],
             )
-            for name in find_differing(configs.values())
+            for name in find_differing(configs)
         ],
         "changes": [
             change

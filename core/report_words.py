@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from core.config import TrainConfig, field_help
 from core.focus import focus_names
 from core.report_facts import Facts
 from core.rules import applies
-from core.settings import GROUPS
+from core.settings import GROUPS, format_setting, hide_paths
 from core.words import format_count, format_duration, format_share
 
 NOTABLE_GAP = 5.0  # points between training and validation accuracy
@@ -104,10 +104,13 @@ def list_data(facts: Facts) -> Pairs:
         ("Validation images", f"{_describe_counts(support)}; {made}"),
         ("Test images", f"{record['test_count']:,}, without labels" if record["test_count"] else "none"),
     ]
-    if facts.held is not None:
-        counts = facts.held["true"].value_counts().to_numpy(dtype=int)
+    if held_back := record.get("held"):
+        counts = np.unique([name for _, name in held_back], return_counts=True)[1]
         told = f"{_describe_counts(counts)}; they neither trained nor chose the best epoch"
         rows.append(("Images held back", told))
+    for key, what in (("dropped", "left out"), ("relabelled", "relabelled")):
+        if paths := record.get(key):
+            rows.append((f"Training images {what}", f"{len(paths):,}, as the fix list says"))
     if record["skipped"]:
         path, reason = record["skipped"][0]
         rows.append(
@@ -207,13 +210,17 @@ def describe_weights(weights: str) -> str:
 def list_settings(facts: Facts) -> list[tuple[str, list[Setting]]]:
     """Return every setting that has an effect with the others and on this data, by group."""
     config = facts.config
-    shown, values = hide_paths(config), vars(config)
+    (shown,), values = hide_paths([config]), vars(config)
     idle = {"name"} if facts.data.val_made else {"name", "val_fraction"}
     found = []
     for title, group in GROUPS.items():
         rows = [
             Setting(
-                field, label, format_value(getattr(shown, field)), field_help(field), _is_off(field, config)
+                field,
+                label,
+                format_setting(shown, field, facts.data.label),
+                field_help(field),
+                _is_off(field, config),
             )
             for field, label in group.items()
             if field not in idle and applies(field, values)
@@ -224,14 +231,6 @@ def list_settings(facts: Facts) -> list[tuple[str, list[Setting]]]:
 
 def _is_off(field: str, config: TrainConfig) -> bool:
     return field != "seed" and not getattr(config, field)
-
-
-def hide_paths(config: TrainConfig) -> TrainConfig:
-    """Return a config that names its data and weights without the folders of this machine, for others to read."""
-    weights = config.weights
-    if weights not in ("imagenet", "none") and not weights.startswith("run:"):
-        weights = Path(weights).name
-    return replace(config, data=Path(config.data).name or "data", weights=weights)
 
 
 def list_epochs(facts: Facts) -> pd.DataFrame:
@@ -338,10 +337,3 @@ def _describe_counts(counts: np.ndarray) -> str:
     if counts.min() == counts.max():
         return f"{total}, {int(counts.min()):,} of each class"
     return f"{total}; {int(counts.min()):,} to {int(counts.max()):,} a class, median {np.median(counts):,.0f}"
-
-
-def format_value(value: object) -> str:
-    """Return a setting's value as it is read."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value).replace(",", ", ") or "–"

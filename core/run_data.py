@@ -43,6 +43,21 @@ def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool
     """
     folders = scan_config(config, keep_fixes(run, config))
     refuse_seen(folders, config, run.folder.parent)
+    checked = leave_out_bad(folders, config, progress)
+    if checked is None:
+        return folders
+    write_text(run.folder / "data.json", json.dumps(describe_data(checked, config)) + "\n")
+    return checked
+
+
+def leave_out_bad(
+    folders: ImageFolders, config: TrainConfig, progress: Callable[[int, int], bool]
+) -> ImageFolders | None:
+    """Check every labelled image and return the data set without those that cannot be read; None when ended by `progress`.
+
+    Raises:
+        DataError: as `drop_bad_images` does by the config's policy.
+    """
     ended = False
 
     def report(done: int, total: int) -> bool:
@@ -51,10 +66,7 @@ def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool
         return not ended
 
     bad = check_images(folders.root, folders.files, progress=report)
-    if not ended:
-        folders = drop_bad_images(folders, bad, policy=config.bad_images)
-        write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)) + "\n")
-    return folders
+    return None if ended else drop_bad_images(folders, bad, policy=config.bad_images)
 
 
 def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:

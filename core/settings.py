@@ -1,18 +1,22 @@
-"""What people read of settings: labels, groups, the command that starts the same run, and in which of them runs differ."""
+"""What people read of settings: labels, groups, values, the command for the same run, and in which of them runs differ."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
 
 from core.config import TrainConfig
+from core.focus import focus_names
 from core.presets import from_preset
-from core.rules import applies
+from core.rules import applies, split_pairs
 
 # What a run is called, not what it does; and the preset says only where the settings came from.
 NAMES = ("name", "group", "preset")
+NOTHING = "–"  # the value of a setting that is empty
 _SPOKEN = ("arch", "optimizer", "preset")  # whose values say by themselves what they are of
 _T = TypeVar("_T", bound=Hashable)
 # Every field a person may set, by the group it is shown in, with its label.
@@ -84,6 +88,42 @@ GROUPS: dict[str, dict[str, str]] = {
 def label_of(field: str) -> str:
     """Return a field's label."""
     return next((group[field] for group in GROUPS.values() if field in group), field)
+
+
+def format_setting(config: TrainConfig, field: str, label: Callable[[str], str] = str) -> str:
+    """Return the value of a config's field as it is read; `label` names a class by its folder."""
+    value = getattr(config, field)
+    if field == "focus":
+        return ", ".join(map(label, focus_names(config))) or NOTHING
+    if field == "pairs":
+        pairs = split_pairs(config.pairs)
+        return "; ".join(f"{label(one)} and {label(other)}" for one, other in pairs) or NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value) or NOTHING
+
+
+def hide_paths(configs: Sequence[TrainConfig]) -> list[TrainConfig]:
+    """Return configs that name their data and files without the folders of this machine, for others to read.
+
+    Different ones of the same name are numbered: `fixes.csv` and `fixes.csv (2)`.
+    """
+    known: dict[tuple[str, str], list[str]] = {}
+    hidden = []
+    for config in configs:
+        names: dict[str, Any] = {}
+        for field in ("data", "weights", "fixes"):
+            path = getattr(config, field)
+            if not path or (field == "weights" and (path in ("imagenet", "none") or path.startswith("run:"))):
+                continue
+            name = Path(path).name or field
+            paths = known.setdefault((field, name), [])
+            if path not in paths:
+                paths.append(path)
+            place = paths.index(path)
+            names[field] = f"{name} ({place + 1})" if place else name
+        hidden.append(replace(config, **names))
+    return hidden
 
 
 def command_line(config: TrainConfig) -> str:

@@ -110,7 +110,7 @@ def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:
     with st.popover("Export", icon=":material/download:"):
         st.download_button(
             f"List of {len(images):,} images (CSV)",
-            lambda: export.list_images(images),
+            lambda: export.list_images(images, data.label),
             file_name=f"{name}.csv",
             mime="text/csv",
             key="browse-csv",

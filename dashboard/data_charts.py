@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from core.palette import TRAIN, VAL
+from core.palette import MUTED, TRAIN, VAL
 from dashboard.charts import new_figure
 
 MAX_SIZES = 1500  # different sizes drawn one by one; more are put together
@@ -18,11 +18,18 @@ MAX_SIZES = 1500  # different sizes drawn one by one; more are put together
 def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     """Draw the files of each class as bars, one colour a split, training below and validation on it.
 
-    `counts` maps `train` and `val` to the number of files by the class's label, labels in one order in both.
+    `counts` maps `train`, `val` and, where images are held back, `held` to the number of files by the class's label,
+    labels in one order in all.
     """
     labels = [html.escape(name, quote=False) for name in counts["train"]]
     figure = new_figure("Images a class", height=360, revision=f"{len(labels)} classes")
-    for split, name, colour in (("train", "training", TRAIN), ("val", "validation", VAL)):
+    for split, name, colour in (
+        ("train", "training", TRAIN),
+        ("val", "validation", VAL),
+        ("held", "held back", MUTED),
+    ):
+        if split not in counts:
+            continue
         figure.add_bar(
             x=labels,
             y=list(counts[split].values()),

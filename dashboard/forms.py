@@ -44,7 +44,8 @@ _HINTS = get_type_hints(TrainConfig)
 
 
 def fill_form(config: TrainConfig) -> None:
-    """Put a config's values into the form."""
+    """Put a config's values into the form, but for its bake-off: what a form starts belongs to none."""
+    config = replace(config, group="")
     for field in dataclasses.fields(TrainConfig):
         st.session_state[_key(field.name)] = getattr(config, field.name)
     kind, _, rest = config.weights.partition(":")
@@ -185,7 +186,7 @@ def fill_specialise(
     """
     config = run.read_config()
     changes: dict[str, Any] = {
-        "name": "", "group": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
+        "name": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
         "pairs": ",".join(f"{one}:{other}" for one, other in pairs),
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
         "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,

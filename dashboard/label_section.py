@@ -10,14 +10,15 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.fixes import prepare_fixes
+from core.fixes import list_corrections, prepare_fixes
 from core.label_report import (
     ACTIONS,
     HEAD,
+    LabelIssue,
     LabelReport,
     fixes_path,
     list_fixes,
-    read_actions,
+    read_decisions,
     report_path,
     write_fixes,
 )
@@ -121,25 +122,34 @@ def task_folder(run: Run, split: str) -> Path:
 
 
 def draw_issues(run: Run, report: LabelReport) -> None:
-    """Show the doubtful labels with their images, and the fix list."""
-    found, count = len(report.issues), report.count
-    if not found:
+    """Show the doubtful labels with their images, and the fix list, which may hold labels of an earlier report too."""
+    data = services.read_data(run)
+    if report.issues:
+        draw_doubtful(report, data)
+    else:
         st.success(
-            f"None of the {count:,} labels is doubtful by confident learning.", icon=":material/check_circle:"
+            f"None of the {report.count:,} labels is doubtful by confident learning.",
+            icon=":material/check_circle:",
         )
-        return
+    if read_decisions(fixes_path(run, report.split), report.issues)[0]:
+        draw_fixes(run, report, data)
+
+
+def draw_doubtful(report: LabelReport, data: RunData) -> None:
+    """Show the images whose labels are doubtful, a page at a time."""
+    found, count = len(report.issues), report.count
     st.markdown(
         f"**{found:,} of {count:,} labels** ({format_share(found / count)}) are probably wrong, the likeliest first. "
         "Look before you change one: the model can be wrong too."
     )
-    data = services.read_data(run)
     page = draw_pager(found, PAGE, key="labels-page", param="issue_page")
     tiles = [
         Tile(
             services.thumbnail(data.root / issue.path),
             f"{data.label(issue.given)} → {data.label(issue.suggested)}?",
             (
-                f"{format_share(issue.score)} sure of {issue.given}, {format_share(issue.confidence)} of {issue.suggested}",
+                f"{format_share(issue.score)} sure of {data.label(issue.given)}, "
+                f"{format_share(issue.confidence)} of {data.label(issue.suggested)}",
                 issue.path,
             ),
             alt=issue.path,
@@ -147,7 +157,6 @@ def draw_issues(run: Run, report: LabelReport) -> None:
         for issue in report.issues[page * PAGE : (page + 1) * PAGE]
     ]
     show_tiles(tiles, label="images with doubtful labels")
-    draw_fixes(run, report, data)
 
 
 def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
@@ -158,23 +167,23 @@ def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
     key = f"labels-fixes-{run.id}-{split}-{report_path(run, split).stat().st_mtime_ns}-{version}"
     # The table that a user edits must stay the same while they do, or it loses what they edited before.
     if key not in st.session_state:
-        st.session_state["labels-before"] = read_actions(path, report.issues)
-    before: list[str] = st.session_state["labels-before"]
+        st.session_state["labels-before"] = read_decisions(path, report.issues)
+    issues, before = st.session_state["labels-before"]
 
     def keep_edits() -> None:
         edits = st.session_state[key]["edited_rows"]
-        write_fixes(path, report.issues, apply_edits(before, edits))
+        write_fixes(path, issues, apply_edits(before, edits))
 
     def set_all(action: str) -> None:
-        write_fixes(path, report.issues, [action] * len(report.issues))
+        write_fixes(path, issues, [action] * len(issues))
         st.session_state["labels-version"] += 1
 
     table = pd.DataFrame(
         {
-            "image": [issue.path for issue in report.issues],
-            "given": [data.label(issue.given) for issue in report.issues],
-            "suggested": [data.label(issue.suggested) for issue in report.issues],
-            "sure of given": [100 * issue.score for issue in report.issues],
+            "image": [issue.path for issue in issues],
+            "given": [data.label(issue.given) for issue in issues],
+            "suggested": [data.label(issue.suggested) for issue in issues],
+            "sure of given": [100 * issue.score for issue in issues],
             "action": before,
         }
     )
@@ -190,13 +199,15 @@ def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
         },
         on_change=keep_edits,
     )
-    actions = read_actions(path, report.issues)
+    if earlier := len(issues) - len(report.issues):
+        st.caption(f"The last {earlier:,} were marked in an earlier report; this one does not list them.")
+    kept, actions = read_decisions(path, report.issues)
     with st.container(horizontal=True, vertical_alignment="center"):
         for action in ACTIONS:
             st.button(f"Set all to {action}", key=f"labels-all-{action}", on_click=set_all, args=(action,))
         st.download_button(
             "Save the fix list",
-            fixes_text(report, actions),
+            fixes_text(kept, actions),
             file_name=f"{run.id}-label-fixes-{split}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -208,7 +219,7 @@ def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
 
 def draw_training(run: Run, split: str, actions: Sequence[str]) -> None:
     """Offer to train the run once more with the labels corrected, or say why that cannot be."""
-    marked = len(actions) - actions.count(ACTIONS[0])
+    marked = len(actions) > actions.count(ACTIONS[0])
     reason = ""
     if split == "val":
         reason = (
@@ -229,8 +240,8 @@ def draw_training(run: Run, split: str, actions: Sequence[str]) -> None:
             st.switch_page(st.session_state["pages"]["train"])
         st.caption(
             reason
-            or f"Fills the form with this run's settings and its fix list ({marked:,} labels to correct). Afterwards "
-            "Compare shows the two side by side, on the same validation images."
+            or "Fills the form with this run's settings and its fix list "
+            f"({len(list_corrections(run)):,} labels to correct). Afterwards Compare shows the two side by side, on the same validation images."
         )
 
 
@@ -239,10 +250,10 @@ def apply_edits(actions: list[str], edits: dict[int, dict[str, str]]) -> list[st
     return [edits.get(row, {}).get("action", action) for row, action in enumerate(actions)]
 
 
-def fixes_text(report: LabelReport, actions: list[str]) -> str:
+def fixes_text(issues: Sequence[LabelIssue], actions: Sequence[str]) -> str:
     """Return the fix list as CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEAD, *list_fixes(report.issues, actions)])
+    csv.writer(text, lineterminator="\n").writerows([HEAD, *list_fixes(issues, actions)])
     return text.getvalue()
 
 

@@ -255,17 +255,21 @@ def estimate_time(configs: tuple[TrainConfig, ...]) -> Estimate:
 
 @st.cache_data(max_entries=8, show_spinner="Drawing 16 training images …")
 def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
-    """Return sixteen training images as the network would get them in the first epoch: class folder, WebP bytes.
+    """Return sixteen training images as the network would get them in the first epoch: class, WebP bytes.
 
     Raises:
         DataError: when the data cannot be used.
     """
     from core.data import ImageTable, to_pixels, train_transforms
+    from core.images import check_images
     from core.run_data import scan_config
 
     folders = scan_config(config)
     step = max(1, len(folders.train) // 16)
     chosen = folders.train[::step][:16]
+    if config.bad_images == "skip":
+        bad = {item.path for item in check_images(folders.root, [sample.path for sample in chosen])}
+        chosen = tuple(sample for sample in chosen if sample.path not in bad)
     table = ImageTable(folders.root, chosen, train_transforms(config), config.seed)
     found = []
     for index, sample in enumerate(chosen):

@@ -24,14 +24,17 @@ from core import jobs
 from core.__main__ import main
 from core.audit import audit_data, audit_folder
 from core.calibration import read_threshold, write_threshold
+from core.folders import scan_folders
 from core.label_report import (
     LabelIssue,
     LabelReport,
     Overlap,
     WeakClass,
     fixes_path,
-    read_actions,
+    read_decisions,
+    read_fixes,
     report_path,
+    write_fixes,
     write_report,
 )
 from core.presets import from_preset
@@ -837,14 +840,17 @@ def test_a_wrong_form_names_the_field_and_holds_the_start_back(open_page: Open) 
 def test_compared_runs_are_told_apart_by_what_differs(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
-    make_run(runs_root, tiny_data, name="second", lr=0.5)
+    make_run(runs_root, tiny_data, name="second", lr=0.5, focus="2,35", pairs="2:10")
     app = open_page("compare", runs="first,second")
     assert title(app) == "Compare"
     assert app.multiselect(key="compare-runs").value == ["first", "second"]
     results, settings = (table.value for table in app.dataframe)
     assert results["run"].tolist() == ["first", "second"]
-    assert settings["setting"].tolist() == ["Learning rate"]
-    assert settings[["first", "second"]].to_numpy().tolist() == [["0.001", "0.5"]]
+    assert settings[["setting", "first", "second"]].to_numpy().tolist() == [
+        ["Learning rate", "0.001", "0.5"],
+        ["Classes to specialise on", "–", "2 · rose, 35 · iris"],
+        ["Look-alikes to tell apart", "–", "2 · rose and 10 · tulip"],
+    ]
 
 
 def test_repeats_and_unfinished_runs_are_named_and_are_no_seeds(
@@ -1061,6 +1067,20 @@ def test_sound_data_is_told_and_a_damaged_audit_too(
     assert "Scan the data again" in words(open_page("data"))
 
 
+def test_the_data_of_a_run_that_held_images_back_is_split_as_the_run_did(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, hold_back=1)
+    held = scan_folders(tiny_data, hold_back=1).held[0].path
+    shutil.copy(tiny_data / held, tiny_data / "val/2/again.png")
+    audit_data(tiny_data, runs_root, hold_back=1)
+    app = open_page("data", run="first", finding="leak")
+    text = words(app)
+    assert "files: 15 training, 7 validation, 3 held back, 3 test." in text
+    assert "1 held back as 2 · rose" in text
+    assert pictures(app) == [held, "val/2/again.png"]
+
+
 def test_a_scan_is_started_watched_and_its_end_told(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1069,7 +1089,8 @@ def test_a_scan_is_started_watched_and_its_end_told(
     app = open_page("data")
     app.button(key="data-scan").click().run()
     folder = audit_folder(tiny_data, runs_root)
-    assert launched == [["audit", str(tiny_data), "--task", str(folder), "--val-fraction", "0.15"]]
+    split = ["--val-fraction", "0.15", "--hold-back", "0"]
+    assert launched == [["audit", str(tiny_data), "--task", str(folder), *split]]
     me = psutil.Process()
     task = Run(folder)
     set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=20, total=27, seconds_left=3.0)
@@ -1116,11 +1137,12 @@ def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
     assert "**2 of 6 labels** (33.3 %)" in text
     assert pictures(app) == ["val/2/1.png", "val/35/2.png"]
     assert "2 · rose → 10 · tulip?" in text
+    assert "1.0 % sure of 2 · rose, 90.0 % of 10 · tulip" in text
     assert "5 of 20 images cross over, 25.0 % (11.0–47.0 %); about 2 of them by a wrong label" in text
     assert "3 of 9 images right, 33.3 % (12.0–65.0 %)" in text
     app.button(key="labels-all-relabel").click().run()
     assert not app.exception
-    assert read_actions(fixes_path(run, "val"), issues) == ["relabel", "relabel"]
+    assert read_decisions(fixes_path(run, "val"), issues)[1] == ["relabel", "relabel"]
     assert app.button(key="labels-train").disabled
     assert "A training never changes validation labels" in words(app)
     set_state(run, "finished", best_epoch=1)
@@ -1144,6 +1166,22 @@ def test_a_run_is_trained_once_more_without_the_errors_in_its_labels(
     assert app.session_state["form-epochs"] == 2
     assert app.session_state["form-name"] == ""
     assert "16 training, 6 validation and 3 test images · by the fix list 2 left out" in words(app)
+
+
+def test_looking_again_loses_no_label_that_was_marked(open_page: Open, run: Run, best_model: Path) -> None:
+    run.best_path.hardlink_to(best_model)
+    path = fixes_path(run, "train")
+    issues = [LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2, 3)]
+    write_fixes(path, issues, ["drop"] * 3)
+    write_report(report_path(run, "train"), LabelReport("train", 18, 2, tuple(issues[:1]), (), ()))
+    app = open_page("data", labels="train")
+    assert "(3 labels to correct)" in words(app)
+    assert "The last 2 were marked in an earlier report" in words(app)
+    app.button(key="labels-all-relabel").click().run()
+    assert not app.exception
+    assert [fix.action for fix in read_fixes(path)] == ["relabel"] * 3
+    write_report(report_path(run, "train"), LabelReport("train", 18, 2, (), (), ()))
+    assert "(3 labels to correct)" in words(open_page("data", labels="train"))
 
 
 def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:

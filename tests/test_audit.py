@@ -143,6 +143,41 @@ def test_a_split_that_is_made_is_the_one_that_training_makes(data: Path, runs_ro
     assert audit_folder(data, runs_root, val_fraction=0.25) != audit_folder(data, runs_root)
 
 
+@pytest.mark.parametrize("val_made", [False, True])
+def test_images_held_back_are_a_split_of_their_own_as_in_training(
+    data: Path, runs_root: Path, *, val_made: bool
+) -> None:
+    if val_made:
+        shutil.rmtree(data / "val")
+    made = scan_folders(data, val_fraction=0.25, hold_back=3)
+    copied = made.held[0].path
+    shutil.copy(data / copied, data / "test/again.png")
+    audit = audit_data(data, runs_root, val_fraction=0.25, hold_back=3)
+    assert audit is not None
+    for split in ("train", "val", "held"):
+        assert [i.path for i in audit.images if i.split == split] == [s.path for s in getattr(made, split)]
+    assert audit.splits == ["train", "val", "held", "test"]
+    assert audit.count_images()["held"] == {"cat": 3, "dog": 3}
+    assert [(f.kind, f.groups) for f in audit.findings] == [("leak", ((copied, "test/again.png"),))]
+    folder = audit_folder(data, runs_root, val_fraction=0.25, hold_back=3)
+    assert read_audit(folder) == audit
+    assert folder != audit_folder(data, runs_root, val_fraction=0.25)
+
+
+def test_a_copy_of_an_image_held_back_in_training_is_a_leak(data: Path, runs_root: Path) -> None:
+    held = scan_folders(data, hold_back=1).held[0].path
+    copy = "train/cat/copy.png"
+    shutil.copy(data / held, data / copy)
+    made = scan_folders(data, hold_back=1)
+    assert {held, copy} & {sample.path for sample in made.held} == {held}
+    audit = audit_data(data, runs_root, hold_back=1)
+    assert audit is not None
+    assert [(f.kind, set(f.groups[0])) for f in audit.findings] == [("leak", {held, copy})]
+    assert kinds(scan(data, runs_root)) == ["duplicate"]
+    with pytest.raises(DataError, match="hold_back"):
+        audit_data(data, runs_root, hold_back=12)
+
+
 def test_a_stopped_audit_goes_on_and_only_changed_files_are_read_again(
     data: Path, runs_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,29 @@ def test_the_board_knows_its_empty_places_and_how_much_is_done(
     assert board.plan_rest() == plan(tiny_data)
 
 
+def test_a_run_that_only_carries_the_group_is_no_member(
+    runs_root: Path, tiny_data: Path, launched: list[str]
+) -> None:
+    bakeoff.start(bakeoff.find_todo(plan(tiny_data), runs_root), runs_root)
+    make_run(runs_root, tiny_data, name="", group="bake", arch="resnet18")
+    make_run(runs_root, tiny_data, name="stray", group="cake")
+    board = bakeoff.read_board("bake", runs_root)
+    assert sorted(member.run.id for member in board.members) == sorted(c.name for c in plan(tiny_data))
+    assert not bakeoff.find_todo(board.plan_rest(), runs_root).new
+    assert bakeoff.list_bakeoffs(runs_root) == ["bake"]
+
+
+def test_a_member_that_is_trained_longer_leaves_the_rest_of_the_plan_as_it_is(
+    runs_root: Path, tiny_data: Path, launched: list[str]
+) -> None:
+    bakeoff.start(bakeoff.find_todo(plan(tiny_data), runs_root), runs_root)
+    longer = find_run("bake-resnet18-sgd-demo-0", runs_root)
+    longer.write_config(replace(longer.read_config(), epochs=9))
+    rest = bakeoff.read_board("bake", runs_root).plan_rest()
+    assert sorted(config.name for config in rest) == sorted(config.name for config in plan(tiny_data))
+    assert len(bakeoff.find_todo(rest, runs_root).kept) == 4
+
+
 def test_all_are_stopped_those_that_wait_first(runs_root: Path, tiny_data: Path, launched: list[str]) -> None:
     bakeoff.start(bakeoff.find_todo(plan(tiny_data), runs_root), runs_root)
     set_state(find_run("bake-resnet18-sgd-demo-0", runs_root), "running")

@@ -19,6 +19,11 @@ def test_class_counts_stack_the_splits_with_units_and_hover() -> None:
     assert figure.layout.xaxis.type == "category"
 
 
+def test_images_held_back_are_a_part_of_their_own() -> None:
+    figure = class_counts({"train": {"2": 6}, "val": {"2": 2}, "held": {"2": 1}})
+    assert [(bar.name, list(bar.y)) for bar in figure.data][2:] == [("held back", [1])]
+
+
 def test_image_sizes_are_dots_by_their_number() -> None:
     figure = image_sizes([(500, 375)] * 9 + [(375, 500)])
     (dots,) = figure.data

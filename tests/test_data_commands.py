@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
+from core.label_report import LabelReport, Overlap
 from tests.made_run import make_run
 
 
@@ -34,6 +35,13 @@ def test_audit_as_json_names_every_group(
     assert found["val_made"]
     assert found["counts"]["val"] == {"2": 3, "10": 3, "35": 3}
     assert [(f["kind"], f["groups"]) for f in found["findings"]] == [("unreadable", [["train/2/1.png"]])]
+
+
+def test_audit_splits_as_a_run_that_holds_images_back(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", str(tiny_data), "--hold-back", "2"]) == 0
+    assert "files: 12 train, 6 val, 6 held, 3 test" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -62,3 +70,13 @@ def test_label_issues_writes_the_fix_list(
         rows = list(csv.DictReader(file))
     assert said.startswith(f"{len(rows)} of 18 labels are probably wrong.")
     assert said.endswith(f"{out}\n")
+
+
+def test_classes_that_overlap_are_told_as_they_are_shown(
+    runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(runs_root, tiny_data)
+    found = LabelReport("val", 6, 2, (), (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), ())
+    monkeypatch.setattr("core.label_issues.find_issues_of", lambda *_, **__: found)
+    assert main(["label-issues", "first", "--out", str(tiny_data / "fixes.csv")]) == 0
+    assert "2 · rose and 10 · tulip overlap: 5 of 20 images cross over" in capsys.readouterr().out

@@ -47,7 +47,9 @@ def test_the_size_is_known_before(tmp_path: Path) -> None:
     assert measure_images(tmp_path, TABLE) == 6
 
 
-def test_the_list_has_a_line_an_image() -> None:
-    assert (
-        list_images(TABLE.head(2)) == "path,true,predicted,loss\nval/2/1.png,2,10,1.5\nval/2/2.png,2,2,0.1\n"
+def test_the_list_has_a_line_an_image_with_the_classes_as_they_are_shown() -> None:
+    assert list_images(TABLE.head(2), {"2": "2 · rose", "10": "10 · tulip"}.__getitem__) == (
+        "path,true,predicted,true_label,predicted_label,loss\n"
+        "val/2/1.png,2,10,2 · rose,10 · tulip,1.5\n"
+        "val/2/2.png,2,2,2 · rose,2 · rose,0.1\n"
     )

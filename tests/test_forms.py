@@ -18,6 +18,7 @@ from core.rules import applies
 from core.runs import create_run
 from dashboard import forms
 from dashboard.builtin import ROOT as BUILTIN
+from tests.made_run import make_member
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
 
@@ -249,6 +250,24 @@ def test_a_preset_can_be_filled_in_before_data_is_chosen(session: dict[str, Any]
     forms.fill_preset("demo")
     assert session["form-data"] == ""
     assert session["form-lr"] == PRESETS["demo"]["lr"]
+
+
+@pytest.mark.parametrize("again", ["specialised", "fixed"])
+def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path, again: str
+) -> None:
+    run = make_member(runs_root, tiny_data)
+    run.best_path.touch()
+    if again == "fixed":
+        fixes = tiny_data / "fixes.csv"
+        fixes.write_text("path,given,suggested,action\ntrain/2/1.png,2,10,drop\n")
+        forms.fill_fixed(run, fixes)
+    else:
+        forms.fill_specialise(run, ["2"], [], head_only=False)
+    config, problems = forms.read_form()
+    assert problems == {}
+    assert config is not None
+    assert (config.name, config.group) == ("", "")
 
 
 # Widgets

@@ -15,11 +15,12 @@ from torch import nn
 from core import rate_finder
 from core.config import TrainConfig
 from core.engine import Batches, Compute
+from core.folders import DataError
 from core.learner import Learner, make_learner
 from core.rate_curve import read_curve
 from core.runs import ACTIVE
 from core.tasks import launch_task, read_task
-from tests.processes import call, make_images, train_words, wait_until
+from tests.processes import call, make_images, tiny_config, train_words, wait_until
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=False)
 LOSS = nn.CrossEntropyLoss()
@@ -126,6 +127,21 @@ def test_what_is_wrong_with_the_initial_weights_is_one_line(tmp_path: Path) -> N
     done = call("find-rate", *words, root=tmp_path / "runs")
     assert done.returncode == 2
     assert done.stderr == f"error: weights: there is no file {tmp_path / 'gone.pt'}.\n"
+
+
+@pytest.mark.parametrize("policy", ["skip", "refuse"])
+def test_files_that_cannot_be_read_are_left_out_as_in_training_or_named(tmp_path: Path, policy: str) -> None:
+    config = tiny_config(make_images(tmp_path / "data"), "ignored", bad_images=policy, workers=0)
+    (tmp_path / "data/train/10/0.png").write_bytes(b"")
+    if policy == "skip":
+        curve = rate_finder.find_rate(config, root=tmp_path / "runs", progress=lambda *_: True, steps=6)
+        assert curve is not None
+        assert len(curve.rates) > 3
+        assert rate_finder.find_rate(config, root=tmp_path, progress=lambda *_: False) is None
+        return
+    with pytest.raises(DataError, match=r"^train/10/0\.png is empty .*bad_images = skip") as caught:
+        rate_finder.find_rate(config, root=tmp_path / "runs", progress=lambda *_: True, steps=6)
+    assert "run began" not in str(caught.value)
 
 
 def test_as_a_task_it_leaves_its_curve(tmp_path: Path) -> None:

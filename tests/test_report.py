@@ -16,9 +16,12 @@ from PIL import Image
 
 from core import analysis, class_report
 from core.__main__ import main
+from core.folders import scan_folders
 from core.report import fit_page, write_report
 from core.report_facts import read_facts
 from core.report_parts import gather_parts
+from core.report_words import list_data
+from core.run_data import describe_data, scan_config
 from core.runs import Run, RunError, write_text
 from tests.conftest import make_tiny_data
 from tests.made_run import TRUE, make_run
@@ -74,13 +77,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, best_model: Path) -> Made:
     place = tmp_path_factory.mktemp("report")
     data = make_tiny_data(place / "pictures")
     (data / "class_names.csv").write_text('label,name\n2,"<b>&""rose"\n10,tulip\n35,iris\n', encoding="utf-8")
-    first = make_run(place / "runs", data, lr=0.002)
+    fixes = [str(place / folder / "label-fixes-train.csv") for folder in ("first", "second")]
+    first = make_run(place / "runs", data, lr=0.002, fixes=fixes[0], focus="10", pairs="2:35")
     shutil.copy(best_model, first.best_path)
     write_text(
         first.folder / "environment.json",
         json.dumps({"device": "A small processor", "compute": "cpu, fp32", "threads": 2, "torch": "9.9"}),
     )
-    second = make_run(place / "runs", data, name="second", lr=0.004)
+    second = make_run(place / "runs", data, name="second", lr=0.004, fixes=fixes[1])
     second.predictions_path().write_bytes(gzip.decompress(first.epoch_path(1).read_bytes()))
     steps: list[tuple[int, int]] = []
 
@@ -130,12 +134,14 @@ def test_weak_classes_come_with_their_finding_and_heat_maps(made: Made) -> None:
         )
         assert finding in made.page.text
     assert made.page.text.count("the true class,") == 2
-    assert "left out" not in made.page.text
+    assert "Heat maps are left out" not in made.page.text
 
 
 def test_the_comparison_has_a_verdict_and_the_settings_that_differ(made: Made) -> None:
     assert "No evidence of a difference between first and second" in made.page.text
     assert "Learning rate 0.002 0.004" in made.page.text
+    assert "(CSV) label-fixes-train.csv label-fixes-train.csv (2)" in made.page.text
+    assert "Classes to specialise on 10 · tulip –" in made.page.text
     assert "What changed from first to second" in made.page.text
 
 
@@ -156,6 +162,42 @@ def test_no_folder_of_the_machine_is_told(made: Made) -> None:
     place = str(made.first.folder.parents[1])
     for path in [made.folder / "report.html", *(made.folder / "tables").iterdir()]:
         assert place not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_settings_name_files_alone_and_classes_as_they_are_shown(made: Made) -> None:
+    settings = pd.read_csv(made.folder / "tables" / "settings.csv").set_index("field")["value"]
+    assert settings["fixes"] == "label-fixes-train.csv"
+    assert settings["focus"] == "10 · tulip"
+    assert settings["pairs"] == f"2 · {ODD} and 35 · iris"
+    assert "--fixes label-fixes-train.csv" in made.page.text
+
+
+def test_runs_that_differ_in_a_fix_list_are_told_apart_by_its_name(tmp_path: Path, tiny_data: Path) -> None:
+    for name, seed, fixes in (("a", 0, ""), ("b", 0, "/my/own.csv"), ("c", 1, "/my/own.csv")):
+        make_run(tmp_path / "runs", tiny_data, name=name, seed=seed, fixes=fixes)
+    all_facts = [read_facts(Run(tmp_path / "runs" / name)) for name in "abc"]
+    values = gather_parts(all_facts, lambda: None).values["comparison"]
+    assert "fixes own.csv, 2 seeds" in str(values)
+    assert "/my" not in str(values)
+
+
+def test_changed_labels_and_images_held_back_are_told(tmp_path: Path, tiny_data: Path) -> None:
+    fixes = tmp_path / "fixes.csv"
+    held = {sample.path for sample in scan_folders(tiny_data, hold_back=1).held}
+    left = [f"train/2/{number}.png" for number in range(1, 7) if f"train/2/{number}.png" not in held]
+    rows = [f"{left[0]},2,10,relabel", f"{left[1]},2,10,drop", f"{left[2]},2,10,drop"]
+    fixes.write_text("path,given,suggested,action\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    plain = list_data(read_facts(make_run(tmp_path / "runs", tiny_data, name="plain")))
+    run = make_run(tmp_path / "runs", tiny_data, fixes=str(fixes), hold_back=1)
+    config = run.read_config()
+    write_text(run.folder / "data.json", json.dumps(describe_data(scan_config(config), config)))
+    found = dict(list_data(read_facts(run)))
+    assert found["Images held back"].startswith("3, 1 of each class")
+    assert found["Training images left out"] == "2, as the fix list says"
+    assert found["Training images relabelled"] == "1, as the fix list says"
+    assert set(found) - set(dict(plain)) == {
+        "Images held back", "Training images left out", "Training images relabelled"
+    }  # fmt: skip
 
 
 def test_figures_are_whole_pictures(made: Made) -> None:
@@ -249,7 +291,6 @@ def test_runs_are_judged_on_what_both_held_back(tmp_path: Path, tiny_data: Path)
     assert page is not None
     text = Page(page).text
     assert "Accuracy on images held back : 66.7 % (30.0–90.3 %)" in text
-    assert "Images held back 6, 2 of each class" in text
     assert "first and after are right and wrong on the same 6 images" in text
     assert text.count("Judged on images held back from both") == 2
     assert "would settle it" not in text

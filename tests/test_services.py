@@ -252,6 +252,14 @@ def test_sixteen_training_images_are_shown_as_the_network_gets_them(tiny_data: P
     assert services.augmented_images(replace(config, rotation=90.0)) != found
 
 
+def test_the_preview_leaves_out_what_training_skips_and_names_what_it_refuses(tiny_data: Path) -> None:
+    config = TrainConfig(data=str(tiny_data), image_size=64, resize_size=64)
+    (tiny_data / "train/2/1.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"^train/2/1\.png is empty .* Mend or replace it"):
+        services.augmented_images(config)
+    assert len(services.augmented_images(replace(config, bad_images="skip"))) == 15
+
+
 def test_the_preview_of_data_that_cannot_be_used_says_why() -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         services.augmented_images(TrainConfig(data="/no/such/folder"))

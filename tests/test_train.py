@@ -425,7 +425,9 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     (interrupted.run.folder.parent / "data/val/10/1.png").write_bytes(b"broken meanwhile")
     with pytest.raises(DataError) as caught:
         evaluate_run(interrupted.run)
-    assert re.fullmatch(r"val/10/1\.png is no image .*readable when the run began\.", str(caught.value))
+    assert re.fullmatch(
+        r"val/10/1\.png is no image .*\. Mend or replace it; .* leaves such files out\.", str(caught.value)
+    )
 
 
 def test_a_confidence_that_cannot_be_measured_fails_no_training(runs_root: Path, tiny_data: Path) -> None:

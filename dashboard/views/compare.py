@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
@@ -13,7 +14,7 @@ from core.comparison import compare_groups, group_seeds, match_groups
 from core.config import TrainConfig
 from core.judged_on import JudgedOn, choose_common, describe_images
 from core.runs import Run, RunError, default_root, iter_runs
-from core.settings import find_differing, label_of
+from core.settings import find_differing, format_setting, label_of
 from dashboard import services, state
 from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
 from dashboard.plot import plot
@@ -173,8 +174,11 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
             icon=":material/info:",
         )
         return
+    labels = {name: find_label(Run(default_root() / name)) for name in configs}
     table = {
-        label_of(field): {name: str(getattr(config, field)) for name, config in configs.items()}
+        label_of(field): {
+            name: format_setting(config, field, labels[name]) for name, config in configs.items()
+        }
         for field in differing
     }
     st.dataframe(
@@ -182,6 +186,14 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
         hide_index=True,
         alt="Settings that differ",
     )
+
+
+def find_label(run: Run) -> Callable[[str], str]:
+    """Return what says how a class of a run's data is shown: as its folder until the run has read its data."""
+    try:
+        return services.read_data(run).label
+    except RunError:
+        return str
 
 
 def draw_report(runs: list[Run]) -> None:

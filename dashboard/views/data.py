@@ -28,7 +28,7 @@ from dashboard.views.train import wanted_data
 GROUPS_PER_PAGE = 12
 COPIES_SHOWN = 4  # of a group
 PLACES_SHOWN = 6  # splits and classes of a group that are named
-SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
+SPLIT_WORDS = {"train": "training", "val": "validation", "held": "held back", "test": "test"}
 ICONS = {
     "serious": ":red[:material/error:]",
     "warning": ":orange[:material/warning:]",
@@ -43,11 +43,14 @@ class Source:
     root: Path
     run: Run | None
     val_fraction: float = TrainConfig.val_fraction
+    hold_back: int = TrainConfig.hold_back
 
     @property
     def folder(self) -> Path:
         """Return where the audit of this data is kept."""
-        return audit_folder(self.root, default_root(), val_fraction=self.val_fraction)
+        return audit_folder(
+            self.root, default_root(), val_fraction=self.val_fraction, hold_back=self.hold_back
+        )
 
 
 def render() -> None:
@@ -100,7 +103,7 @@ def choose_source() -> Source:
     if run is None or config is None:
         return Source(Path(own).expanduser(), None)
     st.caption(f"The data of {escape_markdown(run.id)}.")
-    return Source(Path(own).expanduser(), run, config.val_fraction)
+    return Source(Path(own).expanduser(), run, config.val_fraction, config.hold_back)
 
 
 def draw_scan(source: Source) -> Audit | None:
@@ -140,12 +143,13 @@ def draw_scan(source: Source) -> Audit | None:
 def start_scan(source: Source) -> None:
     """Start the scan as a process of its own."""
     words = ["audit", str(source.root.resolve()), "--task", str(source.folder.resolve())]
-    launch_task(source.folder, [*words, "--val-fraction", str(source.val_fraction)])
+    words += ["--val-fraction", str(source.val_fraction), "--hold-back", str(source.hold_back)]
+    launch_task(source.folder, words)
 
 
 def describe_audit(audit: Audit) -> str:
     """Return when the scan was and what lies in the folder."""
-    counts = ", ".join(f"{audit.count_split(split):,} {words}" for split, words in SPLIT_WORDS.items())
+    counts = ", ".join(f"{audit.count_split(split):,} {SPLIT_WORDS[split]}" for split in audit.splits)
     made = " Validation is split off training." if audit.val_made else ""
     ago = format_duration(max(0.0, time.time() - audit.created))
     return f"Scanned {ago} ago: {len(audit.classes):,} classes · files: {counts}.{made}"
@@ -276,7 +280,7 @@ def draw_card(audit: Audit, images: list[AuditedImage]) -> Card:
         seen[image.split, image.label] += 1
     ranked = [image for _, image in sorted(zip(order, images, strict=True), key=lambda pair: pair[0])]
     parts = [
-        f"{count} in {SPLIT_WORDS[split]}{f' as {format_class(label, audit.display)}' if label else ''}"
+        f"{count} {'' if split == 'held' else 'in '}{SPLIT_WORDS[split]}{f' as {format_class(label, audit.display)}' if label else ''}"
         for (split, label), count in seen.items()
     ]
     places = ", ".join(parts[:PLACES_SHOWN]) + (" …" if len(parts) > PLACES_SHOWN else "")

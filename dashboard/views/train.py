@@ -24,7 +24,7 @@ from dashboard.text import escape_markdown
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
-    "data", "val_fraction", "hold_back", "fixes", "seed", "image_size", "resize_size", "crop_scale_min",
+    "data", "val_fraction", "hold_back", "bad_images", "fixes", "seed", "image_size", "resize_size", "crop_scale_min",
     "hflip", "rotation", "translate", "jitter", "erasing",
 )  # fmt: skip
 
