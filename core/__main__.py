@@ -170,12 +170,13 @@ def _read_config(options: argparse.Namespace) -> TrainConfig:
 
 
 def _find_rate(options: argparse.Namespace) -> int:
-    config = _read_config(options)
     from core.rate_curve import RateCurve, write_curve
-    from core.rate_finder import find_rate
     from core.tasks import perform_task
 
     def search(progress: Callable[[int, int], bool]) -> RateCurve | None:
+        config = _read_config(options)
+        from core.rate_finder import find_rate
+
         return find_rate(config, root=default_root(), progress=progress, steps=options.steps)
 
     def work(progress: Callable[[int, int], bool]) -> str | None:

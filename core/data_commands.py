@@ -48,13 +48,14 @@ def add_commands(commands: Any, bar: Bar) -> None:
 
 
 def _audit(options: argparse.Namespace, bar: Bar) -> int:
-    from core.audit import audit_data
     from core.tasks import perform_task
 
     data = options.data.expanduser().resolve()
-    TrainConfig(data=str(data), val_fraction=options.val_fraction)  # refuses what training does
 
     def work(progress: Progress) -> Audit | None:
+        from core.audit import audit_data
+
+        TrainConfig(data=str(data), val_fraction=options.val_fraction)  # refuses what training does
         return audit_data(data, default_root(), val_fraction=options.val_fraction, progress=progress)
 
     if options.task is not None:
@@ -94,12 +95,13 @@ def _summarise(audit: Audit) -> dict[str, object]:
 
 
 def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
-    run = find_run(options.run, default_root())
-    from core.label_issues import find_issues_of
     from core.label_report import write_fixes
     from core.tasks import perform_task
 
     def work(progress: Progress) -> LabelReport | None:
+        run = find_run(options.run, default_root())
+        from core.label_issues import find_issues_of
+
         return find_issues_of(run, options.split, progress=progress)
 
     def describe(report: LabelReport) -> str:
