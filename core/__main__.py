@@ -155,6 +155,7 @@ def _train(options: argparse.Namespace) -> int:
     from core import jobs
 
     run = jobs.prepare(_read_config(options), default_root())
+    jobs.claim_process(run)
     print(run.id, flush=True)
     return _work(run, sys.stderr)
 
@@ -169,12 +170,13 @@ def _read_config(options: argparse.Namespace) -> TrainConfig:
 
 
 def _find_rate(options: argparse.Namespace) -> int:
-    config = _read_config(options)
     from core.rate_curve import RateCurve, write_curve
-    from core.rate_finder import find_rate
     from core.tasks import perform_task
 
     def search(progress: Callable[[int, int], bool]) -> RateCurve | None:
+        config = _read_config(options)
+        from core.rate_finder import find_rate
+
         return find_rate(config, root=default_root(), progress=progress, steps=options.steps)
 
     def work(progress: Callable[[int, int], bool]) -> str | None:
@@ -200,7 +202,7 @@ def _resume(options: argparse.Namespace) -> int:
     from core import jobs
 
     run = find_run(options.run, default_root())
-    jobs.reopen(run, options.epochs)
+    jobs.resume(run, options.epochs, here=True)
     return _work(run, sys.stderr)
 
 
@@ -225,11 +227,18 @@ def _pause(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> int:
-    return _work(Run(options.folder), None)
+    from core import jobs
+
+    run = Run(options.folder)
+    jobs.claim_process(run)
+    return _work(run, None)
 
 
 def _work(run: Run, terminal: TextIO | None) -> int:
-    """Be a run's job process: wait for the turn, train, tell the end. The log gets all that the terminal gets."""
+    """Be the job of a run that this process has claimed: wait for the turn, train, tell the end.
+
+    The log gets all that the terminal gets.
+    """
     from core import jobs
 
     asked: list[int] = []
@@ -242,7 +251,6 @@ def _work(run: Run, terminal: TextIO | None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_stop)
     tell = None if terminal is None else lambda line: print(line, file=terminal, flush=True)
-    jobs.claim_process(run)
     if not jobs.wait_for_turn(run, should_stop=lambda: bool(asked), tell=tell):
         return 1
     from core.train import TrainingJob  # torch is loaded only when it is this run's turn

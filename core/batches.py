@@ -72,16 +72,15 @@ def open_source(
     *,
     workers: int,
     root: Path,
-    backbone: str,
     progress: Callable[[int, int], bool],
 ) -> Source | None:
     """Return where the learner's batches come from; None when `progress` ended the computing of features.
 
-    `root` is the folder of all runs, where features are kept; `backbone` the digest of the network's backbone
-    (`features.digest_backbone`), which only those need.
+    `root` is the folder of all runs, where features are kept.
     """
     if not config.head_only:
         return ImageBatches(folders, config, compute, workers=workers)
+    backbone = features.digest_backbone(learner.network)
     key = features.features_key(backbone, folders.fingerprint(), config, compute)
     found = features.load_or_compute(
         learner.network, folders, config, compute, root=root, key=key, workers=workers, progress=progress

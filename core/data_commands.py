@@ -52,14 +52,15 @@ def add_commands(commands: Any, bar: Bar) -> None:
 
 
 def _audit(options: argparse.Namespace, bar: Bar) -> int:
-    from core.audit import audit_data
     from core.tasks import perform_task
 
     data = options.data.expanduser().resolve()
     split = {"val_fraction": options.val_fraction, "hold_back": options.hold_back}
-    TrainConfig(data=str(data), **split)  # refuses what training does
 
     def work(progress: Progress) -> Audit | None:
+        from core.audit import audit_data
+
+        TrainConfig(data=str(data), **split)  # refuses what training does
         return audit_data(data, default_root(), **split, progress=progress)
 
     if options.task is not None:
@@ -100,13 +101,14 @@ def _summarise(audit: Audit) -> dict[str, object]:
 
 
 def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
-    run = find_run(options.run, default_root())
-    from core.label_issues import find_issues_of
     from core.label_report import write_fixes
     from core.run_data import read_run_data
     from core.tasks import perform_task
 
     def work(progress: Progress) -> LabelReport | None:
+        run = find_run(options.run, default_root())
+        from core.label_issues import find_issues_of
+
         return find_issues_of(run, options.split, progress=progress)
 
     def describe(report: LabelReport) -> str:
@@ -121,7 +123,7 @@ def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
     assert report is not None
     write_fixes(options.out, report.issues)
     print(describe(report))
-    label = read_run_data(run).label
+    label = read_run_data(find_run(options.run, default_root())).label
     for pair in report.overlaps:
         print(
             f"{label(pair.one)} and {label(pair.other)} overlap: {pair.crossed} of {pair.count} images cross over"

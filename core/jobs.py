@@ -47,11 +47,7 @@ def prepare(config: TrainConfig, root: Path) -> Run:
 
 def launch(run: Run, words: Sequence[str] = ()) -> None:
     """Start a run's job, or the command of these words, as a process of its own that outlives this one."""
-    run.write_status(
-        replace(
-            run.read_status(), state="queued", phase="waiting", message="", pid=0, host=socket.gethostname()
-        )
-    )
+    _queue(run)
     command = [sys.executable, "-m", "core", *(words or ("job", str(run.folder.resolve())))]
     with run.log_path.open("ab") as log:
         process = subprocess.Popen(
@@ -66,12 +62,18 @@ def launch(run: Run, words: Sequence[str] = ()) -> None:
     # Only the job writes the status from here on, so that no late write of ours can undo one of its own.
 
 
-def resume(run: Run, epochs: int | None = None) -> None:
-    """Launch a run again that has ended; it goes on from its last checkpoint. Raises as `reopen`."""
+def resume(run: Run, epochs: int | None = None, *, here: bool = False) -> None:
+    """Queue a run again that has ended; it goes on from its last checkpoint. Raises as `reopen`.
+
+    Its job is a process launched for it, or with `here` this one, which then has to wait for its turn.
+    """
     # Under the lock, since of two who resume it at once the second must find it queued.
     with FileLock(run.folder.parent / ".queue.lock"):
         reopen(run, epochs)
-        launch(run)
+        if here:
+            claim_process(run)
+        else:
+            launch(run)
 
 
 def reopen(run: Run, epochs: int | None = None) -> None:
@@ -152,11 +154,18 @@ def delete(run: Run) -> None:
 
 
 def claim_process(run: Run) -> Status:
-    """Write this process down as the run's, so that others can tell whether it lives."""
+    """Write this process down as that of a run that waits, so that others can tell whether it lives."""
     me = psutil.Process()
+    return _queue(run, me.pid, me.create_time())
+
+
+def _queue(run: Run, pid: int = 0, pid_created: float = 0.0) -> Status:
     return run.write_status(
-        replace(run.read_status(), pid=me.pid, pid_created=me.create_time(), host=socket.gethostname())
-    )
+        replace(
+            run.read_status(), state="queued", phase="waiting", message="", pid=pid, pid_created=pid_created,
+            host=socket.gethostname(),
+        )
+    )  # fmt: skip
 
 
 def wait_for_turn(

@@ -27,19 +27,23 @@ class Interrupted(Exception):
 
 
 class Journal:
-    """A run's status file and console, and its requests; `should_stop` is asked beside the run's own."""
+    """A run's status file and console, and its requests; `should_stop` is asked beside the run's own.
+
+    Made when the work begins, since the status counts the time from then on as worked.
+    """
 
     def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool]) -> None:
         self.run, self.console, self._should_stop = run, console, should_stop
         self.status: Status = run.read_status()
-        self._written = 0.0
+        self._written = time.monotonic()
 
     def set(self, *, force: bool = False, **changes: Any) -> None:
         """Change fields of the status; it is written now and then, with `force` at once."""
         self.status = replace(self.status, **changes)
-        if force or time.monotonic() - self._written > STATUS_EVERY:
-            self.status = self.run.write_status(self.status)
-            self._written = time.monotonic()
+        since = time.monotonic() - self._written
+        if force or since > STATUS_EVERY:
+            self.status = self.run.write_status(replace(self.status, worked=self.status.worked + since))
+            self._written += since
 
     def write(self, line: str) -> None:
         """Write a line to the console."""

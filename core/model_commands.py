@@ -101,19 +101,23 @@ def _predict(options: argparse.Namespace, bar: Bar) -> int:
 
 def _calibrate(options: argparse.Namespace, bar: Bar) -> int:
     run = find_run(options.run, default_root())
-    from core.analysis import format_rate
-    from core.calibration import calibrate_run, calibration_path
     from core.tasks import perform_task
+
+    def work(progress: Progress) -> Calibration | None:
+        from core.calibration import calibrate_run
+
+        return calibrate_run(run, progress=progress)
 
     if options.task is not None:
         return perform_task(
             options.task,
-            lambda progress: (
-                None if (found := calibrate_run(run, progress=progress)) is None else _sum_up(found)
-            ),
+            lambda progress: None if (found := work(progress)) is None else _sum_up(found),
         )
-    found = calibrate_run(run, progress=bar("images"))
+    found = work(bar("images"))
     assert found is not None
+    from core.analysis import format_rate
+    from core.calibration import calibration_path
+
     right = found.answers.right
     print(f"epoch {found.epoch}: {format_rate(int(right.sum()), len(right))}")
     print(_sum_up(found))
@@ -130,12 +134,13 @@ def _calibrate(options: argparse.Namespace, bar: Bar) -> int:
 
 
 def _find_neighbours(options: argparse.Namespace) -> int:
-    run = find_run(options.run, default_root())
-    from core.engine import choose_compute
-    from core.neighbours import compute_neighbourhood, locate
     from core.tasks import perform_task
 
     def work(progress: Progress) -> str | None:
+        run = find_run(options.run, default_root())
+        from core.engine import choose_compute
+        from core.neighbours import compute_neighbourhood, locate
+
         compute = choose_compute()
         found = compute_neighbourhood(run, locate(run, compute), compute, progress=progress)
         return None if found is None else "All images are compared."

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core import data, engine, features, models
+from core import data, engine, models
 from core.batches import Source, open_source
 from core.config import TrainConfig
 from core.learner import Learner, make_learner
@@ -53,7 +53,6 @@ def find_rate(
     source = open_source(
         learner, folders, config, compute, root=root, progress=progress,
         workers=data.choose_workers(config.workers, compute.device.type),
-        backbone=features.digest_backbone(network) if config.head_only else "",
     )  # fmt: skip
     if source is None:
         return None

@@ -31,12 +31,13 @@ def add_commands(commands: Any, bar: Callable[[str], Progress]) -> None:
 
 
 def _report(options: argparse.Namespace, bar: Callable[[str], Progress]) -> int:
-    runs = [find_run(name, default_root()) for name in options.runs]
-    out = options.out or Path(f"{runs[0].id}-report")
-    from core.report import write_report
     from core.tasks import perform_task
 
     def work(progress: Progress) -> str | None:
+        runs = [find_run(name, default_root()) for name in options.runs]
+        out = options.out or Path(f"{runs[0].id}-report")
+        from core.report import write_report
+
         page = write_report(runs, out, overwrite=options.overwrite, progress=progress)
         return None if page is None else str(page)
 

@@ -26,7 +26,7 @@ class RunError(RuntimeError):
 
 @dataclass(frozen=True)
 class Status:
-    """What a run is doing. Times are seconds since the epoch, `seconds_left` and `seconds` are durations."""
+    """What a run is doing. Times are seconds since the epoch; `worked`, `seconds_left` and `seconds` are durations."""
 
     state: str = "queued"
     phase: str = "waiting"
@@ -38,6 +38,7 @@ class Status:
     started: float = 0.0
     updated: float = 0.0
     ended: float = 0.0
+    worked: float = 0.0  # as of `updated`, without the time it waited, was paused or was gone
     done: int = 0
     total: int = 0
     epoch: int = 0
@@ -56,12 +57,8 @@ class Status:
 
     @property
     def seconds(self) -> float:
-        """Return how long the run has taken so far, in seconds."""
-        if not self.started:
-            return 0.0
-        return max(
-            0.0, (self.ended or (time.time() if self.state in ACTIVE else self.updated)) - self.started
-        )
+        """Return how long the run has worked so far, in seconds."""
+        return self.worked + (max(0.0, time.time() - self.updated) if self.state == "running" else 0.0)
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,10 @@ class Run:
         try:
             values = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
             known = {field.name for field in fields(Status)}
-            return Status(**{key: value for key, value in values.items() if key in known})
+            status = Status(**{key: value for key, value in values.items() if key in known})
+            if status.started and "worked" not in values:  # of an older version
+                status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
+            return status
         except (OSError, ValueError, TypeError, AttributeError) as error:
             return Status(state="failed", message=f"status.json cannot be read: {error}")
 

@@ -46,7 +46,8 @@ def perform_task(
     """Be the process of a task: do the work and keep its status; return 0, 1 after a stop and 2 after an error.
 
     `work(progress)` returns the message to end with, or None when `progress(done, total)` told it to stop by returning
-    False, which ends it with `stopped`. Its errors in words become the task's message.
+    False, which ends it with `stopped`. Its errors in words become the task's message. What takes long to import it
+    imports itself, since a process that has not claimed its task in time counts as gone.
     """
     task = Run(folder)
     begun = time.time()

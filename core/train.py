@@ -7,12 +7,13 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from core import data, engine, features, models, optim
+from core import data, engine, models, optim
 from core.batches import Source, open_source
 from core.best import Best
 from core.calibration import calibrate_run, forget_calibration, read_calibration
@@ -50,7 +51,6 @@ class TrainingJob:
         self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0.0, 0, 0, 0.0
         self.best = Best()
         self._step_seconds, self._val_seconds = 0.0, 0.0
-        self._backbone = ""  # digest of its weights, where only the head is trained
         self._chosen: list[int] = []  # the classes specialised on
 
     def execute(self) -> Status:
@@ -96,8 +96,6 @@ class TrainingJob:
         self.journal.set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
         learner = make_learner(compute.place_model(self._build_model(len(folders.classes))), config)
-        if config.head_only:
-            self._backbone = features.digest_backbone(learner.network)
         self._restore(learner)
         source = self._open_source(learner, folders, compute, workers)
         if self._chosen and self.best.focus < 0:
@@ -149,7 +147,7 @@ class TrainingJob:
             self.journal.set(phase="computing features", done=0, total=0, force=True)
         source = open_source(
             learner, folders, self.config, compute, workers=workers, root=self.run.folder.parent,
-            backbone=self._backbone, progress=self.journal.count_done,
+            progress=self.journal.count_done,
         )  # fmt: skip
         if source is None:
             raise Interrupted(self.journal.asked())
@@ -172,11 +170,15 @@ class TrainingJob:
     def _build_model(self, classes: int) -> nn.Module:
         config = self.config
         model = models.build_model(config.arch, classes)
-        # Head-only training saves the head alone, so the rest comes from where it came from at the start.
-        if config.head_only or not self.run.last_path.exists():
+        if not self.run.last_path.exists():
             root = self.run.folder.parent
             models.load_initial_weights(
                 model, config.arch, config.weights, lambda name: find_run(name, root).best_path
+            )
+        elif config.head_only:  # what the learner goes on from is the head alone
+            best = self.run.best_path
+            model.load_state_dict(
+                load_checkpoint(best)["model"] if best.exists() else self._load_last("network")["network"]
             )
         self.journal.write(
             f"Network {config.arch}, {models.count_parameters(model) / 1e6:.1f} million parameters, from {config.weights}"
@@ -336,11 +338,13 @@ class TrainingJob:
         self.journal.write(f"Model saved at epoch {self.best.epoch}")
 
     def _save_last(self, learner: Learner) -> None:
+        # The frozen backbone of head-only training lies in best.pt, and until there is one here.
+        frozen = self.config.head_only and not self.run.best_path.exists()
         save_checkpoint(
             self.run.last_path,
             {
                 **learner.state_dict(),
-                "backbone": self._backbone,
+                "network": learner.network.state_dict() if frozen else {},
                 "rng": rng_state(),
                 "progress": {name: getattr(self, name) for name in _PROGRESS},
                 "best": asdict(self.best),
@@ -348,17 +352,19 @@ class TrainingJob:
         )
         self._saved = time.monotonic()
 
+    def _load_last(self, wanted: str) -> dict[str, Any]:
+        values = load_checkpoint(self.run.last_path)
+        if wanted not in values:
+            raise RunError(
+                f"{self.run.id}: last.pt is of an older version. Start a new run, from its best model where it has one."
+            )
+        return values
+
     def _restore(self, learner: Learner) -> None:
         if not self.run.last_path.exists():
             self._forget_later()
             return
-        values = load_checkpoint(self.run.last_path)
-        if values["backbone"] != self._backbone:
-            raise RunError(f"The initial weights ({self.config.weights}) are not those this run began with.")
-        if "best" not in values:
-            raise RunError(
-                f"{self.run.id}: last.pt is of an older version. Start a new run from its best model."
-            )
+        values = self._load_last("best")
         learner.load_state_dict(values)
         self.best = Best(**values["best"])
         set_rng_state(values["rng"])

@@ -63,7 +63,7 @@ def make_run(
     run.write_status(
         replace(
             run.read_status(), state=state, phase=state, message=f"It has {state}.", started=time.time() - 60,
-            ended=time.time(), epoch=2, best_epoch=2, best_val_acc=right, val_count=len(TRUE),
+            ended=time.time(), worked=60.0, epoch=2, best_epoch=2, best_val_acc=right, val_count=len(TRUE),
         )
     )  # fmt: skip
     return run

@@ -22,6 +22,7 @@ from core.engine import Compute, set_training
 from core.evaluate import evaluate_run
 from core.folders import scan_folders
 from core.runs import Run, create_run
+from core.train import TrainingJob
 from tests.forks import fork_server
 from tests.processes import TINY, make_images, wait_until
 
@@ -246,15 +247,34 @@ def test_a_killed_head_only_run_ends_as_one_that_was_not(place: Path, launch: St
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_it_is_not_resumed_on_a_backbone_of_other_weights(place: Path, launch: Start) -> None:
-    weights = place / "own.pt"
-    shutil.copy(place / "weights.pt", weights)
-    run = make_run(place, "moved-on", weights=str(weights), epochs=1)
+def test_it_is_extended_from_its_own_folder_when_the_run_it_began_from_is_gone(
+    place: Path, launch: Start, trained: Run
+) -> None:
+    parent = Run(shutil.copytree(trained.folder, trained.folder.with_name("parent")))
+    run = make_run(place, "child", weights="run:parent", focus="35", epochs=1)
     train_on(run, launch)
-    torch.save(models.build_model("resnet18", 5).state_dict(), weights)
+    shutil.rmtree(parent.folder)
     jobs.reopen(run, 2)
-    launch(run).join(400)
-    assert "are not those this run began with" in run.read_status().message
+    train_on(run, launch)
+    assert features.digest_backbone(load_best(run)[0]) == features.digest_backbone(load_best(trained)[0])
+
+
+def test_one_stopped_in_its_first_epoch_goes_on_exactly_though_its_weights_became_others(
+    place: Path, launch: Start, network: nn.Module
+) -> None:
+    weights = shutil.copy(place / "weights.pt", place / "own.pt")
+    options = {"epochs": 2, "weights": str(weights), "save_minutes": 0.0}
+    whole, stopped = (make_run(place, name, **options) for name in ("undisturbed", "moved-on"))
+    train_on(whole, launch)
+    with stopped.log_path.open("a") as log:
+        job = TrainingJob(stopped, log, should_stop=lambda: bool(stopped.read_metrics()[0]))
+        assert job.execute().state == "stopped"
+    assert not stopped.best_path.exists()
+    torch.save(models.build_model("resnet18", 5).state_dict(), weights)
+    train_on(stopped, launch)
+    one, other = (load_checkpoint(run.last_path)["model"] for run in (whole, stopped))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert features.digest_backbone(load_best(stopped)[0]) == features.digest_backbone(network)
 
 
 def test_a_frozen_backbone_keeps_its_statistics_too() -> None:

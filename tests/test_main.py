@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import pytest
 
 from core import jobs
 from core.config import TrainConfig
-from core.runs import Run, create_run
+from core.runs import Run, RunError, create_run
 from tests.processes import call, finish, make_images, start, tiny_config, train_words, wait_until
 
 Call = subprocess.CompletedProcess[str]
@@ -208,6 +209,27 @@ def test_a_training_that_waits_says_for_whom_and_ctrl_c_ends_its_waiting(
     assert done.returncode == 1
     assert done.stderr == "Waiting for holder.\nStopped before it began.\n"
     assert Run(runs_root / "next").read_status().state == "stopped"
+
+
+@pytest.mark.parametrize("state", ["stopped", "running"])
+def test_a_run_resumed_in_a_terminal_is_queued_while_it_waits(
+    runs_root: Path, tiny_data: Path, state: str
+) -> None:
+    """One that was killed is still written down as running; an older run that waits must not wait for it."""
+    holder, run = (create_run(tiny_config(tiny_data, name), runs_root) for name in ("holder", "again"))
+    jobs.claim_process(holder)
+    run.write_status(replace(run.read_status(), state=state, pid=2**22 + 1, host=socket.gethostname()))
+    process = start("resume", "again", root=runs_root)
+    wait_until(lambda: "holder" in run.read_status().message, "the run waits")
+    assert jobs.live_status(run).state == "queued"
+    for refused in (jobs.resume, jobs.delete):
+        with pytest.raises(RunError, match="again is queued"):
+            refused(run)
+    assert jobs.wait_for_turn(holder, should_stop=lambda: False)
+    jobs.stop(run)
+    done = finish(process)
+    assert (done.returncode, done.stderr) == (1, "Waiting for holder.\nStopped before it began.\n")
+    assert run.read_status().state == "stopped"
 
 
 def test_demo_makes_a_set_and_refuses_a_folder_in_use(runs_root: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
 import json
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.config import TrainConfig
+from core.journal import Journal
 from core.runs import (
     Run,
     RunError,
@@ -144,11 +146,40 @@ def test_readers_of_the_status_never_see_half_of_it(run: Run) -> None:
     assert states <= {"queued", "running"}
 
 
-def test_a_runs_time_goes_on_while_it_is_active_and_stands_when_it_ended() -> None:
-    assert Status(state="queued").seconds == 0.0
-    assert Status(state="running", started=time.time() - 10).seconds == pytest.approx(10, abs=5)
-    assert Status(state="finished", started=100.0, ended=130.0).seconds == 30.0
-    assert Status(state="crashed", started=100.0, updated=120.0).seconds == 20.0
+def test_a_runs_time_goes_on_while_it_works_and_stands_otherwise() -> None:
+    status = Status(state="running", worked=10.0, updated=time.time() - 5)
+    assert status.seconds == pytest.approx(15, abs=3)
+    assert [
+        dataclasses.replace(status, state=state).seconds for state in ("queued", "paused", "crashed")
+    ] == [10.0] * 3
+
+
+@pytest.mark.parametrize("ending", ["paused", "killed"])
+def test_a_runs_time_leaves_out_the_night_it_did_not_work(run: Run, ending: str) -> None:
+    evening = Journal(run, io.StringIO(), lambda: False)
+    evening.set(state="running", started=time.time() - 50_000, force=True)
+    time.sleep(0.05)
+    evening.set(force=True)
+    if ending == "paused":
+        evening.end("paused", "Paused as asked.")
+    night = dataclasses.replace(run.read_status(), updated=time.time() - 40_000)
+    assert 0.05 <= dataclasses.replace(night, state="queued").seconds < 5
+    (run.folder / "status.json").write_text(json.dumps(dataclasses.asdict(night)), encoding="utf-8")
+    morning = Journal(run, io.StringIO(), lambda: False)
+    morning.set(state="running", force=True)
+    time.sleep(0.05)
+    morning.end("finished", "Finished.")
+    assert 0.1 <= run.read_status().seconds < 5
+
+
+@pytest.mark.parametrize(("ended", "seconds"), [(130.0, 30.0), (0.0, 20.0)])
+def test_a_status_of_an_older_version_tells_the_time_from_its_start(
+    run: Run, ended: float, seconds: float
+) -> None:
+    values = dataclasses.asdict(Status(state="stopped", started=100.0, updated=120.0, ended=ended))
+    del values["worked"]
+    (run.folder / "status.json").write_text(json.dumps(values), encoding="utf-8")
+    assert run.read_status().seconds == seconds
 
 
 def test_figures_are_read_on_from_where_the_last_look_ended(run: Run) -> None:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from core import jobs, tasks
+from core.__main__ import main
 from core.audit import audit_folder, read_audit
 from core.runs import RunError
 from core.tasks import Progress, launch_task, perform_task, read_task, stop_task
-from tests.processes import wait_until
+from tests.made_run import make_run
+from tests.processes import REPOSITORY, environment, wait_until
+
+# Ends a task when it claims its process, and prints whether what takes long to load was loaded by then.
+CLAIM = """
+import sys
+from core import jobs
+from core.__main__ import main
+
+def claim(task):
+    sys.exit(str([name for name in ("torch", "pandas", "matplotlib", "core.audit") if name in sys.modules]))
+
+jobs.claim_process = claim
+main()
+"""
 
 
 def test_a_launched_audit_is_watched_to_its_end(
@@ -65,3 +82,37 @@ def test_a_task_whose_process_is_gone_is_crashed(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(jobs, "_LAUNCH_GRACE", 1.0)
     launch_task(tmp_path, ["--help"])  # a process that ends without a word
     wait_until(lambda: read_task(tmp_path).state == "crashed", "its loss is seen", timeout=60)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["audit", "DATA"],
+        ["label-issues", "first"],
+        ["calibrate", "first"],
+        ["neighbours", "first"],
+        ["report", "first"],
+        ["find-rate", "--data", "DATA"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_task_claims_its_process_before_it_loads_what_takes_long(
+    words: list[str], tiny_data: Path, runs_root: Path
+) -> None:
+    """On a busy machine that can take longer than a launched process may stay unknown."""
+    make_run(runs_root, tiny_data)
+    words = [word.replace("DATA", str(tiny_data)) for word in words]
+    done = subprocess.run(
+        [sys.executable, "-c", CLAIM, *words, "--task", str(runs_root / "task")],
+        cwd=REPOSITORY, env=environment(runs_root), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("words", [["find-rate", "--data"], ["label-issues"], ["report"], ["neighbours"]])
+def test_a_task_that_lacks_what_it_is_about_says_so(
+    words: list[str], tmp_path: Path, runs_root: Path
+) -> None:
+    assert main([*words, str(tmp_path / "gone"), "--task", str(tmp_path)]) == 2
+    status = read_task(tmp_path)
+    assert (status.state, str(tmp_path / "gone") in status.message) == ("failed", True)
