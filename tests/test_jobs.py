@@ -207,19 +207,32 @@ def test_a_run_that_waits_tells_once_for_whom(runs_root: Path, sleeper: psutil.P
     assert told == ["Waiting for first.", "Stopped before it began."]
 
 
+class Clock:
+    """A clock that moves only when one sleeps by it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.monotonic = self.time = lambda: self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 def test_a_run_far_back_in_the_queue_looks_rarely_but_obeys_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = create_run(tiny_config(tmp_path, "last"), tmp_path / "runs")
-    looks, polls = [], iter(range(30))
+    clock, looks = Clock(), []
 
     def look(*_: object) -> list[Run]:
-        looks.append(time.monotonic())
+        looks.append(clock.now)
         return [Run(tmp_path / str(number)) for number in range(8)]
 
+    monkeypatch.setattr(jobs, "time", clock)
     monkeypatch.setattr(jobs, "_runs_ahead", look)
-    assert not jobs.wait_for_turn(run, should_stop=lambda: next(polls, None) is None, poll=0.02)
-    assert 2 <= len(looks) <= 4  # of thirty polls, every eighth
+    assert not jobs.wait_for_turn(run, should_stop=lambda: clock.now >= 30)
+    assert looks == [0, 8, 16, 24]
+    assert clock.now == 30
     assert run.read_status().state == "stopped"
 
 
