@@ -198,6 +198,15 @@ def fill_specialise(
     fill_form(replace(config, **changes))
 
 
+def fill_control(run: Run) -> None:
+    """Put into the form the training of a specialised run with no classes chosen: what it won beyond that is its own.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    fill_form(replace(run.read_config(), name="", focus="", pairs=""))
+
+
 def fill_fixed(run: Run, fixes: Path) -> None:
     """Put into the form what trains a run once more with the labels that a fix list corrects, all else the same.
 

@@ -167,6 +167,14 @@ def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
         f"- On the chosen classes ({names}): {own.describe('before', 'after')}\n"
         f"- On all others: {others.describe('before', 'after')}"
     )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Train the control", icon=":material/balance:", key="changes-control"):
+            forms.fill_control(second)
+            st.switch_page(st.session_state["pages"]["train"])
+        st.caption(
+            "The same training with no classes chosen. Part of a gain can be the longer training alone: compared with the "
+            "control, what is left is what choosing these classes won, and what it cost."
+        )
 
 
 def draw_class_changes(first: Run, second: Run, changes: pd.DataFrame, data: RunData) -> None:

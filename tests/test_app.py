@@ -968,6 +968,21 @@ def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
     assert changes["change (points)"].tolist() == [50.0]
 
 
+def test_a_specialised_run_is_held_against_a_control_trained_after_it(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="special", focus="35", pairs="35:2", weights="run:first", lr=0.004)
+    app = open_page("compare", runs="special,first")
+    app.button(key="changes-control").click().run()
+    assert title(app) == "Train"
+    asked = [app.session_state[f"form-{field}"] for field in ("focus", "pairs", "lr", "name")]
+    assert asked == ["", "", 0.004, ""]
+    make_run(runs_root, tiny_data, name="control", weights="run:first", lr=0.004)
+    app = open_page("compare", runs="special,control")
+    assert "What changed from control to special" in [heading.value for heading in app.subheader]
+    assert "On the chosen classes (35 · iris)" in words(app)
+
+
 def make_changed(runs_root: Path, tiny_data: Path, **changes: Any) -> Run:
     """Make a run that tells val/35/1.png right, which `first` does not."""
     second = make_run(runs_root, tiny_data, name="second", **changes)

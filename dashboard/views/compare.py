@@ -45,7 +45,7 @@ def render() -> None:
     draw_results(chosen)
     configs = read_configs(chosen)
     draw_tests(chosen, configs)
-    draw_change(chosen)
+    draw_change(chosen, configs)
     draw_settings(configs)
     draw_report(chosen)
 
@@ -145,9 +145,17 @@ def draw_seeds(groups: dict[str, list[pd.DataFrame] | str], judged_on: JudgedOn)
             )
 
 
-def draw_change(runs: list[Run]) -> None:
-    """Draw what changed class by class from one run to another: the two there are, or two to choose."""
-    ordered = sorted(runs, key=lambda run: jobs.live_status(run).created)
+def draw_change(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
+    """Draw what changed class by class from one run to another: the two there are, or two to choose.
+
+    A specialised run comes after others, also after its control, which is trained later.
+    """
+
+    def rank(run: Run) -> tuple[bool, float]:
+        config = configs.get(run.id)
+        return config is not None and bool(config.focus), jobs.live_status(run).created
+
+    ordered = sorted(runs, key=rank)
     first, second = ordered[0], ordered[-1]
     if len(ordered) > 2:
         by_id = {run.id: run for run in ordered}
