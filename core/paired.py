@@ -52,11 +52,18 @@ class PairedTest:
             return f"**{better}** is better than {worse}: {points}, {figures} ({only})."
         needed = images_needed(self)
         more = (
-            f" About {needed - self.images:,} more such images would be needed to see one of this size."
+            f" {describe_need(needed, self.images).capitalize()} would be needed to see one of this size."
             if needed is not None and needed > self.images
             else ""
         )
         return f"No evidence of a difference between {first} and {second}: {points} for {better}, {figures} ({only}).{more}"
+
+
+def describe_need(needed: int, images: int) -> str:
+    """Return in words what it takes to see a difference for which `needed` images are needed where there are `images`."""
+    if needed > 100 * images:
+        return "more than a hundred times as many images"
+    return f"about {needed - images:,} more such images"
 
 
 def compare_paired(first: pd.DataFrame, second: pd.DataFrame) -> PairedTest:

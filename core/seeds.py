@@ -13,7 +13,16 @@ import pandas as pd
 from scipy.stats import norm
 
 from core.differences import match_images
-from core.paired import LEVEL, POWER, RESAMPLES, PairedTest, correct_holm, mcnemar_p, test_of_counts
+from core.paired import (
+    LEVEL,
+    POWER,
+    RESAMPLES,
+    PairedTest,
+    correct_holm,
+    describe_need,
+    mcnemar_p,
+    test_of_counts,
+)
 
 MOST_SPLITS = (
     200_000  # more ways to share out the seeds (from 11 + 10 on) are sampled instead of gone through
@@ -120,7 +129,7 @@ class SeedTest:
             else "It is no luck of the training, but may be one"
         )
         return (
-            f" {luck} of the images: about {needed - self.images:,} more such images would be needed to see "
+            f" {luck} of the images: {describe_need(needed, self.images)} would be needed to see "
             "one of this size."
         )
 

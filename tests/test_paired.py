@@ -66,6 +66,11 @@ def test_a_difference_that_may_be_chance_is_called_none_and_says_how_many_images
     assert text.endswith(f"About {needed - 16} more such images would be needed to see one of this size.")
 
 
+def test_a_difference_of_next_to_nothing_is_not_given_a_number_of_images() -> None:
+    text = paired.test_of_counts(1240, 79, 80).describe("one", "two")
+    assert text.endswith("More than a hundred times as many images would be needed to see one of this size.")
+
+
 def test_a_corrected_p_decides_the_verdict() -> None:
     result = paired.test_of_counts(100, 5, 15)
     assert "is better than" in result.describe("one", "two")
