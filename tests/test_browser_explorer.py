@@ -32,7 +32,7 @@ from tests.dashboards import (
     settle,
     wait_until,
 )
-from tests.made_run import GUESSED_FIRST, make_run
+from tests.made_run import GUESSED_FIRST, make_run, measure_confidence
 
 ROSE, TULIP, IRIS = "2 · rose", "10 · tulip", "35 · iris"
 
@@ -300,6 +300,19 @@ def test_doubtful_training_labels_become_a_run_without_them(
     expect(page).to_have_url(re.compile("/train"))
     expect(field(page, "Fix list of labels (CSV)")).to_have_value(re.compile(r"made/.*\.csv$"))
     expect(page.get_by_role("button", name="Start training")).to_be_enabled()
+
+
+def test_a_threshold_that_was_chosen_makes_predict_say_not_sure(
+    page: Page, dashboard: Dashboard, made: Run
+) -> None:
+    measure_confidence(made)  # of a model that answers well; this one, of random weights, is never sure
+    open_page(page, dashboard, "confidence?run=made&wanted=90")
+    chart(page, "Reliability")
+    page.get_by_role("button", name="Use this threshold in Predict").click()
+    expect(page.get_by_text("Predict uses this threshold.")).to_be_visible()
+    page.get_by_role("link", name="Go to Predict").click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(dashboard.data / "val/35/1.png")
+    expect(page.locator(".ws-card header")).to_contain_text("Not sure. Best guess: ")
 
 
 def test_no_page_asked_for_anything_outside_this_machine(outside: list[str]) -> None:

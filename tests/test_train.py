@@ -445,7 +445,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_stays_in_the
     from core.train import TrainingJob
 
     run, console = exploded.run, io.StringIO()
-    torch.save({"format": 1}, run.last_path)
+    torch.save({"format": 1, "best": {}}, run.last_path)
     status = TrainingJob(run, console).execute()
     assert status.state == "failed"
     assert re.fullmatch(r"KeyError: '\w+'\. The whole error is at the end of train\.log\.", status.message)
