@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 if TYPE_CHECKING:
-    from core.config import TrainConfig
-    from core.runs import Run
+    from core.recipe.config import TrainConfig
+    from core.runs.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCH = "resnext50_32x4d"
@@ -112,7 +112,7 @@ def measure_plain(data: Path, size: int, steps: int) -> float:
     import torch
 
     from benchmarks.reference import make_loaders, train_step
-    from core.models import build_model
+    from core.training.models import build_model
 
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -136,13 +136,13 @@ def measure_engine(data: Path, size: int, steps: int) -> float:
     import torch
     from torch import nn
 
-    from core import engine
-    from core.batches import ImageBatches
-    from core.data import choose_workers
-    from core.folders import scan_folders
-    from core.learner import make_learner
-    from core.models import build_model
-    from core.presets import from_preset
+    from core.dataset.folders import scan_folders
+    from core.recipe.presets import from_preset
+    from core.training import engine
+    from core.training.batches import ImageBatches
+    from core.training.learner import make_learner
+    from core.training.loaders import choose_workers
+    from core.training.models import build_model
 
     config = from_preset("seed", data=str(data), weights="none", image_size=size, resize_size=size * 8 // 7)
     compute = engine.choose_compute()
@@ -187,11 +187,11 @@ def compare_head_only(data: Path, workshop: Path, size: int) -> dict[str, float]
     """Time 25 epochs of the head alone, features included, and one evaluation pass over the training images."""
     import torch
 
-    from core import engine
-    from core.data import EpochBatches, ImageTable, choose_workers, eval_transforms, make_loader
-    from core.folders import scan_folders
-    from core.models import build_model
-    from core.presets import from_preset
+    from core.dataset.folders import scan_folders
+    from core.recipe.presets import from_preset
+    from core.training import engine
+    from core.training.loaders import EpochBatches, ImageTable, choose_workers, eval_transforms, make_loader
+    from core.training.models import build_model
 
     weights = workshop / "weights.pt"
     torch.save(build_model(ARCH, 10).state_dict(), weights)
@@ -222,8 +222,8 @@ def compare_race(data: Path, workshop: Path, options: argparse.Namespace) -> dic
     import torch
 
     from benchmarks.reference import make_loaders, train_reference
-    from core.models import build_model, load_initial_weights
-    from core.presets import from_preset
+    from core.recipe.presets import from_preset
+    from core.training.models import build_model, load_initial_weights
 
     torch.manual_seed(0)
     loaders = make_loaders(data, size=RACE_SIZE, workers=PLAIN_WORKERS)
@@ -267,7 +267,7 @@ def race_to(accuracy: float, run: Run) -> dict[str, float | None]:
 
 def train(config: TrainConfig, workshop: Path) -> Run:
     """Train a run to its end and return it."""
-    from core.runs import create_run
+    from core.runs.run import create_run
     from core.train import TrainingJob
 
     run = create_run(config, workshop / "runs")
@@ -314,8 +314,8 @@ def describe_setting(data: str) -> str:
     """Return when and on what it was measured, as the rest of a sentence and a list."""
     import torch
 
-    from core.engine import choose_compute
-    from core.environment import processor_name
+    from core.training.engine import choose_compute
+    from core.training.environment import processor_name
 
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True

@@ -31,12 +31,13 @@ from PIL import Image
 
 from benchmarks.engine import ROOT
 from benchmarks.sections import write_section
-from core.config import TrainConfig
-from core.environment import processor_name
-from core.evaluate import write_predictions
-from core.folders import ImageFolders, scan_folders
-from core.run_data import describe_data
-from core.runs import Run, create_run, write_text
+from core.dataset.folders import ImageFolders, scan_folders
+from core.files import write_text
+from core.model.evaluate import write_predictions
+from core.recipe.config import TrainConfig
+from core.runs.run import Run, create_run
+from core.runs.run_data import describe_data
+from core.training.environment import processor_name
 
 GROUP = 8  # classes that are confused with each other
 EPOCHS = 3
@@ -118,7 +119,7 @@ def make_data(root: Path, classes: int, images: int) -> ImageFolders:
 
 def make_outcome(folders: ImageFolders, *, accuracy: float, seed: int) -> Any:
     """Return predictions of which that share is right; most errors stay among groups of classes that are alike."""
-    from core.engine import Outcome
+    from core.training.engine import Outcome
 
     rng = np.random.default_rng(seed)
     target = np.array([sample.target for sample in folders.val])
@@ -263,7 +264,7 @@ def open_matrix(page: Any, address: str) -> float:
 
 def largest_cells(run: Run, count: int) -> list[tuple[int, int]]:
     """Return the places (row, column) of the cells of most confusions, by name."""
-    from core.analysis import confusion_matrix, read_predictions
+    from core.verdicts.predictions import confusion_matrix, read_predictions
 
     classes = run.read_json("data.json")["classes"]
     wrong = confusion_matrix(read_predictions(run.predictions_path()), classes)

@@ -49,8 +49,8 @@ def measure(size: int, rounds: int) -> dict[str, Timing]:
     from streamlit.testing.v1 import AppTest
     from streamlit.util import calc_hash
 
-    from dashboard import maps
-    from dashboard.plot import component
+    from dashboard.components.plot import component
+    from dashboard.state import maps
 
     with tempfile.TemporaryDirectory() as name:
         os.environ["WEAKSPOT_RUNS"] = str(Path(name) / "runs")
@@ -94,14 +94,15 @@ def make_run(folder: Path, size: int) -> str:
 
     import torch
 
-    from core.checkpoint import best_values, save_checkpoint
-    from core.config import TrainConfig
-    from core.engine import Outcome
-    from core.evaluate import write_predictions
-    from core.folders import scan_folders
-    from core.models import build_model
-    from core.run_data import describe_data
-    from core.runs import create_run, write_text
+    from core.dataset.folders import scan_folders
+    from core.files import write_text
+    from core.model.evaluate import write_predictions
+    from core.recipe.config import TrainConfig
+    from core.runs.run import create_run
+    from core.runs.run_data import describe_data
+    from core.training.checkpoint import best_values, save_checkpoint
+    from core.training.engine import Outcome
+    from core.training.models import build_model
 
     rng = np.random.default_rng(0)
     classes = tuple(str(number) for number in range(10))
@@ -144,8 +145,8 @@ def describe(results: dict[int, dict[str, Timing]], rounds: int) -> str:
     """Return the section: what was measured, on what, and what was wanted."""
     import torch
 
-    from core.engine import choose_compute
-    from core.environment import processor_name
+    from core.training.engine import choose_compute
+    from core.training.environment import processor_name
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
     rows = [

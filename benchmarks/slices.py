@@ -5,8 +5,8 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from core.demo import make_demo
-from core.folders import list_files, natural_key
+from core.dataset.demo import make_demo
+from core.dataset.folders import list_files, natural_key
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar100-hw.tar.xz"
 

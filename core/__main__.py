@@ -17,15 +17,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
-from core.bakeoff_commands import add_commands as add_bakeoff_commands
-from core.bakeoff_commands import stop_bakeoff
-from core.config import ConfigError, TrainConfig
-from core.config_options import add_config_options, preset_help, read_changes
-from core.data_commands import add_commands as add_data_commands
-from core.model_commands import add_commands as add_model_commands
-from core.presets import PRESETS, from_preset
-from core.report_commands import add_commands as add_report_command
-from core.runs import Run, RunError, default_root, describe_os_error, find_run, iter_runs
+from core.cli.bakeoff import add_commands as add_bakeoff_commands
+from core.cli.bakeoff import stop_bakeoff
+from core.cli.data import add_commands as add_data_commands
+from core.cli.model import add_commands as add_model_commands
+from core.cli.options import add_config_options, preset_help, read_changes
+from core.cli.report import add_commands as add_report_command
+from core.errors import UserError, describe_os_error
+from core.recipe.config import TrainConfig
+from core.recipe.presets import PRESETS, from_preset
+from core.runs.run import Run, default_root, find_run, iter_runs
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
 # that computes heat maps beside a training took nine times as long. It must be set before torch is loaded.
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result: int = options.command(options)
         return result
-    except (RunError, ConfigError, ValueError) as error:
+    except (UserError, ValueError) as error:
         return _fail(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -144,7 +145,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from core.demo import make_demo
+    from core.dataset.demo import make_demo
 
     make_demo(options.name, options.folder, _bar("images"))
     print(options.folder)
@@ -152,7 +153,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from core import jobs
+    from core.runs import jobs
 
     run = jobs.prepare(_read_config(options), default_root())
     jobs.claim_process(run)
@@ -170,12 +171,12 @@ def _read_config(options: argparse.Namespace) -> TrainConfig:
 
 
 def _find_rate(options: argparse.Namespace) -> int:
-    from core.rate_curve import RateCurve, write_curve
-    from core.tasks import perform_task
+    from core.runs.tasks import perform_task
+    from core.training.rate_curve import RateCurve, write_curve
 
     def search(progress: Callable[[int, int], bool]) -> RateCurve | None:
         config = _read_config(options)
-        from core.rate_finder import find_rate
+        from core.training.rate_finder import find_rate
 
         return find_rate(config, root=default_root(), progress=progress, steps=options.steps)
 
@@ -199,7 +200,7 @@ def _find_rate(options: argparse.Namespace) -> int:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from core import jobs
+    from core.runs import jobs
 
     run = find_run(options.run, default_root())
     jobs.resume(run, options.epochs, here=True)
@@ -207,7 +208,7 @@ def _resume(options: argparse.Namespace) -> int:
 
 
 def _stop(options: argparse.Namespace) -> int:
-    from core import jobs
+    from core.runs import jobs
 
     if options.group is not None:
         return stop_bakeoff(options.group)
@@ -218,7 +219,7 @@ def _stop(options: argparse.Namespace) -> int:
 
 
 def _pause(options: argparse.Namespace) -> int:
-    from core import jobs
+    from core.runs import jobs
 
     run = find_run(options.run, default_root())
     jobs.pause(run)
@@ -227,7 +228,7 @@ def _pause(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> int:
-    from core import jobs
+    from core.runs import jobs
 
     run = Run(options.folder)
     jobs.claim_process(run)
@@ -239,7 +240,7 @@ def _work(run: Run, terminal: TextIO | None) -> int:
 
     The log gets all that the terminal gets.
     """
-    from core import jobs
+    from core.runs import jobs
 
     asked: list[int] = []
 
@@ -279,8 +280,8 @@ class _Tee:
 
 def _evaluate(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
-    from core.analysis import format_rate
-    from core.evaluate import evaluate_run
+    from core.model.evaluate import evaluate_run
+    from core.verdicts.predictions import format_rate
 
     outcome = evaluate_run(run, options.split, progress=_bar("images"))
     assert outcome is not None
@@ -308,7 +309,7 @@ def _bar(unit: str) -> Callable[[int, int], bool]:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    from core import jobs
+    from core.runs import jobs
 
     rows: list[dict[str, Any]] = []
     for run in iter_runs(default_root()):

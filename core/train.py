@@ -13,23 +13,24 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from core import data, engine, models, optim
-from core.batches import Source, open_source
-from core.best import Best
-from core.calibration import calibrate_run, forget_calibration, read_calibration
-from core.checkpoint import best_values, load_checkpoint, rng_state, save_checkpoint, set_rng_state
-from core.config import TrainConfig
-from core.environment import record_environment
-from core.evaluate import evaluate_run, write_predictions
-from core.focus import focus_indices
-from core.folders import DataError, ImageFolders
-from core.journal import Console, Interrupted, Journal
-from core.learner import Learner, make_learner
-from core.losses import make_loss
-from core.mixing import mix_images
-from core.run_data import list_findings, read_data, reopen_data
-from core.runs import Run, RunError, Status, describe_os_error, find_run
-from core.schedules import rate_at
+from core.dataset.folders import ImageFolders
+from core.errors import DataError, RunError, UserError, describe_os_error
+from core.model.calibration import calibrate_run, forget_calibration, read_calibration
+from core.model.evaluate import evaluate_run, write_predictions
+from core.recipe.config import TrainConfig
+from core.recipe.focus import focus_indices
+from core.recipe.schedules import rate_at
+from core.runs.journal import Console, Interrupted, Journal
+from core.runs.run import Run, Status, find_run
+from core.runs.run_data import list_findings, read_data, reopen_data
+from core.training import engine, loaders, models, optim
+from core.training.batches import BatchSource, open_source
+from core.training.best import Best
+from core.training.checkpoint import best_values, load_checkpoint, rng_state, save_checkpoint, set_rng_state
+from core.training.environment import record_environment
+from core.training.learner import Learner, make_learner
+from core.training.losses import make_loss
+from core.training.mixing import mix_images
 
 # What a user can mend is told in one line; anything else also leaves its traceback in train.log.
 KNOWN_ERRORS = (DataError, RunError, ValueError)
@@ -91,7 +92,7 @@ class TrainingJob:
         self._chosen = focus_indices(config, folders.classes)
         compute = engine.choose_compute(config.device, config.precision)
         loss_of = make_loss(config, folders.classes).to(compute.device)
-        workers = data.choose_workers(config.workers, compute.device.type)
+        workers = loaders.choose_workers(config.workers, compute.device.type)
         self.journal.write(record_environment(self.run, compute, workers, folders.fingerprint()))
         self.journal.set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
@@ -131,7 +132,7 @@ class TrainingJob:
                 return  # a run that was extended and found no better model
             self.journal.set(phase="measuring confidence", done=0, total=0, force=True)
             found = calibrate_run(self.run, progress=self.journal.count_done)
-        except (DataError, RunError, ValueError, OSError) as error:
+        except (UserError, ValueError, OSError) as error:
             self.journal.write(f"Confidence not measured: {error}")
             return
         if found is None:
@@ -142,7 +143,7 @@ class TrainingJob:
 
     def _open_source(
         self, learner: Learner, folders: ImageFolders, compute: engine.Compute, workers: int
-    ) -> Source:
+    ) -> BatchSource:
         if self.config.head_only:
             self.journal.set(phase="computing features", done=0, total=0, force=True)
         source = open_source(
@@ -186,7 +187,7 @@ class TrainingJob:
         return model
 
     def _train_epoch(
-        self, learner: Learner, source: Source, compute: engine.Compute, loss_of: nn.Module, classes: int
+        self, learner: Learner, source: BatchSource, compute: engine.Compute, loss_of: nn.Module, classes: int
     ) -> engine.PassFigures:
         config, first, steps = self.config, self.batch, source.steps
         if config.freeze_epochs:
@@ -200,7 +201,7 @@ class TrainingJob:
             )
 
         def mix(step: int, images: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            seed = data.derive_seed(config.seed, self.epoch, -2 - first - step)
+            seed = loaders.derive_seed(config.seed, self.epoch, -2 - first - step)
             return mix_images(
                 images, targets, classes=classes, mixup=config.mixup, cutmix=config.cutmix, seed=seed
             )
@@ -266,7 +267,7 @@ class TrainingJob:
             f"Lower the learning rate (lr, now {self.config.lr:g}){precision}."
         )
 
-    def _validate(self, learner: Learner, source: Source, compute: engine.Compute) -> engine.Outcome:
+    def _validate(self, learner: Learner, source: BatchSource, compute: engine.Compute) -> engine.Outcome:
         self.journal.set(phase="validating", force=True)
         begun = time.perf_counter()
         outcome = engine.evaluate(

@@ -8,10 +8,11 @@ import socket
 import sys
 from pathlib import Path
 
-from core import jobs
-from core.demo import DEMOS
-from core.presets import from_preset
-from core.runs import default_root, describe_os_error, iter_runs
+from core.dataset.demo import DEMOS
+from core.errors import describe_os_error
+from core.recipe.presets import from_preset
+from core.runs import jobs
+from core.runs.run import default_root, iter_runs
 from dashboard.builtin import builtin_folder
 
 ADDRESS = "127.0.0.1"

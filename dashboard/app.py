@@ -6,10 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import jobs
-from core.runs import ACTIVE, Run, RunError, default_root, iter_runs
-from dashboard import state
+from core.errors import UserError
+from core.runs import jobs
+from core.runs.run import ACTIVE, Run, default_root, iter_runs
+from dashboard.builtin import wanted_data
 from dashboard.guard import guard
+from dashboard.state import address
+from dashboard.state.status_words import BADGES
 from dashboard.views import bakeoff, compare, confidence, confusion, data, live, predict, runs, train, weak
 
 HERE = Path(__file__).parent
@@ -61,7 +64,7 @@ def open_first_page(pages: dict[str, st.Page]) -> None:
     active = [run for run in iter_runs(default_root()) if jobs.live_status(run).state in ACTIVE]
     if active:
         st.switch_page(pages["live"], query_params={"run": active[-1].id})
-    if train.wanted_data() and not any(_is_on(run, train.wanted_data()) for run in iter_runs(default_root())):
+    if wanted_data() and not any(_is_on(run, wanted_data()) for run in iter_runs(default_root())):
         st.switch_page(pages["train"])
     st.switch_page(pages["runs"])
 
@@ -69,24 +72,24 @@ def open_first_page(pages: dict[str, st.Page]) -> None:
 def _is_on(run: Run, data: str) -> bool:
     try:
         return run.read_config().data == data
-    except RunError:
+    except UserError:
         return False
 
 
 def draw_run_choice() -> None:
     """Offer all runs in the sidebar; choosing one changes the URL."""
     choices = {run.id: run for run in iter_runs(default_root())}
-    selected = state.selected_run()
+    selected = address.selected_run()
     if selected is None:
         return
 
     def apply_choice() -> None:
-        state.choose_run(choices[st.session_state["run-choice"]])
+        address.choose_run(choices[st.session_state["run-choice"]])
 
     st.session_state["run-choice"] = selected.id
     st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=apply_choice)
     status = jobs.live_status(selected)
-    st.sidebar.caption(f"{runs.BADGES[status.state][1]} {status.state}")
+    st.sidebar.caption(f"{BADGES[status.state][1]} {status.state}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Where the built-in data sets lie."""
+"""Where the built-in data sets lie, and the folder that the dashboard was opened on."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from core.demo import DEMOS, make_demo
+from core.dataset.demo import DEMOS, make_demo
 
 ROOT = Path(__file__).resolve().parents[1] / "data"
 
@@ -19,3 +20,8 @@ def builtin_folder(name: str) -> Path:
 def is_builtin(folder: str) -> str:
     """Return the name of the built-in data set a folder is, or an empty text."""
     return next((name for name in DEMOS if Path(folder) == ROOT / name), "")
+
+
+def wanted_data() -> str:
+    """Return the folder of images that the dashboard was opened on; empty when it was opened on none."""
+    return os.environ.get("WEAKSPOT_DATA", "")

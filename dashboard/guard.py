@@ -8,9 +8,9 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from core import jobs
-from core.config import ConfigError
-from core.runs import ACTIVE, Run, RunError, describe_os_error
+from core.errors import RunError, UserError, describe_os_error
+from core.runs import jobs
+from core.runs.run import ACTIVE, Run
 from dashboard.text import escape_markdown
 
 POLL = 2.0
@@ -33,7 +33,7 @@ def guard(draw: Callable[_P, None]) -> Callable[_P, None]:
             draw(*args, **kwargs)
         except NotYet as error:
             draw_not_yet(error)
-        except (RunError, ConfigError) as error:
+        except UserError as error:
             st.info(escape_markdown(str(error)), icon=":material/info:")
         except OSError as error:
             st.error(escape_markdown(describe_os_error(error)), icon=":material/error:")
@@ -53,7 +53,7 @@ def try_to(action: Callable[[Run], None], run: Run) -> None:
     """Do something to a run, as a button's callback; what speaks against it is shown as a message."""
     try:
         action(run)
-    except RunError as error:
+    except UserError as error:
         st.toast(escape_markdown(str(error)), icon=":material/info:")
 
 

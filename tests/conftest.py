@@ -59,8 +59,8 @@ def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the checkpoint of a ResNet18 with random weights for the tiny data, made once and only to be read."""
     import torch
 
-    from core.checkpoint import best_values, save_checkpoint
-    from core.models import build_model
+    from core.training.checkpoint import best_values, save_checkpoint
+    from core.training.models import build_model
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("made") / "best.pt"

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from core import jobs
-from core.runs import Run, find_run, iter_runs
+from core.runs import jobs
+from core.runs.run import Run, find_run, iter_runs
 from tests.browser import is_usable, launch
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from core.runs import Run
+from core.runs.run import Run
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -43,7 +43,7 @@ def fork_server() -> Iterator[Callable[[Run], ForkServerProcess]]:
 
 def work(folder: Path) -> None:
     """Be the job of the run in a folder."""
-    from core.jobs import claim_process
+    from core.runs.jobs import claim_process
     from core.train import TrainingJob
 
     run = Run(folder)

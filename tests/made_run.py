@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
-from core.bakeoff import name_run
-from core.calibration import Calibration, calibrate, keep_calibration
-from core.config import TrainConfig
-from core.engine import Outcome
-from core.evaluate import write_predictions
-from core.folders import scan_folders
-from core.run_data import describe_data
-from core.runs import Run, create_run, write_text
+from core.dataset.folders import scan_folders
+from core.files import write_text
+from core.model.calibration import Calibration, calibrate, keep_calibration
+from core.model.evaluate import write_predictions
+from core.recipe.config import TrainConfig
+from core.runs.bakeoff import name_run
+from core.runs.run import Run, create_run
+from core.runs.run_data import describe_data
+from core.training.engine import Outcome
 
 # What the run says of the six validation images of the tiny data, by index of class: one of class 10 and one of
 # class 35 are taken for class 2.

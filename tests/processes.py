@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.config import TrainConfig
+from core.recipe.config import TrainConfig
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COLOURS = {"2": (200, 40, 40), "10": (40, 200, 40), "35": (40, 40, 200)}

@@ -6,18 +6,20 @@ import math
 
 import streamlit as st
 
-from core import bakeoff, jobs
-from core.bakeoff import Board
-from core.ranking import rank_board
-from core.runs import RunError, default_root
-from core.seeds import SeedSet, compare_with_best, describe_tests
-from dashboard import compare_charts, services, state
-from dashboard.bakeoff_form import describe_todo, draw_form
-from dashboard.board import board_html
-from dashboard.deletion import confirm_delete
+from core.errors import UserError
+from core.runs import bakeoff, jobs
+from core.runs.bakeoff import Board
+from core.runs.run import default_root
+from core.verdicts.ranking import rank_board
+from core.verdicts.seeds import SeedSet, compare_with_best, describe_tests
+from dashboard.charts import compare_charts
+from dashboard.components.plot import plot
 from dashboard.guard import guard
-from dashboard.plot import plot
-from dashboard.results import draw_results
+from dashboard.panels.bakeoff_form import describe_todo, draw_form
+from dashboard.panels.board import board_html
+from dashboard.panels.deletion import confirm_delete
+from dashboard.panels.results import draw_results
+from dashboard.state import address, services
 from dashboard.text import escape_markdown, format_duration
 
 POLL = 2.0
@@ -50,14 +52,14 @@ def draw_choice(names: list[str]) -> str:
     Without one there it is the one looked at last, else the newest while it trains; it is written to the URL.
     """
     known = [NEW, *names]
-    asked = state.get_param("group") or st.session_state.get("bake-group", "")
+    asked = address.get_param("group") or st.session_state.get("bake-group", "")
     if asked not in known:
-        if state.get_param("group"):
+        if address.get_param("group"):
             st.warning(f"There is no bake-off {escape_markdown(asked)}.", icon=":material/link_off:")
         trains = bakeoff.read_board(names[0], default_root()).is_active
         asked = names[0] if trains else NEW
     st.session_state["bake-group"] = asked
-    if state.get_param("group") != asked:
+    if address.get_param("group") != asked:
         st.query_params["group"] = asked
     st.session_state["bake-choice"] = asked
     with st.container(width=460):
@@ -66,7 +68,7 @@ def draw_choice(names: list[str]) -> str:
             known,
             format_func=lambda name: "New bake-off …" if name == NEW else name,
             key="bake-choice",
-            on_change=lambda: state.set_params(group=st.session_state["bake-choice"]),
+            on_change=lambda: address.set_params(group=st.session_state["bake-choice"]),
         )
     return asked
 
@@ -75,7 +77,7 @@ def draw_board(name: str, was_active: bool) -> None:
     """Draw what changes while the runs go on."""
     try:
         board = bakeoff.read_board(name, default_root())
-    except RunError:  # its last run was deleted on another page
+    except UserError:  # its last run was deleted on another page
         st.rerun()
     if was_active != board.is_active:
         st.rerun()  # draws the page anew, with or without polling
@@ -142,7 +144,7 @@ def draw_delete(board: Board) -> None:
     ):
         runs = [member.run for member in board.members]
         what = f"**{escape_markdown(board.name)}** and its {len(runs)} {'run' if len(runs) == 1 else 'runs'}"
-        confirm_delete(runs, "Delete this bake-off?", what, lambda: state.set_params(group=NEW))
+        confirm_delete(runs, "Delete this bake-off?", what, lambda: address.set_params(group=NEW))
 
 
 def describe_left(board: Board) -> str:

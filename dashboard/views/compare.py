@@ -9,18 +9,19 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from core import jobs
-from core.comparison import compare_groups, group_seeds, match_groups
-from core.config import TrainConfig
-from core.judged_on import JudgedOn, choose_common, describe_images
-from core.runs import Run, RunError, default_root, iter_runs
-from core.settings import find_differing, format_setting, label_of
-from dashboard import services, state
-from dashboard.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
-from dashboard.plot import plot
-from dashboard.report_panel import draw_report_button, draw_report_panel
-from dashboard.results import draw_results
-from dashboard.specialise import draw_changes
+from core.errors import UserError
+from core.recipe.config import TrainConfig
+from core.recipe.settings import find_differing, format_setting, label_of
+from core.runs import jobs
+from core.runs.run import Run, default_root, iter_runs
+from core.verdicts.comparison import compare_groups, group_seeds, match_groups
+from core.verdicts.judged_on import JudgedOn, choose_common, describe_images
+from dashboard.charts.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
+from dashboard.components.plot import plot
+from dashboard.panels.report_panel import draw_report_button, draw_report_panel
+from dashboard.panels.results import draw_results
+from dashboard.panels.specialise import draw_changes
+from dashboard.state import address, services
 from dashboard.text import escape_markdown
 
 
@@ -52,13 +53,13 @@ def render() -> None:
 
 def draw_choice(ids: list[str]) -> list[str]:
     """Let the user choose runs; the URL keeps them as `runs`, newest two where it names none."""
-    asked = [name for name in state.get_param("runs").split(",") if name in ids]
+    asked = [name for name in address.get_param("runs").split(",") if name in ids]
     st.session_state["compare-runs"] = asked or ids[:2]
     return st.multiselect(
         "Runs",
         ids,
         key="compare-runs",
-        on_change=lambda: state.set_params(runs=",".join(st.session_state["compare-runs"])),
+        on_change=lambda: address.set_params(runs=",".join(st.session_state["compare-runs"])),
     )
 
 
@@ -94,7 +95,7 @@ def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
     for run in runs:
         try:
             configs[run.id] = run.read_config()
-        except RunError as error:
+        except UserError as error:
             st.warning(escape_markdown(str(error)), icon=":material/warning:")
     return configs
 
@@ -129,7 +130,7 @@ def read_groups(
     for name, members in groups.items():
         try:
             found[name] = [services.read_predictions(by_id[member], judged_on) for member in members]
-        except RunError as error:
+        except UserError as error:
             found[name] = str(error)
     return found
 
@@ -200,7 +201,7 @@ def find_label(run: Run) -> Callable[[str], str]:
     """Return what says how a class of a run's data is shown: as its folder until the run has read its data."""
     try:
         return services.read_data(run).label
-    except RunError:
+    except UserError:
         return str
 
 

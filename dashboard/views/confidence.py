@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import jobs
-from core.calibration import Calibration, Figure, calibration_path, read_threshold, write_threshold
-from core.reliability import reliability_bins
-from core.runs import ACTIVE, Run, RunError
-from core.selective import Choice, cross_choose, images_to_show, risk_coverage
-from core.tasks import launch_task, read_task
-from dashboard import confidence_charts, state
-from dashboard.answering import describe_choice, load_calibration
+from core.errors import UserError
+from core.model.calibration import Calibration, Estimate, calibration_path, read_threshold, write_threshold
+from core.runs import jobs
+from core.runs.run import ACTIVE, Run
+from core.runs.tasks import launch_task, read_task
+from core.verdicts.reliability import reliability_bins
+from core.verdicts.selective import ThresholdEffect, cross_choose, images_to_show, risk_coverage
+from dashboard.charts import confidence_charts
+from dashboard.components.plot import plot
+from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import NotYet
-from dashboard.plot import plot
-from dashboard.task_panel import draw_end, draw_running
+from dashboard.panels.answering import describe_choice, load_calibration
+from dashboard.state import address
 from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_share
 
 FEW_WRONG = 30  # wrong images, fewer of which leave wide intervals
@@ -27,9 +29,9 @@ FEW_WRONG = 30  # wrong images, fewer of which leave wide intervals
 def render() -> None:
     """Draw the page."""
     st.title("Confidence")
-    run = state.selected_run()
+    run = address.selected_run()
     if run is None:
-        state.draw_no_run()
+        address.draw_no_run()
         return
     if not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
@@ -51,7 +53,7 @@ def draw_measuring(run: Run) -> Calibration | None:
     stale = calibration_path(run).exists()
     try:
         calibration = load_calibration(run)
-    except RunError as error:
+    except UserError as error:
         calibration, stale = None, False
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
     if calibration is not None:
@@ -177,7 +179,7 @@ def list_figures(calibration: Calibration) -> pd.DataFrame:
 def draw_reliability(calibration: Calibration) -> None:
     """Draw accuracy by confidence, and how the confidences are spread."""
     answers = calibration.answers
-    shown = {"before": answers.raw, **({} if calibration.note else {"after": answers.held_out})}
+    shown = {"before": answers.raw, **({} if calibration.note else {"after": answers.cross_fitted})}
     st.subheader("Do the confidences hold?")
     with st.container(key="wide-reliability"):
         left, right = st.columns(2, gap="large")
@@ -189,7 +191,7 @@ def draw_reliability(calibration: Calibration) -> None:
         )
     with right:
         kinds = [
-            reliability_bins(answers.held_out[kind], answers.right[kind])
+            reliability_bins(answers.cross_fitted[kind], answers.right[kind])
             for kind in (answers.right, ~answers.right)
         ]
         plot(confidence_charts.confidence_histogram(*kinds), key="confidence-histogram")
@@ -209,7 +211,7 @@ def draw_threshold(run: Run, calibration: Calibration) -> None:
             step=0.5,
             format="%.1f",
             key="confidence-wanted",
-            on_change=lambda: state.set_params(wanted=f"{st.session_state['confidence-wanted']:g}"),
+            on_change=lambda: address.set_params(wanted=f"{st.session_state['confidence-wanted']:g}"),
             width=300,
         )
         / 100
@@ -221,7 +223,7 @@ def draw_threshold(run: Run, calibration: Calibration) -> None:
         names = ("before", "after")[: 1 if calibration.note else 2]
         curves = {
             name: risk_coverage(confidence, answers.right)
-            for name, confidence in zip(names, (answers.raw, answers.held_out), strict=False)
+            for name, confidence in zip(names, (answers.raw, answers.cross_fitted), strict=False)
         }
         plot(confidence_charts.risk_curves(curves, wanted=wanted, choice=choice), key="confidence-risk")
     with right:
@@ -243,19 +245,19 @@ def draw_threshold(run: Run, calibration: Calibration) -> None:
 def read_wanted(accuracy: float) -> float:
     """Return the accuracy wanted (0..1) that the URL names, else 95 %, or 99 % where the model (0..1) has that already."""
     try:
-        asked = float(state.get_param("wanted")) / 100
+        asked = float(address.get_param("wanted")) / 100
     except ValueError:
         asked = np.nan
     return asked if 0.5 <= asked <= 0.999 else 0.95 if accuracy < 0.95 else 0.99
 
 
-def draw_chosen(run: Run, calibration: Calibration, choice: Choice, wanted: float) -> None:
+def draw_chosen(run: Run, calibration: Calibration, choice: ThresholdEffect, wanted: float) -> None:
     """Say what the threshold buys and what it does not, and keep it for Predict where the user wants it."""
     st.markdown(describe_threshold(choice, wanted, int((~calibration.answers.right).sum())))
     kept = None
     try:
         kept = read_threshold(run, temperature=calibration.temperature)
-    except RunError as error:
+    except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
     if kept is not None and kept.value == choice.threshold:
         st.success("Predict uses this threshold.", icon=":material/check:")
@@ -276,7 +278,7 @@ def draw_chosen(run: Run, calibration: Calibration, choice: Choice, wanted: floa
         st.caption(f"Predict now says “not sure” below {format_share(kept.value)}.")
 
 
-def describe_threshold(choice: Choice, wanted: float, wrong: int) -> str:
+def describe_threshold(choice: ThresholdEffect, wanted: float, wrong: int) -> str:
     """Say what a threshold chosen for an accuracy does, and how far these images can promise it.
 
     `wrong` is the number of wrong images among all.
@@ -299,19 +301,19 @@ def describe_threshold(choice: Choice, wanted: float, wrong: int) -> str:
     return words
 
 
-def _values(figure: Figure) -> tuple[float, float, float]:
+def _values(figure: Estimate) -> tuple[float, float, float]:
     return figure.value, figure.low, figure.high
 
 
-def _percent(figure: Figure) -> str:
+def _percent(figure: Estimate) -> str:
     return format_accuracy(*_values(figure))
 
 
-def _number(figure: Figure) -> str:
+def _number(figure: Estimate) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
-def _change(figure: Figure, *, percent: bool) -> str:
+def _change(figure: Estimate, *, percent: bool) -> str:
     scale, digits, unit = (100, 1, " points") if percent else (1, 3, "")
     value, low, high = (f"{scale * one:+.{digits}f}".replace("-", "−") for one in _values(figure))
     return f"{value}{unit} ({low} to {high})"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core import analysis
-from core.ordering import ORDERS, Order
-from core.runs import Run, RunError
-from dashboard import browse, matrices, services, state
+from core.errors import UserError
+from core.runs.run import Run
+from core.verdicts import predictions
+from core.verdicts.ordering import ORDERS, Order
+from dashboard.charts.matrix_chart import VALUES, Look, Values, mark_class, outline_cells, window_around
+from dashboard.components.plot import Box, Click, LabelClick, View, plot
+from dashboard.explorer import browse, matrices
+from dashboard.explorer.matrices import Change, TableFigures, TableSource
+from dashboard.explorer.sources import draw_sources
 from dashboard.guard import guard
-from dashboard.matrices import Change, Judged, Source
-from dashboard.matrix_chart import VALUES, Look, Values, mark_class, outline_cells, window_around
-from dashboard.plot import Box, Click, LabelClick, View, plot
-from dashboard.selection import Selection, read_selection, select
-from dashboard.services import RunData
-from dashboard.sources import draw_sources
-from dashboard.specialise import draw_for_images
+from dashboard.panels.specialise import draw_for_images
+from dashboard.state import address, services
+from dashboard.state.selection import Selection, read_selection, select
+from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_share
 
 PAIRS = 12
@@ -35,11 +37,11 @@ VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "co
 def render() -> None:
     """Draw the page."""
     st.title("Confusion")
-    run = state.selected_run()
+    run = address.selected_run()
     if run is None:
-        state.draw_no_run()
+        address.draw_no_run()
         return
-    matrices.judge(Source(run))  # a run before its first epoch is told before any choice is offered
+    matrices.judge(TableSource(run))  # a run before its first epoch is told before any choice is offered
     data = services.read_data(run)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-choices"):
         source, other = draw_sources(run)
@@ -49,7 +51,7 @@ def render() -> None:
     if other is not None:
         try:
             change = matrices.compare(source, other)
-        except RunError as error:
+        except UserError as error:
             words = f"No difference is shown. {escape_markdown(str(error))}"
             st.warning(words, icon=":material/compare_arrows:")
             other = None
@@ -64,7 +66,7 @@ def render() -> None:
 
 
 def draw_explorer(
-    run: Run, source: Source, other: Source | None, data: RunData, by: Order, look: Look, found: str
+    run: Run, source: TableSource, other: TableSource | None, data: RunData, by: Order, look: Look, found: str
 ) -> None:
     """Draw the matrix and the images of what is selected in it."""
     selection = read_selection(data.classes)
@@ -93,11 +95,11 @@ def draw_look(data: RunData) -> tuple[Order, Look, str]:
         width=150,
         help="Images, or their share of the true class (row) or of the predicted class (column).",
     )
-    if st.session_state.get("confusion-find", state.ANY) not in (state.ANY, *data.classes):
-        st.session_state["confusion-find"] = state.ANY  # it was of another run
+    if st.session_state.get("confusion-find", address.ANY) not in (address.ANY, *data.classes):
+        st.session_state["confusion-find"] = address.ANY  # it was of another run
     found: str = st.selectbox(
         "Find a class",
-        [state.ANY, *data.classes],
+        [address.ANY, *data.classes],
         key="confusion-find",
         format_func=lambda name: data.label(name) if name else "none",
         on_change=lambda: st.session_state.pop(AROUND, None),
@@ -124,11 +126,13 @@ def draw_look(data: RunData) -> tuple[Order, Look, str]:
     return by, Look(values=values, log=log, diagonal=diagonal, least=int(least)), found
 
 
-def draw_summary(source: Source, other: Source | None, judged: Judged, change: Change | None) -> None:
+def draw_summary(
+    source: TableSource, other: TableSource | None, judged: TableFigures, change: Change | None
+) -> None:
     """Say how good the predictions are, or what changed, and what can be done."""
     right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
     name = escape_markdown(str(source))
-    sentence = f"{name[0].upper()}{name[1:]} on validation: {analysis.format_rate(right, count)}."
+    sentence = f"{name[0].upper()}{name[1:]} on validation: {predictions.format_rate(right, count)}."
     if other is not None and change is not None:
         one, two = (
             escape_markdown(f"{s.run.id} ({s})" if source.run != other.run else str(s))
@@ -141,8 +145,8 @@ def draw_summary(source: Source, other: Source | None, judged: Judged, change: C
 
 
 def draw_matrix(
-    source: Source,
-    other: Source | None,
+    source: TableSource,
+    other: TableSource | None,
     data: RunData,
     by: Order,
     look: Look,
@@ -193,7 +197,7 @@ def draw_matrix(
     )
 
 
-def draw_lists(source: Source, judged: Judged, data: RunData) -> None:
+def draw_lists(source: TableSource, judged: TableFigures, data: RunData) -> None:
     """List the most confused pairs and the blocks; each is a button that selects its images."""
     pairs, blocks = st.tabs(["Confused pairs", "Blocks"])
     with pairs:
@@ -202,7 +206,7 @@ def draw_lists(source: Source, judged: Judged, data: RunData) -> None:
         draw_blocks(source, data)
 
 
-def draw_pairs(judged: Judged, data: RunData) -> None:
+def draw_pairs(judged: TableFigures, data: RunData) -> None:
     """List the most confused pairs."""
     if judged.pairs.empty:
         st.success(
@@ -220,7 +224,7 @@ def draw_pairs(judged: Judged, data: RunData) -> None:
         )
 
 
-def draw_blocks(source: Source, data: RunData) -> None:
+def draw_blocks(source: TableSource, data: RunData) -> None:
     """List the groups of classes that are confused with each other."""
     found = matrices.list_blocks(source)
     if not found:
@@ -228,7 +232,7 @@ def draw_blocks(source: Source, data: RunData) -> None:
 
     def choose(names: tuple[str, ...]) -> None:
         st.session_state["confusion-order"] = "similarity"  # where the block stands together
-        st.session_state["confusion-find"], st.session_state[AROUND] = state.ANY, names
+        st.session_state["confusion-find"], st.session_state[AROUND] = address.ANY, names
         select(Selection(names, names, wrong_only=True), data.classes)
 
     for number, block in enumerate(found[:BLOCKS]):
@@ -244,7 +248,7 @@ def draw_blocks(source: Source, data: RunData) -> None:
 
 
 def draw_gallery(
-    run: Run, judged: Judged, change: Change | None, data: RunData, selection: Selection
+    run: Run, judged: TableFigures, change: Change | None, data: RunData, selection: Selection
 ) -> None:
     """Show the images of the selection; of a difference those that came into it and those that left it."""
     st.subheader("Images", anchor="images")
@@ -276,7 +280,7 @@ def draw_gallery(
 def draw_choice(data: RunData, selection: Selection) -> None:
     """Offer the same choice without a mouse."""
     one = {
-        kind: names[0] if len(names) == 1 else state.ANY
+        kind: names[0] if len(names) == 1 else address.ANY
         for kind, names in (("true", selection.true), ("pred", selection.predicted))
     }
     block = len(selection.true) > 1 or len(selection.predicted) > 1
@@ -297,7 +301,7 @@ def draw_choice(data: RunData, selection: Selection) -> None:
     for kind, label in (("true", "True class"), ("pred", "Predicted class")):
         st.selectbox(
             label,
-            [state.ANY, *data.classes],
+            [address.ANY, *data.classes],
             key=f"confusion-{kind}",
             format_func=lambda name: data.label(name) if name else "those of the block" if block else "any",
             on_change=apply_choice,

@@ -11,19 +11,20 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.audit import Audit, AuditedImage, audit_folder
-from core.config import TrainConfig
-from core.findings import Finding
-from core.runs import ACTIVE, Run, RunError, default_root
-from core.tasks import launch_task, read_task
-from dashboard import data_charts, services, state
-from dashboard.builtin import builtin_folder
-from dashboard.gallery import PAGE, Card, Tile, draw_pager, show_cards, show_tiles
-from dashboard.label_section import draw_labels
-from dashboard.plot import plot
-from dashboard.task_panel import draw_end, draw_running
+from core.dataset.audit import Audit, AuditedImage, audit_folder
+from core.dataset.findings import Finding
+from core.errors import UserError
+from core.recipe.config import TrainConfig
+from core.runs.run import ACTIVE, Run, default_root
+from core.runs.tasks import launch_task, read_task
+from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.charts import data_charts
+from dashboard.components.gallery import PAGE, Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.components.plot import plot
+from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.panels.label_section import draw_labels
+from dashboard.state import address, services
 from dashboard.text import escape_markdown, format_class, format_duration
-from dashboard.views.train import wanted_data
 
 GROUPS_PER_PAGE = 12
 COPIES_SHOWN = 4  # of a group
@@ -37,7 +38,7 @@ ICONS = {
 
 
 @dataclass(frozen=True)
-class Source:
+class ShownData:
     """The data the page is about; `run` is the one selected if this is its data, and the split is then its own."""
 
     root: Path
@@ -71,23 +72,23 @@ def render() -> None:
     draw_labels(source.run)
 
 
-def choose_source() -> Source:
+def choose_source() -> ShownData:
     """Offer the folder to look at: that of the run selected unless the URL names another."""
-    run = state.selected_run()
+    run = address.selected_run()
     config = None
     if run is not None:
         try:
             config = run.read_config()
-        except RunError:
+        except UserError:
             run = None
     own = config.data if config is not None else wanted_data() or str(builtin_folder("digits"))
-    asked = state.get_param("folder") or own
+    asked = address.get_param("folder") or own
     st.session_state["data-folder"] = asked
 
     def apply_folder() -> None:
         chosen = str(st.session_state["data-folder"]).strip()
-        folder = state.ANY if chosen == own else chosen
-        state.set_params(folder=folder, finding=state.ANY, page=state.ANY)
+        folder = address.ANY if chosen == own else chosen
+        address.set_params(folder=folder, finding=address.ANY, page=address.ANY)
 
     st.text_input("Folder of images", key="data-folder", on_change=apply_folder)
     if asked != own:
@@ -96,24 +97,24 @@ def choose_source() -> Source:
                 f"Back to the data of {escape_markdown(run.id)}",
                 key="data-back",
                 icon=":material/undo:",
-                on_click=state.set_params,
-                kwargs={"folder": state.ANY, "finding": state.ANY, "page": state.ANY},
+                on_click=address.set_params,
+                kwargs={"folder": address.ANY, "finding": address.ANY, "page": address.ANY},
             )
-        return Source(Path(asked).expanduser(), None)
+        return ShownData(Path(asked).expanduser(), None)
     if run is None or config is None:
-        return Source(Path(own).expanduser(), None)
+        return ShownData(Path(own).expanduser(), None)
     st.caption(f"The data of {escape_markdown(run.id)}.")
-    return Source(Path(own).expanduser(), run, config.val_fraction, config.hold_back)
+    return ShownData(Path(own).expanduser(), run, config.val_fraction, config.hold_back)
 
 
-def draw_scan(source: Source) -> Audit | None:
+def draw_scan(source: ShownData) -> Audit | None:
     """Draw the scan's button, progress or end, and return what the last one found."""
     folder = source.folder
     status = read_task(folder)
     audit = None
     try:
         audit = services.read_audit(folder)
-    except RunError as error:
+    except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
     if status.state in ACTIVE:
         draw_running(folder, "files", key="data-scan")
@@ -140,7 +141,7 @@ def draw_scan(source: Source) -> Audit | None:
     return audit
 
 
-def start_scan(source: Source) -> None:
+def start_scan(source: ShownData) -> None:
     """Start the scan as a process of its own."""
     words = ["audit", str(source.root.resolve()), "--task", str(source.folder.resolve())]
     words += ["--val-fraction", str(source.val_fraction), "--hold-back", str(source.hold_back)]
@@ -212,15 +213,15 @@ def draw_findings(audit: Audit) -> None:
         st.success(f"Nothing wrong was found in {len(audit.images):,} files.", icon=":material/check_circle:")
         return
     by_kind = {finding.kind: finding for finding in audit.findings}
-    chosen = by_kind.get(state.get_param("finding", list(by_kind)))
+    chosen = by_kind.get(address.get_param("finding", list(by_kind)))
     with st.container(gap=None):
         for finding in audit.findings:
             st.button(
                 f"{ICONS[finding.severity]} {finding.title}",
                 key=f"finding-{finding.kind}",
                 type="secondary" if finding == chosen else "tertiary",
-                on_click=state.set_params,
-                kwargs={"finding": finding.kind, "page": state.ANY},
+                on_click=address.set_params,
+                kwargs={"finding": finding.kind, "page": address.ANY},
             )
     if chosen is None:
         st.caption("Choose one to see its images.")

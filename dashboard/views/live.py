@@ -10,18 +10,20 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import jobs
-from core.analysis import find_overfitting, format_rate
-from core.ordering import order_classes
-from core.runs import ACTIVE, Run, Status
-from dashboard import charts, matrices, services, state
+from core.runs import jobs
+from core.runs.run import ACTIVE, Run, Status
+from core.verdicts.ordering import order_classes
+from core.verdicts.predictions import find_overfitting, format_rate
+from dashboard.charts import curve_charts
+from dashboard.charts.matrix_chart import Look, recall_by_epoch
+from dashboard.components.plot import plot
+from dashboard.explorer import matrices
+from dashboard.explorer.matrices import TableSource
 from dashboard.guard import guard, try_to
-from dashboard.matrices import Source
-from dashboard.matrix_chart import Look, recall_by_epoch
-from dashboard.plot import plot
-from dashboard.specialise import find_before
+from dashboard.panels.specialise import find_before
+from dashboard.state import address, services
+from dashboard.state.status_words import format_best, format_left
 from dashboard.text import escape_markdown, format_duration
-from dashboard.views.runs import format_best, format_left
 
 POLL = 2.0
 CLASSES = 30  # whose recall is drawn
@@ -30,9 +32,9 @@ CLASSES = 30  # whose recall is drawn
 def render() -> None:
     """Draw the page."""
     st.title("Live")
-    run = state.selected_run()
+    run = address.selected_run()
     if run is None:
-        state.draw_no_run()
+        address.draw_no_run()
         return
     active = jobs.live_status(run).state in ACTIVE
     epochs, _ = services.read_metrics(run)
@@ -59,10 +61,10 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
         loss, accuracy = st.columns(2)
     best = status.best_epoch or None
     with loss:
-        figure = charts.training_curves(epochs, steps, quantity="loss", by=by, best_epoch=best)
+        figure = curve_charts.training_curves(epochs, steps, quantity="loss", by=by, best_epoch=best)
         plot(figure, key="live-loss")
     with accuracy:
-        figure = charts.training_curves(epochs, steps, quantity="accuracy", by=by, best_epoch=best)
+        figure = curve_charts.training_curves(epochs, steps, quantity="accuracy", by=by, best_epoch=best)
         plot(figure, key="live-accuracy")
     finding = find_overfitting(epochs)
     if finding:
@@ -75,7 +77,7 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
 def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
     """Draw the matrix of the newest epoch and how each class came there; drawn anew only after another epoch."""
     newest = int(epochs["epoch"].iloc[-1])
-    source = Source(run, newest if newest in run.list_epochs() else 0)
+    source = TableSource(run, newest if newest in run.list_epochs() else 0)
     judged, data = matrices.judge(source), services.read_data(run)
     name = str(source)
     st.subheader(f"{name[0].upper()}{name[1:]}")

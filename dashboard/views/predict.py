@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.runs import Run, RunError
-from dashboard import services, state
-from dashboard.answering import Answering, draw_answering
-from dashboard.gallery import Card, Tile, draw_pager, show_cards
+from core.errors import UserError
+from core.runs.run import Run
+from dashboard.components.gallery import Card, Tile, draw_pager, show_cards
 from dashboard.guard import NotYet
-from dashboard.services import RunData, UploadResult
+from dashboard.panels.answering import Answering, draw_answering
+from dashboard.state import address, services
+from dashboard.state.services import RunData, UploadResult
 from dashboard.text import escape_markdown, format_confidence, format_duration, format_share
 
 RESULTS_PER_PAGE = 12
@@ -24,9 +25,9 @@ TYPES = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"]
 def render() -> None:
     """Draw the page."""
     st.title("Predict")
-    run = state.selected_run()
+    run = address.selected_run()
     if run is None:
-        state.draw_no_run()
+        address.draw_no_run()
         return
     if not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
@@ -120,7 +121,7 @@ def result_card(result: UploadResult, data: RunData, threshold: float) -> Card:
 
 def results_csv(results: list[UploadResult], threshold: float) -> str:
     """Return all results as CSV: image_name, pred_label, confidence, sure, top1…top5 with confidences, problem."""
-    from core.predict import say_sure
+    from core.model.predict import say_sure
 
     rows = []
     for result in results:
@@ -199,11 +200,11 @@ def draw_saved(out: Path, details: Path, threshold: float) -> None:
 
 def predict_folder(run: Run, folder: Path, out: Path, details: Path, answering: Answering) -> None:
     """Predict a folder with progress, and tell what was left out."""
-    from core.predict import find_images, predict_files
+    from core.model.predict import find_images, predict_files
 
     try:
         paths = find_images([folder])
-    except RunError as error:
+    except UserError as error:
         st.error(escape_markdown(str(error)), icon=":material/folder_off:")
         return
     begun = time.monotonic()

@@ -8,28 +8,20 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import jobs
-from core.analysis import wilson_interval
-from core.config import TrainConfig
-from core.presets import from_preset
-from core.runs import ACTIVE, Run, RunError, Status, default_root, iter_runs
-from dashboard import state
+from core.errors import UserError
+from core.recipe.config import TrainConfig
+from core.recipe.presets import from_preset
+from core.runs import jobs
+from core.runs.run import ACTIVE, Run, Status, default_root, iter_runs
 from dashboard.builtin import builtin_folder
-from dashboard.deletion import confirm_delete
 from dashboard.guard import guard, try_to
-from dashboard.report_panel import draw_report_button, draw_report_panel
-from dashboard.text import escape_markdown, format_accuracy, format_duration
+from dashboard.panels.deletion import confirm_delete
+from dashboard.panels.report_panel import draw_report_button, draw_report_panel
+from dashboard.state import address
+from dashboard.state.status_words import BADGES, format_best, format_epoch, format_left
+from dashboard.text import escape_markdown, format_duration
 
 POLL = 2.0
-BADGES = {
-    "queued": ("gray", ":material/hourglass_empty:"),
-    "running": ("blue", ":material/play_circle:"),
-    "finished": ("green", ":material/check_circle:"),
-    "stopped": ("orange", ":material/stop_circle:"),
-    "paused": ("violet", ":material/pause_circle:"),
-    "failed": ("red", ":material/error:"),
-    "crashed": ("red", ":material/warning:"),
-}
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ def read_rows() -> list[Row]:
     for run in iter_runs(default_root()):
         try:
             config = run.read_config()
-        except RunError:
+        except UserError:
             config = None
         rows.append(Row(run, jobs.live_status(run), config))
     return rows
@@ -73,7 +65,7 @@ def draw_empty() -> None:
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):
         run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), default_root())
-        state.choose_run(run)
+        address.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
     if right.button("Train on my own images", icon=":material/folder_open:", width="stretch"):
         st.switch_page(st.session_state["pages"]["train"])
@@ -134,7 +126,7 @@ def draw_actions(row: Row) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Open", icon=":material/open_in_new:", key=f"open-{run.id}"):
             page = "live" if status.state in ACTIVE or not status.has_best else "confusion"
-            state.choose_run(run)
+            address.choose_run(run)
             st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
         if status.has_best:
             draw_report_button([run])
@@ -154,27 +146,6 @@ def draw_actions(row: Row) -> None:
             )  # fmt: skip
         if st.button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run"):
             confirm_delete([run], "Delete this run?", f"**{escape_markdown(run.id)}**")
-
-
-def format_best(status: Status) -> str:
-    """Return a run's best validation accuracy with its 95 % interval."""
-    right = round(status.best_val_acc * status.val_count)
-    low, high = wilson_interval(right, status.val_count)
-    return format_accuracy(status.best_val_acc, float(low), float(high))
-
-
-def format_epoch(status: Status) -> str:
-    """Return which epoch the best model is of."""
-    return f"epoch {status.best_epoch}" if status.best_epoch else "the initial model"
-
-
-def format_left(status: Status) -> str:
-    """Return how long a running job still takes."""
-    return (
-        f"about {format_duration(status.seconds_left)} left"
-        if status.seconds_left
-        else "estimating the time left"
-    )
 
 
 def format_when(seconds: float) -> str:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 
-from core import jobs
-from core.config import TrainConfig
-from core.demo import DEMOS
-from core.presets import PRESET_HELP, PRESETS
-from core.rules import applies
-from core.runs import RunError, default_root
-from core.settings import GROUPS, command_line, label_of
-from dashboard import charts, forms, services, state
-from dashboard.builtin import builtin_folder
-from dashboard.gallery import Tile, show_tiles
-from dashboard.plot import plot
-from dashboard.rate_panel import draw_rate_finder
+from core.dataset.demo import DEMOS
+from core.errors import UserError
+from core.recipe.config import TrainConfig
+from core.recipe.presets import PRESET_HELP, PRESETS
+from core.recipe.rules import applies
+from core.recipe.settings import GROUPS, command_line, label_of
+from core.runs import jobs
+from core.runs.run import default_root
+from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.charts import curve_charts
+from dashboard.components.gallery import Tile, show_tiles
+from dashboard.components.plot import plot
+from dashboard.panels import forms
+from dashboard.panels.rate_panel import draw_rate_finder
+from dashboard.state import address, services
 from dashboard.text import escape_markdown
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
@@ -27,11 +29,6 @@ _PREVIEW_FIELDS = (
     "data", "val_fraction", "hold_back", "bad_images", "fixes", "seed", "image_size", "resize_size", "crop_scale_min",
     "hflip", "rotation", "translate", "jitter", "erasing",
 )  # fmt: skip
-
-
-def wanted_data() -> str:
-    """Return the folder of images that the dashboard was opened on; empty when it was opened on none."""
-    return os.environ.get("WEAKSPOT_DATA", "")
 
 
 def render() -> None:
@@ -116,14 +113,14 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
     if started:
         try:
             run = jobs.submit(config, default_root())
-        except (RunError, OSError) as error:
+        except (UserError, OSError) as error:
             what = escape_markdown(str(error))
             st.error(f"The run could not be started: {what}", icon=":material/error:")
             return
         st.session_state["train-clear-name"] = (
             True  # the name is taken now; its widget is drawn, so clear it later
         )
-        state.choose_run(run)
+        address.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
 
 
@@ -133,7 +130,7 @@ def draw_schedule(config: TrainConfig | None) -> None:
         return
     steps = -(-services.summarise_data(config).train // config.batch_size)
     with st.container(width=640):
-        plot(charts.rate_schedule(config, steps), key="train-schedule")
+        plot(curve_charts.rate_schedule(config, steps), key="train-schedule")
 
 
 def draw_preview(config: TrainConfig | None) -> None:

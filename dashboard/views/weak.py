@@ -7,17 +7,19 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import analysis, class_report
-from core.analysis import format_interval
-from core.evidence import Evidence
-from core.runs import Run
-from dashboard import charts, detail, maps, services, state
-from dashboard.gallery import Card, Tile, draw_pager, show_cards, show_tiles
+from core.model.evidence import Evidence
+from core.runs.run import Run
+from core.verdicts import class_report, predictions
+from core.verdicts.predictions import format_interval
+from dashboard.charts import curve_charts
+from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.components.plot import plot
+from dashboard.explorer import detail
 from dashboard.guard import guard
-from dashboard.maps import Explained
-from dashboard.plot import plot
-from dashboard.services import RunData
-from dashboard.specialise import draw_for_class
+from dashboard.panels.specialise import draw_for_class
+from dashboard.state import address, maps, services
+from dashboard.state.maps import Explained
+from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_confidence
 
 WEAKEST = 25  # classes the chart shows
@@ -29,16 +31,16 @@ PER_CENT = st.column_config.NumberColumn(format="%.1f %%")
 def render() -> None:
     """Draw the page."""
     st.title("Weak classes")
-    run = state.selected_run()
+    run = address.selected_run()
     if run is None:
-        state.draw_no_run()
+        address.draw_no_run()
         return
     table, data = services.read_predictions(run), services.read_data(run)
-    if path := state.get_param("image", list(table["path"])):
+    if path := address.get_param("image", list(table["path"])):
         detail.draw_detail(run, data, table, path)
         return
     figures = class_report.report_classes(table, data.classes, data.train_counts)
-    name = state.get_param("class", data.classes) or str(figures["class"].iloc[0])
+    name = address.get_param("class", data.classes) or str(figures["class"].iloc[0])
     with st.container(key="wide-ranking"):
         chart, chosen = st.columns([5, 4], gap="large")
     with chart:
@@ -68,7 +70,7 @@ def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
     by_label = dict(zip(weakest["name"], weakest["class"], strict=True))
     left_out = len(figures) - len(weakest)
     plot(
-        charts.class_recall(weakest, highlight=data.label(name)),
+        curve_charts.class_recall(weakest, highlight=data.label(name)),
         key="weak-recall",
         on_click=lambda click: choose_class(by_label[str(click.y)]),
     )
@@ -92,7 +94,7 @@ def draw_choice(figures: pd.DataFrame, data: RunData, name: str) -> None:
 
 def choose_class(name: str) -> None:
     """Write the class to the URL."""
-    state.set_params(**{"class": name, "page": state.ANY})
+    address.set_params(**{"class": name, "page": address.ANY})
 
 
 def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
@@ -248,7 +250,7 @@ def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, 
     by_label = dict(zip(seen["name"], seen["class"], strict=True))
     with chart:
         plot(
-            charts.frequency_recall(seen, highlight=data.label(name)),
+            curve_charts.frequency_recall(seen, highlight=data.label(name)),
             key="weak-frequency",
             on_click=lambda click: choose_class(by_label[str(click.customdata)]),
         )
@@ -263,8 +265,8 @@ def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
     top5 = class_report.find_top5(table)
     right = int((table["true"] == table["predicted"]).sum())
     st.markdown(
-        f"**Accuracy** over all validation images: {analysis.format_rate(right, len(table))}.  \n"
-        f"**Top 5**, the true class among the first five guesses: {analysis.format_rate(int(top5.sum()), len(table))}."
+        f"**Accuracy** over all validation images: {predictions.format_rate(right, len(table))}.  \n"
+        f"**Top 5**, the true class among the first five guesses: {predictions.format_rate(int(top5.sum()), len(table))}."
     )
     names = {"precision": "precision", "recall": "recall", "f1": "F1", "top5": "top 5"}
     averages = class_report.average_figures(figures).rename(columns=names) * 100

@@ -1,0 +1,189 @@
+"""The command about many runs at once, `python -m core bake-off`, and how all of one are stopped."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.cli.options import add_config_options, preset_help, read_changes
+from core.recipe.config import ARCHS, CHOICES, TrainConfig
+from core.recipe.presets import PRESETS
+from core.runs.run import default_root
+
+if TYPE_CHECKING:
+    from core.runs.bakeoff import Board, Crossing, Todo
+
+# What is crossed, or made from it, is no option of all runs.
+_CROSSED = ("preset", "arch", "optimizer", "seed", "lr", "name", "group")
+
+
+def add_commands(commands: Any) -> None:
+    """Add the parser of `bake-off`."""
+    bake_off = commands.add_parser(
+        "bake-off",
+        help="queue every combination of networks, optimizers, presets and seeds; the same again goes on with what is "
+        "missing, or ranks what has finished",
+    )
+    bake_off.add_argument("--name", help="its name; empty: made from the data and the question")
+    # Spelt out rather than imported, since a queued job reads this file too and should stay small.
+    bake_off.add_argument(
+        "--question",
+        choices=("network", "optimizer"),
+        help="network: ResNet50 or ResNeXt50? optimizer: SGD, AdamW or Ranger?",
+    )
+    bake_off.add_argument("--archs", type=_some_of(ARCHS), metavar="A,B", help="networks; none: the preset's")
+    bake_off.add_argument(
+        "--optimizers", type=_some_of(CHOICES["optimizer"]), metavar="A,B", help="none: the preset's"
+    )
+    bake_off.add_argument("--presets", type=_some_of(tuple(PRESETS)), metavar="A,B", help=preset_help())
+    bake_off.add_argument(
+        "--seeds", type=_numbers, metavar="0,1", help="every combination is trained with each"
+    )
+    bake_off.add_argument(
+        "--rates",
+        type=_rates,
+        default={},
+        metavar="adamw=0.0002,sgd=0.01",
+        help="learning rates; the others are the preset's, a tenth for adamw and a fifth for ranger where sgd has 1",
+    )
+    bake_off.add_argument("--dry-run", action="store_true", help="show the plan and start nothing")
+    add_config_options(bake_off, without=_CROSSED)
+    bake_off.set_defaults(command=_bake_off)
+
+
+def stop_bakeoff(name: str) -> int:
+    """Ask all active runs of a bake-off to stop."""
+    from core.runs.bakeoff import read_board, stop_all
+
+    asked = stop_all(read_board(name, default_root()))
+    for run in asked:
+        print(f"{run.id}: stop asked for; it finishes its step and saves.")
+    if not asked:
+        print(f"No run of {name} is active.")
+    return 0
+
+
+def _bake_off(options: argparse.Namespace) -> int:
+    from core.dataset.folders import scan_folders
+    from core.recipe.settings import settings_of
+    from core.runs import bakeoff
+    from core.runs.estimate import estimate_time
+    from core.verdicts.seeds import describe_power
+
+    changes = read_changes(options, without=(*_CROSSED, "data"))
+    folder = Path(options.data).expanduser().resolve()
+    choice = _read_choice(options)
+    name = options.name or bakeoff.suggest_name(str(folder), options.question or "")
+    configs = bakeoff.make_plan(name, str(folder), choice, rates=options.rates, **changes)
+    folders = scan_folders(folder, val_fraction=configs[0].val_fraction)
+    root = default_root()
+    todo = bakeoff.find_todo(configs, root)
+    _print_plan(name, configs, todo)
+    rest = [*todo.new, *(run.read_config() for run in todo.again)]
+    if rest:
+        combinations = len({settings_of(config) for config in configs})
+        if combinations > 1:
+            print(describe_power(len(choice.seeds), math.comb(combinations, 2)))
+        estimate = estimate_time(rest, root, train=len(folders.train), val=len(folders.val))
+        print(_describe_estimate(estimate.seconds, estimate.known, len(rest)))
+    if options.dry_run:
+        return 0
+    started = bakeoff.start(todo, root)
+    if started:
+        print(f"{len(started)} queued; one trains at a time. Stop all: python -m core stop --group {name}")
+        return 0
+    board = bakeoff.read_board(name, root)
+    if not board.is_active:
+        _print_ranking(board)
+    return 0
+
+
+def _read_choice(options: argparse.Namespace) -> Crossing:
+    from core.runs.bakeoff import QUESTIONS, Crossing
+
+    asked = QUESTIONS[options.question].choice if options.question else Crossing()
+    return Crossing(
+        *(
+            getattr(options, field) or getattr(asked, field)
+            for field in ("archs", "optimizers", "presets", "seeds")
+        )
+    )
+
+
+def _print_plan(name: str, configs: list[TrainConfig], todo: Todo) -> None:
+    new, again = {config.name for config in todo.new}, {run.id for run in todo.again}
+    print(
+        f"{name}: {len(configs)} runs, {len(new)} to start, {len(again)} to go on with, {len(todo.kept)} finished or active"
+    )
+    width = max(len(config.name) for config in configs)
+    for config in configs:
+        what = "start" if config.name in new else "go on" if config.name in again else "keep"
+        print(f"{what:<5}  {config.name:<{width}}  learning rate {config.lr:g}, {config.epochs} epochs")
+
+
+def _describe_estimate(seconds: float, known: int, runs: int) -> str:
+    if not known:
+        return "No comparable run has trained here yet, so the time cannot be told."
+    which = "all" if known == runs else f"{known} of {runs} runs"
+    return (
+        f"About {timedelta(seconds=round(seconds))} (h:min:s) for {which}, by what comparable runs took here."
+    )
+
+
+def _print_ranking(board: Board) -> None:
+    from core.verdicts.predictions import read_predictions
+    from core.verdicts.ranking import rank_board
+    from core.verdicts.seeds import compare_with_best, describe_tests
+
+    ranking = rank_board(board, lambda run: read_predictions(run.predictions_path()))
+    if ranking.left_out:
+        print(f"Left out, since they have not finished: {', '.join(ranking.left_out)}.")
+    if ranking.problem:
+        print(ranking.problem)
+        return
+    for place, (label, found) in enumerate(ranking.sets.items(), start=1):
+        print(f"{place}. {label}: {found.describe()}")
+    verdicts = compare_with_best(ranking.sets)
+    for verdict in verdicts:
+        print(verdict.replace("**", ""))
+    if verdicts:
+        sizes = [len(found.right) for found in ranking.sets.values()]
+        print(describe_tests(sizes, math.comb(len(sizes), 2)))
+
+
+def _some_of(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    def read(text: str) -> tuple[str, ...]:
+        names = _split(text)
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        return names
+
+    return read
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _split(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers such as 0,1,2") from None
+
+
+def _rates(text: str) -> dict[str, float]:
+    rates = {}
+    for part in _split(text):
+        name, _, value = part.partition("=")
+        try:
+            rates[name] = float(value)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{part!r} is not of the form adamw=0.0002") from None
+        if name not in CHOICES["optimizer"]:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(CHOICES['optimizer'])}")
+    return rates
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

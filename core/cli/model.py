@@ -1,0 +1,177 @@
+"""The commands that ask a run's best model: `python -m core predict | calibrate`, and what the dashboard launches."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.runs.run import default_root, find_run
+
+if TYPE_CHECKING:
+    from core.model.calibration import Calibration, Estimate
+
+Progress = Callable[[int, int], bool]
+Bar = Callable[[str], Progress]
+WANTED = (0.9, 0.95, 0.99)  # accuracies a threshold is printed for
+
+
+def add_commands(commands: Any, bar: Bar) -> None:
+    """Add the parsers of these commands; `bar(unit)` gives the progress bar of a terminal."""
+    predict = commands.add_parser(
+        "predict", help="predict images or folders of them into image_name,pred_label"
+    )
+    _add_run(predict)
+    predict.add_argument("paths", nargs="+", type=Path, metavar="PATHS", help="image files and folders")
+    predict.add_argument("--out", type=Path, default=Path("prediction.csv"), metavar="FILE")
+    predict.add_argument(
+        "--details", type=Path, metavar="FILE", help="write confidence and sure (yes or no) of each image too"
+    )
+    predict.add_argument(
+        "--min-confidence",
+        type=_read_share,
+        metavar="P",
+        help="not sure below it, 0 to 1; by default the run's threshold, see calibrate and the page Confidence",
+    )
+    predict.add_argument(
+        "--raw", action="store_true", help="confidences as the network gives them, without its temperature"
+    )
+    predict.set_defaults(command=lambda options: _predict(options, bar))
+
+    calibrate = commands.add_parser(
+        "calibrate", help="measure how far a run's confidences can be believed, and fit their temperature"
+    )
+    _add_run(calibrate)
+    calibrate.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
+    calibrate.set_defaults(command=lambda options: _calibrate(options, bar))
+
+    neighbours = commands.add_parser("neighbours")  # what the dashboard launches; not for people: no help
+    _add_run(neighbours)
+    neighbours.add_argument("--task", type=Path, required=True)
+    neighbours.set_defaults(command=_find_neighbours)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's id, or latest")
+
+
+def _read_share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a share from 0 to 1, got {text!r}")
+    return value
+
+
+def _predict(options: argparse.Namespace, bar: Bar) -> int:
+    run = find_run(options.run, default_root())
+    from core.model.calibration import read_temperature, read_threshold
+    from core.model.predict import Predictor, find_images, predict_files
+
+    paths = find_images(options.paths)
+    temperature = 1.0 if options.raw else read_temperature(run)
+    limit = options.min_confidence
+    if limit is None:
+        chosen = read_threshold(run, temperature=temperature)
+        limit = 0.0 if chosen is None else chosen.value
+    found = predict_files(
+        Predictor.from_run(run),
+        paths,
+        options.out,
+        details=options.details,
+        temperature=temperature,
+        min_confidence=limit,
+        progress=bar("images"),
+    )
+    for item in found.bad:
+        print(f"left out: {item.path} {item.reason}", file=sys.stderr)
+    good = len(paths) - len(found.bad)
+    if temperature != 1:
+        print(f"confidences are calibrated, temperature {temperature:.2f}")
+    if limit:
+        print(f"{found.unsure} of {good} not sure, below a confidence of {limit:.3f}")
+    print(f"{options.out}: {good} images predicted, {len(found.bad)} left out")
+    return 2 if found.bad else 0
+
+
+def _calibrate(options: argparse.Namespace, bar: Bar) -> int:
+    run = find_run(options.run, default_root())
+    from core.runs.tasks import perform_task
+
+    def work(progress: Progress) -> Calibration | None:
+        from core.model.calibration import calibrate_run
+
+        return calibrate_run(run, progress=progress)
+
+    if options.task is not None:
+        return perform_task(
+            options.task,
+            lambda progress: None if (found := work(progress)) is None else _sum_up(found),
+        )
+    found = work(bar("images"))
+    assert found is not None
+    from core.model.calibration import calibration_path
+    from core.verdicts.predictions import format_rate
+
+    right = found.answers.right
+    print(f"epoch {found.epoch}: {format_rate(int(right.sum()), len(right))}")
+    print(_sum_up(found))
+    before, after = found.before, found.after
+    print(
+        f"ECE    {_percent(before.ece)} before, {_percent(after.ece)} after; {_percent(found.chance)} by chance alone"
+    )
+    print(f"Brier  {_number(before.brier)} before, {_number(after.brier)} after")
+    print(f"loss   {_number(before.loss)} before, {_number(after.loss)} after")
+    print(f"AURC   {_percent(before.area)} before, {_percent(after.area)} after")
+    _print_thresholds(found)
+    print(calibration_path(run))
+    return 0
+
+
+def _find_neighbours(options: argparse.Namespace) -> int:
+    from core.runs.tasks import perform_task
+
+    def work(progress: Progress) -> str | None:
+        run = find_run(options.run, default_root())
+        from core.model.neighbours import compute_neighbourhood, locate
+        from core.training.engine import choose_compute
+
+        compute = choose_compute()
+        found = compute_neighbourhood(run, locate(run, compute), compute, progress=progress)
+        return None if found is None else "All images are compared."
+
+    return perform_task(options.task, work)
+
+
+def _sum_up(found: Calibration) -> str:
+    return f"temperature {found.temperature:.3f}" + (f": {found.note}" if found.note else "")
+
+
+def _print_thresholds(found: Calibration) -> None:
+    from core.verdicts.predictions import format_interval
+    from core.verdicts.selective import cross_choose
+
+    for wanted in WANTED:
+        choice = cross_choose(found.answers, wanted)
+        if choice is None:
+            print(f"{wanted:.0%} right: no threshold reaches it on these images")
+            continue
+        (kept, *kept_bounds), (right, *right_bounds) = choice.coverage, choice.accuracy
+        print(
+            f"{wanted:.0%} right: from a confidence of {choice.threshold:.3f} on, "
+            f"answers {kept:.0%} ({format_interval(*kept_bounds)}), "
+            f"of which {right:.0%} ({format_interval(*right_bounds)}) are right"
+        )
+
+
+def _percent(figure: Estimate) -> str:
+    return f"{figure.value * 100:.1f} % ({figure.low * 100:.1f}–{figure.high * 100:.1f} %)"
+
+
+def _number(figure: Estimate) -> str:
+    return f"{figure.value:.3f} ({figure.low:.3f}–{figure.high:.3f})"

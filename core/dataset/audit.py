@@ -1,0 +1,293 @@
+"""Is it the data? What is wrong with a folder of images: copies across splits, conflicting labels, files of no use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.dataset.duplicates import Group, group_equal, group_similar
+from core.dataset.findings import Finding
+from core.dataset.folders import (
+    Sample,
+    find_split_roots,
+    list_class_folders,
+    list_files,
+    natural_key,
+    read_display_names,
+    split_held,
+    split_stratified,
+)
+from core.dataset.image_facts import ImageFacts, measure_images
+from core.errors import DataError, RunError
+from core.files import write_text
+
+FOLDER = ".audit"  # in the folder of all runs
+BLANK_CONTRAST = 3.0  # grey levels of standard deviation; a white page with one word has more
+TINY_SIDE = 32  # pixels
+LONG_RATIO = 3.0
+IMBALANCE = 5.0
+SPLITS = ("train", "val", "held", "test")
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AuditedImage:
+    """One file: its path relative to the data folder, split, class folder ('' in test), pixels, and what is wrong.
+
+    The split is one of SPLITS; `held` are images that a run holds back from training.
+    """
+
+    path: str
+    split: str
+    label: str
+    width: int = 0
+    height: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a data set as they lie, with all that training would refuse; `classes` are those of any split."""
+
+    root: Path
+    classes: tuple[str, ...]
+    display: dict[str, str]
+    images: tuple[AuditedImage, ...]
+    empty: tuple[tuple[str, str], ...]  # split and class of the folders without files
+    val_made: bool
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a data set; `created` is in seconds since the epoch."""
+
+    root: Path
+    classes: tuple[str, ...]
+    display: dict[str, str]
+    val_made: bool
+    created: float
+    images: tuple[AuditedImage, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def splits(self) -> list[str]:
+        """Return the splits to tell of, in their order: `held` only where images are held back."""
+        return [split for split in SPLITS if split != "held" or self.count_split(split)]
+
+    def count_images(self) -> dict[str, dict[str, int]]:
+        """Return the number of files of each class by split, classes in order; test images have no class."""
+        found = Counter((image.split, image.label) for image in self.images)
+        return {
+            split: {name: found[split, name] for name in self.classes}
+            for split in self.splits
+            if split != "test"
+        }
+
+    def count_split(self, split: str) -> int:
+        """Return the number of files of a split."""
+        return sum(image.split == split for image in self.images)
+
+
+def audit_data(
+    data: Path,
+    runs_root: Path,
+    *,
+    val_fraction: float = 0.15,
+    hold_back: int = 0,
+    progress: Callable[[int, int], bool] | None = None,
+) -> Audit | None:
+    """Look at every image of a data folder and write down what is found; None when `progress` said to stop.
+
+    `val_fraction`, which matters where validation is split off training, and `hold_back` are those of a run. What is
+    measured of each file is kept under `runs_root`, so that a stopped audit goes on and a second one is quick.
+
+    Raises:
+        DataError: as `list_splits` does.
+    """
+    listing = list_splits(data, val_fraction=val_fraction, hold_back=hold_back)
+    facts = measure_images(
+        data, [image.path for image in listing.images], cache=_facts_path(data, runs_root), progress=progress
+    )
+    if facts is None:
+        return None
+    audit = judge_images(listing, facts)
+    path = audit_folder(data, runs_root, val_fraction=val_fraction, hold_back=hold_back) / "audit.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(_to_json(audit), separators=(",", ":")))
+    return audit
+
+
+def audit_folder(data: Path, runs_root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> Path:
+    """Return the folder of an audit's task and result; it depends on how the data is split, as far as that has a say."""
+    parts = [str(data.resolve())]
+    if data.is_dir() and "val" not in find_split_roots(data):
+        parts.append(f"{val_fraction:g}")
+    if hold_back:
+        parts.append(f"held {hold_back}")
+    return runs_root / FOLDER / _digest("\0".join(parts))
+
+
+def read_audit(folder: Path) -> Audit:
+    """Read an audit from its folder.
+
+    Raises:
+        RunError: when it is damaged or of another version.
+    """
+    try:
+        values = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+        if values.pop("version") != _VERSION:
+            raise ValueError("it is of another version")
+        columns = values.pop("images")
+        return Audit(
+            Path(values.pop("root")),
+            tuple(values.pop("classes")),
+            images=tuple(AuditedImage(*row) for row in columns),
+            findings=tuple(Finding.from_dict(row) for row in values.pop("findings")),
+            **values,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"The audit in {folder} cannot be read: {error}. Scan the data again.") from None
+
+
+def list_splits(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> Listing:
+    """List a data set's files by split and class as training would, but without refusing what is wrong with them.
+
+    Raises:
+        DataError: when there is no such folder, no class folder in it, or a class has too few images to hold back.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder.")
+    roots = find_split_roots(root)
+    names = {split: list_class_folders(root, roots[split]) for split in ("train", "val") if split in roots}
+    classes = tuple(sorted({name for found in names.values() for name in found}, key=natural_key))
+    if not classes:
+        raise DataError(f"{root}: there are no class folders. Expected train/<class>/* or <class>/*.")
+    images: list[AuditedImage] = []
+    empty = []
+    for split, found in names.items():
+        for name in found:
+            files = list_files(roots[split] / name)
+            images += [AuditedImage(path.relative_to(root).as_posix(), split, name) for path in files]
+            if not files:
+                empty.append((split, name))
+    images = _split_training(
+        images, classes, val_fraction=None if "val" in roots else val_fraction, hold_back=hold_back
+    )
+    if "test" in roots:
+        files = list_files(roots["test"], deep=True)
+        images += [AuditedImage(path.relative_to(root).as_posix(), "test", "") for path in files]
+    display = read_display_names(root, classes)
+    return Listing(root, classes, display, tuple(images), tuple(empty), "val" not in roots)
+
+
+def judge_images(listing: Listing, facts: ImageFacts) -> Audit:
+    """Return the audit of a data set from what was measured of its files, in the listing's order."""
+    widths, heights = facts.values["width"].tolist(), facts.values["height"].tolist()
+    images = tuple(
+        replace(image, width=width, height=height, problem=problem)
+        for image, width, height, problem in zip(listing.images, widths, heights, facts.problems, strict=True)
+    )
+    audit = Audit(listing.root, listing.classes, listing.display, listing.val_made, time.time(), images, ())
+    found = [
+        *_find_copies(images, facts),
+        *_find_class_faults(audit, listing),
+        *_find_poor_images(images, facts),
+    ]
+    return replace(audit, findings=tuple(sorted(found, key=lambda finding: finding.rank)))
+
+
+def _split_training(
+    images: Sequence[AuditedImage], classes: Sequence[str], *, val_fraction: float | None, hold_back: int
+) -> list[AuditedImage]:
+    """Return the images with those of training split as a run splits them; validation has its folder without a share."""
+    index = {name: number for number, name in enumerate(classes)}
+    samples = [Sample(image.path, index[image.label]) for image in images if image.split == "train"]
+    rest, held = split_held(samples, hold_back, classes)
+    val = () if val_fraction is None else split_stratified(rest, fraction=val_fraction)[1]
+    moved = {s.path: "held" for s in held} | {s.path: "val" for s in val}
+    return [replace(image, split=moved[image.path]) if image.path in moved else image for image in images]
+
+
+def _find_copies(images: Sequence[AuditedImage], facts: ImageFacts) -> Iterator[Finding]:
+    """Yield what groups of equal and of similar images tell: leaks, conflicts and plain copies."""
+    # Blank images are told as such: all of them look the same, which says nothing.
+    chosen = np.flatnonzero((facts.values["width"] > 0) & (facts.values["contrast"] >= BLANK_CONTRAST))
+    pixels, looks, thumbs = (facts.values[name][chosen] for name in ("pixels", "look", "thumb"))
+    for ending, groups in (("", group_equal(pixels)), ("-near", group_similar(pixels, looks, thumbs))):
+        sorted_out: dict[str, list[Group]] = {"leak": [], "conflict": [], "duplicate": []}
+        for group in groups:
+            members = tuple(int(chosen[number]) for number in group)
+            splits = {images[member].split for member in members}
+            labels = {images[member].label for member in members} - {""}
+            if len(splits) > 1:
+                sorted_out["leak"].append(members)
+            if len(labels) > 1:
+                sorted_out["conflict"].append(members)
+            if len(splits) == 1 and len(labels) == 1:  # copies among unlabelled images do no harm
+                sorted_out["duplicate"].append(members)
+        for kind, found in sorted_out.items():
+            if found:
+                yield Finding(kind + ending, tuple(tuple(images[m].path for m in group) for group in found))
+
+
+def _find_class_faults(audit: Audit, listing: Listing) -> Iterator[Finding]:
+    """Yield classes that differ between splits, are empty, or have far fewer images than the largest."""
+    counts = audit.count_images()
+    train, val = counts["train"], counts["val"]
+
+    def paths_of(names: Sequence[str], split: str) -> tuple[tuple[str, ...], ...]:
+        by_class = {
+            name: tuple(i.path for i in audit.images if (i.split, i.label) == (split, name)) for name in names
+        }
+        return tuple(paths for paths in by_class.values() if paths)
+
+    unknown = [name for name in audit.classes if val[name] and not train[name]]
+    if unknown:
+        yield Finding("unknown", paths_of(unknown, "val"), tuple(unknown))
+    unseen = [name for name in audit.classes if train[name] and not val[name]]
+    if unseen:
+        yield Finding("unvalidated", paths_of(unseen, "train"), tuple(unseen))
+    empty = [name for split, name in listing.empty if split == "train" and name not in unknown]
+    if empty:
+        yield Finding("empty", (), tuple(empty))
+    most = max(train.values())
+    few = [name for name in audit.classes if 0 < train[name] * IMBALANCE < most]
+    if few:
+        yield Finding("imbalance", paths_of(sorted(few, key=lambda name: train[name]), "train"), tuple(few))
+
+
+def _find_poor_images(images: Sequence[AuditedImage], facts: ImageFacts) -> Iterator[Finding]:
+    """Yield files that cannot be read and images that hardly show anything."""
+    short = np.minimum(facts.values["width"], facts.values["height"])
+    long = np.maximum(facts.values["width"], facts.values["height"])
+    read = short > 0
+    for kind, found in (
+        ("unreadable", ~read),
+        ("blank", read & (facts.values["contrast"] < BLANK_CONTRAST)),
+        ("tiny", read & (short < TINY_SIDE)),
+        ("elongated", read & (long > LONG_RATIO * short)),
+    ):
+        if found.any():
+            yield Finding(kind, tuple((images[index].path,) for index in np.flatnonzero(found).tolist()))
+
+
+def _to_json(audit: Audit) -> dict[str, object]:
+    images = [[i.path, i.split, i.label, i.width, i.height, i.problem] for i in audit.images]
+    findings = [asdict(finding) for finding in audit.findings]
+    values = {**vars(audit), "root": str(audit.root), "images": images, "findings": findings}
+    return {"version": _VERSION, **values}
+
+
+def _facts_path(data: Path, runs_root: Path) -> Path:
+    return runs_root / FOLDER / f"{_digest(str(data.resolve()))}.npz"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

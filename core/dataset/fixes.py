@@ -1,0 +1,125 @@
+"""A fix list on a data set: which training images are left out or get another label; no torch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from core.dataset.folders import ImageFolders, Sample
+from core.dataset.label_report import HEAD, Fix, fixes_path, read_fixes
+from core.errors import DataError, RunError, UserError
+from core.files import write_rows
+from core.recipe.config import TrainConfig
+
+KEPT = "fixes.csv"  # in the run folder: the list as it was when the run was made
+MERGED = "label-fixes-all.csv"
+
+
+def keep_fixes(folder: Path, config: TrainConfig) -> Path | None:
+    """Return the run's own copy of the fix list its config names, made now where there is none; None without a list.
+
+    Raises:
+        RunError: when the list is not there or cannot be copied.
+    """
+    if not config.fixes:
+        return None
+    kept = folder / KEPT
+    if not kept.exists():
+        try:
+            shutil.copyfile(Path(config.fixes).expanduser(), kept)
+        except (OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
+            raise RunError(f"fixes: {config.fixes} cannot be copied ({_reason(error)}).") from None
+    return kept
+
+
+def apply_fixes(folders: ImageFolders, path: Path, *, named: str) -> ImageFolders:
+    """Return a data set with the training images of a fix list dropped or relabelled; all other images stay.
+
+    `named` is what the list is called in an error.
+
+    Raises:
+        DataError: when the list cannot be used, naming the row and what is wrong with it.
+    """
+    try:
+        fixes = [fix for fix in read_fixes(path) if fix.action != "keep"]
+    except UserError as error:
+        raise DataError(f"fixes: {str(error).replace(str(path), named)}") from None
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"fixes: {named} cannot be read ({_reason(error)}).") from None
+    by_path = {fix.path: fix for fix in reversed(fixes)}  # the first row of a path
+    places = {sample.path: "train" for sample in folders.train}
+    places |= {sample.path: "a validation image" for sample in folders.val}
+    places |= {sample.path: "an image held back" for sample in folders.held}
+    for fix in fixes:
+        if problem := _find_problem(fix, places, folders.classes, first=by_path[fix.path] is fix):
+            raise DataError(f"fixes: {named}, line {fix.line}: {problem}")
+    index = {name: number for number, name in enumerate(folders.classes)}
+    train = tuple(
+        Sample(sample.path, index[by_path[sample.path].suggested]) if sample.path in by_path else sample
+        for sample in folders.train
+        if sample.path not in by_path or by_path[sample.path].action == "relabel"
+    )
+    emptied = {sample.target for sample in folders.train} - {sample.target for sample in train}
+    if emptied:
+        raise DataError(
+            f"fixes: {named} leaves no training image in class {folders.classes[min(emptied)]!r}. Keep one of its "
+            "images, or remove its folder."
+        )
+    dropped = tuple(fix.path for fix in fixes if fix.action == "drop")
+    relabelled = tuple(fix.path for fix in fixes if fix.action == "relabel")
+    return replace(folders, train=train, dropped=dropped, relabelled=relabelled)
+
+
+def describe_fixes(folders: ImageFolders) -> str:
+    """Say how many training images a fix list has changed; empty for none."""
+    counts = {"left out": len(folders.dropped), "relabelled": len(folders.relabelled)}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def list_corrections(folder: Path) -> list[Fix]:
+    """Return what a run's own fix list and the one its user has marked since change of training images, once an image.
+
+    Raises:
+        RunError: when a list cannot be read.
+    """
+    lists = [path for path in (folder / KEPT, fixes_path(folder, "train")) if path.exists()]
+    fixes = {fix.path: fix for path in lists for fix in read_fixes(path) if fix.action != "keep"}
+    return list(fixes.values())
+
+
+def prepare_fixes(folder: Path) -> Path:
+    """Return the fix list to train like a run but without the label errors that its user has marked since.
+
+    That is the list of its training images; where the run itself was trained with one, the two are merged.
+
+    Raises:
+        RunError: when a list cannot be read or written.
+    """
+    if not (folder / KEPT).exists():
+        return fixes_path(folder, "train")
+    rows = [(fix.path, fix.given, fix.suggested, "", fix.action) for fix in list_corrections(folder)]
+    write_rows(folder / MERGED, HEAD, rows)
+    return folder / MERGED
+
+
+def _find_problem(fix: Fix, places: dict[str, str], classes: Sequence[str], *, first: bool) -> str:
+    place = places.get(fix.path)
+    if place is None:
+        return f"{fix.path} is no training image of this data."
+    if place != "train":
+        return (
+            f"{fix.path} is {place}. Those are never changed, so that runs are judged on the same images and labels; "
+            "take a fix list of training images."
+        )
+    if not first:
+        return f"{fix.path} is named more than once."
+    if fix.action == "relabel" and fix.suggested not in classes:
+        known = ", ".join(classes[:8]) + (" …" if len(classes) > 8 else "")
+        return f"{fix.suggested!r} is no class of this data. Its classes are {known}"
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

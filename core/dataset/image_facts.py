@@ -1,0 +1,223 @@
+"""What is measured of every image file for the audit of a data set, kept on disk so that no file is read twice."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from core.dataset.images import ImageProblem, read_image
+
+THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
+SAVE_EVERY = 10.0  # seconds between two savings of what is measured
+PROCESSES_FROM = 1000  # files; fewer are read before processes have started
+_SMALL = 128  # pixels of the shorter side that hash and thumbnail are made from: quicker than from all
+_CHUNK = 32  # files measured as one piece of work
+_VERSION = 1  # raise it when the same file would give other facts
+_FACT = np.dtype(
+    [
+        ("bytes", "<i8"),
+        ("mtime_ns", "<i8"),
+        ("width", "<i4"),
+        ("height", "<i4"),
+        ("contrast", "<f4"),
+        ("pixels", "<u8"),
+        ("look", "<u8"),
+        ("thumb", "u1", (THUMB, THUMB)),
+        ("measured", "?"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """The facts of N files, in the order of `paths` (relative to the data folder).
+
+    `problems` says why a file is no readable image, or is empty. `values` (N,) is a structured array: `width` and
+    `height` in upright pixels; `contrast`, the standard deviation of the grey values (0..128); `pixels`, a digest of
+    size and decoded RGB pixels; `look`, a perceptual hash of 64 bits; `thumb` (16, 16) uint8, grey. Files with a problem
+    have zeros there.
+    """
+
+    paths: tuple[str, ...]
+    problems: tuple[str, ...]
+    values: npt.NDArray[Any]
+
+
+def measure_images(
+    root: Path,
+    paths: Sequence[str],
+    *,
+    cache: Path,
+    progress: Callable[[int, int], bool] | None = None,
+) -> ImageFacts | None:
+    """Measure every file, but for those that `cache` holds and that have kept size and time; None when stopped.
+
+    What is measured is saved to `cache` now and then and at the end, also of a stop or an error, so that the next
+    call goes on from there. `progress(done, total)` is called now and then and ends it early by returning False.
+    """
+    values, problems, missing = _take_known(root, paths, cache)
+    chunks = [missing[at : at + _CHUNK] for at in range(0, len(missing), _CHUNK)]
+    done, saved, going = len(paths) - len(missing), time.monotonic(), True
+    # Pillow warns of what is told here anyway. The filters are the whole process's: not one for each thread.
+    with warnings.catch_warnings(), _open_pool(len(missing)) as pool:
+        warnings.simplefilter("ignore")
+        work = partial(_measure_files, root)
+        results = pool.map(work, ([paths[index] for index in chunk] for chunk in chunks))
+        try:
+            for chunk, (facts, told) in zip(chunks, results, strict=True):
+                values[chunk] = facts
+                for index, problem in zip(chunk, told, strict=True):
+                    problems[index] = problem
+                done += len(chunk)
+                if progress is not None and done < len(paths) and not progress(done, len(paths)):
+                    going = False
+                    break
+                if time.monotonic() - saved > SAVE_EVERY:
+                    _save(cache, paths, problems, values)
+                    saved = time.monotonic()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if missing:
+                _save(cache, paths, problems, values)
+    if not going or (progress is not None and not progress(len(paths), len(paths))):
+        return None
+    return ImageFacts(tuple(paths), tuple(problems), values)
+
+
+def describe_image(image: Image.Image) -> tuple[float, int, int, npt.NDArray[np.uint8]]:
+    """Return contrast, digest of the pixels, perceptual hash and thumbnail of an RGB image, as `ImageFacts` has them."""
+    grey = image.convert("L")
+    counts = np.asarray(grey.histogram(), dtype=np.float64)
+    levels = np.arange(256)
+    mean = (counts * levels).sum() / counts.sum()
+    contrast = float(np.sqrt((counts * (levels - mean) ** 2).sum() / counts.sum()))
+    digest = hashlib.sha1(f"{image.width}×{image.height}".encode(), usedforsecurity=False)
+    digest.update(image.tobytes())
+    small = grey.reduce(max(1, min(grey.size) // _SMALL))
+    look = np.packbits(imagehash.phash(small).hash)
+    thumb = np.asarray(small.resize((THUMB, THUMB), Image.Resampling.BOX), dtype=np.uint8)
+    return (
+        contrast,
+        int.from_bytes(digest.digest()[:8], "little"),
+        int.from_bytes(look.tobytes(), "little"),
+        thumb,
+    )
+
+
+def _open_pool(count: int) -> Executor:
+    """Return what measures `count` files at once: processes where many, for threads share Python's lock."""
+    cores = os.cpu_count() or 1
+    if count < PROCESSES_FROM or cores == 1:
+        return ThreadPoolExecutor(max_workers=cores)
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    return ProcessPoolExecutor(max_workers=cores, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    """Make a process leave Ctrl-C to its parent, and end with it even where that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _measure_files(root: Path, paths: Sequence[str]) -> tuple[npt.NDArray[Any], list[str]]:
+    facts = np.zeros(len(paths), _FACT)
+    problems = [_measure_file(root / path, fact) for path, fact in zip(paths, facts, strict=True)]
+    return facts, problems
+
+
+def _measure_file(path: Path, fact: np.void) -> str:
+    """Fill in a file's facts and return its problem."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+    fact["bytes"], fact["mtime_ns"], fact["measured"] = found.st_size, found.st_mtime_ns, True
+    try:
+        image = read_image(path)
+    except ImageProblem as problem:
+        return str(problem)
+    fact["width"], fact["height"] = image.size
+    fact["contrast"], fact["pixels"], fact["look"], fact["thumb"] = describe_image(image)
+    return ""
+
+
+def _take_known(
+    root: Path, paths: Sequence[str], cache: Path
+) -> tuple[npt.NDArray[Any], list[str], list[int]]:
+    """Return facts and problems with those known filled in, and the indices of the files to measure."""
+    kept = _read(cache)
+    values, problems = np.zeros(len(paths), _FACT), [""] * len(paths)
+    missing = []
+    for index, path in enumerate(paths):
+        known = kept.get(path)
+        if known is not None:
+            try:
+                found = (root / path).stat()
+            except OSError:
+                found = None
+            fact, problem = known
+            if found is not None and (int(fact["bytes"]), int(fact["mtime_ns"])) == (
+                found.st_size,
+                found.st_mtime_ns,
+            ):
+                values[index], problems[index] = fact, problem
+                continue
+        missing.append(index)
+    return values, problems, missing
+
+
+def _read(cache: Path) -> dict[str, tuple[npt.NDArray[Any], str]]:
+    try:
+        with np.load(cache) as file:
+            if int(file["version"]) != _VERSION:
+                return {}
+            rows = zip(file["paths"].tolist(), file["values"], file["problems"].tolist(), strict=True)
+            return {path: (fact, problem) for path, fact, problem in rows}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # none yet, or damaged
+        return {}
+
+
+def _save(cache: Path, paths: Sequence[str], problems: Sequence[str], values: npt.NDArray[Any]) -> None:
+    """Save atomically what is measured so far."""
+    chosen = np.flatnonzero(values["measured"]).tolist()
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    draft = cache.with_name(f".{cache.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            np.savez(
+                file,
+                version=_VERSION,
+                paths=np.array([paths[i] for i in chosen], dtype=np.str_),
+                problems=np.array([problems[i] for i in chosen], dtype=np.str_),
+                values=values[chosen],
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(cache)
+    finally:
+        draft.unlink(missing_ok=True)

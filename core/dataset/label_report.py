@@ -1,0 +1,194 @@
+"""What was found about labels: the report a run keeps, and the fix list that its user edits."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from core.errors import RunError
+from core.files import write_rows, write_text
+
+ACTIONS = ("keep", "relabel", "drop")
+HEAD = ("path", "given", "suggested", "score", "action")
+_NEEDED = ("path", "given", "suggested", "action")
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class LabelIssue:
+    """An image whose label is probably wrong: the class given, the one suggested, how sure (0..1) the label is right.
+
+    `confidence` (0..1) is that of the class suggested.
+    """
+
+    path: str
+    given: str
+    suggested: str
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A row of a fix list: what is to become of the label of an image; `line` is where the list says so, from 1.
+
+    `score` is NaN where the list has none.
+    """
+
+    path: str
+    given: str
+    suggested: str
+    action: str
+    line: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two classes that are taken for each other: `crossed` of their `count` images, with the 95 % Wilson interval.
+
+    `mislabelled` is the number of these whose label is estimated to be wrong.
+    """
+
+    one: str
+    other: str
+    crossed: int
+    count: int
+    low: float
+    high: float
+    mislabelled: int
+
+
+@dataclass(frozen=True)
+class WeakClass:
+    """A class that is recognised worse than the others and overlaps with no single one: `right` of `count` images."""
+
+    name: str
+    right: int
+    count: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What was found among the `count` images of a split, worst first; `model` is the epoch of the model asked."""
+
+    split: str
+    count: int
+    model: int
+    issues: tuple[LabelIssue, ...]
+    overlaps: tuple[Overlap, ...]
+    weak: tuple[WeakClass, ...]
+
+
+def report_path(folder: Path, split: str) -> Path:
+    """Return where a run keeps the report on a split's labels."""
+    return folder / f"label-issues-{split}.json"
+
+
+def fixes_path(folder: Path, split: str) -> Path:
+    """Return where a run keeps the fix list of a split, with the actions its user chose."""
+    return folder / f"label-fixes-{split}.csv"
+
+
+def write_label_report(path: Path, report: LabelReport) -> None:
+    """Write a report atomically."""
+    write_text(path, json.dumps({"version": _VERSION, **asdict(report)}))
+
+
+def read_report(path: Path) -> LabelReport:
+    """Read a report.
+
+    Raises:
+        RunError: when it is damaged or of another version.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("version") != _VERSION:
+            raise ValueError("it is of another version")
+        return LabelReport(
+            issues=tuple(LabelIssue(**row) for row in values.pop("issues")),
+            overlaps=tuple(Overlap(**row) for row in values.pop("overlaps")),
+            weak=tuple(WeakClass(**row) for row in values.pop("weak")),
+            **values,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: cannot be read ({error}). Look for label issues again.") from None
+
+
+def list_fixes(issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """Return the rows of the fix list under HEAD: the score with six decimals, the action `keep` unless given."""
+    chosen = actions or [ACTIONS[0]] * len(issues)
+    return [
+        (issue.path, issue.given, issue.suggested, _format_score(issue.score), action)
+        for issue, action in zip(issues, chosen, strict=True)
+    ]
+
+
+def write_fixes(path: Path, issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> None:
+    """Write the fix list, one row an issue; raises RunError when it cannot be written."""
+    write_rows(path, HEAD, list_fixes(issues, actions))
+
+
+def read_decisions(path: Path, issues: Sequence[LabelIssue]) -> tuple[list[LabelIssue], list[str]]:
+    """Return issues with what a fix list, if there is one, decides of them, and their actions; `keep` where it does not.
+
+    What was decided stays so: where a newer report suggests another class, the one decided on is returned, and labels
+    that it does not list come last, their confidence NaN.
+
+    Raises:
+        RunError: as `read_fixes`.
+    """
+    fixes = read_fixes(path) if path.exists() else []
+    decided = {fix.path: fix for fix in fixes if fix.action != ACTIONS[0]}
+    found, actions = [], []
+    for issue in issues:
+        fix = decided.pop(issue.path, None)
+        found.append(replace(issue, suggested=fix.suggested) if fix else issue)
+        actions.append(fix.action if fix else ACTIONS[0])
+    for fix in decided.values():
+        found.append(LabelIssue(fix.path, fix.given, fix.suggested, fix.score, math.nan))
+        actions.append(fix.action)
+    return found, actions
+
+
+def read_fixes(path: Path) -> list[Fix]:
+    """Return the rows of a fix list; a column `score` need not be there.
+
+    Raises:
+        RunError: naming the line that is wrong.
+        OSError: when there is no such file.
+    """
+    fixes = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if not set(_NEEDED) <= set(rows.fieldnames or ()):
+                raise RunError(f"{path}: the first line must be {','.join(HEAD)}.")
+            for row in rows:
+                if row["action"] not in ACTIONS:
+                    raise RunError(
+                        f"{path}, line {rows.line_num}: action must be one of {', '.join(ACTIONS)}."
+                    )
+                values = [row[name] or "" for name in _NEEDED]
+                score = _read_score(row.get("score"))
+                fixes.append(Fix(values[0], values[1], values[2], values[3], rows.line_num, score))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"{path}: cannot be read ({error}).") from None
+    return fixes
+
+
+def _format_score(score: float) -> str:
+    return "" if math.isnan(score) else f"{score:.6f}"
+
+
+def _read_score(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

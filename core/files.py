@@ -1,0 +1,65 @@
+"""The one way to write a file: whole or not at all, whoever else writes it at the same time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+from core.errors import UserError
+
+
+def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Let `write` fill a draft and put it in the place of `path`: a reader sees the old file or the new one, never half.
+
+    Drafts have names of their own, so writers in many threads and processes cannot break each other's; the last wins.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o666 & ~_UMASK)  # mkstemp makes a file for its owner alone
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; compressed where its name ends in .gz, the same text to the same bytes."""
+    data = text.encode()
+    if path.suffix == ".gz":
+        data = gzip.compress(data, compresslevel=5, mtime=0)
+    write_file(path, lambda file: _write_all(file, data))
+
+
+def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file whole or not at all, its lines ending in a newline alone; raises UserError when it cannot be."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}).") from None
+
+
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    file.write(data)
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _read_umask()  # read once: reading it sets it for a moment, for every thread

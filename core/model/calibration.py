@@ -1,0 +1,330 @@
+"""How far a run's confidences can be believed: measured on validation, kept in its folder, used by Predict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import RunError
+from core.files import write_text
+from core.runs.run import Run
+from core.verdicts.predictions import Z95
+from core.verdicts.reliability import (
+    FOLDS,
+    Floats,
+    Ints,
+    Scores,
+    calibration_errors,
+    chance_errors,
+    cross_fit,
+    deal_folds,
+    judge,
+    resample_weights,
+    scale,
+)
+from core.verdicts.selective import Answers, risk_areas
+
+_VERSION = 1
+_DECIMALS = 8  # of the confidences kept
+Progress = Callable[[int, int], bool]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Expected calibration error (0..1), Brier score (0..2), loss (nats) and area under the risk–coverage curve (0..1)."""
+
+    ece: Estimate
+    brier: Estimate
+    loss: Estimate
+    area: Estimate
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured of the model of `epoch`: the temperature that Predict uses, and figures before and after it.
+
+    `after` is judged at temperatures fitted without the images they are judged on. `change` is after less before on the
+    same draws of images. `chance` is the calibration error (0..1) that a model which keeps these confidences, as they are
+    after, would show on as many images. `note` says why the temperature is 1 where none was fitted.
+    """
+
+    epoch: int
+    temperature: float
+    note: str
+    before: Figures
+    after: Figures
+    change: Figures
+    chance: Estimate
+    answers: Answers
+
+    @property
+    def overconfidence(self) -> float:
+        """Return the mean confidence before less the accuracy, -1..1: above 0 it claims more than it keeps."""
+        return float(self.answers.raw.mean() - self.answers.right.mean())
+
+    @property
+    def overconfidence_interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of the overconfidence, by the normal approximation."""
+        gaps = self.answers.raw - self.answers.right
+        half = Z95 * float(gaps.std()) / len(gaps) ** 0.5
+        return self.overconfidence - half, self.overconfidence + half
+
+    @property
+    def is_mended(self) -> bool:
+        """Tell whether the calibration error after is no larger than chance makes it."""
+        return self.after.ece.value <= self.chance.high
+
+
+def calibrate_run(run: Run, *, progress: Progress | None = None) -> Calibration | None:
+    """Measure the confidences of a run's best model on validation and keep it; None when told to stop.
+
+    Raises:
+        RunError: when the run has no model or its data is gone.
+        ValueError: when the model answers with what is no number.
+    """
+    from core.model.evaluate import open_split, read_log_probs  # brings torch
+
+    epoch = run.read_status().best_epoch
+    split = open_split(run, "val")
+    log_probs = read_log_probs(split, progress=progress)
+    if log_probs is None:
+        return None
+    found = calibrate(log_probs, np.array([sample.target for sample in split.samples]), epoch=epoch)
+    keep_calibration(run, found)
+    return found
+
+
+def calibrate(log_probs: Floats, targets: Ints, *, epoch: int = 0) -> Calibration:
+    """Measure the confidences behind log-probabilities (N, C) and fit their temperature; `targets` are (N,).
+
+    The temperature stays 1 where too few images are wrong (or right) to fit one to, or where it makes the loss on
+    images it was not fitted to no better.
+
+    Raises:
+        ValueError: when there is no image, or a log-probability that is no finite number.
+    """
+    if not len(targets) or not np.isfinite(log_probs).all():
+        raise ValueError("The confidences cannot be measured: the model's answers are no finite numbers.")
+    before = judge(log_probs, targets)
+    temperature, note = 1.0, ""
+    fold, after = deal_folds(before.right), before
+    without = np.tile(before.confidence, (int(fold.max()) + 1, 1))
+    fewest = min(int(before.right.sum()), int((~before.right).sum()))
+    if fewest < FOLDS:
+        kind = "wrong" if before.right.mean() > 0.5 else "right"
+        note = f"only {fewest} of {len(targets)} images are {kind}, and a temperature takes at least {FOLDS}"
+    else:
+        fit = cross_fit(log_probs, targets)
+        cross_fitted = judge(scale(log_probs, fit.without[fit.fold][:, None]), targets)
+        if cross_fitted.loss.mean() < before.loss.mean():
+            temperature, fold, after = fit.temperature, fit.fold, cross_fitted
+            without = np.stack([_confidence(log_probs, one) for one in fit.without])
+        else:
+            note = "on images it was not fitted to, no temperature made the loss lower"
+    answers = Answers(before.right, before.confidence, _confidence(log_probs, temperature), fold, without)
+    values, drawn = [_measure(one) for one in (before, after)], [_resample(one) for one in (before, after)]
+    chance_before, chance = _describe_chance(before), _describe_chance(after)
+    return Calibration(
+        epoch,
+        temperature,
+        note,
+        before=_figures(values[0], drawn[0], chance=chance_before),
+        after=_figures(values[1], drawn[1], chance=chance),
+        change=_figures(values[1] - values[0], drawn[1] - drawn[0]),
+        chance=chance,
+        answers=answers,
+    )
+
+
+def calibration_path(run: Run) -> Path:
+    """Return where a run keeps what was measured of its confidences."""
+    return run.folder / "calibration.json"
+
+
+def keep_calibration(run: Run, found: Calibration) -> None:
+    """Write what was measured to a run's folder, atomically."""
+    write_text(calibration_path(run), _to_json(found))
+
+
+def read_calibration(run: Run) -> Calibration | None:
+    """Return what was measured of a run's best model; None before it was, or where it was of another model.
+
+    Raises:
+        RunError: when it is damaged or of another version.
+    """
+    path = calibration_path(run)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        found = _from_values(values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"{path}: cannot be read ({error}). Measure it again: python -m core calibrate {run.id}"
+        ) from None
+    return found if found.epoch == run.read_status().best_epoch else None
+
+
+def read_temperature(run: Run) -> float:
+    """Return the temperature of a run's best model, 1 where none was measured; raises RunError as `read_calibration`."""
+    found = read_calibration(run)
+    return 1.0 if found is None else found.temperature
+
+
+def read_ece(run: Run) -> Estimate | None:
+    """Return the calibration error (0..1) of a run's model as Predict uses it; None where it was not measured.
+
+    It is that after temperature scaling, judged on images the temperature was not fitted to.
+
+    Raises:
+        RunError: as `read_calibration`.
+    """
+    found = read_calibration(run)
+    return None if found is None else found.after.ece
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The confidence (0..1) below which a run's model is not sure: of the model of `epoch` at `temperature`.
+
+    `wanted` is the accuracy (0..1) it was chosen for, None where it was set by hand.
+    """
+
+    value: float
+    epoch: int
+    temperature: float
+    wanted: float | None = None
+
+
+def threshold_path(run: Run) -> Path:
+    """Return where a run keeps the threshold chosen for it."""
+    return run.folder / "threshold.json"
+
+
+def write_threshold(run: Run, value: float, *, temperature: float, wanted: float | None = None) -> None:
+    """Keep the threshold (0..1) chosen for a run's best model at a temperature."""
+    chosen = Threshold(value, run.read_status().best_epoch, temperature, wanted)
+    write_text(threshold_path(run), json.dumps({"version": _VERSION, **asdict(chosen)}) + "\n")
+
+
+def read_threshold(run: Run, *, temperature: float) -> Threshold | None:
+    """Return the threshold chosen for a run's best model at this temperature; None where there is none for it.
+
+    Raises:
+        RunError: when it is damaged or of another version.
+    """
+    values = run.read_json(threshold_path(run).name)
+    if not values:
+        return None
+    try:
+        if values.pop("version") != _VERSION:
+            raise ValueError("it is of another version")
+        found = Threshold(**values)
+        if not 0 <= found.value <= 1:
+            raise ValueError(f"value must be from 0 to 1, got {found.value!r}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{threshold_path(run)}: cannot be used ({error}). Choose a threshold again."
+        ) from None
+    same = found.epoch == run.read_status().best_epoch and found.temperature == temperature
+    return found if same else None
+
+
+def forget_calibration(run: Run) -> None:
+    """Drop what belongs to the best model so far, before another takes its place."""
+    for path in (calibration_path(run), threshold_path(run)):
+        path.unlink(missing_ok=True)
+
+
+def _confidence(log_probs: Floats, temperature: float) -> Floats:
+    found: Floats = np.minimum(np.exp(scale(log_probs, temperature).max(axis=1)), 1.0).astype(np.float64)
+    return found
+
+
+def _measure(judged: Scores) -> Floats:
+    """Return the values (4,) that Figures has, of all images."""
+    found: Floats = _measure_draws(judged, np.ones((1, len(judged.right))))[0]
+    return found
+
+
+def _resample(judged: Scores) -> Floats:
+    """Return the values (R, 4) that Figures has, of R draws of the images."""
+    return np.concatenate([_measure_draws(judged, w) for w in resample_weights(len(judged.right))])
+
+
+def _measure_draws(judged: Scores, weights: Floats) -> Floats:
+    count = weights.sum(axis=1)
+    return np.column_stack(
+        [
+            calibration_errors(judged.confidence, judged.right, weights),
+            weights @ judged.squared / count,
+            weights @ judged.loss / count,
+            risk_areas(judged.confidence, judged.right, weights),
+        ]
+    )
+
+
+def _describe_chance(judged: Scores) -> Estimate:
+    drawn = chance_errors(judged.confidence)
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Estimate(float(drawn.mean()), float(low), float(high))
+
+
+def _figures(values: Floats, drawn: Floats, *, chance: Estimate | None = None) -> Figures:
+    """Return values (4,) with their intervals from draws (R, 4); `chance` is None where they are differences.
+
+    The calibration error of a draw is on average larger than that of the images drawn from, by about as much as the
+    latter is larger than the truth: the basic interval takes that off, where percentiles would add it once more. One
+    that chance explains reaches down to 0. Of 150 planted models each on 100 to 1,000 images this held the truth for 87 to
+    99 %, percentiles for 0 to 91 %; for the other figures percentiles are as good or better (91 to 96 %).
+    Source: A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application" (1997), chapter 5.
+    """
+    bounds = np.percentile(drawn, (2.5, 97.5), axis=0)
+    low, high = 2 * values[0] - bounds[::-1, 0]
+    if chance is not None:
+        low, high = (0.0 if values[0] <= chance.high else max(0.0, low)), max(high, values[0])
+    rest = [Estimate(*map(float, figure)) for figure in zip(values[1:], *bounds[:, 1:], strict=True)]
+    return Figures(Estimate(float(values[0]), float(low), float(high)), *rest)
+
+
+def _to_json(found: Calibration) -> str:
+    values: dict[str, Any] = {
+        name: asdict(value) if isinstance(value, Estimate | Figures) else value
+        for name, value in vars(found).items()
+        if name != "answers"
+    }
+    answers = {
+        name: np.round(array, _DECIMALS).tolist() if array.dtype.kind == "f" else array.astype(int).tolist()
+        for name, array in vars(found.answers).items()
+    }
+    return json.dumps({"version": _VERSION, **values, "answers": answers}) + "\n"
+
+
+def _from_values(values: dict[str, Any]) -> Calibration:
+    if values.pop("version") != _VERSION:
+        raise ValueError("it is of another version")
+    figures = {
+        name: Figures(**{measure: Estimate(**figure) for measure, figure in values[name].items()})
+        for name in ("before", "after", "change")
+    }
+    kept = values.pop("answers")
+    answers = Answers(
+        right=np.array(kept.pop("right"), dtype=bool),
+        fold=np.array(kept.pop("fold"), dtype=np.int64),
+        **{name: np.array(array, dtype=np.float64) for name, array in kept.items()},
+    )
+    return Calibration(**{**values, **figures, "chance": Estimate(**values["chance"]), "answers": answers})

@@ -1,0 +1,149 @@
+"""The training images most like an image, by what a run's best model makes of them: mostly the answer to 'why'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from core.dataset.folders import ImageFolders, Sample
+from core.errors import RunError
+from core.runs.run import Run
+from core.runs.run_data import recorded_folders
+from core.training import features
+from core.training.checkpoint import load_best, load_checkpoint
+from core.training.engine import Compute
+from core.training.features import Features
+from core.training.loaders import choose_workers
+
+_ALIKE = 0.01  # a difference of mean cosine similarities that says nothing
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training image, its class by folder name, and its cosine similarity to the image asked about, -1..1."""
+
+    path: str
+    name: str
+    similarity: float
+
+
+class Neighbourhood:
+    """All training and validation images of a run by the features of its best model, ready to be asked."""
+
+    def __init__(self, folders: ImageFolders, found: Features) -> None:
+        self._folders = folders
+        self._train = nn.functional.normalize(found.train[:, 0].float(), dim=1)
+        self._val = nn.functional.normalize(found.val.float(), dim=1)
+        self._row = {sample.path: row for row, sample in enumerate(folders.val)}
+
+    def find(self, path: str, name: str | None = None, *, count: int = 5) -> list[Neighbour]:
+        """Return the nearest training images of a validation image, nearest first; of one class where it is named.
+
+        Raises:
+            KeyError: for a path that is none of the validation images whose features are known.
+        """
+        query = self._val[self._row[path]]
+        members = [
+            row
+            for row, sample in enumerate(self._folders.train)
+            if name is None or self._folders.classes[sample.target] == name
+        ]
+        similar = self._train[members] @ query
+        best = similar.topk(min(count, len(members)))
+        return [
+            Neighbour(sample.path, self._folders.classes[sample.target], value)
+            for value, sample in (
+                (value, self._folders.train[members[index]])
+                for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+            )
+        ]
+
+    def knows(self, path: str) -> bool:
+        """Tell whether the features of a validation image are known: its file was there when they were computed."""
+        return path in self._row
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the features of a run's best model are kept: the images they are of, and their key."""
+
+    folders: ImageFolders
+    key: str
+
+
+def locate(run: Run, compute: Compute) -> Place:
+    """Return where the features of a run's best model lie once they are computed.
+
+    Files that are gone by now are left out, so one lost image does not keep the others from being compared.
+
+    Raises:
+        RunError: when the run has no best model or no record of its data, or its data folder or its images are gone.
+    """
+    values = load_checkpoint(run.best_path)
+    recorded = recorded_folders(run)
+    folders = replace(
+        recorded, train=_present(recorded, recorded.train), val=_present(recorded, recorded.val)
+    )
+    if not folders.train or not folders.val:
+        raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
+    config = features.plain_config(run.read_config(), values)
+    backbone = features.digest_state(values["model"])
+    key = features.features_key(backbone, folders.fingerprint(), config, compute)
+    return Place(folders, key)
+
+
+def open_neighbourhood(run: Run, place: Place) -> Neighbourhood | None:
+    """Return the neighbourhood whose features are kept already, else None."""
+    found = features.read_features(run.folder.parent, place.key)
+    return None if found is None else Neighbourhood(place.folders, found)
+
+
+def compute_neighbourhood(
+    run: Run, place: Place, compute: Compute, *, progress: Callable[[int, int], bool]
+) -> Neighbourhood | None:
+    """Compute and keep the features of all images; None when `progress(images done, in all)` said to end.
+
+    Raises:
+        RunError: when the run's best model cannot be loaded.
+        DataError: naming an image that cannot be read any more.
+    """
+    model, values = load_best(run)
+    config = features.plain_config(run.read_config(), values)
+    found = features.load_or_compute(
+        compute.place_model(model),
+        place.folders,
+        config,
+        compute,
+        root=run.folder.parent,
+        key=place.key,
+        workers=choose_workers(config.workers, compute.device.type),
+        progress=progress,
+    )
+    return None if found is None else Neighbourhood(place.folders, found)
+
+
+def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour]) -> str:
+    """Say in words to which of the two classes an image lies nearer, by the nearest training images of each."""
+    if not predicted or not true:
+        return ""
+    answer, own = (sum(n.similarity for n in found) / len(found) for found in (predicted, true))
+    if abs(answer - own) < _ALIKE:
+        return (
+            f"The network finds it as like training images of the class it answered ({answer:.2f} on average) as those "
+            "of its own: it hardly sees a difference between the two."
+        )
+    if answer > own:
+        return (
+            f"The network finds it more like training images of the class it answered ({answer:.2f} on average) than like "
+            f"those of its own ({own:.2f}): look whether it is, or whether a label is wrong."
+        )
+    return (
+        f"The network finds it more like training images of its own class ({own:.2f} on average) than those of the "
+        f"class it answered ({answer:.2f}): the likeness is seen, and the last layer decides otherwise."
+    )
+
+
+def _present(folders: ImageFolders, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    return tuple(sample for sample in samples if (folders.root / sample.path).is_file())

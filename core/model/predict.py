@@ -1,0 +1,195 @@
+"""A trained model on new images: ranked classes, heat maps, and the hand-in file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import nn
+
+from core.dataset.folders import list_files
+from core.dataset.images import BadImage, ImageProblem, read_image
+from core.errors import RunError
+from core.files import write_rows
+from core.model.evidence import GRADCAM, Evidence
+from core.model.explain import MapQuestion, explain
+from core.model.faithfulness import Faithfulness, measure_faithfulness
+from core.runs.run import Run
+from core.training import engine
+from core.training.checkpoint import load_best
+from core.training.loaders import eval_transforms, to_pixels
+from core.training.models import fold_norms
+
+DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes a model finds likeliest, by folder name, with their confidences (0..1), best first."""
+
+    classes: tuple[str, ...]
+    confidences: tuple[float, ...]
+
+
+class Predictor:
+    """A run's best model, ready for images. Holds the network in memory; make it once."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        classes: Sequence[str],
+        image_size: int,
+        resize_size: int,
+        compute: engine.Compute,
+    ) -> None:
+        self.model = compute.place_model(model).eval()
+        self.classes, self.compute = tuple(classes), compute
+        self.image_size = image_size
+        self.transform = eval_transforms(image_size, resize_size)
+
+    @classmethod
+    def from_run(cls, run: Run) -> Predictor:
+        """Load a run's best model; raises RunError when it has none."""
+        model, values = load_best(run)
+        return cls(
+            fold_norms(model),
+            classes=values["classes"],
+            image_size=values["image_size"],
+            resize_size=values["resize_size"],
+            compute=engine.choose_compute(),
+        )
+
+    def prepare(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Return RGB images as the network's input: float32 (N, 3, S, S) on its device."""
+        return self.compute.place_images(torch.stack([self.transform(image) for image in images]))
+
+    @torch.inference_mode()
+    def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
+        """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
+        if not images:
+            return []
+        with self.compute.autocast():
+            logits = self.model(self.prepare(images))
+        top = (logits.float() / temperature).softmax(1).cpu().topk(min(engine.TOP, len(self.classes)), dim=1)
+        return [
+            Prediction(tuple(self.classes[i] for i in index), tuple(values))
+            for values, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+        ]
+
+    def explain(
+        self,
+        images: Sequence[Image.Image],
+        wanted: Sequence[Sequence[Evidence]],
+        *,
+        method: str = GRADCAM,
+        stage: int | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], list[list[npt.NDArray[np.float32]]]]:
+        """Return what the network saw, uint8 (N, S, S, 3), and for each image its maps, float32 (S, S) in 0..1.
+
+        `wanted` lists for each image what its maps are to show; see `core.model.explain.explain`.
+        """
+        inputs = self.prepare(images)
+        questions = [
+            MapQuestion(
+                number, self._index(one.name), self._index(one.rather_than) if one.rather_than else None
+            )
+            for number, all_of_it in enumerate(wanted)
+            for one in all_of_it
+        ]
+        maps = iter(explain(self.model, inputs, questions, method=method, stage=stage))
+        return to_pixels(inputs), [[next(maps) for _ in all_of_it] for all_of_it in wanted]
+
+    def measure_faithfulness(
+        self, image: Image.Image, heat: npt.NDArray[np.float32], name: str
+    ) -> Faithfulness | None:
+        """Measure what hiding an image's most marked pixels takes from the confidence for the class named."""
+        return measure_faithfulness(self.model, self.prepare([image]), heat, self._index(name), self.compute)
+
+    def _index(self, name: str) -> int:
+        return self.classes.index(name)
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the files named and those in the folders named, sorted as people count inside each folder.
+
+    Raises:
+        RunError: for a path that does not exist or a folder without files.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = list_files(path, deep=True)
+            if not inside:
+                raise RunError(f"{path}: the folder has no files.")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise RunError(f"{path}: there is no such file or folder.")
+    return found
+
+
+@dataclass(frozen=True)
+class FilesPredicted:
+    """What became of files: those that could not be read, and how many of the others the model is not sure of."""
+
+    bad: list[BadImage]
+    unsure: int
+
+
+def predict_files(
+    predictor: Predictor,
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    details: Path | None = None,
+    temperature: float = 1.0,
+    min_confidence: float = 0.0,
+    batch_size: int = 32,
+    progress: Callable[[int, int], object] | None = None,
+) -> FilesPredicted:
+    """Write the hand-in file `image_name,pred_label` for image files.
+
+    The names are the files' names and the labels the class folders' names, in the order of `paths`, a label for every
+    image however sure. `details` is a second file that also has its confidence (0..1) at this temperature and whether
+    it is `sure`: yes where the confidence is at least `min_confidence`. Each file is written whole or not at all.
+
+    Raises:
+        RunError: when a file cannot be written; where its folder is missing or both are one, before the work.
+    """
+    if details == out:
+        raise RunError(f"{out}: the hand-in file and the one with details must be two files.")
+    for file in (out, details):
+        if file is not None and not file.parent.is_dir():
+            raise RunError(f"{file}: cannot be written, there is no folder {file.parent}.")
+    bad: list[BadImage] = []
+    rows: list[tuple[str, str, str, str]] = []
+    for start in range(0, len(paths), batch_size):
+        good: list[tuple[Path, Image.Image]] = []
+        for path in paths[start : start + batch_size]:
+            try:
+                good.append((path, read_image(path)))
+            except ImageProblem as problem:
+                bad.append(BadImage(str(path), str(problem)))
+        found = predictor.predict([image for _, image in good], temperature=temperature)
+        rows += [
+            (path.name, p.classes[0], f"{p.confidences[0]:.6f}", say_sure(p.confidences[0], min_confidence))
+            for (path, _), p in zip(good, found, strict=True)
+        ]
+        if progress is not None:
+            progress(min(start + batch_size, len(paths)), len(paths))
+    write_rows(out, DETAIL_COLUMNS[:2], [row[:2] for row in rows])
+    if details is not None:
+        write_rows(details, DETAIL_COLUMNS, rows)
+    return FilesPredicted(bad, sum(row[3] == "no" for row in rows))
+
+
+def say_sure(confidence: float, min_confidence: float) -> str:
+    """Return `yes` or `no`: whether a confidence (0..1) is enough to answer, as the tables of predictions have it."""
+    return "yes" if confidence >= min_confidence else "no"

@@ -1,0 +1,272 @@
+"""Bake-offs: networks, optimizers, presets and seeds crossed into runs that are found again by `group` and name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import ConfigError, RunError, UserError
+from core.recipe.config import TrainConfig
+from core.recipe.presets import from_preset
+from core.recipe.settings import find_differing, label_settings, settings_of
+from core.runs import jobs
+from core.runs.run import ACTIVE, Run, Status, iter_runs, make_slug
+
+# An optimizer's rate where SGD (momentum 0.9) has 1: Adam's steps do not shrink with the gradient, and momentum makes
+# SGD's ten times as long. Lookahead goes half of the way its optimizer went, so Ranger gets twice AdamW's.
+RATES = {"sgd": 1.0, "adamw": 0.1, "ranger": 0.2}
+NAME_LENGTH = 30  # a run's name adds network, optimizer, preset and seed to it, 80 in all at most
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """What is crossed; no networks or no optimizers means the preset's own."""
+
+    archs: tuple[str, ...] = ()
+    optimizers: tuple[str, ...] = ()
+    presets: tuple[str, ...] = ("seed",)
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class BakeoffQuestion:
+    """A question that a bake-off answers, in words, with what is to be crossed; the presets are the user's."""
+
+    words: str
+    choice: Crossing
+
+
+# As many seeds as make a verdict possible: `seeds.seeds_needed` of one pair and of three.
+QUESTIONS = {
+    "network": BakeoffQuestion(
+        "ResNet50 or ResNeXt50?", Crossing(archs=("resnet50", "resnext50_32x4d"), seeds=tuple(range(4)))
+    ),
+    "optimizer": BakeoffQuestion(
+        "SGD, AdamW or Ranger?", Crossing(optimizers=("sgd", "adamw", "ranger"), seeds=tuple(range(5)))
+    ),
+}
+
+
+def suggest_name(data: str, question: str = "") -> str:
+    """Return a name for a bake-off on a data folder, the same each time."""
+    return f"{make_slug(Path(data).name)[:18]}-{question or 'bake-off'}"
+
+
+def usual_rate(preset: str, optimizer: str) -> float:
+    """Return the learning rate for an optimizer in a preset that may be made for another (see `RATES`)."""
+    base = from_preset(preset, data="any")
+    return float(f"{base.lr * RATES[optimizer] / RATES[base.optimizer]:.6g}")
+
+
+def make_plan(
+    name: str, data: str, choice: Crossing, *, rates: Mapping[str, float] | None = None, **changes: Any
+) -> list[TrainConfig]:
+    """Return the configs of a bake-off: every combination with its first seed, then with the next.
+
+    `rates` gives an optimizer's learning rate where the suggested one is not wanted; `changes` are settings of all runs.
+    An image size without a size to resize to keeps the preset's proportion.
+
+    Raises:
+        ConfigError: naming what is not chosen, or as `TrainConfig` does.
+    """
+    problems = {
+        field: f"choose at least one of the {field}"
+        for field in ("presets", "seeds")
+        if not getattr(choice, field)
+    }
+    if not 0 < len(name) <= NAME_LENGTH:
+        problems["group"] = f"a bake-off's name has 1 to {NAME_LENGTH} characters, got {name!r}"
+    if problems:
+        raise ConfigError(problems)
+    configs = [
+        _make_config(name, data, preset, arch, optimizer, seed, rates or {}, changes)
+        for seed in choice.seeds
+        for preset in choice.presets
+        for arch in choice.archs or ("",)
+        for optimizer in choice.optimizers or ("",)
+    ]
+    return list({config.name: config for config in configs}.values())
+
+
+def _make_config(
+    name: str, data: str, preset: str, arch: str, optimizer: str, seed: int,
+    rates: Mapping[str, float], changes: Mapping[str, Any],
+) -> TrainConfig:  # fmt: skip
+    base = from_preset(preset, data=data)
+    optimizer = optimizer or base.optimizer
+    values = {"lr": rates.get(optimizer, usual_rate(preset, optimizer)), **changes}
+    if "image_size" in values and "resize_size" not in values:
+        values["resize_size"] = round(values["image_size"] * base.resize_size / base.image_size)
+    config = from_preset(
+        preset,
+        **{
+            **values,
+            "data": data,
+            "arch": arch or base.arch,
+            "optimizer": optimizer,
+            "seed": seed,
+            "group": name,
+        },
+    )
+    return replace(config, name=name_run(config))
+
+
+def name_run(config: TrainConfig) -> str:
+    """Return the name of a bake-off's run: the same for the same place in it, so that none is made twice."""
+    return f"{config.group}-{config.arch}-{config.optimizer}-{config.preset}-{config.seed}"
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What starting a plan comes to: runs to make, ended ones to take up again, and those that stay as they are."""
+
+    new: tuple[TrainConfig, ...]
+    again: tuple[Run, ...]
+    kept: tuple[Run, ...]
+
+
+def find_todo(configs: Sequence[TrainConfig], root: Path) -> Todo:
+    """Tell what of a plan is still to be done under a root: a run that is active or has finished stays.
+
+    Raises:
+        RunError: when a run of a planned name has other settings, or belongs to nothing or to another bake-off.
+    """
+    new: list[TrainConfig] = []
+    again: list[Run] = []
+    kept: list[Run] = []
+    for config in configs:
+        run = Run(root / config.name)
+        if not run.folder.exists():
+            new.append(config)
+            continue
+        known = run.read_config()
+        if known.group != config.group or settings_of(known) != settings_of(config):
+            differing = ", ".join(
+                f"{field} {getattr(known, field)} in place of {getattr(config, field)}"
+                for field in find_differing([known, config])
+            )
+            raise RunError(
+                f"{run.id} exists already with other settings ({differing or 'another bake-off'}). "
+                "Choose another name for the bake-off, or delete that run."
+            )
+        state = jobs.live_status(run).state
+        (kept if state in ACTIVE or state == "finished" else again).append(run)
+    return Todo(tuple(new), tuple(again), tuple(kept))
+
+
+def start(todo: Todo, root: Path) -> list[Run]:
+    """Queue what is still to be done and return it; the queue trains one run at a time."""
+    started = []
+    for run in todo.again:
+        jobs.resume(run)
+        started.append(run)
+    for config in todo.new:
+        started.append(jobs.submit(config, root))
+    return started
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run of a bake-off with its settings and what it is doing."""
+
+    run: Run
+    config: TrainConfig
+    status: Status
+
+    @property
+    def share(self) -> float:
+        """Return how much of the run is done, 0..1."""
+        if self.status.state == "finished":
+            return 1.0
+        return min(1.0, self.status.done / self.status.total) if self.status.total else 0.0
+
+
+@dataclass(frozen=True)
+class Board:
+    """A bake-off as its run folders have it: a row a combination, by its label, and in it a member a seed."""
+
+    name: str
+    rows: dict[str, dict[int, Member]]
+
+    @property
+    def members(self) -> list[Member]:
+        """Return all members, row by row."""
+        return [member for row in self.rows.values() for member in row.values()]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Return all seeds there are, in their order."""
+        return sorted({seed for row in self.rows.values() for seed in row})
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether a member waits or trains."""
+        return any(member.status.state in ACTIVE for member in self.members)
+
+    @property
+    def share(self) -> float:
+        """Return how much of all places of the board is done, 0..1."""
+        places = len(self.rows) * len(self.seeds)
+        return sum(member.share for member in self.members) / places if places else 0.0
+
+    def plan_rest(self) -> list[TrainConfig]:
+        """Return the configs of all places, also of those whose run was deleted or never made."""
+        known = {member.run.id: member.config for member in self.members}
+        configs = {}
+        for seed in self.seeds:
+            for row in self.rows.values():
+                config = replace(next(iter(row.values())).config, seed=seed)
+                name = name_run(
+                    config
+                )  # a place of the plan, also of a run that was trained longer than its row
+                configs[name] = known.get(name, replace(config, name=name))
+        return list(configs.values())
+
+
+def read_board(name: str, root: Path) -> Board:
+    """Read a bake-off from the run folders under a root.
+
+    Raises:
+        RunError: naming the bake-offs there are, when none has this name.
+    """
+    found = [(run, config) for run, config in _iter_members(root) if config.group == name]
+    if not found:
+        known = ", ".join(list_bakeoffs(root)[:5]) or "none yet"
+        raise RunError(f"There is no bake-off {name!r} under {root}. Bake-offs: {known}.")
+    rows: dict[tuple[object, ...], dict[int, Member]] = {}
+    for run, config in reversed(found):  # the oldest first; of two in one place the newest stays
+        member = Member(run, config, jobs.live_status(run))
+        rows.setdefault(settings_of(config), {})[config.seed] = member
+    heads = [next(iter(row.values())).config for row in rows.values()]
+    return Board(name, dict(zip(label_settings(heads), rows.values(), strict=True)))
+
+
+def list_bakeoffs(root: Path) -> list[str]:
+    """Return the names of the bake-offs under a root, the newest first."""
+    return list(dict.fromkeys(config.group for _, config in _iter_members(root)))
+
+
+def stop_all(board: Board) -> list[Run]:
+    """Ask all active members to stop, those that wait first so that none of them takes the turn; return them."""
+    active = [member for member in board.members if member.status.state in ACTIVE]
+    asked = []
+    for member in sorted(active, key=lambda member: member.status.state == "running"):
+        try:
+            jobs.stop(member.run)
+        except UserError:
+            continue  # it ended between our look and now
+        asked.append(member.run)
+    return asked
+
+
+def _iter_members(root: Path) -> Iterator[tuple[Run, TrainConfig]]:
+    """Yield the runs that bake-offs have made, the newest first: a run that only carries a `group` is of none."""
+    for run in iter_runs(root):
+        try:
+            config = run.read_config()
+        except UserError:
+            continue  # the Runs page tells of it
+        if config.group and run.id == name_run(config):
+            yield run, config

@@ -1,0 +1,86 @@
+"""How long trainings will take, from what a comparable run took on this machine."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import UserError
+from core.recipe.config import TrainConfig
+from core.runs.run import Run, iter_runs
+
+# What the time an image takes depends on most; runs that share these are comparable.
+_COMPARABLE = ("arch", "image_size", "progressive_from", "freeze_epochs", "device", "precision")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images a second of training and of validation."""
+
+    train: float
+    val: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The seconds that `known` runs take together, in which start-up is left out; of `unknown` others nothing is known."""
+
+    seconds: float
+    known: int
+    unknown: int
+
+
+def estimate_time(configs: Sequence[TrainConfig], root: Path, *, train: int, val: int) -> Estimate:
+    """Estimate how long runs take one after the other on so many training and validation images.
+
+    A run counts as known where one under `root` on this machine has done an epoch with the same network, image sizes,
+    device and precision. Of the head alone, whose features are computed once and kept, nothing is said.
+    """
+    whole = [config for config in configs if not config.head_only]
+    speeds = _find_speeds(whole, root)
+    seconds = [
+        config.epochs * (train / speed.train + val / speed.val)
+        for config in whole
+        if (speed := speeds.get(_key(config))) is not None
+    ]
+    return Estimate(sum(seconds), len(seconds), len(configs) - len(seconds))
+
+
+def _find_speeds(configs: Sequence[TrainConfig], root: Path) -> dict[tuple[object, ...], Speed]:
+    wanted = {_key(config) for config in configs}
+    found: dict[tuple[object, ...], Speed] = {}
+    for run in iter_runs(root) if wanted else ():  # the newest first
+        try:
+            config = run.read_config()
+        except UserError:
+            continue
+        key = _key(config)
+        if key in wanted and not config.head_only and (speed := measure_speed(run)) is not None:
+            found[key] = speed
+            wanted.discard(key)
+        if not wanted:
+            break
+    return found
+
+
+def measure_speed(run: Run) -> Speed | None:
+    """Return the median speed over a run's epochs; None before its first, or where it ran on another machine."""
+    status = run.read_status()
+    if status.host not in ("", socket.gethostname()) or not status.val_count:
+        return None
+    epochs = [row for row in run.read_metrics()[0] if row.get("kind") == "epoch"]
+    rates = [row["images_per_second"] for row in epochs if row.get("images_per_second", 0) > 0]
+    if not rates:
+        return None
+    train = statistics.median(rates)
+    times = [row["val_seconds"] for row in epochs if row.get("val_seconds", 0) > 0]
+    # Without a measured time: validation takes a third of training, an image (see `train`).
+    val = status.val_count / statistics.median(times) if times else 3 * train
+    return Speed(train, val)
+
+
+def _key(config: TrainConfig) -> tuple[object, ...]:
+    return tuple(getattr(config, field) for field in _COMPARABLE)

@@ -1,0 +1,256 @@
+"""The data set of a run: what it records of its images, and which it trains on, chooses by and holds back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.dataset.fixes import apply_fixes, describe_fixes, keep_fixes
+from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_folders
+from core.dataset.images import BadImage, check_images
+from core.errors import DataError, RunError
+from core.files import write_text
+from core.recipe.config import TrainConfig
+from core.runs.run import Run, find_run
+from core.words import format_class
+
+SPLITS = ("train", "val", "held")
+
+
+def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
+    """Read the layout of the data set a config names, split and with labels corrected as it says.
+
+    `fixes` is where the fix list lies, when not where the config names it. The split is that of the folders, so that
+    the same images judge a run with a fix list and one without.
+
+    Raises:
+        DataError: as `scan_folders` and `apply_fixes` do.
+    """
+    root = Path(config.data).expanduser().resolve()
+    folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
+    return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
+
+
+def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool]) -> ImageFolders:
+    """Read the data set of a run that begins, check every image, and record it in the run's data.json.
+
+    `progress(done, total)` is called while images are checked; returning False ends that early and nothing is recorded:
+    the caller must ask again why.
+
+    Raises:
+        DataError: when the data cannot be used as it is, or the run's initial model has seen what is to judge it.
+    """
+    folders = scan_config(config, keep_fixes(run.folder, config))
+    refuse_seen(folders, config, run.folder.parent)
+    checked = leave_out_bad(folders, config, progress)
+    if checked is None:
+        return folders
+    write_text(run.folder / "data.json", json.dumps(describe_data(checked, config)) + "\n")
+    return checked
+
+
+def leave_out_bad(
+    folders: ImageFolders, config: TrainConfig, progress: Callable[[int, int], bool]
+) -> ImageFolders | None:
+    """Check every labelled image and return the data set without those that cannot be read; None when ended by `progress`.
+
+    Raises:
+        DataError: as `drop_bad_images` does by the config's policy.
+    """
+    ended = False
+
+    def report(done: int, total: int) -> bool:
+        nonlocal ended
+        ended = not progress(done, total)
+        return not ended
+
+    bad = check_images(folders.root, folders.files, progress=report)
+    return None if ended else drop_bad_images(folders, bad, policy=config.bad_images)
+
+
+def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:
+    """Return in lines for the console what a data set holds, what a fix list changed and which files are skipped."""
+    lines = [
+        f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
+        f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
+        + (f", {len(folders.held)} held back" if folders.held else "")
+    ]
+    if changed := describe_fixes(folders):
+        lines.append(f"Fix list {config.fixes}: of the training images {changed}")
+    return [*lines, *(f"Skipped {item.path}: {item.reason}" for item in folders.skipped)]
+
+
+def reopen_data(run: Run) -> ImageFolders:
+    """Return the data set a run began with, when the folder still is as it was then.
+
+    Raises:
+        DataError: naming what has changed.
+        RunError: as `recorded_folders` does.
+    """
+    folders = recorded_folders(run)
+    changes = find_changes(run.read_json("data.json"), scan_folders(folders.root))
+    if changes:
+        raise DataError(
+            f"{folders.root} is not the data set this run began with: {changes}. "
+            "Put it back as it was, or start a new run."
+        )
+    return folders
+
+
+def refuse_seen(folders: ImageFolders, config: TrainConfig, root: Path) -> None:
+    """Refuse an initial model that has seen what is to judge it: trained on it or, where held back, chosen by it.
+
+    `root` is the folder of all runs. Weights from elsewhere are taken as they are: what they have seen is not known.
+
+    Raises:
+        DataError: naming the run and how many of the images it has seen.
+    """
+    kind, _, name = config.weights.partition(":")
+    if kind != "run":
+        return
+    earlier = find_run(name, root)
+    record = earlier.read_json("data.json")
+    if not record or Path(record["root"]) != folders.root:
+        return
+    trained, chosen_by = ({path for path, _ in record[split]} for split in ("train", "val"))
+    known = earlier.read_config()
+    for field, samples, seen, what, remedy in (
+        ("hold_back", folders.held, trained | chosen_by, "images to hold back",
+         "Start from a run that held back as many, or set hold_back to 0."),
+        ("val_fraction", folders.val, trained, "validation images",
+         f"Split the data as that run did: val_fraction {known.val_fraction:g} and hold_back {known.hold_back}."),
+    ):  # fmt: skip
+        found = [sample.path for sample in samples if sample.path in seen]
+        if found:
+            raise DataError(
+                f"{field}: the run {name}, which this one starts from, was trained on or chosen by {len(found)} of the "
+                f"{len(samples)} {what} (first {found[0]}), so they would prove nothing. {remedy}"
+            )
+
+
+def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:
+    """Return the samples of `train`, `val` or `held`; raises ValueError for another name and RunError where none are held back."""
+    if split not in SPLITS:
+        raise ValueError(
+            f"split must be {', '.join(SPLITS)}, got {split!r}; for unlabelled images use predict"
+        )
+    samples: tuple[Sample, ...] = getattr(folders, split)
+    if not samples:
+        raise RunError(f"The run held no image back (hold_back), so its split {split} is empty.")
+    return samples
+
+
+def recorded_folders(run: Run) -> ImageFolders:
+    """Return the data set as the run recorded it: the same classes, split and skipped files.
+
+    Raises:
+        RunError: when the run has no record yet or its data folder is gone.
+    """
+    record = run.read_json("data.json")
+    if not record:
+        raise RunError(f"{run.id}: the run ended before it had read its data.")
+    root = Path(record["root"])
+    if not root.is_dir():
+        raise RunError(
+            f"{run.id}: its data folder {root} is not there any more. Put it back, or train on the new place."
+        )
+    index = {name: i for i, name in enumerate(record["classes"])}
+    splits = {
+        split: tuple(Sample(path, index[name]) for path, name in record.get(split, ())) for split in SPLITS
+    }
+    return ImageFolders(
+        root,
+        tuple(record["classes"]),
+        record["display"],
+        splits["train"],
+        splits["val"],
+        (),
+        record["val_made"],
+        tuple(BadImage(path, reason) for path, reason in record["skipped"]),
+        splits["held"],
+        tuple(record.get("dropped", ())),
+        tuple(record.get("relabelled", ())),
+    )
+
+
+def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, object]:
+    """Return the record of a data set for a run's data.json; `recorded_folders` reads it back."""
+    return {
+        "root": str(folders.root),
+        "fingerprint": folders.fingerprint(),
+        "classes": list(folders.classes),
+        "display": folders.display,
+        "val_made": folders.val_made,
+        "val_fraction": config.val_fraction if folders.val_made else None,
+        "skipped": [[item.path, item.reason] for item in folders.skipped],
+        "train": [[s.path, folders.classes[s.target]] for s in folders.train],
+        "val": [[s.path, folders.classes[s.target]] for s in folders.val],
+        "held": [[s.path, folders.classes[s.target]] for s in folders.held],
+        "dropped": folders.dropped,
+        "relabelled": folders.relabelled,
+        "sizes": folders.sizes(),
+        "test_count": len(folders.test),
+    }
+
+
+def find_changes(record: Mapping[str, Any], now: ImageFolders) -> str:
+    """Tell in words how a data set differs from a run's record of it (data.json); empty when it does not."""
+    classes = set(record["classes"])
+    sizes: dict[str, int] = record["sizes"]
+    unread = {path for path, _ in record["skipped"]} | set(record.get("dropped", ()))
+    found = now.sizes()
+    files = {
+        "added": [path for path in found if path not in sizes and path not in unread],
+        "gone": [path for path in sizes if path not in found],
+        "of another size": [path for path in sizes if path in found and sizes[path] != found[path]],
+    }
+    changes = [f"class {name!r} added" for name in now.classes if name not in classes]
+    changes += [f"class {name!r} gone" for name in record["classes"] if name not in now.classes]
+    changes += [
+        f"{len(paths)} {'file' if len(paths) == 1 else 'files'} {what} ({'' if len(paths) == 1 else 'first '}{paths[0]})"
+        for what, paths in files.items()
+        if paths
+    ]
+    return ", ".join(changes)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The record of a run's data set: classes in order, their labels to show, and its folder."""
+
+    root: Path
+    classes: list[str]
+    display: dict[str, str]
+    val_made: bool
+    train_counts: dict[str, int]
+    train_paths: dict[str, list[str]]
+
+    def label(self, name: str) -> str:
+        """Return what a user reads for a class."""
+        return format_class(name, self.display)
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the labels of all classes, in their order."""
+        return [self.label(name) for name in self.classes]
+
+
+def read_run_data(run: Run) -> RunData:
+    """Return the record of a run's data; raises RunError when there is none yet or it is damaged."""
+    record = run.read_json("data.json")
+    if not record:
+        raise RunError(f"{run.id} has not read its data yet.")
+    paths: dict[str, list[str]] = {name: [] for name in record["classes"]}
+    for path, name in record["train"]:
+        paths[name].append(path)
+    return RunData(
+        Path(record["root"]),
+        record["classes"],
+        record["display"],
+        record["val_made"],
+        {name: len(members) for name, members in paths.items()},
+        paths,
+    )

@@ -1,0 +1,88 @@
+"""Where a run's batches come from: images at the size of the epoch, or features where only the head is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from core.dataset.folders import ImageFolders
+from core.recipe.config import TrainConfig
+from core.recipe.focus import weigh_images
+from core.recipe.schedules import size_at
+from core.training import features, loaders
+from core.training.engine import Batches, Compute
+from core.training.learner import Learner
+
+
+class BatchSource(Protocol):
+    """Gives the batches of a run; `steps` are those of a whole epoch."""
+
+    steps: int
+
+    def train(self, epoch: int, first_batch: int = 0) -> Batches:
+        """Return the training batches of an epoch (0-based) from one on; the same whenever it is asked."""
+
+    def validate(self) -> Batches:
+        """Return the validation batches, in the order of the validation images."""
+
+
+class ImageBatches:
+    """A run's images, loaded by processes that live on between epochs of the same image size."""
+
+    def __init__(self, folders: ImageFolders, config: TrainConfig, compute: Compute, *, workers: int) -> None:
+        self._folders, self._config = folders, config
+        self._workers, self._pin = workers, compute.device.type == "cuda"
+        targets = [sample.target for sample in folders.train]
+        weights = weigh_images(config, targets, folders.classes)
+        self._order = loaders.EpochBatches(len(targets), config.batch_size, seed=config.seed, weights=weights)
+        self.steps = len(self._order)  # of a whole epoch, since its first batch is not set yet
+        self._size = 0
+        self._train: Batches | None = None
+        transform = loaders.eval_transforms(config.image_size, config.resize_size)
+        table = loaders.ImageTable(folders.root, folders.val, transform)
+        order = loaders.EpochBatches(len(folders.val), config.batch_size, seed=None)
+        self._val = loaders.make_loader(table, order, workers=workers, pin_memory=self._pin)
+
+    def train(self, epoch: int, first_batch: int = 0) -> Batches:
+        """Return the training batches of an epoch (0-based) from one on; the same whenever it is asked."""
+        self._order.epoch, self._order.first_batch = epoch, first_batch
+        size = size_at(epoch, self._config)
+        if self._train is None or size != self._size:
+            self._train, self._size = self._make_loader(size), size
+        return self._train
+
+    def validate(self) -> Batches:
+        """Return the validation batches, in the order of the validation images."""
+        return self._val
+
+    def _make_loader(self, size: int) -> Batches:
+        sized = replace(self._config, image_size=size, progressive_from=0)
+        transform = loaders.train_transforms(sized)
+        table = loaders.ImageTable(self._folders.root, self._folders.train, transform, self._config.seed)
+        return loaders.make_loader(table, self._order, workers=self._workers, pin_memory=self._pin)
+
+
+def open_source(
+    learner: Learner,
+    folders: ImageFolders,
+    config: TrainConfig,
+    compute: Compute,
+    *,
+    workers: int,
+    root: Path,
+    progress: Callable[[int, int], bool],
+) -> BatchSource | None:
+    """Return where the learner's batches come from; None when `progress` ended the computing of features.
+
+    `root` is the folder of all runs, where features are kept.
+    """
+    if not config.head_only:
+        return ImageBatches(folders, config, compute, workers=workers)
+    backbone = features.digest_backbone(learner.network)
+    key = features.features_key(backbone, folders.fingerprint(), config, compute)
+    found = features.load_or_compute(
+        learner.network, folders, config, compute, root=root, key=key, workers=workers, progress=progress
+    )
+    return None if found is None else features.FeatureBatches(found, folders, config)

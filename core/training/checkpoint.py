@@ -1,0 +1,92 @@
+"""Checkpoints: the best model to use and the last state to go on from, saved atomically and loaded safely."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.errors import RunError
+from core.runs.run import Run
+from core.training.models import build_model
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, values: dict[str, Any]) -> None:
+    """Save tensors and plain Python values atomically: a crash leaves the earlier file whole."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            torch.save({"format": FORMAT, **values}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Load a checkpoint to the CPU, refusing anything that is not tensors and plain values.
+
+    Raises:
+        RunError: when it is missing, damaged or of another version.
+    """
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(
+            f"{path.parent.name}: there is no {path.name} yet; it is saved after the first epoch."
+        ) from None
+    except Exception as error:  # torch.load raises a dozen kinds on damaged files
+        raise RunError(f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}).") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise RunError(f"{path.parent.name}: {path.name} is no checkpoint of this version.")
+    return values
+
+
+def best_values(
+    model: nn.Module, *, arch: str, classes: tuple[str, ...], display: dict[str, str], **figures: Any
+) -> dict[str, Any]:
+    """Return what best.pt holds: all that is needed to predict, on any machine, without the data."""
+    return {
+        "model": model.state_dict(),
+        "arch": arch,
+        "classes": list(classes),
+        "display": dict(display),
+        **figures,
+    }
+
+
+def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a run's best model in evaluation mode on the CPU, and the other values of its checkpoint.
+
+    Raises:
+        RunError: when it has none that can be used.
+    """
+    values = load_checkpoint(run.best_path)
+    try:
+        model = build_model(values["arch"], len(values["classes"]))
+        model.load_state_dict(values.pop("model"))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"{run.id}: {run.best_path.name} holds no model that can be built ({error})."
+        ) from None
+    return model.eval(), values
+
+
+def rng_state() -> dict[str, Any]:
+    """Return the states of torch's random numbers, on CPU and GPUs."""
+    # Batches, augmentation and blends have seeds of their own; these are for whatever else draws.
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"torch": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    """Set what `rng_state` returned; GPUs where there are as many as then."""
+    torch.set_rng_state(state["torch"])
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

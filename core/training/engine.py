@@ -1,0 +1,237 @@
+"""Training and evaluation passes: tensors in, figures out; no files, no prints."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from core.training.average import WeightAverage
+
+Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
+Mix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how to compute: device, bf16 autocast or fp32, and the memory layout of images."""
+
+    device: torch.device
+    bf16: bool
+    channels_last: bool
+
+    def __str__(self) -> str:
+        layout = "channels_last" if self.channels_last else "contiguous"
+        return f"{self.device.type}, {'bf16' if self.bf16 else 'fp32'}, {layout}"
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Return the autocast context of this precision."""
+        if not self.bf16:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def place_model(self, model: nn.Module) -> nn.Module:
+        """Move a model to the device, in the memory layout chosen."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
+
+    def place_images(self, images: torch.Tensor) -> torch.Tensor:
+        """Move images (N, 3, H, W) to the device, in the memory layout chosen; features (N, D) have but one layout."""
+        layout = torch.channels_last if self.channels_last and images.ndim == 4 else torch.contiguous_format
+        return images.to(device=self.device, memory_format=layout, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """One training step: mean loss, images right and images of its batch; `step` counts from 1 in the epoch."""
+
+    step: int
+    loss: float
+    correct: int
+    count: int
+
+
+@dataclass(frozen=True)
+class PassFigures:
+    """A pass over a split: mean loss a image, accuracy (0..1), images seen, seconds; `ended_early` when stopped."""
+
+    loss: float
+    accuracy: float
+    count: int
+    seconds: float
+    ended_early: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model says of N images of C classes, k = min(5, C).
+
+    `top_index` (N, k) int64 and `top_prob` (N, k) float32 by falling confidence, `true_prob` (N,) float32,
+    `loss` (N,) float32 cross-entropy, `target` (N,) int64.
+    """
+
+    top_index: npt.NDArray[np.int64]
+    top_prob: npt.NDArray[np.float32]
+    true_prob: npt.NDArray[np.float32]
+    loss: npt.NDArray[np.float32]
+    target: npt.NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> float:
+        """Return the share of images whose first guess is right, 0..1."""
+        return float((self.top_index[:, 0] == self.target).mean()) if len(self.target) else 0.0
+
+
+def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
+    """Choose device and precision; `auto` takes CUDA, else Apple's GPU, else CPU, and bf16 where the hardware has it.
+
+    Raises:
+        ValueError: when the device asked for is not on this machine.
+    """
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(kind for kind, there in has.items() if there) if device == "auto" else device
+    if not has.get(name, False):
+        raise ValueError(f"device: {name} was asked for, but this machine has none. Choose auto or cpu.")
+    bf16 = _has_bf16(name) if precision == "auto" else precision == "bf16"
+    return Compute(torch.device(name), bf16, channels_last=name != "mps")
+
+
+def _has_bf16(device: str) -> bool:
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Emulated bf16 is slower than fp32, so only processors that compute in it count.
+    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def set_training(model: nn.Module) -> None:
+    """Put a model into training mode, but for normalisation whose weights are frozen: it keeps its statistics too."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.eval()
+
+
+def train_step(
+    model: nn.Module,
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    optimizer: torch.optim.Optimizer,
+    loss_of: nn.Module,
+    compute: Compute,
+    *,
+    mix: Mix | None = None,
+    clip_norm: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Do one optimizer step; return loss () and number right (), both on the device, without waiting for it.
+
+    `mix` blends the placed images and labels; right is then who names the label with the largest share.
+    Gradients longer than `clip_norm` are shortened to it; 0 leaves them as they are.
+    """
+    images, targets = compute.place_images(images), targets.to(compute.device, non_blocking=True)
+    if mix is not None:
+        images, targets = mix(images, targets)
+    with compute.autocast():
+        logits = model(images)
+        loss = loss_of(logits, targets)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if clip_norm:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+    labels = targets if targets.ndim == 1 else targets.argmax(1)
+    return loss.detach(), (logits.detach().argmax(1) == labels).sum()
+
+
+def train_epoch(
+    model: nn.Module,
+    batches: Batches,
+    optimizer: torch.optim.Optimizer,
+    loss_of: nn.Module,
+    compute: Compute,
+    *,
+    set_rate: Callable[[int], None],
+    on_steps: Callable[[list[StepFigures]], bool],
+    report_every: int = 1,
+    mix: Callable[[int, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None = None,
+    clip_norm: float = 0.0,
+    average: WeightAverage | None = None,
+) -> PassFigures:
+    """Train over the batches once.
+
+    `set_rate(step)` is called before each step (from 0) and `mix(step, images, targets)` blends its batch. Figures
+    are fetched from the device every `report_every` steps and handed to `on_steps`; when it returns False the pass
+    ends after that step. `average` follows the weights.
+    """
+    set_training(model)
+    begun = time.perf_counter()
+    loss_sum, correct, count, waiting, going = 0.0, 0, 0, [], True
+    batches = iter(batches)
+    step = 0
+    while going:
+        batch = next(batches, None)
+        if batch is not None:
+            set_rate(step)
+            step += 1
+            blend = None if mix is None else partial(mix, step - 1)
+            loss, right = train_step(
+                model, *batch, optimizer, loss_of, compute, mix=blend, clip_norm=clip_norm
+            )
+            waiting.append((step, len(batch[1]), loss, right))
+            if average is not None:
+                average.update(model)
+        if waiting and (batch is None or len(waiting) >= report_every):
+            figures = _fetch(waiting)
+            waiting = []
+            loss_sum += sum(f.loss * f.count for f in figures)
+            correct += sum(f.correct for f in figures)
+            count += sum(f.count for f in figures)
+            going = on_steps(figures)
+        if batch is None:
+            break
+    seconds = time.perf_counter() - begun
+    return PassFigures(
+        loss_sum / max(1, count), correct / max(1, count), count, seconds, ended_early=not going
+    )
+
+
+def _fetch(waiting: list[tuple[int, int, torch.Tensor, torch.Tensor]]) -> list[StepFigures]:
+    losses = torch.stack([loss for _, _, loss, _ in waiting]).float().tolist()
+    rights = torch.stack([right for _, _, _, right in waiting]).tolist()
+    return [
+        StepFigures(step, loss, int(right), count)
+        for (step, count, _, _), loss, right in zip(waiting, losses, rights, strict=True)
+    ]
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    batches: Batches,
+    compute: Compute,
+    *,
+    on_batch: Callable[[int], bool] | None = None,
+) -> Outcome | None:
+    """Ask the model about every image; None when `on_batch(images so far)` returned False before the end."""
+    model.eval()
+    parts: list[tuple[torch.Tensor, ...]] = []
+    count = 0
+    for images, targets in batches:
+        with compute.autocast():
+            logits = model(compute.place_images(images))
+        log_probs = logits.float().log_softmax(1).cpu()
+        top = log_probs.topk(min(TOP, log_probs.shape[1]), dim=1)
+        true_log = log_probs.gather(1, targets[:, None])[:, 0]
+        parts.append((top.indices, top.values.exp(), true_log.exp(), -true_log, targets))
+        count += len(targets)
+        if on_batch is not None and not on_batch(count):
+            return None
+    columns = [torch.cat(column).numpy() for column in zip(*parts, strict=True)]
+    return Outcome(*columns)

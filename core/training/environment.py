@@ -1,0 +1,62 @@
+"""What a run is computed on and with: written down with it, so that its figures can be judged later."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.files import write_text
+from core.runs.run import Run
+from core.training.engine import Compute
+
+_LIBRARIES = ("torch", "torchvision", "pytorch-optimizer", "numpy", "pillow")
+
+
+def describe_environment(compute: Compute, workers: int) -> dict[str, Any]:
+    """Return the resolved values of `auto` (device, precision, layout, workers), the machine and the versions."""
+    cuda = compute.device.type == "cuda"
+    device = torch.cuda.get_device_name() if cuda else f"{processor_name()}, {os.cpu_count()} cores"
+    return {
+        "compute": str(compute),
+        "device": device,
+        "precision": "bf16" if compute.bf16 else "fp32",
+        "threads": torch.get_num_threads(),
+        "workers": workers,
+        "python": platform.python_version(),
+        **{library.replace("-", "_"): version(library) for library in _LIBRARIES},
+    }
+
+
+def record_environment(run: Run, compute: Compute, workers: int, fingerprint: str) -> str:
+    """Write a run's environment.json, with the fingerprint of its data; return it as a line for the console.
+
+    Where a run goes on in another environment, `earlier` lists those it was computed in before, the first one first.
+    """
+    environment: dict[str, Any] = {
+        **describe_environment(compute, workers),
+        "data_fingerprint": fingerprint,
+    }
+    before = run.read_json("environment.json")
+    earlier = before.pop("earlier", [])
+    if before and before != environment:
+        earlier = [*earlier, before]
+    if earlier:
+        environment["earlier"] = earlier
+    write_text(run.folder / "environment.json", json.dumps(environment, indent=2) + "\n")
+    return f"Computing on {compute}, {environment['threads']} threads, {workers} loading processes"
+
+
+def processor_name() -> str:
+    """Return the processor's name where the system tells it, else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        fields = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in lines}
+        return f"{fields['model name']} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})"
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()

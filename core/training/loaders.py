@@ -1,0 +1,206 @@
+"""From image files to batches: the one definition of the transforms, and loaders that a resume can re-enter."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
+from core.dataset.folders import Sample
+from core.dataset.images import ImageProblem, read_image
+from core.errors import DataError, UserError
+from core.recipe.config import TrainConfig
+
+# isort: split
+from torchvision import transforms
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_AGAIN = 1_000_000  # added to the epoch each further time an image comes in it; no run has as many epochs
+
+
+def train_transforms(config: TrainConfig) -> transforms.Compose:
+    """Return the report's eight training transforms in its order: PIL image to float32 (3, S, S), ImageNet-normalised.
+
+    The report's "colour jitter 0.3" is read as brightness, contrast and saturation, hue untouched.
+    """
+    return transforms.Compose(
+        [
+            transforms.RandomResizedCrop(config.image_size, scale=(config.crop_scale_min, 1.0)),
+            transforms.RandomHorizontalFlip(config.hflip),
+            transforms.RandomRotation(config.rotation),
+            transforms.RandomAffine(0, translate=(config.translate, config.translate)),
+            transforms.ColorJitter(
+                brightness=config.jitter, contrast=config.jitter, saturation=config.jitter
+            ),
+            transforms.ToTensor(),
+            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            transforms.RandomErasing(config.erasing),
+        ]
+    )
+
+
+def eval_transforms(image_size: int, resize_size: int) -> transforms.Compose:
+    """Return the report's four validation transforms: PIL image to float32 (3, S, S), ImageNet-normalised."""
+    return transforms.Compose(
+        [
+            transforms.Resize(resize_size),
+            transforms.CenterCrop(image_size),
+            transforms.ToTensor(),
+            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+        ]
+    )
+
+
+def to_pixels(batch: torch.Tensor) -> np.ndarray:
+    """Undo the normalisation: float (N, 3, H, W) to uint8 (N, H, W, 3), for looking at."""
+    mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+    pixels = (batch.detach().float().cpu() * std + mean).clamp(0, 1) * 255
+    return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+class ImageTable(Dataset[tuple[torch.Tensor, int]]):
+    """Labelled images as tensors.
+
+    An item is asked for by (epoch, index). What the transforms draw at random depends on the seed, the epoch and
+    the index alone: not on the number of workers, nor on what was drawn before, so a resumed epoch is the same.
+    """
+
+    def __init__(
+        self, root: Path, samples: Sequence[Sample], transform: transforms.Compose, seed: int = 0
+    ) -> None:
+        self.root, self.samples, self.transform, self.seed = root, samples, transform, seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        epoch, index = key
+        sample = self.samples[index]
+        try:
+            image = read_image(self.root / sample.path)
+        except ImageProblem as problem:
+            raise DataError(
+                f"{sample.path} {problem}. Mend or replace it; where a run begins, bad_images = skip leaves such files out."
+            ) from None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.seed, epoch, index))
+            return self.transform(image), sample.target
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """Yields batches of (epoch, index); the order is a shuffle by seed and epoch, or the table's own.
+
+    `epoch` and `first_batch` are set before each pass; a resumed epoch begins at its `first_batch`. With `weights`
+    (count,), an image comes about as often as its weight says and an epoch has as many images as they sum to; each
+    time it comes it has another epoch number, so that it is augmented anew. In a shuffle,
+    an image left over for a last batch of its own joins the batch before: batch normalisation of a single image
+    learns nothing, and fails where the last stage's map is 1×1 (at 32 px).
+    """
+
+    def __init__(
+        self, count: int, batch_size: int, *, seed: int | None, weights: npt.NDArray[np.float64] | None = None
+    ) -> None:
+        if weights is not None:
+            count = max(1, round(float(weights.sum())))
+        self.count, self.batch_size, self.seed, self.weights = count, batch_size, seed, weights
+        self.epoch = 0
+        self.first_batch = 0
+        self._starts = list(range(0, count, batch_size))
+        if seed is not None and count % batch_size == 1 and count > 1:
+            self._starts.pop()
+
+    def __len__(self) -> int:
+        return len(self._starts) - self.first_batch
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        if self.seed is None:
+            order = list(range(self.count))
+        else:
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, self.epoch, -1))
+            order = torch.randperm(self.count, generator=generator).tolist()
+        keys = [(self.epoch, index) for index in order]
+        if self.weights is not None:
+            drawn = self._draw()
+            keys = [drawn[index] for index in order]
+        bounds = [*self._starts, self.count]
+        for start, end in pairwise(bounds[self.first_batch :]):
+            yield keys[start:end]
+
+    def _draw(self) -> list[tuple[int, int]]:
+        """Return the (epoch, index) of each image to come: its weight rounded up or down, by chance as that demands."""
+        assert self.weights is not None
+        begin = np.random.default_rng(derive_seed(self.seed or 0, self.epoch, -1)).random()
+        ends = np.cumsum(self.weights)
+        marks = (np.arange(self.count) + begin) * (ends[-1] / self.count)
+        chosen = np.searchsorted(ends, marks, side="right").clip(max=len(ends) - 1)
+        times = np.arange(self.count) - np.searchsorted(chosen, chosen, side="left")
+        return [
+            (self.epoch + _AGAIN * time, index)
+            for time, index in zip(times.tolist(), chosen.tolist(), strict=True)
+        ]
+
+
+class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
+    """A loader that passes a data error on in its own words from its processes too."""
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # type: ignore[override]
+        try:
+            yield from super().__iter__()
+        except UserError as error:
+            # From a process it comes with the whole traceback as its text; the last line is the error itself.
+            last = str(error).strip().splitlines()[-1]
+            raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
+
+
+def make_loader(
+    table: ImageTable, batches: EpochBatches, *, workers: int, pin_memory: bool
+) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+    """Return a loader of (images (B, 3, S, S) float32, targets (B,) int64) whose workers live on between epochs."""
+    return _Loader(  # collating turns the int of an item into the batch's tensor
+        table,  # type: ignore[arg-type]
+        batch_sampler=batches,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        persistent_workers=workers > 0,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_start_worker,
+    )
+
+
+def choose_workers(asked: int, device_type: str) -> int:
+    """Return the number of loading processes: as asked, else by cores.
+
+    On a CPU the network needs the cores and loading is a few per cent of the time, so one worker does.
+    """
+    if asked >= 0:
+        return asked
+    cores = os.cpu_count() or 1
+    return min(8, max(2, cores - 1)) if device_type != "cpu" else min(2, max(1, cores // 2))
+
+
+def _start_worker(_: int) -> None:
+    # A Ctrl-C reaches the whole process group: it is the job's to obey, which still needs the images on their way.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # the images were checked; the log is for figures
+
+
+def derive_seed(seed: int, epoch: int, index: int) -> int:
+    """Return a seed that depends on all three and differs wherever one of them does.
+
+    Indices from 0 are images; -1 is the order of an epoch; below that, what else an epoch draws.
+    """
+    text = f"{seed}/{epoch}/{index}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1

@@ -1,0 +1,77 @@
+"""On which images runs are judged against each other: those held back where all have the same, else validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from core.errors import UserError
+from core.verdicts.paired import pair_tables
+
+JudgedOn = Literal["held", "val"]
+Read = Callable[[JudgedOn], pd.DataFrame]  # one run's predictions; raises RunError where it has none
+TITLES: dict[JudgedOn, str] = {"held": "Images held back", "val": "Validation"}
+
+
+@dataclass(frozen=True)
+class TablePair:
+    """The predictions tables of two runs on the same images, and which images these are; not to be changed."""
+
+    first: pd.DataFrame
+    second: pd.DataFrame
+    judged_on: JudgedOn
+
+
+def list_common(reads: Sequence[Read]) -> list[JudgedOn]:
+    """Return on which images all runs can be judged, those held back first."""
+    return [split for split in TITLES if _is_common(reads, split)]
+
+
+def choose_common(reads: Sequence[Read]) -> JudgedOn:
+    """Return on which images runs are to be judged: validation, unless all of them held back the same."""
+    return "held" if _is_common(reads, "held") else "val"
+
+
+def load_pair(first: Read, second: Read, wanted: JudgedOn = "held") -> TablePair:
+    """Return the predictions of two runs' best models on the images wanted; on validation where these are not common.
+
+    Raises:
+        RunError: when a run has no predictions.
+        ValueError: when they were validated on different images.
+    """
+    split = wanted if wanted == "val" else choose_common([first, second])
+    pair = TablePair(first(split), second(split), split)
+    pair_tables(pair.first, pair.second)  # refuses tables of different images
+    return pair
+
+
+def describe_images(judged_on: JudgedOn, *, runs: int, common: Collection[JudgedOn] = ()) -> str:
+    """Say which images so many runs are judged on, and how far that is to be trusted; `common` are all they share."""
+    whom = "both" if runs == 2 else f"all {runs} runs"
+    if judged_on == "held":
+        return (
+            f"Judged on images held back from {whom}: they took no part in training or in choosing the best epoch, so the "
+            "figures are unbiased."
+        )
+    settled = (
+        "the images held back settle it"
+        if "held" in common
+        else f"images held back from {whom} would settle it"
+    )
+    return (
+        "Judged on validation. Each run's best epoch was chosen on these very images, and often the classes to work on "
+        f"too, so a gain on them is told somewhat too high; {settled}."
+    )
+
+
+def _is_common(reads: Sequence[Read], split: JudgedOn) -> bool:
+    try:
+        tables = [read(split) for read in reads]
+        for other in tables[1:]:
+            pair_tables(tables[0], other)
+    except (UserError, ValueError):
+        return False
+    return bool(tables)

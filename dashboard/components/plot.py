@@ -1,0 +1,226 @@
+"""Show a Plotly figure in a page: zoom survives new data, and clicks on its marks reach Python."""
+
+import base64
+import html
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+from plotly.basedatatypes import BaseTraceType
+from plotly.io.json import to_json_plotly
+from streamlit.components.v2.types import ComponentRenderer
+
+# Streamlit serves the folder `static` beside the main script under /app/static.
+STATIC_DIR = Path(__file__).parents[1] / "static"
+DEFAULT_HEIGHT = 420
+STYLE = """
+.weakspot-plot { width: 100%; }
+.weakspot-plot.over-mark .nsewdrag { cursor: pointer; }
+.weakspot-plot.with-labels :is(.xtick, .ytick) text { pointer-events: all; cursor: pointer; }
+.weakspot-plot.with-labels :is(.xtick, .ytick) text:hover { text-decoration: underline; }
+"""
+
+
+@dataclass(frozen=True)
+class Click:
+    """A click on a mark: its place on both axes, and the mark's `customdata` where the trace has some.
+
+    On a category axis `x` or `y` is the category's text, as it was before it was escaped for the chart.
+    """
+
+    x: str | float
+    y: str | float
+    customdata: Any
+
+
+@dataclass(frozen=True)
+class LabelClick:
+    """A click on the label of a category: its axis, and its place among the axis' categories, from 0."""
+
+    axis: Literal["x", "y"]
+    index: int
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box dragged over category axes: the first and the last place it touches on each, from 0."""
+
+    x: tuple[int, int]
+    y: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class View:
+    """A stretch of both axes to zoom to, as `range` of Plotly's axes."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class PackedFigure:
+    """A figure as it travels to the browser, to be kept where making it takes long; `height` in pixels."""
+
+    json: str
+    height: int
+
+
+def plot(
+    figure: go.Figure | PackedFigure,
+    *,
+    key: str,
+    height: int | None = None,
+    on_click: Callable[[Click], None] | None = None,
+    on_label: Callable[[LabelClick], None] | None = None,
+    on_box: Callable[[Box], None] | None = None,
+    shapes: Sequence[dict[str, Any]] = (),
+    view: View | None = None,
+) -> None:
+    """Show `figure` as wide as its container and `height` pixels high (by default the figure's own height).
+
+    `key` is the chart's identity on the page: zoom and hidden curves stay while it and the figure's
+    `layout.uirevision` stay. `on_click` is called before the rerun that a click on a cell, bar or point causes, as
+    the callback of a widget is; in a fragment only the fragment reruns. Without it clicks do nothing. So do
+    `on_label` for the labels of category axes, and `on_box` for a box dragged in the mode that the chart's tools
+    offer then. Text on category axes has to be HTML-escaped, as `charts` does it.
+
+    `shapes` are drawn over the figure's own; where only they change, as a selection does, the figure is not drawn
+    anew. The chart zooms to `view` when it changes, and back to the whole when it becomes None.
+    """
+    packed = figure if isinstance(figure, PackedFigure) else pack(figure)
+    pixels = height or packed.height
+    data = {
+        "figure": packed.json,
+        "key": key,
+        "height": pixels,
+        "clickable": on_click is not None,
+        "labels": on_label is not None,
+        "boxes": on_box is not None,
+        "shapes": list(shapes),
+        "view": None if view is None else {"x": list(view.x), "y": list(view.y)},
+        "script": provide_plotly(STATIC_DIR),
+    }
+
+    def forward_click() -> None:
+        value = st.session_state[key]["click"]
+        if on_click is not None and value is not None:
+            on_click(Click(unescape(value["x"]), unescape(value["y"]), value["customdata"]))
+
+    def forward_label() -> None:
+        value = st.session_state[key]["label"]
+        if on_label is not None and value is not None:
+            on_label(LabelClick(value["axis"], int(value["index"])))
+
+    def forward_box() -> None:
+        value = st.session_state[key]["box"]
+        if on_box is not None and value is not None:
+            on_box(Box(_as_range(value["x"]), _as_range(value["y"])))
+
+    component()(
+        key=key,
+        data=data,
+        height=pixels,
+        on_click_change=forward_click,
+        on_label_change=forward_label,
+        on_box_change=forward_box,
+    )
+
+
+@cache
+def component() -> ComponentRenderer:
+    """Return the mounting command of the component, registered with Streamlit at the first call."""
+    return st.components.v2.component(
+        "weakspot_plot",
+        html='<div class="weakspot-plot"></div>',
+        css=STYLE,
+        js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+        isolate_styles=False,  # Plotly puts its own style sheet into the document, where a shadow root hides it
+    )
+
+
+@cache
+def provide_plotly(folder: Path) -> str:
+    """Copy plotly.min.js (4.8 MB) from the installed package into `folder` if need be; return the copy's name.
+
+    The name carries the version, so a browser's cached copy of another version is never used. The copy appears
+    whole or not at all.
+    """
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    target = folder / f"plotly-{plotly.__version__}.min.js"
+    if not target.exists() or target.stat().st_size != source.stat().st_size:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(dir=folder, suffix=".js")
+        try:
+            with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
+                shutil.copyfileobj(original, copy)
+            Path(unfinished).replace(target)
+        finally:
+            Path(unfinished).unlink(missing_ok=True)
+    return target.name
+
+
+def pack(figure: go.Figure) -> PackedFigure:
+    """Return `figure` as it travels to the browser."""
+    return PackedFigure(to_json_plotly(pack_figure(figure)), figure.layout.height or DEFAULT_HEIGHT)
+
+
+def pack_figure(figure: go.Figure) -> dict[str, Any]:
+    """Return `figure` as a dict for plot.js, without its template: the page's theme takes that place."""
+    traces = [pack_heatmap(trace) if trace.type == "heatmap" else pack_trace(trace) for trace in figure.data]
+    layout = figure.layout.to_plotly_json()
+    layout.pop("template", None)
+    return {"data": traces, "layout": layout}
+
+
+def pack_trace(trace: BaseTraceType) -> dict[str, Any]:
+    """Return `trace` as a dict whose arrays are base64, as Plotly's own figures travel."""
+    packed: dict[str, Any] = go.Figure(trace).to_dict()["data"][0]
+    return packed
+
+
+def pack_heatmap(trace: go.Heatmap) -> dict[str, Any]:
+    """Return `trace` as a dict with `z` and the columns of `customdata` only of the cells whose `z` is not NaN.
+
+    A thousand classes are a million cells of which a validation set fills some thousands.
+    """
+    packed: dict[str, Any] = trace.to_plotly_json()
+    z, customdata = (np.asarray(packed.pop(name)) for name in ("z", "customdata"))
+    row, column = np.nonzero(~np.isnan(z))
+    filled: dict[str, npt.NDArray[Any]] = {
+        "row": row,
+        "column": column,
+        "z": z[row, column].astype(np.float32),
+    }
+    cells: dict[str, Any] = {name: pack_array(values) for name, values in filled.items()}
+    cells["customdata"] = [pack_array(values) for values in customdata[row, column].T]
+    return packed | {"cells": cells}
+
+
+def pack_array(values: npt.NDArray[Any]) -> dict[str, str]:
+    """Return numbers as Plotly's JSON has them, whole ones in as few bytes as hold them all."""
+    if np.issubdtype(values.dtype, np.integer) and len(values):
+        values = values.astype(
+            np.promote_types(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
+        )
+    kind = values.dtype.str[1:]  # such as u2, f4
+    data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    return {"dtype": kind, "bdata": base64.b64encode(data).decode()}
+
+
+def unescape(value: str | float) -> str | float:
+    """Return a category's text as it was before `charts` escaped it; numbers stay as they are."""
+    return html.unescape(value) if isinstance(value, str) else value
+
+
+def _as_range(ends: list[int]) -> tuple[int, int]:
+    return int(ends[0]), int(ends[1])

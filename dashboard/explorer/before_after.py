@@ -1,0 +1,116 @@
+"""The images that one of two runs gets right and the other wrong; one of them large, with the heat maps of both models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import UserError
+from core.model.evidence import Evidence
+from core.runs.run import Run
+from core.verdicts.judged_on import TablePair
+from core.verdicts.paired import pair_tables
+from core.verdicts.predictions import list_guesses
+from dashboard.components.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
+from dashboard.guard import guard
+from dashboard.state import address, maps, services
+from dashboard.state.services import RunData
+from dashboard.text import escape_markdown, format_confidence
+
+SHOWN = 12  # images won on a page, and as many lost
+
+
+def draw_won_and_lost(first: Run, second: Run, pair: TablePair, data: RunData) -> None:
+    """Show the images that only the second run gets right, and those that only the first does; each opens large."""
+    both = pair_tables(pair.first, pair.second)
+    was, now = both["predicted_first"] == both["true"], both["predicted_second"] == both["true"]
+    found = {
+        "won": both[~was & now].sort_values("confidence_second", ascending=False, kind="stable"),
+        "lost": both[was & ~now].sort_values("confidence_second", ascending=False, kind="stable"),
+    }
+    for title, rows in found.items():
+        st.markdown(f"**Images {title}: {len(rows):,}**")
+        if not rows.empty:
+            draw_tiles(rows, data, title)
+    for rows in found.values():
+        paths = list(rows["path"])
+        if address.get_param("image", paths):
+            dialog = st.dialog(
+                "Before and after", width="large", on_dismiss=lambda: address.set_params(image=address.ANY)
+            )
+            dialog(guard(draw_large))(first, second, pair, paths, data)
+
+
+def draw_tiles(rows: pd.DataFrame, data: RunData, title: str) -> None:
+    """Show a page of images with what was predicted before and after."""
+    page = draw_pager(len(rows), SHOWN, key=f"changes-{title}-page", param=f"{title}_page")
+    shown = rows.iloc[page * SHOWN : (page + 1) * SHOWN]
+    paths = list(shown["path"])
+    tiles = [
+        Tile(
+            services.thumbnail(data.root / row.path),
+            f"true {data.label(row.true)}",
+            (
+                f"before {data.label(row.predicted_first)}, {format_confidence(row.confidence_first)}",
+                f"after {data.label(row.predicted_second)}, {format_confidence(row.confidence_second)}",
+            ),
+            alt=row.path,
+        )
+        for row in shown.itertuples()
+    ]
+    show_open_tiles(tiles, open_of(paths), key=f"changes-{title}", side=120, label=f"images {title}")
+
+
+def open_of(paths: list[str]) -> Callable[[int], None]:
+    """Return what opens one of the images by its number."""
+    return lambda number: address.set_params(image=paths[number])
+
+
+def draw_large(first: Run, second: Run, pair: TablePair, paths: list[str], data: RunData) -> None:
+    """Draw the image the URL names: what each model answered and where it saw evidence for its answer."""
+    path = address.get_param("image", paths) or paths[0]
+    place = paths.index(path)
+    rows = [table[table["path"] == path].iloc[0] for table in (pair.first, pair.second)]
+    st.markdown(
+        f"**True class {escape_markdown(data.label(rows[0]['true']))}** · {escape_markdown(path)}  \n"
+        "Coloured: where each model found evidence for its own answer (Grad-CAM)."
+    )
+    cards = [
+        make_card(when, run, row, data)
+        for when, run, row in zip(("Before", "After"), (first, second), rows, strict=True)
+    ]
+    show_cards(cards, side=380, label="before and after")
+    draw_steps(paths, place, "changes")
+
+
+def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
+    """Return what a run's model makes of an image; where it has no model any more, the image without a map."""
+    name, path = row["predicted"], row["path"]
+    verdict = "right" if name == row["true"] else "wrong"
+    lines = [f"{when}: {run.id}"]
+    plain = Tile(services.thumbnail(data.root / path), "image", alt=path)
+    pictures: tuple[Tile, ...] = (plain,)
+    if not run.best_path.exists():
+        lines.append("It has no model any more, so there is no heat map.")
+    else:
+        try:
+            (explained,) = maps.explain_images(run, [(path, (Evidence(name),))])
+        except UserError as error:
+            explained = None
+            lines.append(f"No heat map: {error}")
+        if explained is not None:
+            heat = explained.maps[Evidence(name)]
+            pictures = (
+                Tile(explained.seen, "Seen", alt=path),
+                Tile(
+                    heat.overlay,
+                    f"For {data.label(name)}",
+                    ("no evidence found",) if heat.blank else (),
+                    f"Grad-CAM of {path} for {name} by {run.id}",
+                ),
+            )
+    title = f"{data.label(name)}, {format_confidence(row['confidence'])} sure: {verdict}"
+    bars = tuple((data.label(guess), value) for guess, value in list_guesses(row))
+    return Card(title, tuple(lines), pictures, bars)

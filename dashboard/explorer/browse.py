@@ -1,0 +1,190 @@
+"""The images of a selection: sorted, 24 at a time, one of them large, and all of them to take away."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.dataset import export
+from core.palette import MUTED, TRAIN, VAL
+from core.verdicts.predictions import list_guesses
+from dashboard.components.gallery import (
+    PAGE,
+    Tile,
+    draw_pager,
+    draw_steps,
+    show_bars,
+    show_open_tiles,
+    show_tiles,
+)
+from dashboard.explorer.matrices import Change, TableFigures
+from dashboard.state import address, services
+from dashboard.state.selection import Selection
+from dashboard.state.services import RunData
+from dashboard.text import escape_markdown, format_confidence
+
+SortBy = Literal["confidence", "loss"]
+CAME, LEFT, MOVED = "came in", "left", "moved inside"
+# The colours of more and of fewer images in the matrix of a difference.
+MARK_COLOURS = {CAME: VAL, LEFT: TRAIN, MOVED: MUTED}
+MAX_ARCHIVE = 200_000_000  # bytes: an archive is held in memory until it is saved
+
+
+def choose_images(judged: TableFigures, selection: Selection, classes: list[str]) -> pd.DataFrame:
+    """Return the rows of the predictions table that are in the selection."""
+    return judged.table[selection.contains(judged.true, judged.predicted, classes)]
+
+
+def choose_moved(
+    judged: TableFigures, change: Change, selection: Selection, classes: list[str]
+) -> pd.DataFrame:
+    """Return the images that changed their cell and are or were in the selection.
+
+    Two columns are added: `change` tells whether an image came in, left, or moved from one cell of the selection to
+    another; `before` is the class that was predicted before.
+    """
+    now = selection.contains(judged.true, judged.predicted, classes)
+    before = selection.contains(judged.true, change.before, classes)
+    rows = np.flatnonzero((judged.predicted != change.before) & (now | before))
+    kinds = np.where(now[rows], np.where(before[rows], MOVED, CAME), LEFT)
+    names = np.array(classes, dtype=object)[change.before[rows]]
+    return judged.table.iloc[rows].assign(change=kinds, before=names)
+
+
+def sort_images(images: pd.DataFrame, by: SortBy) -> pd.DataFrame:
+    """Return the images, highest first; where there are changes, those that came in before those that left."""
+    ordered = images.sort_values(by, ascending=False, kind="stable")
+    if "change" not in ordered:
+        return ordered
+    rank = ordered["change"].map({CAME: 0, LEFT: 1, MOVED: 2})
+    return ordered.iloc[np.argsort(rank.to_numpy(), kind="stable")]
+
+
+def draw_sort() -> SortBy:
+    """Offer what the images are sorted by."""
+    # A kind of widget that the page has already: each further kind is a script more to load before the matrix shows.
+    chosen: SortBy = st.selectbox(
+        "Sorted by",
+        get_args(SortBy),
+        key="browse-sort",
+        persist_state="session",
+        width=125,
+        help="Highest first: the confidence of the predicted class, or the loss (nats), which is high where the true class got little.",
+    )
+    return chosen
+
+
+def draw_images(images: pd.DataFrame, data: RunData, *, label: str) -> None:
+    """Draw a page of the images; one that is opened is shown large. `label` names them for a screen reader."""
+    page = draw_pager(len(images), PAGE, key="browse-page")
+    shown = images.iloc[page * PAGE : (page + 1) * PAGE]
+    paths = list(shown["path"])
+    tiles = [_make_tile(row, data) for row in shown.itertuples()]
+    show_open_tiles(
+        tiles, lambda number: address.set_params(image=paths[number]), key="browse-tiles", label=label
+    )
+    if address.get_param("image", list(images["path"])):
+        dialog = st.dialog("Image", width="large", on_dismiss=lambda: address.set_params(image=address.ANY))
+        dialog(draw_large)(images, data)
+
+
+def draw_large(images: pd.DataFrame, data: RunData) -> None:
+    """Draw the image the URL names, what was predicted for it, and the way to its neighbours."""
+    paths = list(images["path"])
+    place = paths.index(address.get_param("image", paths) or paths[0])
+    row = images.iloc[place]
+    true, predicted = (data.label(row[column]) for column in ("true", "predicted"))
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        picture = services.thumbnail(data.root / row["path"], 1024)
+        show_tiles([Tile(picture, str(row["path"]))], side=400, label="the image")
+    with right:
+        verdict = "predicted right" if true == predicted else f"taken for **{escape_markdown(predicted)}**"
+        st.markdown(f"**{escape_markdown(true)}** {verdict}")
+        lines = [
+            f"Confidence in the true class: {format_confidence(row['true_confidence'])}",
+            f"Loss: {row['loss']:.3f} nats",
+        ]
+        if "change" in row:
+            lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
+        st.markdown("  \n".join(lines))
+        show_bars([(data.label(name), value) for name, value in list_guesses(row)])
+    draw_steps(paths, place, "browse")
+
+
+def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:
+    """Offer the list as CSV and the images as an archive, each made when it is asked for."""
+    with st.popover("Export", icon=":material/download:"):
+        st.download_button(
+            f"List of {len(images):,} images (CSV)",
+            lambda: export.format_image_rows(images, data.label),
+            file_name=f"{name}.csv",
+            mime="text/csv",
+            key="browse-csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        draw_archive(images, data, name)
+
+
+def draw_archive(images: pd.DataFrame, data: RunData, name: str) -> None:
+    """Offer to pack the images, and what was packed; the next interaction with the page stops a packing."""
+    key = (name, hash(tuple(images["path"])))
+    if st.button("Pack the images (zip)", key="browse-pack", icon=":material/folder_zip:"):
+        size = export.count_bytes(data.root, images)
+        if size > MAX_ARCHIVE:
+            st.warning(
+                f"These images are {size / 1e6:,.0f} MB; at most {MAX_ARCHIVE / 1e6:,.0f} MB are packed. Select fewer, or save the list.",
+                icon=":material/warning:",
+            )
+            return
+        bar = st.progress(0.0, text="Packing …")
+        st.button("Stop", key="browse-stop", icon=":material/stop:")
+        packed = export.pack_images(
+            data.root,
+            images,
+            progress=lambda done, total: bar.progress(done / total, f"{done:,} of {total:,}"),
+        )
+        st.session_state["browse-archive"] = (key, packed)
+        st.rerun()
+    made, packed = st.session_state.get("browse-archive", (None, None))
+    if made != key or packed is None:
+        st.session_state.pop("browse-archive", None)  # that of another selection: not to be held in memory
+        return
+    st.download_button(
+        f"Save {name}.zip ({len(packed.data) / 1e6:,.1f} MB)",
+        packed.data,
+        file_name=f"{name}.zip",
+        mime="application/zip",
+        key="browse-zip",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    if packed.missing:
+        named = ", ".join(packed.missing[:5]) + (" …" if len(packed.missing) > 5 else "")
+        st.warning(
+            f"{len(packed.missing):,} files are gone or cannot be read: {escape_markdown(named)}. "
+            f"All are named in {export.MISSING} inside.",
+            icon=":material/warning:",
+        )
+
+
+def _make_tile(row: pd.Series, data: RunData) -> Tile:
+    lines = [
+        f"true {data.label(row.true)}",
+        f"predicted {data.label(row.predicted)}, {format_confidence(row.confidence)}",
+    ]
+    mark = getattr(row, "change", "")
+    if mark:
+        lines.append(f"before {data.label(row.before)}")
+    return Tile(
+        services.thumbnail(data.root / row.path),
+        row.path.rsplit("/", 1)[-1],
+        tuple(lines),
+        alt=row.path,
+        mark=mark,
+        colour=MARK_COLOURS.get(mark, MUTED),
+    )

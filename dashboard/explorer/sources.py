@@ -1,0 +1,67 @@
+"""Which predictions are shown, and which they are compared with: models and epochs, chosen and kept in the URL."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.runs.run import Run, default_root, iter_runs
+from dashboard.explorer.matrices import TableSource
+from dashboard.state import address
+
+
+def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
+    """Offer the model or epoch that is shown, and what it is compared with; the URL keeps both."""
+    epochs = [str(epoch) for epoch in run.list_epochs()]
+    epoch = address.get_param("epoch", epochs)
+    others = [
+        other.id
+        for other in iter_runs(default_root())
+        if other.id != run.id and other.predictions_path().exists()
+    ]
+    same = [f"epoch:{name}" for name in ("best", *epochs) if name != (epoch or "best")]
+    against = address.get_param("against", [*same, *(f"run:{name}" for name in others)])
+    st.session_state["confusion-epoch"], st.session_state["confusion-against"] = epoch, against
+
+    def apply_choice() -> None:
+        values = {name: st.session_state[f"confusion-{name}"] for name in ("epoch", "against")}
+        address.set_params(**values, page=address.ANY, image=address.ANY)
+
+    best = run.read_status().best_epoch
+    st.selectbox(
+        "Matrix of",
+        [address.ANY, *reversed(epochs)],
+        key="confusion-epoch",
+        format_func=lambda name: (
+            f"epoch {name}" if name else f"best (epoch {best})" if best else "best model"
+        ),
+        on_change=apply_choice,
+        width=190,
+    )
+    st.selectbox(
+        "Difference from",
+        [address.ANY, *same, *(f"run:{name}" for name in others)],
+        key="confusion-against",
+        format_func=describe_other,
+        on_change=apply_choice,
+        width=190,
+        help="What changed since another epoch, or from another run's best model, on the same images.",
+    )
+    return TableSource(run, int(epoch or 0)), find_other(run, against)
+
+
+def describe_other(value: str) -> str:
+    """Return what a matrix is compared with in words."""
+    kind, _, name = value.partition(":")
+    if not value:
+        return "nothing"
+    return f"run {name}" if kind == "run" else "best model" if name == "best" else f"epoch {name}"
+
+
+def find_other(run: Run, value: str) -> TableSource | None:
+    """Return the source that a value of the URL's `against` means; None for none."""
+    kind, _, name = value.partition(":")
+    if not value:
+        return None
+    if kind == "run":
+        return TableSource(Run(run.folder.with_name(name)))
+    return TableSource(run, 0 if name == "best" else int(name))

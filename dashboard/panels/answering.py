@@ -1,0 +1,115 @@
+"""How Predict answers: with calibrated confidences or the network's own, and below which it says that it is not sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import UserError
+from core.model.calibration import (
+    Calibration,
+    calibration_path,
+    read_calibration,
+    read_threshold,
+    write_threshold,
+)
+from core.runs.run import Run
+from core.verdicts.selective import ThresholdEffect, cross_choose, judge_threshold
+from dashboard.text import escape_markdown, format_accuracy
+
+
+@dataclass(frozen=True)
+class Answering:
+    """The temperature that confidences are shown at, and the confidence (0..1) below which the model is not sure."""
+
+    temperature: float
+    threshold: float
+
+
+def load_calibration(run: Run) -> Calibration | None:
+    """Return what was measured of a run's best model (not to be changed); None before; RunError where it is damaged."""
+    path = calibration_path(run)
+    if not path.exists():
+        return None
+    return _load_calibration(run.folder, path.stat().st_mtime_ns, run.read_status().best_epoch)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _load_calibration(folder: Path, stamp: int, epoch: int) -> Calibration | None:  # noqa: ARG001
+    return read_calibration(Run(folder))
+
+
+def draw_answering(run: Run) -> Answering:
+    """Say how far the confidences below can be believed, and let the user choose; the threshold is kept with the run."""
+    calibration, chosen, problem = None, None, ""
+    try:
+        calibration = load_calibration(run)
+    except UserError as error:
+        problem = str(error)
+    fitted = calibration is not None and calibration.temperature != 1
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        number = st.container(width=250)
+        calibrated = fitted and st.toggle(
+            "Calibrated confidences",
+            value=True,
+            key=f"answering-calibrated-{run.id}",
+            persist_state="session",
+            help="Off: as the network gives them.",
+        )
+    temperature = calibration.temperature if calibration is not None and calibrated else 1.0
+    try:
+        chosen = read_threshold(run, temperature=temperature)
+    except UserError as error:
+        problem = str(error)
+    key = f"answering-threshold-{run.id}"
+    st.session_state[key] = 100 * chosen.value if chosen is not None else 0.0
+    number.number_input(
+        "Not sure below (% confidence)",
+        0.0,
+        100.0,
+        step=1.0,
+        format="%.1f",
+        key=key,
+        on_change=lambda: write_threshold(run, st.session_state[key] / 100, temperature=temperature),
+        help="0: every image is answered. The page Confidence finds it for the accuracy you want.",
+    )
+    threshold = chosen.value if chosen is not None else 0.0
+    if problem:
+        st.warning(escape_markdown(problem), icon=":material/broken_image:")
+    words = [describe_confidence(calibration, temperature)]
+    if calibration is not None and threshold:
+        wanted = None if chosen is None else chosen.wanted
+        known = cross_choose(calibration.answers, wanted) if wanted else None
+        words.append(
+            describe_choice(
+                known or judge_threshold(calibration.answers, threshold, raw=not calibrated),
+                "On validation it",
+            )
+        )
+    st.caption(" ".join(words))
+    if calibration is None:
+        st.page_link(
+            st.session_state["pages"]["confidence"], label="Measure confidence", icon=":material/balance:"
+        )
+    return Answering(temperature, threshold)
+
+
+def describe_confidence(calibration: Calibration | None, temperature: float) -> str:
+    """Say whether confidences are calibrated, and why not."""
+    if calibration is None:
+        return "Confidences are not calibrated: how far they can be believed has not been measured."
+    if temperature != 1:
+        return f"Confidences are calibrated, temperature {temperature:.2f}."
+    if calibration.temperature != 1:
+        return "Confidences are as the network gives them, not calibrated."
+    return f"Confidences are as the network gives them: {calibration.note}."
+
+
+def describe_choice(choice: ThresholdEffect, subject: str) -> str:
+    """Say what a threshold does, with 95 % intervals; `subject` begins the sentence."""
+    kept = f"{subject} answers {format_accuracy(*choice.coverage)} of the {choice.count:,} images"
+    if not choice.answered:
+        return f"{kept}."
+    return f"{kept} and is right on {format_accuracy(*choice.accuracy)} of these."

@@ -1,0 +1,306 @@
+"""The form of a bake-off: what is crossed, the plan it makes, the time it takes, and the start."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import ConfigError, UserError
+from core.recipe.config import ARCHS, CHOICES, RANGES, TrainConfig, field_help
+from core.recipe.presets import PRESETS
+from core.recipe.settings import label_of
+from core.runs import bakeoff
+from core.runs.bakeoff import QUESTIONS, Crossing, Todo
+from core.runs.run import default_root
+from core.verdicts.seeds import describe_power
+from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.panels import forms
+from dashboard.state import address, services
+from dashboard.text import escape_markdown, format_count, format_duration
+
+# Settings of all runs that may differ from the presets'.
+SHARED = ("epochs", "batch_size", "image_size")
+AS_PRESET = "as in the preset"
+_LABELS = {"presets": "Presets", "seeds": "Seeds", "group": "Name of the bake-off"}
+
+
+def draw_form() -> None:
+    """Draw the form down to its start."""
+    fill_empty()
+    draw_questions()
+    draw_choice()
+    draw_shared()
+    try:
+        configs = read_form()
+    except ConfigError as error:
+        for field, what in error.problems.items():
+            label = _LABELS.get(field, label_of(field))
+            st.markdown(f":red[:material/error: **{label}**: {escape_markdown(what)}]")
+        return
+    found = services.summarise_data(configs[0])
+    if found.problem:
+        st.markdown(f":red[:material/error: **{label_of('data')}**: {escape_markdown(found.problem)}]")
+        return
+    st.caption(f":material/folder_open: {found}")
+    configs = draw_plan(configs)
+    draw_start(configs)
+
+
+def fill_empty() -> None:
+    """Put into the form what it begins with."""
+    if "bake-data" in st.session_state and not st.session_state.pop("bake-started", False):
+        return
+    data = wanted_data() or str(builtin_folder("digits"))
+    st.session_state.update(
+        {
+            "bake-data": data,
+            "bake-presets": [forms.suggest_preset(data)],
+            "bake-archs": [],
+            "bake-optimizers": [],
+            "bake-seeds": "0",
+            "bake-weights": AS_PRESET,
+            "bake-name": "",
+            **{f"bake-{field}": None for field in SHARED},
+        }
+    )
+    suggest_name()
+
+
+def suggest_name(question: str = "") -> None:
+    """Put a name into the form that no bake-off has yet, unless the user has given one."""
+    given = st.session_state.get("bake-name", "")
+    if given and given != st.session_state.get("bake-suggested"):
+        return
+    base = bakeoff.suggest_name(st.session_state["bake-data"], question)
+    taken = bakeoff.list_bakeoffs(default_root())
+    names = [base, *(f"{base[: bakeoff.NAME_LENGTH - 3]}-{number}" for number in range(2, 100))]
+    name = next((name for name in names if name not in taken), base)
+    st.session_state.update({"bake-name": name, "bake-suggested": name})
+
+
+def draw_questions() -> None:
+    """Offer the two questions, each of which fills the form."""
+    st.markdown("**A question to begin with**, or choose below what you like.")
+    with st.container(horizontal=True):
+        for name, question in QUESTIONS.items():
+            st.button(
+                question.words,
+                icon=":material/help:",
+                key=f"bake-question-{name}",
+                on_click=fill_question,
+                args=(name,),
+            )
+
+
+def fill_question(name: str) -> None:
+    """Put a question's networks, optimizers and seeds into the form; data and presets stay as they are."""
+    choice = QUESTIONS[name].choice
+    st.session_state.update(
+        {
+            "bake-archs": list(choice.archs),
+            "bake-optimizers": list(choice.optimizers),
+            "bake-seeds": ", ".join(map(str, choice.seeds)),
+        }
+    )
+    suggest_name(name)
+
+
+def draw_choice() -> None:
+    """Draw the fields of what is crossed, and the name."""
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=330):
+            st.multiselect(
+                "Networks", ARCHS, key="bake-archs", placeholder="the preset's", persist_state="session",
+                help="Empty: the network of each preset.",
+            )  # fmt: skip
+        for key, label, options, help_text in (
+            ("presets", "Presets", tuple(PRESETS), "All other settings come from these."),
+            ("optimizers", "Optimizers", CHOICES["optimizer"], "None: the optimizer of each preset."),
+        ):
+            with st.container(width="content"):
+                st.pills(
+                    label,
+                    options,
+                    selection_mode="multi",
+                    key=f"bake-{key}",
+                    help=help_text,
+                    persist_state="session",
+                )
+        with st.container(width=160):
+            st.text_input(
+                "Seeds", key="bake-seeds", persist_state="session",
+                help="Whole numbers separated by commas; every combination is trained once with each.",
+            )  # fmt: skip
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=520):
+            st.text_input(
+                "Folder of images", key="bake-data", help=field_help("data"), persist_state="session",
+                on_change=suggest_name,
+            )  # fmt: skip
+        with st.container(width=300):
+            st.text_input(
+                "Name of the bake-off",
+                key="bake-name",
+                persist_state="session",
+                help="The name of one there is goes on with it: what is missing or failed is queued again.",
+            )
+
+
+def draw_shared() -> None:
+    """Draw the settings that all runs share; left empty they are each preset's."""
+    with (
+        st.expander("Settings of all runs", icon=":material/tune:"),
+        st.container(horizontal=True, gap="medium"),
+    ):
+        with st.container(width=215):
+            st.selectbox(
+                "Initial weights", [AS_PRESET, "imagenet", "none"], key="bake-weights",
+                format_func=lambda kind: forms.WEIGHT_KINDS.get(kind, kind),
+                help=field_help("weights"), persist_state="session",
+            )  # fmt: skip
+        for field in SHARED:
+            low, high = RANGES[field]
+            with st.container(width=215):
+                st.number_input(
+                    label_of(field), min_value=int(low), max_value=int(high), value=None, step=1,
+                    placeholder=AS_PRESET, key=f"bake-{field}", help=field_help(field), persist_state="session",
+                )  # fmt: skip
+
+
+def read_form() -> list[TrainConfig]:
+    """Return the plan that the form makes; raises ConfigError naming what is wrong."""
+    values = st.session_state
+    changes: dict[str, Any] = {
+        field: values[f"bake-{field}"] for field in SHARED if values.get(f"bake-{field}") is not None
+    }
+    if values["bake-weights"] != AS_PRESET:
+        changes["weights"] = values["bake-weights"]
+    return bakeoff.make_plan(
+        values["bake-name"].strip(), values["bake-data"].strip(), read_choice(), **changes
+    )
+
+
+def read_choice() -> Crossing:
+    """Return what the form crosses; raises ConfigError where the seeds are no whole numbers."""
+    values = st.session_state
+    words = [word for word in re.split(r"[\s,;]+", values["bake-seeds"]) if word]
+    if wrong := [word for word in words if not word.isdecimal()]:
+        raise ConfigError({"seeds": f"give whole numbers separated by commas, got {wrong[0]!r}"})
+    return Crossing(
+        tuple(values["bake-archs"]),
+        tuple(values["bake-optimizers"]),
+        tuple(values["bake-presets"]),
+        tuple(dict.fromkeys(int(word) for word in words)),
+    )
+
+
+def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
+    """Show a row a combination, its learning rate to be edited; return the configs with the rates as edited."""
+    combinations = {_place(config): config for config in reversed(configs)}
+    rows = list(reversed(combinations.values()))
+    seeds = len(configs) // len(rows)
+    st.subheader(
+        f"The plan: {format_count(len(configs), 'run')}"
+        + (f", {format_count(len(rows), 'combination')} × {format_count(seeds, 'seed')}" if seeds > 1 else "")
+    )
+    table = pd.DataFrame(
+        {
+            "network": [config.arch for config in rows],
+            "optimizer": [config.optimizer for config in rows],
+            "preset": [config.preset for config in rows],
+            "learning rate": [config.lr for config in rows],
+            "epochs": [config.epochs for config in rows],
+            "image size (px)": [config.image_size for config in rows],
+            "initial weights": [config.weights for config in rows],
+            "runs": [seeds] * len(rows),
+        }
+    )
+    low, high = RANGES["lr"]
+    edited = st.data_editor(
+        table,
+        # What was edited belongs to these rows; other rows begin with their own rates.
+        key=f"bake-plan-{hash(tuple(map(_place, rows)))}",
+        hide_index=True,
+        disabled=[name for name in table if name != "learning rate"],
+        column_config={
+            "learning rate": st.column_config.NumberColumn(
+                "learning rate", min_value=low, max_value=high, format="%g", required=True
+            )
+        },
+    )
+    st.caption(
+        "Learning rates are the preset's; an optimizer other than the preset's own gets a tenth (AdamW) or a fifth (Ranger) "
+        "of SGD's, or the other way round. Edit them: a comparison is as fair as its rates. "
+        + (
+            describe_power(seeds, math.comb(len(rows), 2))
+            if len(rows) > 1
+            else "One combination has nothing to be compared with: choose a second of something."
+        )
+    )
+    rates = {_place(config): float(rate) for config, rate in zip(rows, edited["learning rate"], strict=True)}
+    return [replace(config, lr=rates[_place(config)]) for config in configs]
+
+
+def draw_start(configs: list[TrainConfig]) -> None:
+    """Say how long it will take, and draw the button that queues the runs."""
+    try:
+        todo = bakeoff.find_todo(configs, default_root())
+    except UserError as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+        return
+    count = len(todo.new) + len(todo.again)
+    with st.container(horizontal=True, vertical_alignment="center", key="bake-start-row"):
+        pressed = st.button(
+            f"Start {format_count(count, 'run')}",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="bake-start",
+            disabled=not count,
+        )
+        st.caption(describe_todo(todo))
+    if pressed:
+        try:
+            bakeoff.start(todo, default_root())
+        except (UserError, OSError) as error:
+            st.error(f"Not all runs could be queued: {escape_markdown(str(error))}", icon=":material/error:")
+            return
+        st.session_state["bake-started"] = True  # the next form begins anew, with a name that is free
+        address.set_params(group=configs[0].group)
+        st.rerun()
+
+
+def describe_todo(todo: Todo) -> str:
+    """Say what a start will do and how long that takes."""
+    configs = [*todo.new, *(run.read_config() for run in todo.again)]
+    parts = []
+    if todo.kept:
+        parts.append(
+            f"{format_count(len(todo.kept), 'run')} of it {'is' if len(todo.kept) == 1 else 'are'} there already and stay."
+        )
+    if todo.again:
+        parts.append(f"{format_count(len(todo.again), 'run')} that ended early will go on.")
+    if configs:
+        parts.append(describe_time(configs))
+    if any(config.weights == "imagenet" for config in configs):
+        parts.append(
+            "ImageNet weights (about 100 MB a network) are downloaded once if they are not on this machine yet."
+        )
+    return " ".join(parts)
+
+
+def describe_time(configs: list[TrainConfig]) -> str:
+    """Say how long runs will take together, as far as comparable ones tell."""
+    found = services.estimate_time(tuple(configs))
+    if not found.known:
+        return "How long it takes cannot be told: no run with such a network and image size has trained here yet."
+    which = "" if not found.unknown else f" for {found.known} of {found.known + found.unknown} runs"
+    return f"About {format_duration(found.seconds)} in all{which}, one run after the other, by what comparable runs took here."
+
+
+def _place(config: TrainConfig) -> tuple[str, str, str]:
+    return config.arch, config.optimizer, config.preset

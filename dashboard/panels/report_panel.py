@@ -1,0 +1,114 @@
+"""A report at one click: made in a process of its own, then to be saved as one page or with all its files."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from core.dataset.export import pack_folder
+from core.report.facts import PAGE
+from core.runs.run import ACTIVE, Run
+from core.runs.tasks import launch_task, read_task
+from dashboard.components.task_panel import draw_end, draw_running
+
+HELP = (
+    "One HTML file that opens without a network: data, transforms, network, settings, curves, matrix, weak classes "
+    "with heat maps, environment. Figures and tables come as PNG and CSV."
+)
+
+
+def draw_report_button(runs: Sequence[Run]) -> None:
+    """Draw the button that makes a report on the first run, compared with the others, and opens its panel."""
+    key = _key(runs)
+    st.button(
+        "Report", icon=":material/description:", key=f"report-{key}", help=HELP, on_click=_open, args=(runs,)
+    )
+
+
+def draw_report_panel(runs: Sequence[Run]) -> None:
+    """Draw the progress or the end of the report on these runs, once its button was pressed or while it is made."""
+    key, folder = _key(runs), report_folder(runs)
+    status = read_task(folder)
+    if status.state in ACTIVE:
+        draw_running(folder, "steps", key=f"report-{key}")
+        return
+    if not st.session_state.get(f"report-open-{key}"):
+        return
+    if status.state == "stopped":
+        st.info("Stopped; no new report was made.", icon=":material/stop_circle:")
+    else:
+        draw_end(status)
+    page = folder / "report" / PAGE
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if page.exists():
+            _draw_downloads(runs, page, key)
+        if not _is_current(runs, page):
+            st.button(
+                "Make it anew",
+                icon=":material/refresh:",
+                key=f"report-anew-{key}",
+                on_click=_make,
+                args=(runs,),
+            )
+    if page.exists() and not _is_current(runs, page):
+        st.caption("It is older than what the run has done since.")
+
+
+def report_folder(runs: Sequence[Run]) -> Path:
+    """Return where the making of the report on these runs is watched; the report is in its folder `report`."""
+    others = "/".join(run.id for run in runs[1:])
+    mark = f"-{hashlib.blake2b(others.encode(), digest_size=6).hexdigest()}" if others else ""
+    return runs[0].folder / f".report{mark}"
+
+
+def _draw_downloads(runs: Sequence[Run], page: Path, key: str) -> None:
+    name = f"{runs[0].id}-report"
+    st.download_button(
+        f"Save the page ({page.stat().st_size / 1e6:.1f} MB)",
+        page.read_bytes,
+        file_name=f"{name}.html",
+        mime="text/html",
+        key=f"report-page-{key}",
+        type="primary",
+        icon=":material/download:",
+        on_click="ignore",
+        help="HTML with all in it: open it in a browser, print it to PDF.",
+    )
+    st.download_button(
+        "Save page, figures and tables (zip)",
+        lambda: pack_folder(page.parent),
+        file_name=f"{name}.zip",
+        mime="application/zip",
+        key=f"report-zip-{key}",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+    )
+    st.caption(f"made {time.strftime('%Y-%m-%d %H:%M', time.localtime(page.stat().st_mtime))}")
+
+
+def _open(runs: Sequence[Run]) -> None:
+    st.session_state[f"report-open-{_key(runs)}"] = True
+    if not _is_current(runs, report_folder(runs) / "report" / PAGE):
+        _make(runs)
+
+
+def _make(runs: Sequence[Run]) -> None:
+    folder = report_folder(runs).resolve()
+    words = ["report", *(run.id for run in runs), "--out", str(folder / "report"), "--overwrite"]
+    launch_task(folder, [*words, "--task", str(folder)])
+
+
+def _is_current(runs: Sequence[Run], page: Path) -> bool:
+    """Tell whether there is a report, made after all that it tells of was written."""
+    if not page.exists():
+        return False
+    sources = (path for run in runs for path in (run.predictions_path(), run.metrics_path, run.best_path))
+    return all(path.stat().st_mtime <= page.stat().st_mtime for path in sources if path.exists())
+
+
+def _key(runs: Sequence[Run]) -> str:
+    return "+".join(run.id for run in runs)

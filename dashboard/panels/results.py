@@ -1,0 +1,72 @@
+"""What came out of runs, each figure of a predictions table with its 95 % interval, for Compare and Bake-off."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import UserError
+from core.model.calibration import read_ece
+from core.runs import jobs
+from core.runs.run import Run
+from core.verdicts.predictions import macro_recall, mean_loss, wilson_interval
+from dashboard.state import services
+from dashboard.state.status_words import format_epoch
+from dashboard.text import format_accuracy, format_duration
+
+CAPTION = (
+    "Of the best epoch on the validation images, with 95 % intervals: Wilson's of the accuracy, Wilson's for an effective "
+    "number of images of the macro recall (the mean of the classes' recalls), the normal one of the mean loss, and a "
+    "bootstrap one of the calibration error, which is that of the confidences as Predict shows them."
+)
+
+
+def describe_figures(table: pd.DataFrame) -> dict[str, str]:
+    """Return the figures of a predictions table with their intervals, by column of the results; more are added here."""
+    right, count = int((table["true"] == table["predicted"]).sum()), len(table)
+    low, high = wilson_interval(right, count)
+    return {
+        "accuracy": format_accuracy(right / max(1, count), float(low), float(high)),
+        "macro recall": format_accuracy(*macro_recall(table)),
+        "loss (nats)": _format_loss(*mean_loss(table)),
+    }
+
+
+def draw_results(runs: list[Run]) -> None:
+    """Draw a table of what came out, a row a run."""
+    rows = []
+    for run in runs:
+        status = jobs.live_status(run)
+        try:
+            figures = {**describe_figures(services.read_predictions(run)), **_describe_ece(run)}
+        except UserError:
+            figures = {}
+        rows.append(
+            {
+                "run": run.id,
+                "state": status.state,
+                **figures,
+                "best": format_epoch(status) if status.has_best else "–",
+                "epochs": f"{status.epoch} of {status.epochs}",
+                "time": format_duration(status.seconds),
+                "images/s": round(status.images_per_second),
+            }
+        )
+    order = sorted(
+        rows, key=len, reverse=True
+    )  # a run without figures must not decide the order of the columns
+    columns = list(dict.fromkeys(name for row in order for name in row))
+    st.subheader("Results")
+    st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
+    st.caption(CAPTION)
+
+
+def _describe_ece(run: Run) -> dict[str, str]:
+    found = read_ece(run)
+    return {} if found is None else {"calibration error": format_accuracy(found.value, found.low, found.high)}
+
+
+def _format_loss(mean: float, low: float, high: float) -> str:
+    return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} ({low:.3f}–{high:.3f})"

@@ -1,0 +1,304 @@
+"""The home of caches: runs, tables, images and the model; others are in `maps`, `similar` and `matrices`.
+
+A `stamp` is when a file was last written: it makes a cache look again at one that has changed. It must not begin with
+an underscore, since Streamlit leaves such parameters out of a cache's key.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from core.errors import RunError, UserError
+from core.model.evidence import Evidence
+from core.model.pictures import encode_image, enlarge, overlay_map
+from core.runs.run import Run, default_root
+from core.runs.run_data import RunData as RunData
+from core.runs.run_data import read_run_data
+from core.verdicts import predictions
+from dashboard.guard import NotYet
+
+if TYPE_CHECKING:
+    from core.dataset.audit import Audit
+    from core.dataset.label_report import LabelReport
+    from core.model.predict import Prediction, Predictor
+    from core.recipe.config import TrainConfig
+    from core.runs.estimate import Estimate
+
+STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
+EPOCH_COLUMNS = [
+    "epoch",
+    "step",
+    "train_loss",
+    "train_acc",
+    "val_loss",
+    "val_acc",
+    "seconds",
+    "val_seconds",
+    "images_per_second",
+    "val_correct",  # right validation images of each class, a list
+]
+
+
+@dataclass
+class _Metrics:
+    """What was read of a run's figures so far: lists by column, of which a table of 16,000 steps is made in milliseconds."""
+
+    offset: int = 0
+    file: int = 0
+    steps: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in STEP_COLUMNS})
+    epochs: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in EPOCH_COLUMNS})
+
+
+@st.cache_resource
+def _metrics_cache() -> tuple[dict[str, _Metrics], threading.Lock]:
+    return {}, threading.Lock()
+
+
+def read_metrics(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a run's tables of epochs and of steps, reading only the lines that are new since the last call."""
+    cache, lock = _metrics_cache()
+    with lock:
+        try:
+            found = run.metrics_path.stat()
+            file, size = found.st_ino, found.st_size
+        except FileNotFoundError:
+            file, size = 0, 0
+        known = cache.get(str(run.folder))
+        if known is None or known.file != file or known.offset > size:  # a resume writes the file anew
+            known = cache[str(run.folder)] = _Metrics(file=file)
+        rows, known.offset = run.read_metrics(known.offset)
+        for row in rows:
+            for name, column in (known.epochs if row.get("kind") == "epoch" else known.steps).items():
+                column.append(row.get(name, math.nan))
+        return pd.DataFrame(known.epochs), pd.DataFrame(known.steps)
+
+
+def read_data(run: Run) -> RunData:
+    """Return the record of a run's data; raises RunError when the run has not read its data yet."""
+    path = run.folder / "data.json"
+    if not path.exists():
+        raise NotYet(run, f"{run.id} has not read its data yet.")
+    return _read_data(run.folder, path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _read_data(folder: Path, stamp: int) -> RunData:  # noqa: ARG001
+    return read_run_data(Run(folder))
+
+
+def read_predictions(run: Run, split: str = "val") -> pd.DataFrame:
+    """Return the predictions of a run's best model on a split (not to be changed); raises RunError without any."""
+    path = run.predictions_path(split)
+    if not path.exists():
+        raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
+    try:
+        return _read_predictions(path, path.stat().st_mtime_ns)
+    except ValueError as error:
+        raise RunError(f"{error} Write it anew: python -m core evaluate {run.id}") from None
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the predictions …")
+def _read_predictions(path: Path, stamp: int) -> pd.DataFrame:  # noqa: ARG001
+    return predictions.read_predictions(path)
+
+
+def load_predictor(run: Run) -> Predictor:
+    """Return a run's best model, loaded once; raises RunError when it has none."""
+    if not run.best_path.exists():
+        raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
+    return _load_predictor(run.folder, run.best_path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the model …")
+def _load_predictor(folder: Path, stamp: int) -> Predictor:  # noqa: ARG001
+    from core.model.predict import Predictor  # brings torch, which no page should wait for before it needs it
+
+    return Predictor.from_run(Run(folder))
+
+
+def thumbnail(path: Path, side: int = 192) -> bytes | None:
+    """Return an image as WebP bytes with its longer side at most `side` pixels; None when it cannot be read."""
+    try:
+        return _thumbnail(path, path.stat().st_mtime_ns, side)
+    except OSError:
+        return None
+
+
+@st.cache_data(max_entries=4000, show_spinner=False)
+def _thumbnail(path: Path, stamp: int, side: int) -> bytes | None:  # noqa: ARG001
+    from core.dataset.images import ImageProblem, read_image
+
+    try:
+        image = read_image(path)
+    except ImageProblem:
+        return None
+    image.thumbnail((side, side))
+    return encode_image(image)
+
+
+@dataclass(frozen=True)
+class UploadResult:
+    """What became of an uploaded file: a prediction with its picture and heat map, or the problem in words."""
+
+    name: str
+    problem: str = ""
+    prediction: Prediction | None = None
+    picture: bytes = b""
+    heat: bytes = b""
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def predict_upload(
+    folder: Path, stamp: int, name: str, content: bytes, temperature: float = 1.0
+) -> UploadResult:
+    """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`, at a temperature."""
+    from core.dataset.images import ImageProblem, read_image
+
+    try:
+        image = read_image(io.BytesIO(content))
+    except ImageProblem as problem:
+        return UploadResult(name, problem=str(problem))
+    predictor = _load_predictor(folder, stamp)
+    prediction = predictor.predict([image], temperature=temperature)[0]
+    seen, maps = predictor.explain([image], [[Evidence(prediction.classes[0])]])
+    image.thumbnail((320, 320))
+    heat = encode_image(overlay_map(seen[0], maps[0][0]))
+    return UploadResult(name, prediction=prediction, picture=encode_image(image), heat=heat)
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """How many classes and images a data folder holds, or the problem that keeps it from being used."""
+
+    problem: str = ""
+    classes: int = 0
+    train: int = 0
+    val: int = 0
+    test: int = 0
+    held: int = 0
+    val_made: bool = False
+    names: tuple[str, ...] = ()
+    fixed: str = ""
+
+    def __str__(self) -> str:
+        split = " (split off training)" if self.val_made else ""
+        held = f", {self.held:,} held back" if self.held else ""
+        return (
+            f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
+            f"{self.test:,} test images{f' · by the fix list {self.fixed}' if self.fixed else ''}"
+        )
+
+
+def summarise_data(config: TrainConfig) -> DataSummary:
+    """Count what the config's data folder holds; looks again after half a minute."""
+    # By what the layout depends on alone, so that another setting does not look at the disk again.
+    split = (config.val_fraction, config.hold_back)
+    return _summarise_data(config.data, *split, config.fixes, _stamp_fixes(config.fixes))
+
+
+def _stamp_fixes(fixes: str) -> int:
+    try:
+        return Path(fixes).expanduser().stat().st_mtime_ns
+    except (OSError, RuntimeError):
+        return 0
+
+
+@st.cache_data(ttl=30, max_entries=16, show_spinner="Looking at the data …")
+def _summarise_data(
+    folder: str,
+    val_fraction: float,
+    hold_back: int,
+    fixes: str,
+    stamp: int,  # noqa: ARG001
+) -> DataSummary:
+    from core.dataset.fixes import describe_fixes
+    from core.recipe.config import TrainConfig
+    from core.runs.run_data import scan_config
+
+    asked = TrainConfig(data=folder, val_fraction=val_fraction, hold_back=hold_back, fixes=fixes)
+    try:
+        found = scan_config(asked)
+    except (UserError, OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
+        return DataSummary(problem=str(error))
+    return DataSummary(
+        "",
+        len(found.classes),
+        len(found.train),
+        len(found.val),
+        len(found.test),
+        len(found.held),
+        found.val_made,
+        found.classes,
+        describe_fixes(found),
+    )
+
+
+@st.cache_data(ttl=15, max_entries=32, show_spinner=False)
+def estimate_time(configs: tuple[TrainConfig, ...]) -> Estimate:
+    """Estimate how long runs on one data folder take one after the other; looks again after a quarter of a minute."""
+    from core.runs.estimate import Estimate, estimate_time
+
+    if not configs:
+        return Estimate(0.0, 0, 0)
+    found = summarise_data(configs[0])
+    return estimate_time(configs, default_root(), train=found.train, val=found.val)
+
+
+@st.cache_data(max_entries=8, show_spinner="Drawing 16 training images …")
+def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
+    """Return sixteen training images as the network would get them in the first epoch: class, WebP bytes.
+
+    Raises:
+        DataError: when the data cannot be used.
+    """
+    from core.dataset.images import check_images
+    from core.runs.run_data import scan_config
+    from core.training.loaders import ImageTable, to_pixels, train_transforms
+
+    folders = scan_config(config)
+    step = max(1, len(folders.train) // 16)
+    chosen = folders.train[::step][:16]
+    if config.bad_images == "skip":
+        bad = {item.path for item in check_images(folders.root, [sample.path for sample in chosen])}
+        chosen = tuple(sample for sample in chosen if sample.path not in bad)
+    table = ImageTable(folders.root, chosen, train_transforms(config), config.seed)
+    found = []
+    for index, sample in enumerate(chosen):
+        pixels = to_pixels(table[0, index][0][None])[0]
+        name = folders.classes[sample.target]
+        found.append((folders.display.get(name, name), encode_image(enlarge(Image.fromarray(pixels)))))
+    return found
+
+
+def read_audit(folder: Path) -> Audit | None:
+    """Return the audit kept in a folder (not to be changed), None before the first; raises RunError when damaged."""
+    path = folder / "audit.json"
+    return _read_audit(folder, path.stat().st_mtime_ns) if path.exists() else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading what was found …")
+def _read_audit(folder: Path, stamp: int) -> Audit:  # noqa: ARG001
+    from core.dataset.audit import read_audit
+
+    return read_audit(folder)
+
+
+def read_label_report(path: Path) -> LabelReport | None:
+    """Return the report on labels kept at a path, None before the first; raises RunError when it is damaged."""
+    return _read_label_report(path, path.stat().st_mtime_ns) if path.exists() else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading what was found …")
+def _read_label_report(path: Path, stamp: int) -> LabelReport:  # noqa: ARG001
+    from core.dataset.label_report import read_report
+
+    return read_report(path)

@@ -1,0 +1,38 @@
+"""A run's status as its user reads it: badge, best accuracy with its interval, epoch, time left."""
+
+from __future__ import annotations
+
+from core.runs.run import Status
+from core.verdicts.predictions import wilson_interval
+from dashboard.text import format_accuracy, format_duration
+
+BADGES = {
+    "queued": ("gray", ":material/hourglass_empty:"),
+    "running": ("blue", ":material/play_circle:"),
+    "finished": ("green", ":material/check_circle:"),
+    "stopped": ("orange", ":material/stop_circle:"),
+    "paused": ("violet", ":material/pause_circle:"),
+    "failed": ("red", ":material/error:"),
+    "crashed": ("red", ":material/warning:"),
+}
+
+
+def format_best(status: Status) -> str:
+    """Return a run's best validation accuracy with its 95 % interval."""
+    right = round(status.best_val_acc * status.val_count)
+    low, high = wilson_interval(right, status.val_count)
+    return format_accuracy(status.best_val_acc, float(low), float(high))
+
+
+def format_epoch(status: Status) -> str:
+    """Return which epoch the best model is of."""
+    return f"epoch {status.best_epoch}" if status.best_epoch else "the initial model"
+
+
+def format_left(status: Status) -> str:
+    """Return how long a running job still takes."""
+    return (
+        f"about {format_duration(status.seconds_left)} left"
+        if status.seconds_left
+        else "estimating the time left"
+    )

@@ -1,0 +1,82 @@
+"""The commands about data as their user meets them: output, JSON, the fix list, refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.__main__ import main
+from core.dataset.label_report import LabelReport, Overlap
+from tests.made_run import make_run
+
+
+def test_audit_prints_counts_and_each_finding_with_an_example(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(tiny_data / "train/2/1.png", tiny_data / "val/2/again.png")
+    assert main(["audit", str(tiny_data)]) == 0
+    text = capsys.readouterr().out
+    assert f"{tiny_data}: 3 classes; files: 18 train, 7 val, 3 test" in text
+    assert "serious  1 image lies in more than one split" in text
+    assert "train/2/1.png = val/2/again.png" in text
+
+
+def test_audit_as_json_names_every_group(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(tiny_data / "val")
+    (tiny_data / "train/2/1.png").write_bytes(b"")
+    assert main(["audit", str(tiny_data), "--json", "--val-fraction", "0.5"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["val_made"]
+    assert found["counts"]["val"] == {"2": 3, "10": 3, "35": 3}
+    assert [(f["kind"], f["groups"]) for f in found["findings"]] == [("unreadable", [["train/2/1.png"]])]
+
+
+def test_audit_splits_as_a_run_that_holds_images_back(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", str(tiny_data), "--hold-back", "2"]) == 0
+    assert "files: 12 train, 6 val, 6 held, 3 test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["/no/such"], "/no/such: there is no such folder"), ([".", "--val-fraction", "2"], "val_fraction")],
+)
+def test_audit_refuses_in_one_line(
+    runs_root: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main(["audit", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+
+
+def test_label_issues_writes_the_fix_list(
+    runs_root: Path, tiny_data: Path, best_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(runs_root, tiny_data, precision="fp32", device="cpu", workers=0)
+    assert main(["label-issues", "first"]) == 2
+    assert "there is no best.pt yet" in capsys.readouterr().err
+    shutil.copy(best_model, run.best_path)
+    out = tiny_data / "fixes.csv"
+    assert main(["label-issues", "latest", "--split", "train", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert said.startswith(f"{len(rows)} of 18 labels are probably wrong.")
+    assert said.endswith(f"{out}\n")
+
+
+def test_classes_that_overlap_are_told_as_they_are_shown(
+    runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(runs_root, tiny_data)
+    found = LabelReport("val", 6, 2, (), (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), ())
+    monkeypatch.setattr("core.model.label_issues.find_issues_of", lambda *_, **__: found)
+    assert main(["label-issues", "first", "--out", str(tiny_data / "fixes.csv")]) == 0
+    assert "2 · rose and 10 · tulip overlap: 5 of 20 images cross over" in capsys.readouterr().out

@@ -1,0 +1,94 @@
+"""The commands that ask a run's model as their user meets them: what is printed, the files, refusals."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.__main__ import main
+from core.model.calibration import read_calibration, write_threshold
+from core.runs.run import Run
+from core.runs.tasks import read_task
+from tests.made_run import make_run, measure_confidence
+
+
+@pytest.fixture
+def run(runs_root: Path, tiny_data: Path, best_model: Path) -> Run:
+    """Return a run with a model of random weights."""
+    run = make_run(runs_root, tiny_data, precision="fp32", device="cpu", workers=0)
+    shutil.copy(best_model, run.best_path)
+    return run
+
+
+def confidences(path: Path) -> list[float]:
+    with path.open(newline="") as file:
+        return [float(row["confidence"]) for row in csv.DictReader(file)]
+
+
+def test_calibrate_prints_figures_with_intervals_and_keeps_them(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["calibrate", "first"]) == 0
+    said = capsys.readouterr().out
+    assert "of 6 right" in said
+    assert "temperature 1.000: only" in said
+    for name in ("ECE", "Brier", "loss", "AURC", "90% right", "99% right"):
+        assert f"\n{name}" in said
+    assert said.endswith(f"{run.folder / 'calibration.json'}\n")
+    assert read_calibration(run) is not None
+
+
+def test_calibrate_as_a_task_ends_with_the_temperature(run: Run) -> None:
+    (run.folder / ".calibrate").mkdir()
+    assert main(["calibrate", "first", "--task", str(run.folder / ".calibrate")]) == 0
+    status = read_task(run.folder / ".calibrate")
+    assert (status.state, status.done) == ("finished", 6)
+    assert status.message.startswith("temperature 1.000")
+
+
+def test_calibrate_says_what_is_missing(
+    run: Run, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_data.rename(tiny_data.with_name("elsewhere"))
+    assert main(["calibrate", "first"]) == 2
+    run.best_path.unlink()
+    assert main(["calibrate", "first"]) == 2
+    gone, none = capsys.readouterr().err.splitlines()
+    assert f"its data folder {tiny_data} is not there any more" in gone
+    assert "there is no best.pt yet" in none
+
+
+def test_predict_uses_temperature_and_threshold_of_the_run_and_can_be_told_not_to(
+    run: Run, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, details = tiny_data / "hand-in.csv", tiny_data / "details.csv"
+    words = ["predict", "first", str(tiny_data / "test"), "--out", str(out), "--details", str(details)]
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{out}: 3 images predicted, 0 left out\n"
+    raw, labels = confidences(details), out.read_text()
+
+    found = measure_confidence(run)
+    write_threshold(run, 0.999, temperature=found.temperature)
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"confidences are calibrated, temperature {found.temperature:.2f}",
+        "3 of 3 not sure, below a confidence of 0.999",
+    ]
+    assert all(one < other for one, other in zip(confidences(details), raw, strict=True))
+    assert out.read_text() == labels
+
+    assert main([*words, "--raw"]) == 0  # the threshold was of calibrated confidences
+    assert capsys.readouterr().out == f"{out}: 3 images predicted, 0 left out\n"
+    assert confidences(details) == raw
+    assert main([*words, "--raw", "--min-confidence", "0.1"]) == 0
+    assert "0 of 3 not sure, below a confidence of 0.100" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("share", ["1.1", "-1", "nan", "much"])
+def test_a_confidence_is_a_share(runs_root: Path, capsys: pytest.CaptureFixture[str], share: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "first", "x.png", f"--min-confidence={share}"])
+    assert f"must be a share from 0 to 1, got '{share}'" in capsys.readouterr().err

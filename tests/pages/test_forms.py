@@ -1,0 +1,335 @@
+"""The form: every setting has its place, the command line equals the form, and what is wrong is told at its field."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.__main__ import build_parser
+from core.recipe import settings
+from core.recipe.config import TrainConfig
+from core.recipe.presets import PRESETS, from_preset
+from core.recipe.rules import applies
+from core.runs.run import create_run
+from dashboard.builtin import ROOT as BUILTIN
+from dashboard.panels import forms
+from tests.made_run import make_member
+
+FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch, runs_root: Path) -> dict[str, Any]:
+    """Return the session's state, empty, on a root without runs."""
+    state: dict[str, Any] = {}
+    monkeypatch.setattr("streamlit.session_state", state)
+    return state
+
+
+@pytest.fixture
+def filled(session: dict[str, Any], tiny_data: Path) -> dict[str, Any]:
+    """Return the session's state with a form that is right."""
+    forms.fill_form(from_preset("demo", data=str(tiny_data)))
+    return session
+
+
+def problems_of(**values: Any) -> dict[str, str]:
+    """Return what is wrong with the form after these widgets got these values."""
+    import streamlit as st
+
+    st.session_state.update({f"form-{key.replace('_kind', '-kind')}": value for key, value in values.items()})
+    config, problems = forms.read_form()
+    assert (config is None) == bool(problems)
+    return problems
+
+
+# Places
+
+
+def test_every_setting_of_a_run_has_a_place_and_a_label_of_its_own() -> None:
+    placed = [field for group in settings.GROUPS.values() for field in group]
+    assert sorted(placed) == sorted(set(FIELDS) - {"preset", "group"})
+    labels = [label for group in settings.GROUPS.values() for label in group.values()]
+    assert len(set(labels)) == len(labels)
+    assert all(labels)
+
+
+def test_a_field_is_called_by_its_label() -> None:
+    assert settings.label_of("lr") == "Learning rate"
+    assert settings.label_of("preset") == "preset"
+
+
+def test_the_built_in_pictures_suggest_the_preset_for_small_ones(tmp_path: Path) -> None:
+    assert forms.suggest_preset(str(BUILTIN / "glyphs")) == "small"
+    assert forms.suggest_preset(str(BUILTIN / "digits")) == "demo"
+    assert forms.suggest_preset(str(tmp_path)) == "seed"
+
+
+def test_a_class_to_specialise_on_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
+    assert "'7' is no class of this data" in problems_of(focus="7")["focus"]
+    assert problems_of(focus="2") == {}
+
+
+def test_a_look_alike_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
+    assert "'7' is no class of this data" in problems_of(pairs="2:7")["pairs"]
+    assert "pairs a class with itself" in problems_of(pairs="2:2")["pairs"]
+    assert problems_of(pairs="2:10") == {}
+
+
+def test_what_is_wrong_with_a_fix_list_is_told_at_its_field(filled: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "fixes.csv"
+    assert "cannot be read (No such file" in problems_of(fixes=str(path))["fixes"]
+    path.write_text("path,given,suggested,action\nval/2/1.png,2,10,drop\n", encoding="utf-8")
+    assert "line 2: val/2/1.png is a validation image" in problems_of(fixes=str(path))["fixes"]
+    path.write_text("path,given,suggested,action\ntrain/2/1.png,2,10,drop\n", encoding="utf-8")
+    assert problems_of(fixes=str(path)) == {}
+
+
+# Command line
+
+
+def parse(command: str) -> TrainConfig:
+    """Return the config that the command line makes of a command."""
+    python, option, module, *arguments = shlex.split(command)
+    assert (python, option, module) == ("python", "-m", "core")
+    options = vars(build_parser().parse_args(arguments))
+    given = {name: options[name] for name in FIELDS if name != "preset" and options[name] is not None}
+    return from_preset(options["preset"], **given)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(data="/data"),
+        from_preset("demo", data="/data"),
+        from_preset("demo", data='/data/my pictures/it\'s "these" & $HOME', name="first.run_2-b"),
+        TrainConfig(data="~/pictures", weights="~/my models/best one.pt"),
+        TrainConfig(data="/data", weights="run:an-earlier-run"),
+        TrainConfig(
+            data="/data", weights="none", arch="wide_resnet50_2", precision="bf16", bad_images="skip"
+        ),
+        TrainConfig(data="/data", lr=0.00012345678, weight_decay=1e-8, momentum=0.9123456789),
+        TrainConfig(data="/data", lr=10.0, rotation=0.0, jitter=0.1 + 0.2, seed=2**31 - 1, workers=0),
+        from_preset("demo", data="/data", epochs=10_000, batch_size=4096, resize_size=1200, image_size=1024),
+        TrainConfig(data="größe/花"),
+        TrainConfig(data="/data", head_only=True),
+        TrainConfig(data="/data", head_only=True, feature_views=3, hflip=0.1),
+        TrainConfig(data="/data", head_only=True, hflip=0.1),  # which has no effect
+        TrainConfig(data="/data", optimizer="adamw", momentum=0.5),  # nor has this
+        TrainConfig(data="/data", pairs="10:52, 29:86", pair_weight=2.0),
+        TrainConfig(data="/data", fixes="my list.csv"),
+        from_preset("strong", data="/data", head_only=True),
+        from_preset("strong", data="/data", schedule="step", step_epochs=3, warmup_epochs=0, mixup=0.0),
+        from_preset("fast", data="/data", schedule="constant", progressive_from=0, save_minutes=0.5),
+    ],
+)
+def test_the_command_line_starts_the_same_run(config: TrainConfig) -> None:
+    assert parse(settings.command_line(config)) == config
+
+
+def test_the_command_line_names_only_what_differs_from_the_preset() -> None:
+    config = from_preset("demo", data="/data", lr=0.01)
+    assert settings.command_line(config) == "python -m core train --data /data --preset demo --lr 0.01"
+    head = from_preset("strong", data="/data", head_only=True)
+    assert settings.command_line(head) == "python -m core train --data /data --preset strong --head-only"
+
+
+# Problems
+
+
+def test_a_right_form_gives_its_config_and_no_problem(filled: dict[str, Any], tiny_data: Path) -> None:
+    assert forms.read_form() == (from_preset("demo", data=str(tiny_data)), {})
+
+
+def test_an_untouched_form_asks_for_data(session: dict[str, Any]) -> None:
+    assert set(problems_of()) == {"data"}
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "words"),
+    [
+        ({"data": " "}, "data", "is empty"),
+        ({"data": "/no/such/folder"}, "data", "there is no such folder"),
+        ({"name": "two words"}, "name", "may hold letters"),
+        ({"name": "latest"}, "name", "choose another name"),
+        ({"weights_kind": "file"}, "weights", "is empty"),
+        ({"weights_kind": "run"}, "weights", "No run has a model yet"),
+        ({"lr": None}, "lr", "give a number"),
+        ({"epochs": 0}, "epochs", "must be from 1 to 10000"),
+        ({"resize_size": 32, "image_size": 64}, "resize_size", "must be at least image_size"),
+    ],
+)
+def test_a_wrong_value_is_told_at_its_field(
+    filled: dict[str, Any], values: dict[str, Any], field: str, words: str
+) -> None:
+    problems = problems_of(**values)
+    assert set(problems) == {field}
+    assert words in problems[field]
+
+
+@pytest.mark.parametrize("path", ["/no/such/file.pt", "~nobody-of-this-name/best.pt", "x" * 300, "/"])
+def test_a_weights_file_that_is_not_there_is_told(filled: dict[str, Any], path: str) -> None:
+    filled["form-weights-file"] = path
+    assert problems_of(weights_kind="file") == {"weights": f"There is no file {path}."}
+
+
+def test_a_weights_file_in_the_home_folder_is_found(
+    filled: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "best.pt").touch()
+    filled["form-weights-file"] = "~/best.pt"
+    assert problems_of(weights_kind="file") == {}
+
+
+def test_the_name_of_a_run_that_exists_is_refused(
+    filled: dict[str, Any], runs_root: Path, tiny_data: Path
+) -> None:
+    create_run(TrainConfig(data=str(tiny_data), name="first"), runs_root)
+    assert problems_of(name="first") == {"name": "A run named first exists already. Choose another name."}
+    assert problems_of(name="second") == {}
+
+
+def test_an_earlier_runs_model_is_taken_when_it_has_one(
+    filled: dict[str, Any], runs_root: Path, tiny_data: Path
+) -> None:
+    run = create_run(TrainConfig(data=str(tiny_data), name="first"), runs_root)
+    filled["form-weights-run"] = "first"
+    assert set(problems_of(weights_kind="run")) == {"weights"}
+    run.best_path.touch()
+    assert problems_of(weights_kind="run") == {}
+
+
+def test_several_problems_are_told_at_once(filled: dict[str, Any], runs_root: Path) -> None:
+    (runs_root / "first").mkdir()
+    filled["form-weights-file"] = "gone.pt"
+    assert set(problems_of(data="/gone", name="first", weights_kind="file")) == {"data", "name", "weights"}
+
+
+# Filling
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "none", "a file.pt"])
+def test_reading_gives_back_what_was_filled_in(
+    session: dict[str, Any], tiny_data: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_data)
+    Path("a file.pt").touch()
+    config = TrainConfig(
+        data=str(tiny_data), name="mine", preset="demo", arch="resnet34", weights=weights, image_size=96, rotation=3.5,
+        optimizer="adamw", lr=0.00012345, schedule="onecycle", workers=0, seed=7, bad_images="skip", device="cpu",
+    )  # fmt: skip
+    forms.fill_form(config)
+    assert forms.read_form() == (config, {})
+
+
+def test_reading_gives_back_the_run_whose_model_was_filled_in(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path
+) -> None:
+    create_run(TrainConfig(data=str(tiny_data), name="first"), runs_root).best_path.touch()
+    config = TrainConfig(data=str(tiny_data), weights="run:first")
+    forms.fill_form(config)
+    assert forms.read_form() == (config, {})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_fills_every_setting_but_data_and_name(
+    session: dict[str, Any], tiny_data: Path, preset: str
+) -> None:
+    forms.fill_form(TrainConfig(data=str(tiny_data), name="mine", lr=0.5, arch="resnet18"))
+    forms.fill_preset(preset)
+    assert forms.read_form()[0] == from_preset(preset, data=str(tiny_data), name="mine")
+
+
+def test_a_preset_can_be_filled_in_before_data_is_chosen(session: dict[str, Any]) -> None:
+    forms.fill_preset("demo")
+    assert session["form-data"] == ""
+    assert session["form-lr"] == PRESETS["demo"]["lr"]
+
+
+@pytest.mark.parametrize("again", ["specialised", "fixed"])
+def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path, again: str
+) -> None:
+    run = make_member(runs_root, tiny_data)
+    run.best_path.touch()
+    if again == "fixed":
+        fixes = tiny_data / "fixes.csv"
+        fixes.write_text("path,given,suggested,action\ntrain/2/1.png,2,10,drop\n")
+        forms.fill_fixed(run, fixes)
+    else:
+        forms.fill_specialise(run, ["2"], [], head_only=False)
+    config, problems = forms.read_form()
+    assert problems == {}
+    assert config is not None
+    assert (config.name, config.group) == ("", "")
+
+
+# Widgets
+
+
+def draw_form() -> None:
+    import streamlit as st
+
+    from core.recipe import settings
+    from dashboard.panels import forms
+
+    if "given" in st.session_state:
+        forms.fill_form(st.session_state.pop("given"))
+    config, problems = forms.read_form()
+    for title in settings.GROUPS:
+        forms.draw_group(title, problems)
+    st.session_state["read"] = config
+
+
+@pytest.fixture
+def form(runs_root: Path, tiny_data: Path, quick_apps: None) -> AppTest:
+    """Return a page that holds the whole form and nothing else, filled in."""
+    app = AppTest.from_function(draw_form, default_timeout=60)
+    app.session_state["given"] = from_preset("demo", data=str(tiny_data), lr=0.00012345, jitter=0.1)
+    return app
+
+
+def test_drawing_the_widgets_changes_no_value(form: AppTest, tiny_data: Path) -> None:
+    form.run().run()
+    assert not form.exception
+    assert form.session_state["read"] == from_preset("demo", data=str(tiny_data), lr=0.00012345, jitter=0.1)
+
+
+def test_every_widget_has_a_label_and_help(form: AppTest) -> None:
+    form.run()
+    widgets = [*form.text_input, *form.number_input, *form.selectbox, *form.toggle]
+    shown = [name for name in FIELDS if applies(name, dataclasses.asdict(from_preset("demo", data="x")))]
+    assert len(widgets) == len(shown) - 2  # all but the preset and the bake-off
+    assert all(widget.label and widget.help for widget in widgets)
+
+
+def test_what_is_typed_is_read_in_the_same_run_and_a_problem_stands_under_its_field(form: AppTest) -> None:
+    form.run()
+    form.number_input(key="form-epochs").set_value(7)
+    form.text_input(key="form-data").set_value("/no/such_folder")
+    form.run()
+    assert form.session_state["read"] is None
+    (problem,) = form.markdown
+    assert "there is no such folder" in problem.value
+    assert r"such\_folder" in problem.value
+
+
+def test_choosing_an_earlier_runs_model_takes_the_newest_that_has_one(
+    form: AppTest, runs_root: Path, tiny_data: Path
+) -> None:
+    for name, has_model in (("old", True), ("new", True), ("none", False)):
+        run = create_run(TrainConfig(data=str(tiny_data), name=name), runs_root)
+        if has_model:
+            run.best_path.touch()
+    form.run()
+    form.selectbox(key="form-weights-kind").set_value("run").run()
+    assert not form.markdown  # no problem
+    assert form.session_state["read"].weights == "run:new"
+    form.selectbox(key="form-weights-run").set_value("old").run()
+    assert form.session_state["read"].weights == "run:old"

@@ -1,0 +1,236 @@
+"""Training and evaluation passes: they learn, their figures add up, and they end when told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from core.training import engine
+from core.training.engine import Compute, Outcome, PassFigures, StepFigures
+
+CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True)
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Tiny nets gain nothing from threads, and on busy cores threads wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def make_net(classes: int = 3) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(512, classes)
+    )
+
+
+def make_batches(count: int = 22, size: int = 6, classes: int = 3) -> list[Batch]:
+    """Images of 8×8 whose class is easy to see: it brightens one pixel; the last batch is a smaller one."""
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.arange(count) % classes
+    images = torch.randn(count, 3, 8, 8, generator=generator) * 0.3
+    images[torch.arange(count), 0, 0, targets] += 3
+    return list(zip(images.split(size), targets.split(size), strict=True))
+
+
+def train(
+    model: nn.Module,
+    batches: list[Batch],
+    *,
+    report_every: int = 1,
+    last_step: int | None = None,
+    rates: list[float] | None = None,
+) -> tuple[PassFigures, list[StepFigures], list[int]]:
+    """Train over the batches once; return the pass' figures, the steps' and the steps a rate was asked for."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    steps: list[StepFigures] = []
+    asked: list[int] = []
+
+    def set_rate(step: int) -> None:
+        asked.append(step)
+        if rates is not None:
+            optimizer.param_groups[0]["lr"] = rates[step]
+
+    def on_steps(figures: list[StepFigures]) -> bool:
+        steps.extend(figures)
+        return last_step is None or figures[-1].step < last_step
+
+    loss_of = nn.CrossEntropyLoss()
+    result = engine.train_epoch(
+        model, batches, optimizer, loss_of, CPU, set_rate=set_rate, on_steps=on_steps, report_every=report_every
+    )  # fmt: skip
+    return result, steps, asked
+
+
+def weights_of(model: nn.Module) -> torch.Tensor:
+    return torch.cat([value.detach().flatten().double() for value in model.state_dict().values()])
+
+
+def ask(model: nn.Module, batches: list[Batch], compute: Compute = CPU) -> Outcome:
+    outcome = engine.evaluate(model, batches, compute)
+    assert outcome is not None
+    return outcome
+
+
+def test_a_few_steps_lower_the_loss_and_the_model_learns_the_images() -> None:
+    model, batches = make_net(), make_batches()
+    before = ask(model, batches)
+    losses = [train(model, batches)[0].loss for _ in range(8)]
+    after = ask(model, batches)
+    assert losses[-1] < losses[0] / 2
+    assert after.loss.mean() < before.loss.mean() / 2
+    assert after.accuracy == 1.0 > before.accuracy
+
+
+def test_the_figures_of_a_pass_are_those_of_its_steps_weighted_by_their_images() -> None:
+    result, steps, _ = train(make_net(), make_batches())
+    assert [(figure.step, figure.count) for figure in steps] == [(1, 6), (2, 6), (3, 6), (4, 4)]
+    assert result.count == 22
+    assert result.loss == pytest.approx(sum(f.loss * f.count for f in steps) / 22)
+    assert result.accuracy == pytest.approx(sum(f.correct for f in steps) / 22)
+    assert result.seconds > 0
+    assert not result.ended_early
+
+
+def test_the_first_step_reports_the_loss_and_the_right_answers_of_the_untrained_model() -> None:
+    model, batches = make_net(), make_batches()
+    images, targets = batches[0]
+    with torch.no_grad():
+        logits = make_net().train()(images)
+    first = train(model, batches)[1][0]
+    assert first.loss == pytest.approx(float(nn.functional.cross_entropy(logits, targets)), rel=1e-5)
+    assert first.correct == int((logits.argmax(1) == targets).sum())
+
+
+@pytest.mark.parametrize("report_every", [2, 3, 10])
+def test_fetching_the_figures_less_often_changes_none_of_them(report_every: int) -> None:
+    one, other = make_net(), make_net()
+    result, steps, _ = train(one, make_batches())
+    seldom, steps_seldom, _ = train(other, make_batches(), report_every=report_every)
+    assert steps_seldom == steps
+    assert (seldom.loss, seldom.accuracy, seldom.count) == (result.loss, result.accuracy, result.count)
+    assert torch.equal(weights_of(one), weights_of(other))
+
+
+def test_a_pass_that_is_told_to_end_does_so_after_its_step() -> None:
+    stopped, cut = make_net(), make_net()
+    result, steps, asked = train(stopped, make_batches(), last_step=2)
+    train(cut, make_batches()[:2])
+    assert result.ended_early
+    assert (result.count, len(steps), asked) == (12, 2, [0, 1])
+    assert torch.equal(weights_of(stopped), weights_of(cut))
+
+
+def test_the_rate_is_set_before_each_step() -> None:
+    model = make_net()
+    _, _, asked = train(model, make_batches(), rates=[0.0, 0.0, 0.0, 0.0])
+    assert asked == [0, 1, 2, 3]
+    untouched = dict(make_net().named_parameters())
+    assert all(torch.equal(value, untouched[name]) for name, value in model.named_parameters())
+
+
+@pytest.mark.parametrize(("classes", "top"), [(8, 5), (5, 5), (3, 3), (2, 2)])
+def test_an_outcome_has_the_five_best_classes_of_every_image_and_fewer_where_there_are_fewer(
+    classes: int, top: int
+) -> None:
+    outcome = ask(make_net(classes), make_batches(classes=classes))
+    assert outcome.top_index.shape == outcome.top_prob.shape == (22, top)
+    assert outcome.true_prob.shape == outcome.loss.shape == outcome.target.shape == (22,)
+    kinds = [outcome.top_index.dtype, outcome.target.dtype, outcome.top_prob.dtype, outcome.loss.dtype]
+    assert kinds == [np.int64, np.int64, np.float32, np.float32]
+
+
+def test_an_outcome_is_what_softmax_says_image_by_image() -> None:
+    model, batches = make_net(8).eval(), make_batches(classes=8)
+    outcome = ask(model, batches)
+    with torch.no_grad():
+        probabilities = model(torch.cat([images for images, _ in batches])).softmax(1).numpy()
+    targets = torch.cat([targets for _, targets in batches]).numpy()
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
+    np.testing.assert_array_equal(outcome.target, targets)
+    np.testing.assert_array_equal(outcome.top_index, order)
+    np.testing.assert_allclose(outcome.top_prob, np.take_along_axis(probabilities, order, 1), rtol=1e-4)
+    np.testing.assert_allclose(outcome.true_prob, probabilities[np.arange(22), targets], rtol=1e-4)
+    np.testing.assert_allclose(outcome.loss, -np.log(outcome.true_prob), rtol=1e-4)
+    assert outcome.accuracy == pytest.approx((probabilities.argmax(1) == targets).mean())
+
+
+def test_a_loss_stays_finite_where_the_probability_underflows() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    for value in model.parameters():
+        nn.init.zeros_(value)
+    bias = dict(model.named_parameters())["1.bias"]
+    nn.init.constant_(bias[:1], 500.0)
+    outcome = ask(model, [(torch.zeros(1, 3, 8, 8), torch.tensor([1]))])
+    assert outcome.true_prob[0] == 0.0
+    assert outcome.loss[0] == pytest.approx(500.0)
+
+
+def test_evaluation_changes_nothing_in_the_model() -> None:
+    model = make_net()
+    before = weights_of(model)
+    ask(model, make_batches())
+    assert torch.equal(weights_of(model), before)
+    assert all(value.grad is None for value in model.parameters())
+
+
+def test_training_after_an_evaluation_updates_the_running_statistics_again() -> None:
+    model = make_net()
+    ask(model, make_batches())
+    before = model.state_dict()["1.running_mean"].clone()
+    train(model, make_batches())
+    assert not torch.equal(model.state_dict()["1.running_mean"], before)
+
+
+def test_an_evaluation_that_is_told_to_end_gives_no_outcome() -> None:
+    seen: list[int] = []
+
+    def end_after_two(count: int) -> bool:
+        seen.append(count)
+        return len(seen) < 2
+
+    assert engine.evaluate(make_net(), make_batches(), CPU, on_batch=end_after_two) is None
+    assert seen == [6, 12]
+
+
+def test_bf16_gives_nearly_the_same_confidences_still_as_float32() -> None:
+    model, batches = make_net(), make_batches()
+    exact = ask(model, batches)
+    rough = ask(model, batches, Compute(torch.device("cpu"), bf16=True, channels_last=True))
+    assert rough.top_prob.dtype == np.float32
+    np.testing.assert_allclose(rough.true_prob, exact.true_prob, atol=0.03)
+
+
+def test_auto_chooses_a_device_that_computes_and_says_which() -> None:
+    compute = engine.choose_compute()
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    assert there[compute.device.type]
+    if compute.device.type == "cpu":
+        assert not there["cuda"]
+        assert not there["mps"]
+    assert str(compute).startswith(compute.device.type)
+    outcome = ask(compute.place_model(make_net()), make_batches(), compute)
+    assert math.isfinite(float(outcome.loss.sum()))
+
+
+@pytest.mark.parametrize(("precision", "bf16"), [("fp32", False), ("bf16", True)])
+def test_device_and_precision_can_be_forced(precision: str, bf16: bool) -> None:
+    compute = engine.choose_compute("cpu", precision)
+    assert (compute.device.type, compute.bf16) == ("cpu", bf16)
+    assert str(compute) == f"cpu, {precision}, channels_last"
+
+
+def test_a_device_that_is_not_there_is_refused_by_name_with_what_else_to_choose() -> None:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    absent = next(name for name, has in there.items() if not has)
+    with pytest.raises(ValueError, match=rf"device: {absent} .* Choose auto or cpu"):
+        engine.choose_compute(absent)

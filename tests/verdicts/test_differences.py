@@ -1,0 +1,39 @@
+"""Differences: images are matched by name whatever their order, moves are counted by cell, other images refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.verdicts.differences import count_moves, match_images
+
+
+def table(paths: list[str], true: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"path": paths, "true": true})
+
+
+def test_images_are_matched_whatever_their_order() -> None:
+    rows = match_images(table(["a", "b", "c"], ["2", "2", "35"]), table(["c", "a", "b"], ["35", "2", "2"]))
+    assert rows.tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (table(["a", "x"], ["2", "2"]), "different images: 1 of 2 and 2 are in both"),
+        (table(["a", "b", "c"], ["2", "2", "2"]), "different images: 2 of 2 and 3 are in both"),
+        (table(["a"], ["2"]), "different images: 1 of 2 and 1 are in both"),
+        (table(["a", "b"], ["2", "35"]), "true class of 1 images, the first of them b"),
+    ],
+    ids=["others", "more", "fewer", "other classes"],
+)
+def test_other_images_are_refused_with_the_reason(other: pd.DataFrame, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        match_images(table(["a", "b"], ["2", "2"]), other)
+
+
+def test_an_image_comes_into_one_cell_and_leaves_another_of_its_row() -> None:
+    came, left = count_moves(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1, 1, 0]), 2)
+    assert came.tolist() == [[0, 1], [1, 0]]
+    assert left.tolist() == [[1, 0], [0, 1]]
