@@ -90,5 +90,5 @@ def test_the_last_epoch_has_the_full_size_however_few_there_are(epochs: int) -> 
 
 
 def test_a_form_can_plot_a_schedule_without_loading_torch() -> None:
-    code = "import sys, core.schedules; sys.exit('torch' in sys.modules)"
+    code = "import sys, core.recipe.schedules; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

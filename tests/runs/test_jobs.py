@@ -357,5 +357,5 @@ def test_of_two_who_resume_a_run_at_once_one_is_refused(runs_root: Path, sleeper
 
 
 def test_importing_the_module_loads_no_torch() -> None:
-    code = "import sys, core.jobs; sys.exit('torch' in sys.modules)"
+    code = "import sys, core.runs.jobs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

@@ -356,11 +356,6 @@ def test_a_table_is_compressed_by_its_name_the_same_rows_to_the_same_bytes(tmp_p
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_a_table_that_cannot_be_written_says_where_and_why(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"gone.table\.csv: cannot be written \(No such file or directory\)"):
-        write_rows(tmp_path / "gone" / "table.csv", ("name",), [])
-
-
 def test_the_paths_of_a_run_lie_in_its_folder(tmp_path: Path) -> None:
     run = Run(tmp_path)
     paths = [run.log_path, run.metrics_path, run.best_path, run.last_path, run.predictions_path("train")]
