@@ -27,17 +27,6 @@ def forget() -> None:
     st.cache_resource.clear()
 
 
-@pytest.fixture
-def run(runs_root: Path, tiny_data: Path) -> Run:
-    return make_run(runs_root, tiny_data)
-
-
-@pytest.fixture
-def run_with_model(run: Run, best_model: Path) -> Run:
-    run.best_path.hardlink_to(best_model)
-    return run
-
-
 def steps_read(run: Run) -> list[int]:
     return services.read_metrics(run)[1]["step"].tolist()
 

@@ -1,6 +1,5 @@
-"""The pages about many runs without a browser: Bake-off from its form to its ranking, and Compare."""
+"""The Bake-off page without a browser: from its form to its ranking."""
 
-# ruff: noqa: F401, F811  # fixtures are imported, and are parameters too
 from __future__ import annotations
 
 from dataclasses import replace
@@ -10,17 +9,9 @@ import pytest
 
 from core.recipe.presets import from_preset
 from core.runs.bakeoff import name_run
-from core.runs.run import Run, create_run, iter_runs
-from core.words import format_accuracy
-from tests.made_run import TRUE, make_member, make_run, measure_confidence
-from tests.pages.test_app import Open, charts_of, no_jobs, open_page, title, words  # fixtures among them
-
-
-def set_state(run: Run, state: str, **values: object) -> None:
-    run.write_status(replace(run.read_status(), state=state, **values))
-
-
-# Bake-off
+from core.runs.run import create_run, iter_runs
+from tests.made_run import TRUE, make_member
+from tests.pages.apps import Open, charts_of, set_state, title, words
 
 
 def test_a_question_fills_the_form_and_its_plan_is_queued(
@@ -118,71 +109,3 @@ def test_a_link_to_a_bake_off_that_is_gone_says_so(open_page: Open, runs_root: P
     app = open_page("bake-off", group="cake")
     (warning,) = app.warning
     assert "There is no bake-off cake" in warning.value
-
-
-# Compare
-
-
-def test_compared_seeds_are_a_set_with_mean_and_spread(
-    open_page: Open, runs_root: Path, tiny_data: Path
-) -> None:
-    names = []
-    for seed in (0, 1):
-        names += [
-            make_member(runs_root, tiny_data, optimizer="sgd", seed=seed).id,
-            make_member(runs_root, tiny_data, guessed=TRUE, optimizer="adamw", seed=seed).id,
-        ]
-    app = open_page("compare", runs=",".join(names))
-    assert title(app) == "Compare"
-    text = words(app).replace("\\", "")
-    assert "sgd, 2 seeds: 66.7 ± 0.0 % of 2 seeds" in text
-    assert "between sgd, 2 seeds and adamw, 2 seeds: +33.3 points for adamw, 2 seeds" in text
-    assert "permutation test" in text
-    assert "compare-seeds-0" in charts_of(app)
-    assert app.dataframe[-1].value["setting"].tolist() == ["Optimizer", "Seed"]
-
-
-def test_many_compared_runs_are_tested_against_the_best(
-    open_page: Open, runs_root: Path, tiny_data: Path
-) -> None:
-    names = [make_run(runs_root, tiny_data, name=f"r{n}", lr=0.1 + n / 10).id for n in range(7)]
-    best = make_run(runs_root, tiny_data, name="best", lr=0.01, guessed=TRUE).id
-    app = open_page("compare", runs=",".join([*names, best]))
-    text = words(app)
-    assert text.count("- No evidence of a difference between") == 7
-    assert "The best is tested against each of the others." in text
-    assert "p is corrected for all 28 pairs" in text
-
-
-def test_curves_are_smoothed_and_drawn_by_time(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
-    for name in ("first", "second"):
-        make_run(runs_root, tiny_data, name=name)
-    app = open_page("compare", runs="first,second")
-    app.slider(key="compare-smoothing").set_value(0.5).run()
-    app.segmented_control(key="compare-by").set_value("time").run()
-    figure = charts_of(app)["compare-curves"]
-    assert figure["layout"]["xaxis"]["title"]["text"] == "time trained (min)"
-    assert len(figure["data"]) == 4
-
-
-def test_what_changed_is_shown_between_two_of_many(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
-    make_run(runs_root, tiny_data, name="first")
-    make_run(runs_root, tiny_data, name="second", lr=0.5)
-    make_run(runs_root, tiny_data, name="third", lr=0.1, guessed=TRUE)
-    app = open_page("compare", runs="first,second,third")
-    assert [app.selectbox(key=f"compare-{end}").value for end in ("from", "to")] == ["first", "third"]
-    assert "compare-changes" in charts_of(app)
-    changes = app.dataframe[1].value
-    assert changes["right: third"].tolist()[0] == "100.0 % (34.2–100.0 %)"
-    app.selectbox(key="compare-to").set_value("second").run()
-    assert "Both are right and wrong on the same images." in words(app)
-
-
-def test_the_calibration_error_is_shown_of_the_runs_that_have_it(
-    open_page: Open, runs_root: Path, tiny_data: Path
-) -> None:
-    runs = [make_run(runs_root, tiny_data, name=name) for name in ("first", "second")]
-    ece = measure_confidence(runs[0]).after.ece
-    app = open_page("compare", runs="first,second")
-    expected = [format_accuracy(ece.value, ece.low, ece.high), "–"]
-    assert app.dataframe[0].value["calibration error"].tolist() == expected

@@ -1,0 +1,191 @@
+"""The Data page without a browser: a scan and its findings, doubtful labels and their fix list."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.dataset.audit import audit_data, audit_folder
+from core.dataset.folders import scan_folders
+from core.dataset.label_report import (
+    LabelIssue,
+    LabelReport,
+    Overlap,
+    WeakClass,
+    fixes_path,
+    read_decisions,
+    read_fixes,
+    report_path,
+    write_fixes,
+    write_label_report,
+)
+from core.runs import jobs
+from core.runs.run import Run
+from dashboard.panels.label_section import apply_edits
+from dashboard.views.data import describe_balance
+from tests.made_run import make_run
+from tests.pages.apps import Open, pictures, set_state, title, words
+
+
+def scan_tiny(tiny_data: Path, runs_root: Path) -> None:
+    assert audit_data(tiny_data, runs_root) is not None
+
+
+def test_a_finding_opens_its_images_and_a_link_reopens_them(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    assert "Not scanned yet" in words(open_page("data"))
+    shutil.copy(tiny_data / "train/2/1.png", tiny_data / "val/2/again.png")
+    scan_tiny(tiny_data, runs_root)
+    app = open_page("data")
+    assert "files: 18 training, 7 validation, 3 test" in words(app)
+    assert pictures(app) == []
+    app.button(key="finding-leak").click().run()
+    assert pictures(app) == ["train/2/1.png", "val/2/again.png"]
+    assert "1 in training as 2 · rose, 1 in validation as 2 · rose" in words(app)
+    assert app.query_params["finding"] == "leak"
+    assert pictures(open_page("data", run="first", finding="leak")) == ["train/2/1.png", "val/2/again.png"]
+    assert pictures(open_page("data", run="first", finding="nonsense")) == []
+
+
+def test_sound_data_is_told_and_a_damaged_audit_too(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    scan_tiny(tiny_data, runs_root)
+    assert "Nothing wrong was found in 27 files." in words(open_page("data"))
+    (audit_folder(tiny_data, runs_root) / "audit.json").write_text("{")
+    assert "Scan the data again" in words(open_page("data"))
+
+
+def test_the_data_of_a_run_that_held_images_back_is_split_as_the_run_did(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, hold_back=1)
+    held = scan_folders(tiny_data, hold_back=1).held[0].path
+    shutil.copy(tiny_data / held, tiny_data / "val/2/again.png")
+    audit_data(tiny_data, runs_root, hold_back=1)
+    app = open_page("data", run="first", finding="leak")
+    text = words(app)
+    assert "files: 15 training, 7 validation, 3 held back, 3 test." in text
+    assert "1 held back as 2 · rose" in text
+    assert pictures(app) == [held, "val/2/again.png"]
+
+
+def test_a_scan_is_started_watched_and_its_end_told(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[list[str]] = []
+    monkeypatch.setattr(jobs, "launch", lambda _, words: launched.append(words))
+    app = open_page("data")
+    app.button(key="data-scan").click().run()
+    folder = audit_folder(tiny_data, runs_root)
+    split = ["--val-fraction", "0.15", "--hold-back", "0"]
+    assert launched == [["audit", str(tiny_data), "--task", str(folder), *split]]
+    me = psutil.Process()
+    task = Run(folder)
+    set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=20, total=27, seconds_left=3.0)
+    app = open_page("data")
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "20 of 27 files · about 3 s left"
+    app.button(key="data-scan-stop").click().run()
+    assert task.stop_requested()
+    for ended, told in (("stopped", "what was done is kept"), ("failed", "why it failed"), ("crashed", "")):
+        set_state(task, ended, message=told)
+        app = open_page("data")
+        assert told in words(app)
+        assert not app.button(key="data-scan").disabled
+
+
+def test_another_folder_is_looked_at_and_left_again(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    app = open_page("data")
+    app.text_input(key="data-folder").set_value(str(tmp_path / "nowhere")).run()
+    assert "there is no such folder" in words(app)
+    assert app.query_params["folder"] == str(tmp_path / "nowhere")
+    app.button(key="data-back").click().run()
+    assert app.text_input(key="data-folder").value == str(tiny_data)
+    assert "folder" not in app.query_params
+
+
+def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    assert "has no model yet" in words(open_page("data"))
+    run.best_path.hardlink_to(best_model)
+    assert "Look for wrong labels" in [button.label for button in open_page("data").button]
+    issues = (
+        LabelIssue("val/2/1.png", "2", "10", 0.01, 0.9),
+        LabelIssue("val/35/2.png", "35", "2", 0.2, 0.7),
+    )
+    report = LabelReport(
+        "val", 6, 2, issues, (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), (WeakClass("35", 3, 9, 0.12, 0.65),)
+    )
+    write_label_report(report_path(run.folder, "val"), report)
+    app = open_page("data")
+    text = words(app)
+    assert "**2 of 6 labels** (33.3 %)" in text
+    assert pictures(app) == ["val/2/1.png", "val/35/2.png"]
+    assert "2 · rose → 10 · tulip?" in text
+    assert "1.0 % sure of 2 · rose, 90.0 % of 10 · tulip" in text
+    assert "5 of 20 images cross over, 25.0 % (11.0–47.0 %); about 2 of them by a wrong label" in text
+    assert "3 of 9 images right, 33.3 % (12.0–65.0 %)" in text
+    app.button(key="labels-all-relabel").click().run()
+    assert not app.exception
+    assert read_decisions(fixes_path(run.folder, "val"), issues)[1] == ["relabel", "relabel"]
+    assert app.button(key="labels-train").disabled
+    assert "A training never changes validation labels" in words(app)
+    set_state(run, "finished", best_epoch=1)
+    assert "Look again" in words(open_page("data"))
+
+
+def test_a_run_is_trained_once_more_without_the_errors_in_its_labels(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    run.best_path.hardlink_to(best_model)
+    issues = tuple(LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2))
+    write_label_report(report_path(run.folder, "train"), LabelReport("train", 18, 2, issues, (), ()))
+    app = open_page("data", labels="train")
+    assert app.button(key="labels-train").disabled
+    assert "to train without it" in words(app)
+    app.button(key="labels-all-drop").click().run()
+    assert "its fix list (2 labels to correct)" in words(app)
+    app.button(key="labels-train").click().run()
+    assert title(app) == "Train"
+    assert app.session_state["form-fixes"] == str(fixes_path(run.folder, "train").resolve())
+    assert app.session_state["form-epochs"] == 2
+    assert app.session_state["form-name"] == ""
+    assert "16 training, 6 validation and 3 test images · by the fix list 2 left out" in words(app)
+
+
+def test_looking_again_loses_no_label_that_was_marked(open_page: Open, run: Run, best_model: Path) -> None:
+    run.best_path.hardlink_to(best_model)
+    path = fixes_path(run.folder, "train")
+    issues = [LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2, 3)]
+    write_fixes(path, issues, ["drop"] * 3)
+    write_label_report(
+        report_path(run.folder, "train"), LabelReport("train", 18, 2, tuple(issues[:1]), (), ())
+    )
+    app = open_page("data", labels="train")
+    assert "(3 labels to correct)" in words(app)
+    assert "The last 2 were marked in an earlier report" in words(app)
+    app.button(key="labels-all-relabel").click().run()
+    assert not app.exception
+    assert [fix.action for fix in read_fixes(path)] == ["relabel"] * 3
+    write_label_report(report_path(run.folder, "train"), LabelReport("train", 18, 2, (), (), ()))
+    assert "(3 labels to correct)" in words(open_page("data", labels="train"))
+
+
+def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:
+    before = ["keep", "drop", "keep"]
+    assert apply_edits(before, {2: {"action": "relabel"}, 1: {}}) == ["keep", "drop", "relabel"]
+
+
+def test_the_balance_of_classes_is_told_with_those_that_have_none() -> None:
+    assert describe_balance({"a": 3, "b": 3}, {}) == "Every class has 3 training images."
+    told = describe_balance({"a": 30, "b": 3, "c": 0}, {"b": "bee"})
+    assert told == "From 3 training images (b · bee) to 30 (a): 10.0 times as many. 1 class has none."
+    assert describe_balance({"a": 0}, {}) == "Training has no images."

@@ -1,0 +1,140 @@
+"""Every page without a browser: drawn with and without runs, errors become words, the first page, the run's choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.recipe.presets import from_preset
+from core.runs import jobs
+from core.runs.run import Run
+from tests.made_run import make_run
+from tests.pages.apps import PAGES, Open, title, words
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_drawn_without_runs(open_page: Open, name: str) -> None:
+    app = open_page(name)
+    assert title(app) == PAGES[name]
+    assert not app.error
+    assert not app.warning
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_drawn_with_runs(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, name: str, best_model: Path
+) -> None:
+    run.best_path.hardlink_to(best_model)
+    make_run(runs_root, tiny_data, name="second", lr=0.5)
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    assert not app.error
+    assert not app.warning
+
+
+@pytest.mark.parametrize("name", ["live", "confusion", "weak", "confidence", "predict"])
+def test_every_page_of_a_run_is_drawn_before_its_first_epoch(
+    open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None, name: str
+) -> None:
+    jobs.submit(from_preset("demo", data=str(tiny_data), name="young"), runs_root)
+    app = open_page(name, run="young")
+    assert title(app) == PAGES[name]
+    assert not app.error
+    if name != "live":
+        assert "this page fills by itself" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("config.json", "runs"),
+        ("status.json", "runs"),
+        ("status.json", "live"),
+        ("metrics.jsonl", "live"),
+        ("data.json", "confusion"),
+        ("predictions-val.csv", "confusion"),
+        ("best.pt", "weak"),
+        ("calibration.json", "confidence"),
+        ("calibration.json", "predict"),
+        ("threshold.json", "predict"),
+    ],
+)
+def test_a_damaged_run_is_told_in_words(open_page: Open, run: Run, file: str, name: str) -> None:
+    (run.folder / file).write_text("{")
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    assert "could not be drawn" not in words(app)
+
+
+@pytest.mark.parametrize("name", ["confusion", "weak"])
+def test_an_error_in_a_page_becomes_a_message_without_a_traceback(
+    open_page: Open, run: Run, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(run: Run) -> None:
+        raise ZeroDivisionError("one by nothing")
+
+    monkeypatch.setattr("dashboard.state.services.read_predictions", fail)
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    (error,) = app.error
+    assert "ZeroDivisionError" in error.value
+    assert "one by nothing" in error.value
+    assert "Traceback" not in words(app)
+    assert "Traceback" in caplog.text  # the terminal has it
+
+
+def test_an_error_in_the_first_page_becomes_a_message(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(root: Path) -> None:
+        raise PermissionError(13, "Permission denied", "checkpoints")
+
+    monkeypatch.setattr(jobs, "revive_queue", fail)
+    app = open_page()
+    assert not app.exception
+    assert "Permission denied" in words(app)
+
+
+def test_marks_in_an_error_are_shown_letter_by_letter(
+    open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: Run) -> None:
+        raise ValueError("in __main__ of *all* files")
+
+    monkeypatch.setattr("dashboard.state.services.read_predictions", fail)
+    (error,) = open_page("confusion", run="first").error
+    assert r"in \_\_main\_\_ of \*all\* files" in error.value
+
+
+def test_the_first_page_is_train_for_data_without_a_run(open_page: Open) -> None:
+    assert title(open_page()) == "Train"
+
+
+def test_the_first_page_is_the_list_when_nothing_is_under_way(open_page: Open, run: Run) -> None:
+    assert title(open_page()) == "Runs"
+
+
+def test_the_first_page_is_live_while_a_run_trains(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, no_jobs: None
+) -> None:
+    jobs.submit(from_preset("demo", data=str(tiny_data), name="active"), runs_root)
+    app = open_page()
+    assert title(app) == "Live"
+    assert app.query_params == {"run": "active"}
+
+
+def test_a_run_is_chosen_in_the_sidebar(open_page: Open, run: Run, runs_root: Path, tiny_data: Path) -> None:
+    make_run(runs_root, tiny_data, name="second")
+    app = open_page("live", run="first")
+    app.sidebar.selectbox[0].set_value("second").run()
+    assert title(app) == "Live"
+    assert app.query_params == {"run": "second"}
+
+
+def test_a_link_to_an_unknown_run_shows_the_newest_and_says_so(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="gone")
+    assert title(app) == "Confusion"
+    assert app.query_params == {"run": "first"}
+    (warning,) = app.warning
+    assert "Showing the newest run instead" in warning.value

@@ -1,0 +1,78 @@
+"""The Live page without a browser: the newest epoch, how the run ended, stop and resume."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.files import write_text
+from core.recipe.presets import from_preset
+from core.runs import jobs
+from core.runs.run import Run, create_run
+from tests.made_run import make_run
+from tests.pages.apps import Open, charts_of, set_state, title, words
+
+
+def test_live_shows_the_newest_epoch_and_how_each_class_came_there(open_page: Open, run: Run) -> None:
+    app = open_page("live", run="first")
+    assert "Epoch 2" in words(app)
+    recall = charts_of(app)["live-recall"]["data"][0]
+    assert recall["x"] == ["1", "2"]
+    assert recall["y"] == ["10 · tulip", "35 · iris", "2 · rose"]
+    assert charts_of(app)["live-matrix"]["layout"]["title"]["text"] == "Confusion matrix"
+
+
+def test_live_of_an_older_version_shows_the_best_model(open_page: Open, run: Run) -> None:
+    shutil.rmtree(run.epoch_path(1).parent)
+    rows = [{**row, "val_correct": None} for row in run.read_metrics()[0]]
+    write_text(run.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+    app = open_page("live", run="first")
+    assert "Best model" in words(app)
+    assert {"live-matrix"} == {key for key in charts_of(app) if key not in ("live-loss", "live-accuracy")}
+    assert not app.error
+
+
+def test_a_run_that_failed_early_says_what_to_do(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    failed = create_run(from_preset("demo", data=str(tiny_data), name="early"), runs_root)
+    set_state(failed, "failed", message="There are no images.")
+    shown = words(open_page("confusion", run="early"))
+    assert "early has no predictions yet" in shown
+    assert "It has failed" in shown
+
+
+def test_stop_on_the_live_page_asks_the_run_to_stop(open_page: Open, run: Run, no_jobs: None) -> None:
+    set_state(run, "stopped")
+    jobs.resume(run)
+    app = open_page("live", run="first")
+    app.button(key="live-stop").click().run()
+    assert title(app) == "Live"
+    assert run.stop_requested()
+    assert not app.error
+    assert app.button(key="live-end")
+
+
+def test_resume_on_the_live_page_shows_the_run_at_work(open_page: Open, run: Run, no_jobs: None) -> None:
+    set_state(run, "stopped")
+    app = open_page("live", run="first")
+    app.button(key="live-resume").click().run()
+    assert title(app) == "Live"
+    assert not app.error
+    assert app.button(key="live-stop")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weights": "run:first", "focus": "35"}, {"fixes": "label-fixes-train.csv"}]
+)
+def test_a_run_made_better_leads_to_what_was_before(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, changes: dict[str, str]
+) -> None:
+    if "fixes" in changes:
+        changes = {"fixes": str(run.folder / changes["fixes"])}
+    make_run(runs_root, tiny_data, name="second", **changes)
+    links = [link.proto.label for link in open_page("live", run="second").get("page_link")]
+    assert "Before and after" in links
+    links = [link.proto.label for link in open_page("live", run="first").get("page_link")]
+    assert "Before and after" not in links

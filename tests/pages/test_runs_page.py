@@ -1,0 +1,84 @@
+"""The Runs page without a browser: how each run ended, what can be done about it, the first demo and a report."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.__main__ import main
+from core.runs import jobs
+from core.runs.run import ACTIVE, Run, find_run
+from dashboard.panels.report_panel import report_folder
+from tests.pages.apps import PAGES, Open, saves, set_state, title, words
+
+
+def test_the_list_without_runs_starts_the_demo(open_page: Open, runs_root: Path, no_jobs: None) -> None:
+    app = open_page("runs")
+    app.button[0].click().run()
+    assert title(app) == "Live"
+    run = find_run("latest", runs_root)
+    assert app.query_params == {"run": run.id}
+    assert run.read_config().preset == "demo"
+
+
+@pytest.mark.parametrize("name", ["runs", "live"])
+@pytest.mark.parametrize("state", [*ACTIVE, "finished", "stopped", "paused", "failed", "crashed"])
+def test_a_run_is_shown_in_every_state(open_page: Open, run: Run, name: str, state: str) -> None:
+    me = psutil.Process()
+    set_state(run, state, pid=me.pid, pid_created=me.create_time())
+    app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    assert "could not be drawn" not in words(app)
+    assert state in words(app)
+
+
+def test_a_crashed_run_is_shown_with_the_end_of_its_log(open_page: Open, run: Run) -> None:
+    set_state(run, "running", pid=os.getpid(), pid_created=1.0, host="")
+    app = open_page("runs")
+    assert title(app) == "Runs"
+    assert "crashed" in words(app)
+    (error,) = app.error
+    assert "process is gone" in error.value
+    assert "Epoch 2/2" in words(app)
+    assert "crashed" in words(open_page("live", run="first"))
+
+
+@pytest.mark.parametrize("name", ["runs", "live"])
+def test_marks_in_a_runs_last_words_are_shown_letter_by_letter(open_page: Open, run: Run, name: str) -> None:
+    set_state(run, "failed", message="/my/__data__ holds *no* images")
+    (error,) = open_page(name, run="first").error
+    assert error.value == r"/my/\_\_data\_\_ holds \*no\* images"
+
+
+def test_resume_on_the_list_shows_the_run_at_work(open_page: Open, run: Run, no_jobs: None) -> None:
+    set_state(run, "stopped")
+    app = open_page("runs")
+    app.button(key="resume-first").click().run()
+    assert title(app) == "Runs"
+    assert app.button(key="stop-first")
+
+
+def test_a_report_is_made_at_one_click_and_offered_until_the_run_goes_on(
+    open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(task: Run, words: list[str]) -> None:  # here, in place of a process of its own
+        assert main(words) == 0
+
+    monkeypatch.setattr(jobs, "launch", work)
+    app = open_page("runs")
+    assert saves(app) == []
+    app.button(key="report-first").click().run()
+    page, whole = saves(app)
+    assert page.startswith("Save the page (")
+    assert whole == "Save page, figures and tables (zip)"
+    assert "66.7 %" in (report_folder([run]) / "report" / "report.html").read_text(encoding="utf-8")
+    assert not any(button.key == "report-anew-first" for button in app.button)
+    later = time.time() + 60
+    os.utime(run.metrics_path, (later, later))
+    app.run()
+    assert "It is older than what the run has done since." in words(app)
+    assert any(button.key == "report-anew-first" for button in app.button)
