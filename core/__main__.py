@@ -23,7 +23,7 @@ from core.cli.data import add_commands as add_data_commands
 from core.cli.model import add_commands as add_model_commands
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.cli.report import add_commands as add_report_command
-from core.errors import UserError, describe_os_error
+from core.errors import UserError, describe_error
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
 from core.runs.run import Run, default_root, find_run, iter_runs
@@ -34,18 +34,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 2 after a one-line error on stderr (1 when a run ended by a stop, 130 on Ctrl-C)."""
+    """Run one command; return 0, or 2 after a one-line error on stderr (1 when a run ended by a stop, 130 on Ctrl-C).
+
+    What its user cannot mend is a fault of the program and is raised, so that Python prints the traceback.
+    """
     options = build_parser().parse_args(arguments)
     try:
         result: int = options.command(options)
         return result
-    except (UserError, ValueError) as error:
-        return _fail(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        return _fail(describe_os_error(error))
+    except (UserError, OSError) as error:
+        return _fail(describe_error(error))
     except KeyboardInterrupt:
         return _fail("interrupted", 128 + signal.SIGINT)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -29,6 +33,22 @@ class WeightsError(UserError):
     """Weights cannot be had or do not fit; the text says what else there is."""
 
 
-def describe_os_error(error: OSError) -> str:
-    """Return in one line what the system refused, and for which file where it says so."""
-    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+def describe_error(error: UserError | OSError) -> str:
+    """Return in words what its user can mend; of what the system refused also for which file, where it says so."""
+    if isinstance(error, UserError):
+        return str(error)
+    what = describe_cause(error)
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def describe_cause(error: OSError) -> str:
+    """Return why the system refused, without the file: 'the disk is full'."""
+    if error.errno in _FULL and error.strerror == os.strerror(error.errno):
+        return "the disk is full"
+    return error.strerror or str(error)
+
+
+def describe_fault(error: Exception, log: str) -> str:
+    """Return in one line that the program itself failed, and where the traceback is to be found."""
+    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+    return f"An unexpected fault ({what}). The whole error is in {log}."

@@ -11,25 +11,34 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from core.errors import UserError
+from core.errors import describe_cause
+
+_PREFIX = 40  # characters of a name, at most 160 bytes: with what mkstemp adds it stays a valid name
 
 
 def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """Let `write` fill a draft and put it in the place of `path`: a reader sees the old file or the new one, never half.
 
     Drafts have names of their own, so writers in many threads and processes cannot break each other's; the last wins.
+
+    Raises:
+        OSError: naming the file and why it cannot be written; the old one is still there.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
-    draft = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.chmod(0o666 & ~_UMASK)  # mkstemp makes a file for its owner alone
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:_PREFIX]}.", dir=path.parent)
+        draft = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.chmod(0o666 & ~_UMASK)  # mkstemp makes a file for its owner alone
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        # Of a draft, or of a write, the system does not say which file it was to be.
+        raise OSError(error.errno, f"cannot be written ({describe_cause(error)})", str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -41,15 +50,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file whole or not at all, its lines ending in a newline alone; raises UserError when it cannot be."""
+    """Write a CSV file whole or not at all, its lines ending in a newline alone."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     writer.writerows(rows)
-    try:
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}).") from None
+    write_text(path, text.getvalue())
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from core.dataset.folders import ImageFolders
-from core.errors import DataError, RunError, UserError, describe_os_error
+from core.errors import RunError, UserError, describe_error, describe_fault
 from core.model.calibration import calibrate_run, forget_calibration, read_calibration
 from core.model.evaluate import evaluate_run, write_predictions
 from core.recipe.config import TrainConfig
@@ -31,9 +31,6 @@ from core.training.environment import record_environment
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
 from core.training.mixing import mix_images
-
-# What a user can mend is told in one line; anything else also leaves its traceback in train.log.
-KNOWN_ERRORS = (DataError, RunError, ValueError)
 
 
 class TrainingJob:
@@ -69,22 +66,17 @@ class TrainingJob:
             )
             state = str(interrupted)
             self.journal.end(state, f"{state.capitalize()} {where} as asked.{resumable}")
-        except KNOWN_ERRORS as error:
-            self.journal.end("failed", str(error))
-        except torch.OutOfMemoryError:
-            self.journal.end(
-                "failed",
-                f"Out of GPU memory. Use a smaller batch_size (now {self.config.batch_size}) or image_size.",
-            )
-        except OSError as error:
-            self.journal.end("failed", describe_os_error(error))
+        except (UserError, OSError) as error:
+            self.journal.end("failed", describe_error(error))
         except Exception as error:
-            with self.run.log_path.open("a", encoding="utf-8") as log:  # a terminal gets the line below only
-                traceback.print_exc(file=log)
-            self.journal.end(
-                "failed", f"{type(error).__name__}: {error}. The whole error is at the end of train.log."
-            )
+            self.journal.end("failed", self._log_fault(error))
         return self.journal.status
+
+    def _log_fault(self, error: Exception) -> str:
+        """Leave the traceback of what is being handled in train.log, not on a terminal; return the line to tell."""
+        with self.run.log_path.open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
+        return describe_fault(error, "train.log")
 
     def _train(self) -> None:
         config = self.config
@@ -132,8 +124,11 @@ class TrainingJob:
                 return  # a run that was extended and found no better model
             self.journal.set(phase="measuring confidence", done=0, total=0, force=True)
             found = calibrate_run(self.run, progress=self.journal.count_done)
-        except (UserError, ValueError, OSError) as error:
-            self.journal.write(f"Confidence not measured: {error}")
+        except (UserError, OSError) as error:
+            self.journal.write(f"Confidence not measured: {describe_error(error)}")
+            return
+        except Exception as error:
+            self.journal.write(f"Confidence not measured: {self._log_fault(error)}")
             return
         if found is None:
             raise Interrupted(self.journal.asked())
@@ -242,7 +237,7 @@ class TrainingJob:
 
     def _record_step(self, figure: engine.StepFigures, steps: int) -> None:
         if not math.isfinite(figure.loss):
-            raise ValueError(self._describe_explosion("loss", figure.loss))
+            raise RunError(self._describe_explosion("loss", figure.loss))
         rate = rate_at(self.epoch * steps + self.batch, steps * self.config.epochs, self.config)
         self.batch += 1
         self.step += 1
@@ -278,7 +273,7 @@ class TrainingJob:
             raise Interrupted(self.journal.asked())
         self._val_seconds = time.perf_counter() - begun
         if not math.isfinite(outcome.loss.mean()):
-            raise ValueError(self._describe_explosion("validation loss", float(outcome.loss.mean())))
+            raise RunError(self._describe_explosion("validation loss", float(outcome.loss.mean())))
         self.journal.write(f"val Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
         self.journal.set(val_count=len(outcome.target))
         return outcome

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from core.dataset.demo import DEMOS
-from core.errors import describe_os_error
+from core.errors import describe_error
 from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.run import default_root, iter_runs
@@ -38,7 +38,7 @@ def main() -> int:
         for name in DEMOS:
             print(f"Built-in data: {builtin_folder(name).relative_to(ROOT)}", flush=True)
     except OSError as error:
-        return _refuse(describe_os_error(error))
+        return _refuse(describe_error(error))
     environment = {
         "OMP_WAIT_POLICY": "passive",
         **os.environ,

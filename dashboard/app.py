@@ -10,7 +10,7 @@ from core.errors import UserError
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run, default_root, iter_runs
 from dashboard.builtin import wanted_data
-from dashboard.guard import guard
+from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
 from dashboard.views import bakeoff, compare, confidence, confusion, data, live, predict, runs, train, weak
@@ -87,7 +87,7 @@ def draw_run_choice() -> None:
         address.choose_run(choices[st.session_state["run-choice"]])
 
     st.session_state["run-choice"] = selected.id
-    st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=apply_choice)
+    st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=guard_callback(apply_choice))
     status = jobs.live_status(selected)
     st.sidebar.caption(f"{BADGES[status.state][1]} {status.state}")
 

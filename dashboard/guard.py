@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import ParamSpec
+from dataclasses import dataclass
+from typing import Literal, ParamSpec
 
 import streamlit as st
 
-from core.errors import RunError, UserError, describe_os_error
+from core.errors import RunError, UserError, describe_error, describe_fault
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run
 from dashboard.text import escape_markdown
 
 POLL = 2.0
 _P = ParamSpec("_P")
+_INFO, _ERROR = ":material/info:", ":material/error:"
+_TOLD = "told-by-callbacks"  # messages until they are shown
+
+
+@dataclass(frozen=True)
+class _Message:
+    words: str
+    icon: str
+    duration: Literal["long", "infinite"]  # what went wrong stays until it is closed
 
 
 class NotYet(RunError):
@@ -29,32 +39,49 @@ def guard(draw: Callable[_P, None]) -> Callable[_P, None]:
     """Return a page, or a fragment of one, that shows its errors as messages."""
 
     def draw_guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        for message in st.session_state.pop(_TOLD, []):
+            st.toast(escape_markdown(message.words), icon=message.icon, duration=message.duration)
         try:
             draw(*args, **kwargs)
         except NotYet as error:
             draw_not_yet(error)
         except UserError as error:
-            st.info(escape_markdown(str(error)), icon=":material/info:")
-        except OSError as error:
-            st.error(escape_markdown(describe_os_error(error)), icon=":material/error:")
+            st.info(escape_markdown(str(error)), icon=_INFO)
         except Exception as error:
-            logging.getLogger("weakspot").exception("A page failed")
-            what = escape_markdown(f"{type(error).__name__}: {error}".rstrip("."))
-            st.error(
-                f"This page could not be drawn: {what}. Nothing is lost. Reload it; if it stays, the whole error is "
-                "in the terminal that runs the dashboard.",
-                icon=":material/error:",
-            )
+            words = _describe(error, "This could not be drawn, and nothing is lost: reload the page.")
+            st.error(escape_markdown(words), icon=_ERROR)
 
     return draw_guarded
 
 
-def try_to(action: Callable[[Run], None], run: Run) -> None:
-    """Do something to a run, as a button's callback; what speaks against it is shown as a message."""
-    try:
-        action(run)
-    except UserError as error:
-        st.toast(escape_markdown(str(error)), icon=":material/info:")
+def guard_callback(act: Callable[..., object]) -> Callable[..., None]:
+    """Return a callback that tells its errors as messages, over the page as it was.
+
+    They are shown by what is drawn next: what a callback itself shows in a fragment would replace the top of the page.
+    """
+
+    def act_guarded(*args: object, **kwargs: object) -> None:
+        try:
+            act(*args, **kwargs)
+        except UserError as error:
+            _tell(_Message(str(error), _INFO, "long"))
+        except Exception as error:
+            words = _describe(error, "That could not be done, and nothing else is lost.")
+            _tell(_Message(words, _ERROR, "infinite"))
+
+    return act_guarded
+
+
+def _tell(message: _Message) -> None:
+    st.session_state.setdefault(_TOLD, []).append(message)
+
+
+def _describe(error: Exception, what: str) -> str:
+    """Return what the system refused, or that the program failed at `what`; then its traceback goes to the log."""
+    if isinstance(error, OSError):
+        return describe_error(error)
+    logging.getLogger("weakspot").error(what, exc_info=error)
+    return f"{what} {describe_fault(error, 'the terminal that runs the dashboard')}"
 
 
 def draw_not_yet(error: NotYet) -> None:
@@ -78,4 +105,4 @@ def draw_not_yet(error: NotYet) -> None:
         if status.best_epoch != known.best_epoch or status.state != known.state:
             st.rerun()
 
-    st.fragment(look, run_every=POLL)()
+    st.fragment(guard(look), run_every=POLL)()

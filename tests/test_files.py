@@ -1,15 +1,98 @@
-"""Files are written whole or not at all."""
+"""Files are whole or not there: many writers at once, a full disk, and readers meanwhile."""
 
 from __future__ import annotations
 
+import gzip
+import multiprocessing
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from core.errors import UserError
-from core.files import write_rows
+from core.files import write_rows, write_text
+
+LETTERS = "abcdefgh"
+ROUNDS = 40
+LENGTH = 20_000  # more than a buffer holds, so that half a file would show
 
 
-def test_a_table_that_cannot_be_written_says_where_and_why(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone.table\.csv: cannot be written \(No such file or directory\)"):
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def write_often(path: Path, letters: str) -> None:
+    """Write a file again and again, by a thread a letter."""
+
+    def write(letter: str) -> None:
+        for _ in range(ROUNDS):
+            write_text(path, letter * LENGTH)
+
+    with ThreadPoolExecutor(len(letters)) as pool:
+        list(pool.map(write, letters))
+
+
+def test_threads_and_processes_write_one_file_at_once_and_readers_always_see_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    write_text(path, "a" * LENGTH)
+    done, seen = threading.Event(), set()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+            jobs = [pool.submit(write_often, path, letters) for letters in (LETTERS[:4], LETTERS[4:])]
+            write_often(path, "xy")
+            for job in jobs:
+                job.result()
+    finally:
+        done.set()
+        reader.join()
+    assert {(len(text), len(set(text))) for text in seen} == {(LENGTH, 1)}
+    assert len(seen) > 1
+    assert names_in(tmp_path) == {"status.json"}
+
+
+def test_a_text_that_cannot_be_written_leaves_the_old_one_and_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "half of it \ud800")
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == {"status.json"}
+
+
+def test_a_table_is_written_with_the_line_ends_of_this_house(tmp_path: Path) -> None:
+    write_rows(tmp_path / "table.csv", ("name", "count"), [("a,b", 1), ('say "ä"', 2)])
+    assert (tmp_path / "table.csv").read_bytes() == 'name,count\n"a,b",1\n"say ""ä""",2\n'.encode()
+
+
+def test_a_table_is_compressed_by_its_name_the_same_rows_to_the_same_bytes(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("one.csv.gz", "other.csv.gz")]
+    for path in paths:
+        write_rows(path, ("name", "count"), [("ä", 1)])
+    assert gzip.decompress(paths[0].read_bytes()) == "name,count\nä,1\n".encode()
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_file_may_have_the_longest_name_there_is(tmp_path: Path) -> None:
+    path = tmp_path / ("🌷" * 60)
+    write_text(path, "tulips")
+    assert path.read_text() == "tulips"
+
+
+def test_a_new_file_can_be_read_by_whom_the_system_lets(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_text(tmp_path / "ours", "")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_file_that_cannot_be_written_says_which_and_why(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
         write_rows(tmp_path / "gone" / "table.csv", ("name",), [])
+    assert caught.value.filename == str(tmp_path / "gone" / "table.csv")
+    assert caught.value.strerror == "cannot be written (No such file or directory)"

@@ -13,6 +13,8 @@ from typing import IO
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from core.errors import UserError
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
 _TURNS = {  # by the EXIF orientation
@@ -26,7 +28,7 @@ _TURNS = {  # by the EXIF orientation
 }
 
 
-class ImageProblem(ValueError):
+class ImageProblem(UserError):
     """A file that is no readable image; the text is the reason in words."""
 
 

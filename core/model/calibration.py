@@ -93,8 +93,7 @@ def calibrate_run(run: Run, *, progress: Progress | None = None) -> Calibration 
     """Measure the confidences of a run's best model on validation and keep it; None when told to stop.
 
     Raises:
-        RunError: when the run has no model or its data is gone.
-        ValueError: when the model answers with what is no number.
+        RunError: when the run has no model, its data is gone, or the model answers with what is no number.
     """
     from core.model.evaluate import open_split, read_log_probs  # brings torch
 
@@ -115,10 +114,10 @@ def calibrate(log_probs: Floats, targets: Ints, *, epoch: int = 0) -> Calibratio
     images it was not fitted to no better.
 
     Raises:
-        ValueError: when there is no image, or a log-probability that is no finite number.
+        RunError: when there is no image, or a log-probability that is no finite number.
     """
     if not len(targets) or not np.isfinite(log_probs).all():
-        raise ValueError("The confidences cannot be measured: the model's answers are no finite numbers.")
+        raise RunError("The confidences cannot be measured: the model's answers are no finite numbers.")
     before = judge(log_probs, targets)
     temperature, note = 1.0, ""
     fold, after = deal_folds(before.right), before

@@ -53,8 +53,7 @@ def read_log_probs(
     done = 0
     with torch.inference_mode():
         for images, targets in opened.batches:
-            with opened.compute.autocast():
-                logits = opened.model(opened.compute.place_images(images))
+            logits = opened.compute.ask(opened.model, images)
             parts.append(logits.float().log_softmax(1).cpu())
             done += len(targets)
             if progress is not None and not progress(done, len(opened.samples)):

@@ -84,8 +84,7 @@ def measure_faithfulness(
     shifts = _draw_shifts(image.shape[-1], seed)
     masks = torch.stack([torch.zeros_like(mask), mask, *(mask.roll(shift, (0, 1)) for shift in shifts)])
     batch = torch.where(masks[:, None].to(image.device), image.mean(dim=(2, 3), keepdim=True), image)
-    with compute.autocast():
-        logits = model(compute.place_images(batch))
+    logits = compute.ask(model, batch)
     whole, hidden, *elsewhere = logits.float().softmax(1)[:, target].tolist()
     return Faithfulness(float(marked.mean()), whole, hidden, tuple(elsewhere))
 

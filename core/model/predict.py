@@ -74,8 +74,7 @@ class Predictor:
         """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
         if not images:
             return []
-        with self.compute.autocast():
-            logits = self.model(self.prepare(images))
+        logits = self.compute.ask(self.model, self.prepare(images))
         top = (logits.float() / temperature).softmax(1).cpu().topk(min(engine.TOP, len(self.classes)), dim=1)
         return [
             Prediction(tuple(self.classes[i] for i in index), tuple(values))
@@ -102,7 +101,8 @@ class Predictor:
             for number, all_of_it in enumerate(wanted)
             for one in all_of_it
         ]
-        maps = iter(explain(self.model, inputs, questions, method=method, stage=stage))
+        with engine.memory_in_words("heat maps", "End what else computes there, such as a training."):
+            maps = iter(explain(self.model, inputs, questions, method=method, stage=stage))
         return to_pixels(inputs), [[next(maps) for _ in all_of_it] for all_of_it in wanted]
 
     def measure_faithfulness(

@@ -77,8 +77,8 @@ def read_facts(run: Run) -> RunFacts:
     """Read a run.
 
     Raises:
-        RunError: when it has no finished epoch, or a file of it is missing or damaged.
-        ValueError: when its predictions name a class that its data does not have.
+        RunError: when it has no finished epoch, a file of it is missing or damaged, or its predictions do not go with its
+            data.
     """
     status, config = jobs.live_status(run), run.read_config()
     rows, _ = run.read_metrics()
@@ -115,7 +115,7 @@ def _read_table(run: Run, split: JudgedOn) -> pd.DataFrame | None:
         table = predictions.read_predictions(path)
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except RunError as error:
         raise RunError(f"{error} {anew}") from None
     if table.empty:
         raise RunError(f"{path}: holds no image. {anew}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from core import palette
-from core.errors import RunError, describe_os_error
+from core.errors import RunError, describe_error
 from core.report.examples import Examples, find_weak
 from core.report.facts import PAGE, read_facts
 from core.report.figures import DARK, LIGHT
@@ -41,7 +41,6 @@ def write_report(
 
     Raises:
         RunError: when a run cannot be reported, or `out` is taken or cannot be written.
-        ValueError: when a run's predictions do not go with its data.
     """
     _check_out(out, overwrite)
     ids = [run.id for run in runs]
@@ -67,7 +66,7 @@ def write_report(
     except _Stopped:
         return None
     except OSError as error:
-        raise RunError(f"The report cannot be written: {describe_os_error(error)}.") from None
+        raise RunError(f"The report cannot be written: {describe_error(error)}.") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     if progress is not None:

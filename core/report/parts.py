@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.errors import UserError
 from core.recipe.settings import command_line, find_differing, format_setting, hide_paths, label_of
 from core.report import phrases
 from core.report.examples import (
@@ -304,7 +305,7 @@ def _compare_classes(parts: Parts, subject: RunFacts, other: RunFacts) -> dict[s
     before, after = sorted((subject, other), key=lambda facts: facts.status.created)
     try:
         pair = load_pair(before.read_table, after.read_table)
-    except ValueError:
+    except UserError:
         return None  # the verdict says so
     changes = changes_by_class(pair.first, pair.second)
     focus = compare_focus(after.config, pair.first, pair.second)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.errors import UserError, describe_os_error
+from core.errors import UserError, describe_error, describe_fault
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run, Status
 
@@ -76,14 +76,11 @@ def perform_task(
 
     try:
         message = work(progress)
-    except (UserError, ValueError) as error:
-        end("failed", str(error))
-        return 2
-    except OSError as error:
-        end("failed", describe_os_error(error))
+    except (UserError, OSError) as error:
+        end("failed", describe_error(error))
         return 2
     except Exception as error:
-        end("failed", f"{type(error).__name__}: {error}. The whole error is in {task.log_path}.")
+        end("failed", describe_fault(error, str(task.log_path)))
         raise
     if message is None:
         end("stopped", stopped)

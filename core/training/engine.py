@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,11 +14,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from core.errors import ConfigError, RunError
 from core.training.average import WeightAverage
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 Mix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 TOP = 5
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,21 @@ class Compute:
     def place_model(self, model: nn.Module) -> nn.Module:
         """Move a model to the device, in the memory layout chosen."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
+        with memory_in_words(
+            "the network", "End what else computes there, or choose a smaller network (arch)."
+        ):
+            return model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
     def place_images(self, images: torch.Tensor) -> torch.Tensor:
         """Move images (N, 3, H, W) to the device, in the memory layout chosen; features (N, D) have but one layout."""
         layout = torch.channels_last if self.channels_last and images.ndim == 4 else torch.contiguous_format
         return images.to(device=self.device, memory_format=layout, non_blocking=True)
+
+    def ask(self, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Return what a placed model answers to a batch, at this precision; raises RunError for want of memory."""
+        with batch_in_memory(images), self.autocast():
+            answers: torch.Tensor = model(self.place_images(images))
+            return answers
 
 
 @dataclass(frozen=True)
@@ -94,14 +106,37 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     """Choose device and precision; `auto` takes CUDA, else Apple's GPU, else CPU, and bf16 where the hardware has it.
 
     Raises:
-        ValueError: when the device asked for is not on this machine.
+        ConfigError: when the device asked for is not on this machine.
     """
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     name = next(kind for kind, there in has.items() if there) if device == "auto" else device
     if not has.get(name, False):
-        raise ValueError(f"device: {name} was asked for, but this machine has none. Choose auto or cpu.")
+        raise ConfigError({"device": f"{name} was asked for, but this machine has none. Choose auto or cpu."})
     bf16 = _has_bf16(name) if precision == "auto" else precision == "bf16"
     return Compute(torch.device(name), bf16, channels_last=name != "mps")
+
+
+@contextlib.contextmanager
+def memory_in_words(what: str, advice: str) -> Iterator[None]:
+    """Tell in words that the memory does not hold something; any other error passes.
+
+    Raises:
+        RunError: in place of what torch raises on a GPU, on a CPU and in its libraries.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
+            raise
+        raise RunError(f"There is too little memory for {what}. {advice}") from None
+
+
+def batch_in_memory(images: torch.Tensor) -> contextlib.AbstractContextManager[None]:
+    """Tell with what to lower that the memory does not hold a batch: images (N, 3, S, S) or features (N, D)."""
+    if images.ndim == 2:
+        return memory_in_words(f"a batch of {len(images)} feature vectors", "Lower batch_size.")
+    what = f"a batch of {len(images)} images of {images.shape[-1]} px"
+    return memory_in_words(what, "Lower batch_size or image_size.")
 
 
 def _has_bf16(device: str) -> bool:
@@ -135,19 +170,20 @@ def train_step(
     `mix` blends the placed images and labels; right is then who names the label with the largest share.
     Gradients longer than `clip_norm` are shortened to it; 0 leaves them as they are.
     """
-    images, targets = compute.place_images(images), targets.to(compute.device, non_blocking=True)
-    if mix is not None:
-        images, targets = mix(images, targets)
-    with compute.autocast():
-        logits = model(images)
-        loss = loss_of(logits, targets)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if clip_norm:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    optimizer.step()
-    labels = targets if targets.ndim == 1 else targets.argmax(1)
-    return loss.detach(), (logits.detach().argmax(1) == labels).sum()
+    with batch_in_memory(images):
+        images, targets = compute.place_images(images), targets.to(compute.device, non_blocking=True)
+        if mix is not None:
+            images, targets = mix(images, targets)
+        with compute.autocast():
+            logits = model(images)
+            loss = loss_of(logits, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if clip_norm:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        optimizer.step()
+        labels = targets if targets.ndim == 1 else targets.argmax(1)
+        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
 
 
 def train_epoch(
@@ -224,8 +260,7 @@ def evaluate(
     parts: list[tuple[torch.Tensor, ...]] = []
     count = 0
     for images, targets in batches:
-        with compute.autocast():
-            logits = model(compute.place_images(images))
+        logits = compute.ask(model, images)
         log_probs = logits.float().log_softmax(1).cpu()
         top = log_probs.topk(min(TOP, log_probs.shape[1]), dim=1)
         true_log = log_probs.gather(1, targets[:, None])[:, 0]

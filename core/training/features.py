@@ -160,8 +160,7 @@ def compute_features(network: nn.Module, batches: Batches, compute: Compute) -> 
     hook = models.head_of(network).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
         for images, _ in batches:
-            with compute.autocast():
-                network(compute.place_images(images))
+            compute.ask(network, images)
             yield seen.pop().cpu()
     finally:
         hook.remove()

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
 from core.dataset.folders import Sample
 from core.dataset.images import ImageProblem, read_image
-from core.errors import DataError, UserError
+from core.errors import DataError, RunError, UserError
 from core.recipe.config import TrainConfig
 
 # isort: split
@@ -162,6 +162,14 @@ class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
             # From a process it comes with the whole traceback as its text; the last line is the error itself.
             last = str(error).strip().splitlines()[-1]
             raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            # The system ends a process that takes more memory, or shared memory, than there is.
+            raise RunError(
+                f"A process that loads images was ended by the system, most often for want of memory. Lower workers "
+                f"(now {self.num_workers}) or batch_size."
+            ) from None
 
 
 def make_loader(

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from core.errors import RunError, UserError
 from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_names
 from core.recipe.settings import group_by_settings, label_settings
@@ -101,9 +102,9 @@ def match_groups(
     for name, tables in groups.items():
         try:
             if isinstance(tables, str):
-                raise ValueError(tables)
+                raise RunError(tables)
             make_set(tables)
-        except ValueError as error:
+        except UserError as error:
             problems.append(f"{name}: not compared. {error}")
             continue
         home = next((known for known in alike if not _find_difference(known, tables)), None)
@@ -123,7 +124,7 @@ def _find_difference(known: Mapping[str, list[pd.DataFrame]], tables: list[pd.Da
     """Say how the images of tables differ from those known; empty where they do not."""
     try:
         match_images(next(iter(known.values()))[0], tables[0])
-    except ValueError as error:
+    except UserError as error:
         return str(error)
     return ""
 
@@ -134,7 +135,7 @@ def compare_focus(
     """Test what a specialised run won on its chosen classes and what all others paid; None where it chose none.
 
     Raises:
-        ValueError: as `compare_paired` does.
+        RunError: as `compare_paired` does.
     """
     chosen = focus_names(config)
     if not chosen:

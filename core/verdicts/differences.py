@@ -6,23 +6,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.errors import RunError
+
 
 def match_images(table: pd.DataFrame, other: pd.DataFrame) -> npt.NDArray[np.intp]:
     """Return for each image of `table` its row in `other` (N,).
 
     Raises:
-        ValueError: saying how they differ, when the tables are not of the same images with the same true classes.
+        RunError: saying how they differ, when the tables are not of the same images with the same true classes.
     """
     rows: npt.NDArray[np.intp] = pd.Index(other["path"]).get_indexer(pd.Index(table["path"]))
     both = int((rows >= 0).sum())
     if not both == len(table) == len(other):
-        raise ValueError(
+        raise RunError(
             f"They were validated on different images: {both:,} of {len(table):,} and {len(other):,} are in both."
         )
     same = table["true"].to_numpy(dtype=object) == other["true"].to_numpy(dtype=object)[rows]
     if not same.all():
         path = table["path"].iloc[int(np.argmin(same))]
-        raise ValueError(
+        raise RunError(
             f"They do not agree on the true class of {int((~same).sum()):,} images, the first of them {path}."
         )
     return rows

@@ -39,8 +39,7 @@ def load_pair(first: Read, second: Read, wanted: JudgedOn = "held") -> TablePair
     """Return the predictions of two runs' best models on the images wanted; on validation where these are not common.
 
     Raises:
-        RunError: when a run has no predictions.
-        ValueError: when they were validated on different images.
+        RunError: when a run has no predictions, or they were validated on different images.
     """
     split = wanted if wanted == "val" else choose_common([first, second])
     pair = TablePair(first(split), second(split), split)
@@ -72,6 +71,6 @@ def _is_common(reads: Sequence[Read], split: JudgedOn) -> bool:
         tables = [read(split) for read in reads]
         for other in tables[1:]:
             pair_tables(tables[0], other)
-    except (UserError, ValueError):
+    except UserError:
         return False
     return bool(tables)

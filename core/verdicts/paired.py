@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, norm
 
+from core.errors import RunError
+
 LEVEL = 0.05  # a difference counts below this p
 RESAMPLES = 20_000
 POWER = 0.8
@@ -70,7 +72,7 @@ def compare_paired(first: pd.DataFrame, second: pd.DataFrame) -> PairedTest:
     """Test whether two predictions tables of the same images differ in accuracy, by McNemar's exact test.
 
     Raises:
-        ValueError: when the tables are not of the same images with the same true classes.
+        RunError: when the tables are not of the same images with the same true classes.
 
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions" (1947); exact
     as the two-sided binomial test of the discordant images.
@@ -113,7 +115,7 @@ def changes_by_class(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     interval of the class's change (`change_interval`). Most change first.
 
     Raises:
-        ValueError: as `compare_paired` does.
+        RunError: as `compare_paired` does.
     """
     both = pair_tables(first, second)
     before, after = both["predicted_first"] == both["true"], both["predicted_second"] == both["true"]
@@ -162,11 +164,11 @@ def pair_tables(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Join two predictions tables of the same images; columns but path and true get _first and _second.
 
     Raises:
-        ValueError: when the tables are not of the same images with the same true classes.
+        RunError: when the tables are not of the same images with the same true classes.
     """
     both = first.merge(second, on=["path", "true"], suffixes=("_first", "_second"))
     if not len(both) == len(first) == len(second):
-        raise ValueError(
+        raise RunError(
             "They were validated on different images, so their accuracies say nothing of each other."
         )
     return both

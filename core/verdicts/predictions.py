@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
+from core.errors import RunError
+
 Z95 = float(norm.ppf(0.975))
 
 
@@ -21,20 +23,20 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: when there is none.
-        ValueError: naming the file and the column that is missing, or what is no number.
+        RunError: naming the file and the column that is missing, or what is no number.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: is no predictions table ({error}).") from None
+        raise RunError(f"{path}: is no predictions table ({error}).") from None
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:
-        raise ValueError(f"{path}: the predictions table lacks the column {sorted(missing)[0]}.")
+        raise RunError(f"{path}: the predictions table lacks the column {sorted(missing)[0]}.")
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
     try:
         return table.astype(dict.fromkeys(numbers, np.float64))
     except ValueError as error:
-        raise ValueError(f"{path}: is no predictions table ({error}).") from None
+        raise RunError(f"{path}: is no predictions table ({error}).") from None
 
 
 def list_guesses(row: pd.Series) -> list[tuple[str, float]]:
@@ -115,14 +117,14 @@ def confusion_matrix(table: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray
     """Return counts (C, C) int64: rows are true classes, columns predicted ones, in the order of `classes`.
 
     Raises:
-        ValueError: naming a class in the table that is not among `classes`.
+        RunError: naming a class in the table that is not among `classes`.
     """
     names = pd.Index(classes, dtype=str)
     true, predicted = names.get_indexer(table["true"]), names.get_indexer(table["predicted"])
     if (unknown := (true < 0) | (predicted < 0)).any():
         row = table.iloc[int(unknown.argmax())]
         name = row["predicted"] if row["true"] in names else row["true"]
-        raise ValueError(f"{name!r} is not among the classes")
+        raise RunError(f"The predictions name a class that is not among the classes of the data: {name!r}.")
     counts = np.bincount(true * len(classes) + predicted, minlength=len(classes) ** 2)
     return counts.reshape(len(classes), len(classes)).astype(np.int64)
 

@@ -39,12 +39,12 @@ def rank_board(board: Board, read: Callable[[Run], pd.DataFrame]) -> Ranking:
                 continue
             try:
                 tables.setdefault(label, []).append(read(member.run))
-            except (UserError, OSError, ValueError):
+            except (UserError, OSError):
                 left_out.append(member.run.id)
     if not tables:
         return Ranking({}, left_out, "No run has finished, so there is nothing to rank.")
     try:
         sets = match_sets(tables)
-    except ValueError as error:
+    except UserError as error:
         return Ranking({}, left_out, str(error))
     return Ranking({label: sets[label] for label in rank_sets(sets)}, left_out)

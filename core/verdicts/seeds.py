@@ -148,7 +148,7 @@ def make_set(tables: Sequence[pd.DataFrame]) -> SeedSet:
     """Make a set of the predictions tables of its models; images are matched by path.
 
     Raises:
-        ValueError: saying how they differ, when the tables are not of the same images with the same true classes.
+        RunError: saying how they differ, when the tables are not of the same images with the same true classes.
     """
     return match_sets({"": tables})[""]
 
@@ -157,7 +157,7 @@ def match_sets(tables: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, SeedSe
     """Make sets of the predictions tables of their models, all over the same images in the same order.
 
     Raises:
-        ValueError: as `make_set` does.
+        RunError: as `make_set` does.
     """
     first = next(table for members in tables.values() for table in members)
     sets = {}

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from core.palette import MUTED, TRAIN
+from dashboard.guard import guard_callback
 from dashboard.state import address
 from dashboard.text import format_confidence
 
@@ -81,7 +82,11 @@ def show_open_tiles(
             on_open(int(number))
 
     figures = [_figure(tile, number) for number, tile in enumerate(tiles)]
-    component()(key=key, data={"html": _STYLE + _grid(figures, side, label)}, on_open_change=forward_open)
+    component()(
+        key=key,
+        data={"html": _STYLE + _grid(figures, side, label)},
+        on_open_change=guard_callback(forward_open),
+    )
 
 
 @cache
@@ -107,7 +112,7 @@ def draw_pager(count: int, size: int, *, key: str, param: str = "page", unit: st
         1,
         pages,
         key=key,
-        on_change=lambda: address.set_params(**{param: str(st.session_state[key])}),
+        on_change=guard_callback(lambda: address.set_params(**{param: str(st.session_state[key])})),
         width=220,
     )
     return int(number) - 1
@@ -192,7 +197,7 @@ def draw_steps(paths: Sequence[str], place: int, key: str) -> None:
                 icon=f":material/{icon}:",
                 key=f"{key}-{words.lower()}",
                 disabled=not 0 <= other < len(paths),
-                on_click=address.set_params,
+                on_click=guard_callback(address.set_params),
                 kwargs={"image": paths[other % len(paths)]},
             )
         st.caption(f"{place + 1:,} of {len(paths):,}")

@@ -20,6 +20,8 @@ from plotly.basedatatypes import BaseTraceType
 from plotly.io.json import to_json_plotly
 from streamlit.components.v2.types import ComponentRenderer
 
+from dashboard.guard import guard_callback
+
 # Streamlit serves the folder `static` beside the main script under /app/static.
 STATIC_DIR = Path(__file__).parents[1] / "static"
 DEFAULT_HEIGHT = 420
@@ -130,9 +132,9 @@ def plot(
         key=key,
         data=data,
         height=pixels,
-        on_click_change=forward_click,
-        on_label_change=forward_label,
-        on_box_change=forward_box,
+        on_click_change=guard_callback(forward_click),
+        on_label_change=guard_callback(forward_label),
+        on_box_change=guard_callback(forward_box),
     )
 
 

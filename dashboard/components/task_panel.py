@@ -9,7 +9,7 @@ import streamlit as st
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run, Status
 from core.runs.tasks import read_task, stop_task
-from dashboard.guard import guard
+from dashboard.guard import guard, guard_callback
 from dashboard.text import escape_markdown, format_duration
 
 POLL = 1.0
@@ -33,12 +33,18 @@ def draw_running(folder: Path, unit: str, *, key: str) -> None:
                 "End now",
                 icon=":material/dangerous:",
                 key=f"{key}-kill",
-                on_click=jobs.kill,
+                on_click=guard_callback(jobs.kill),
                 args=(Run(folder),),
                 help="Ends the process at once; what it did last may be lost.",
             )
         else:
-            st.button("Stop", icon=":material/stop:", key=f"{key}-stop", on_click=stop_task, args=(folder,))
+            st.button(
+                "Stop",
+                icon=":material/stop:",
+                key=f"{key}-stop",
+                on_click=guard_callback(stop_task),
+                args=(folder,),
+            )
 
     st.fragment(guard(look), run_every=POLL)()
 

@@ -14,7 +14,8 @@ from core.verdicts.judged_on import TablePair
 from core.verdicts.paired import pair_tables
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
-from dashboard.guard import guard
+from dashboard.explorer.browse import close_image
+from dashboard.guard import guard, guard_callback
 from dashboard.state import address, maps, services
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_confidence
@@ -37,10 +38,9 @@ def draw_won_and_lost(first: Run, second: Run, pair: TablePair, data: RunData) -
     for rows in found.values():
         paths = list(rows["path"])
         if address.get_param("image", paths):
-            dialog = st.dialog(
-                "Before and after", width="large", on_dismiss=lambda: address.set_params(image=address.ANY)
-            )
-            dialog(guard(draw_large))(first, second, pair, paths, data)
+            st.dialog("Before and after", width="large", on_dismiss=guard_callback(close_image))(
+                guard(draw_large)
+            )(first, second, pair, paths, data)
 
 
 def draw_tiles(rows: pd.DataFrame, data: RunData, title: str) -> None:

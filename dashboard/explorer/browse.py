@@ -21,6 +21,7 @@ from dashboard.components.gallery import (
     show_tiles,
 )
 from dashboard.explorer.matrices import Change, TableFigures
+from dashboard.guard import guard, guard_callback
 from dashboard.state import address, services
 from dashboard.state.selection import Selection
 from dashboard.state.services import RunData
@@ -87,8 +88,14 @@ def draw_images(images: pd.DataFrame, data: RunData, *, label: str) -> None:
         tiles, lambda number: address.set_params(image=paths[number]), key="browse-tiles", label=label
     )
     if address.get_param("image", list(images["path"])):
-        dialog = st.dialog("Image", width="large", on_dismiss=lambda: address.set_params(image=address.ANY))
-        dialog(draw_large)(images, data)
+        st.dialog("Image", width="large", on_dismiss=guard_callback(close_image))(guard(draw_large))(
+            images, data
+        )
+
+
+def close_image() -> None:
+    """Write to the URL that no image is looked at."""
+    address.set_params(image=address.ANY)
 
 
 def draw_large(images: pd.DataFrame, data: RunData) -> None:

@@ -13,6 +13,7 @@ from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import Card, Tile, show_cards, show_tiles
 from dashboard.explorer import neighbours
+from dashboard.guard import guard_callback
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
 from dashboard.state.services import RunData
@@ -71,7 +72,7 @@ def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:
             f"All of {escape_markdown(data.label(row['true']))}",
             icon=":material/arrow_back:",
             key="detail-back",
-            on_click=close_image,
+            on_click=guard_callback(close_image),
         )
         if row["path"] in paths:
             at = paths.index(row["path"])
@@ -82,7 +83,7 @@ def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:
                     icon=f":material/{icon}:",
                     key=f"detail-{text}",
                     disabled=not inside,
-                    on_click=open_image,
+                    on_click=guard_callback(open_image),
                     args=(paths[to] if inside else "",),
                 )
             st.caption(f"Error {at + 1} of {len(paths)}, surest first")
@@ -141,7 +142,7 @@ def _choose(
         help=help,
         disabled=disabled,
         width=220,
-        on_change=lambda: address.set_params(**{param: st.session_state[key]}),
+        on_change=guard_callback(lambda: address.set_params(**{param: st.session_state[key]})),
     )
 
 
@@ -176,7 +177,9 @@ def draw_maps(
         format="%d %%",
         key="detail-strength",
         width=320,
-        on_change=lambda: address.set_params(strength=str(st.session_state["detail-strength"])),
+        on_change=guard_callback(
+            lambda: address.set_params(strength=str(st.session_state["detail-strength"]))
+        ),
     )
     draw_faithfulness(run, data, path, explained, asked[0])
 

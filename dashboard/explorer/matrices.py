@@ -92,12 +92,9 @@ def compare(source: TableSource, other: TableSource) -> Change:
     Raises:
         RunError: saying why they cannot be compared.
     """
-    try:
-        return _compare(
-            source.run.folder, source.epoch, *_stamps(source), other.run.folder, other.epoch, *_stamps(other)
-        )
-    except ValueError as error:
-        raise RunError(str(error)) from None
+    return _compare(
+        source.run.folder, source.epoch, *_stamps(source), other.run.folder, other.epoch, *_stamps(other)
+    )
 
 
 def order_names(source: TableSource, by: Order) -> Codes:
@@ -130,15 +127,19 @@ def _stamps(source: TableSource) -> tuple[int, int]:
 @st.cache_resource(max_entries=6, show_spinner="Reading the predictions …")
 def _judge(folder: Path, epoch: int, stamp: int, data_stamp: int) -> TableFigures:  # noqa: ARG001
     source = TableSource(Run(folder), epoch)
-    try:
-        table = predictions.read_predictions(source.path) if epoch else services.read_predictions(source.run)
-    except ValueError as error:
-        raise RunError(f"{error} Choose another epoch.") from None
+    table = _read_epoch(source) if epoch else services.read_predictions(source.run)
     classes = services.read_data(source.run).classes
     counts = predictions.confusion_matrix(table, classes)
     names = pd.Index(classes, dtype=str)
     true, predicted = (names.get_indexer(table[column]) for column in ("true", "predicted"))
     return TableFigures(table, true, predicted, counts, predictions.most_confused(table))
+
+
+def _read_epoch(source: TableSource) -> pd.DataFrame:
+    try:
+        return predictions.read_predictions(source.path)
+    except RunError as error:
+        raise RunError(f"{error} Choose another epoch.") from None
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")
@@ -153,7 +154,7 @@ def _compare(
     before: Codes = pd.Index(classes, dtype=str).get_indexer(pd.Index(guesses, dtype=str))
     if (before < 0).any():
         name = guesses[int((before < 0).argmax())]
-        raise ValueError(f"{Run(other_folder).id} knows a class that {Run(folder).id} does not: {name!r}.")
+        raise RunError(f"{Run(other_folder).id} knows a class that {Run(folder).id} does not: {name!r}.")
     size = len(classes)
     counts = np.bincount(one.true * size + before, minlength=size**2).reshape(size, size)
     verdict = compare_paired(one.table, other.table)

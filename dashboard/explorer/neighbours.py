@@ -12,6 +12,7 @@ from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
 from dashboard.state import services
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown
@@ -81,7 +82,7 @@ def draw_search(run: Run, data: RunData) -> None:
         "Find similar training images",
         icon=":material/image_search:",
         key="find-similar",
-        on_click=launch_task,
+        on_click=guard_callback(launch_task),
         args=(folder, ["neighbours", run.id, "--task", str(folder.resolve())]),
     )
 

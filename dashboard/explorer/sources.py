@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.runs.run import Run, default_root, iter_runs
 from dashboard.explorer.matrices import TableSource
+from dashboard.guard import guard_callback
 from dashboard.state import address
 
 
@@ -34,7 +35,7 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
         format_func=lambda name: (
             f"epoch {name}" if name else f"best (epoch {best})" if best else "best model"
         ),
-        on_change=apply_choice,
+        on_change=guard_callback(apply_choice),
         width=190,
     )
     st.selectbox(
@@ -42,7 +43,7 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
         [address.ANY, *same, *(f"run:{name}" for name in others)],
         key="confusion-against",
         format_func=describe_other,
-        on_change=apply_choice,
+        on_change=guard_callback(apply_choice),
         width=190,
         help="What changed since another epoch, or from another run's best model, on the same images.",
     )

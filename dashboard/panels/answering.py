@@ -17,6 +17,7 @@ from core.model.calibration import (
 )
 from core.runs.run import Run
 from core.verdicts.selective import ThresholdEffect, cross_choose, judge_threshold
+from dashboard.guard import guard_callback
 from dashboard.text import escape_markdown, format_accuracy
 
 
@@ -72,7 +73,9 @@ def draw_answering(run: Run) -> Answering:
         step=1.0,
         format="%.1f",
         key=key,
-        on_change=lambda: write_threshold(run, st.session_state[key] / 100, temperature=temperature),
+        on_change=guard_callback(
+            lambda: write_threshold(run, st.session_state[key] / 100, temperature=temperature)
+        ),
         help="0: every image is answered. The page Confidence finds it for the accuracy you want.",
     )
     threshold = chosen.value if chosen is not None else 0.0

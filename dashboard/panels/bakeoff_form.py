@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.errors import ConfigError, UserError
+from core.errors import ConfigError, UserError, describe_error
 from core.recipe.config import ARCHS, CHOICES, RANGES, TrainConfig, field_help
 from core.recipe.presets import PRESETS
 from core.recipe.settings import label_of
@@ -19,6 +19,7 @@ from core.runs.bakeoff import QUESTIONS, Crossing, Todo
 from core.runs.run import default_root
 from core.verdicts.seeds import describe_power
 from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.guard import guard_callback
 from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.text import escape_markdown, format_count, format_duration
@@ -92,7 +93,7 @@ def draw_questions() -> None:
                 question.words,
                 icon=":material/help:",
                 key=f"bake-question-{name}",
-                on_click=fill_question,
+                on_click=guard_callback(fill_question),
                 args=(name,),
             )
 
@@ -140,7 +141,7 @@ def draw_choice() -> None:
         with st.container(width=520):
             st.text_input(
                 "Folder of images", key="bake-data", help=field_help("data"), persist_state="session",
-                on_change=suggest_name,
+                on_change=guard_callback(suggest_name),
             )  # fmt: skip
         with st.container(width=300):
             st.text_input(
@@ -267,7 +268,10 @@ def draw_start(configs: list[TrainConfig]) -> None:
         try:
             bakeoff.start(todo, default_root())
         except (UserError, OSError) as error:
-            st.error(f"Not all runs could be queued: {escape_markdown(str(error))}", icon=":material/error:")
+            st.error(
+                f"Not all runs could be queued: {escape_markdown(describe_error(error))}",
+                icon=":material/error:",
+            )
             return
         st.session_state["bake-started"] = True  # the next form begins anew, with a name that is free
         address.set_params(group=configs[0].group)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from core.errors import UserError
+from core.errors import UserError, describe_error
 from core.runs import jobs
 from core.runs.run import Run
+from dashboard.guard import guard
 from dashboard.text import escape_markdown
 
 
@@ -19,7 +20,7 @@ def confirm_delete(
 
     `then` is called when they are gone, before the page is drawn anew.
     """
-    st.dialog(title)(_ask)(runs, what, then)
+    st.dialog(title)(guard(_ask))(runs, what, then)
 
 
 def _ask(runs: Sequence[Run], what: str, then: Callable[[], None]) -> None:
@@ -33,7 +34,7 @@ def _ask(runs: Sequence[Run], what: str, then: Callable[[], None]) -> None:
             for run in runs:
                 jobs.delete(run)
         except (UserError, OSError) as error:
-            st.error(escape_markdown(str(error)))
+            st.error(escape_markdown(describe_error(error)))
             return
         then()
         st.rerun()

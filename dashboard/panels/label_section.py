@@ -27,6 +27,7 @@ from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.components.gallery import PAGE, Tile, draw_pager, show_tiles
 from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
 from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.state.services import RunData
@@ -58,7 +59,9 @@ def draw_labels(run: Run | None) -> None:
         format_func=SPLITS.__getitem__,
         key="labels-split",
         required=True,
-        on_change=lambda: address.set_params(labels=st.session_state["labels-split"], issue_page=address.ANY),
+        on_change=guard_callback(
+            lambda: address.set_params(labels=st.session_state["labels-split"], issue_page=address.ANY)
+        ),
     )
     st.caption(explain_split(run, split))
     report = draw_search(run, split)
@@ -109,7 +112,7 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
         type="secondary" if report else "primary",
         icon=":material/rule:",
         key="labels-search",
-        on_click=launch_task,
+        on_click=guard_callback(launch_task),
         args=(
             folder,
             ["label-issues", run.id, "--split", split, "--task", str(folder.resolve())],
@@ -199,14 +202,19 @@ def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
             "sure of given": st.column_config.NumberColumn(format="%.1f %%"),
             "action": st.column_config.SelectboxColumn(options=list(ACTIONS), required=True),
         },
-        on_change=keep_edits,
+        on_change=guard_callback(keep_edits),
     )
     if earlier := len(issues) - len(report.issues):
         st.caption(f"The last {earlier:,} were marked in an earlier report; this one does not list them.")
     kept, actions = read_decisions(path, report.issues)
     with st.container(horizontal=True, vertical_alignment="center"):
         for action in ACTIONS:
-            st.button(f"Set all to {action}", key=f"labels-all-{action}", on_click=set_all, args=(action,))
+            st.button(
+                f"Set all to {action}",
+                key=f"labels-all-{action}",
+                on_click=guard_callback(set_all),
+                args=(action,),
+            )
         st.download_button(
             "Save the fix list",
             fixes_text(kept, actions),

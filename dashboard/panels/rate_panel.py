@@ -18,6 +18,7 @@ from core.training.rate_curve import RateCurve, read_curve
 from dashboard.charts import curve_charts
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
 
 
 def draw_rate_finder(config: TrainConfig | None) -> None:
@@ -40,7 +41,7 @@ def draw_rate_finder(config: TrainConfig | None) -> None:
             "Try rates",
             icon=":material/play_arrow:",
             key="train-find-rate",
-            on_click=launch_task,
+            on_click=guard_callback(launch_task),
             args=(folder, list_words(config, folder)),
         )
         curve = read_curve(folder / "curve.json")
@@ -62,7 +63,7 @@ def draw_curve(curve: RateCurve) -> None:
         f"Use {suggestion:g}",
         key="train-use-rate",
         icon=":material/check:",
-        on_click=lambda: st.session_state.update({"form-lr": suggestion}),
+        on_click=guard_callback(lambda: st.session_state.update({"form-lr": suggestion})),
     )
 
 

@@ -14,6 +14,7 @@ from core.report.facts import PAGE
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
 
 HELP = (
     "One HTML file that opens without a network: data, transforms, network, settings, curves, matrix, weak classes "
@@ -25,7 +26,12 @@ def draw_report_button(runs: Sequence[Run]) -> None:
     """Draw the button that makes a report on the first run, compared with the others, and opens its panel."""
     key = _key(runs)
     st.button(
-        "Report", icon=":material/description:", key=f"report-{key}", help=HELP, on_click=_open, args=(runs,)
+        "Report",
+        icon=":material/description:",
+        key=f"report-{key}",
+        help=HELP,
+        on_click=guard_callback(_open),
+        args=(runs,),
     )
 
 
@@ -51,7 +57,7 @@ def draw_report_panel(runs: Sequence[Run]) -> None:
                 "Make it anew",
                 icon=":material/refresh:",
                 key=f"report-anew-{key}",
-                on_click=_make,
+                on_click=guard_callback(_make),
                 args=(runs,),
             )
     if page.exists() and not _is_current(runs, page):

@@ -19,6 +19,7 @@ from core.verdicts.predictions import find_lookalikes, wilson_interval
 from dashboard.charts.compare_charts import class_changes
 from dashboard.components.plot import plot
 from dashboard.explorer.before_after import draw_won_and_lost
+from dashboard.guard import guard_callback
 from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.state.services import RunData
@@ -145,7 +146,9 @@ def draw_judged_on(common: Sequence[JudgedOn]) -> JudgedOn:
         format_func=TITLES.__getitem__,
         key="changes-on",
         required=True,
-        on_change=lambda: address.set_params(on=st.session_state["changes-on"], image=address.ANY),
+        on_change=guard_callback(
+            lambda: address.set_params(on=st.session_state["changes-on"], image=address.ANY)
+        ),
     )
     return chosen or common[0]
 

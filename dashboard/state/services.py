@@ -102,7 +102,7 @@ def read_predictions(run: Run, split: str = "val") -> pd.DataFrame:
         raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
     try:
         return _read_predictions(path, path.stat().st_mtime_ns)
-    except ValueError as error:
+    except RunError as error:
         raise RunError(f"{error} Write it anew: python -m core evaluate {run.id}") from None
 
 

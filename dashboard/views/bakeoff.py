@@ -14,7 +14,7 @@ from core.verdicts.ranking import rank_board
 from core.verdicts.seeds import SeedSet, compare_with_best, describe_tests
 from dashboard.charts import compare_charts
 from dashboard.components.plot import plot
-from dashboard.guard import guard
+from dashboard.guard import guard, guard_callback
 from dashboard.panels.bakeoff_form import describe_todo, draw_form
 from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete
@@ -68,7 +68,7 @@ def draw_choice(names: list[str]) -> str:
             known,
             format_func=lambda name: "New bake-off …" if name == NEW else name,
             key="bake-choice",
-            on_change=lambda: address.set_params(group=st.session_state["bake-choice"]),
+            on_change=guard_callback(lambda: address.set_params(group=st.session_state["bake-choice"])),
         )
     return asked
 
@@ -114,7 +114,7 @@ def draw_stop(board: Board) -> None:
         key="bake-stop",
         disabled=asked,
         help="What trains finishes its step and saves; what waits does not begin. Go on later from here.",
-        on_click=stop_all,
+        on_click=guard_callback(stop_all),
         args=(board.name,),
     )
     if asked:

@@ -18,6 +18,7 @@ from core.verdicts.comparison import compare_groups, group_seeds, match_groups
 from core.verdicts.judged_on import JudgedOn, choose_common, describe_images
 from dashboard.charts.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
 from dashboard.components.plot import plot
+from dashboard.guard import guard_callback
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.panels.results import draw_results
 from dashboard.panels.specialise import draw_changes
@@ -59,7 +60,7 @@ def draw_choice(ids: list[str]) -> list[str]:
         "Runs",
         ids,
         key="compare-runs",
-        on_change=lambda: address.set_params(runs=",".join(st.session_state["compare-runs"])),
+        on_change=guard_callback(lambda: address.set_params(runs=",".join(st.session_state["compare-runs"]))),
     )
 
 

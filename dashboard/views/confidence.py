@@ -18,7 +18,7 @@ from core.verdicts.selective import ThresholdEffect, cross_choose, images_to_sho
 from dashboard.charts import confidence_charts
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running
-from dashboard.guard import NotYet
+from dashboard.guard import NotYet, guard_callback
 from dashboard.panels.answering import describe_choice, load_calibration
 from dashboard.state import address
 from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_share
@@ -72,7 +72,7 @@ def draw_measuring(run: Run) -> Calibration | None:
         type="primary",
         icon=":material/balance:",
         key="confidence-measure",
-        on_click=launch_task,
+        on_click=guard_callback(launch_task),
         args=(folder, ["calibrate", run.id, "--task", str(folder.resolve())]),
     )
     return None
@@ -211,7 +211,9 @@ def draw_threshold(run: Run, calibration: Calibration) -> None:
             step=0.5,
             format="%.1f",
             key="confidence-wanted",
-            on_change=lambda: address.set_params(wanted=f"{st.session_state['confidence-wanted']:g}"),
+            on_change=guard_callback(
+                lambda: address.set_params(wanted=f"{st.session_state['confidence-wanted']:g}")
+            ),
             width=300,
         )
         / 100
@@ -270,7 +272,7 @@ def draw_chosen(run: Run, calibration: Calibration, choice: ThresholdEffect, wan
         type="primary",
         icon=":material/check:",
         key="confidence-keep",
-        on_click=write_threshold,
+        on_click=guard_callback(write_threshold),
         args=(run, choice.threshold),
         kwargs={"temperature": calibration.temperature, "wanted": wanted},
     )

@@ -14,7 +14,7 @@ from dashboard.components.plot import Box, Click, LabelClick, View, plot
 from dashboard.explorer import browse, matrices
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
 from dashboard.explorer.sources import draw_sources
-from dashboard.guard import guard
+from dashboard.guard import guard, guard_callback
 from dashboard.panels.specialise import draw_for_images
 from dashboard.state import address, services
 from dashboard.state.selection import Selection, read_selection, select
@@ -102,7 +102,7 @@ def draw_look(data: RunData) -> tuple[Order, Look, str]:
         [address.ANY, *data.classes],
         key="confusion-find",
         format_func=lambda name: data.label(name) if name else "none",
-        on_change=lambda: st.session_state.pop(AROUND, None),
+        on_change=guard_callback(lambda: st.session_state.pop(AROUND, None)),
         persist_state="session",
         width=190,
     )
@@ -219,7 +219,7 @@ def draw_pairs(judged: TableFigures, data: RunData) -> None:
             key=f"pair-{number}",
             help=f"{pair.count} validation images, {format_share(pair.share)} of the true class",
             width="stretch",
-            on_click=select,
+            on_click=guard_callback(select),
             args=(Selection((pair.true,), (pair.predicted,)), data.classes),
         )
 
@@ -242,7 +242,7 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
             key=f"block-{number}",
             help=f"{block.confusions} validation images of one of these {len(names)} classes are taken for another of them",
             width="stretch",
-            on_click=choose,
+            on_click=guard_callback(choose),
             args=(names,),
         )
 
@@ -304,7 +304,7 @@ def draw_choice(data: RunData, selection: Selection) -> None:
             [address.ANY, *data.classes],
             key=f"confusion-{kind}",
             format_func=lambda name: data.label(name) if name else "those of the block" if block else "any",
-            on_change=apply_choice,
+            on_change=guard_callback(apply_choice),
             width=165,
         )
     st.selectbox(
@@ -312,7 +312,7 @@ def draw_choice(data: RunData, selection: Selection) -> None:
         [False, True],
         key="confusion-wrong",
         format_func=lambda wrong_only: "errors only" if wrong_only else "all",
-        on_change=apply_wrong,
+        on_change=guard_callback(apply_wrong),
         width=115,
     )
 

@@ -22,6 +22,7 @@ from dashboard.charts import data_charts
 from dashboard.components.gallery import PAGE, Card, Tile, draw_pager, show_cards, show_tiles
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
 from dashboard.panels.label_section import draw_labels
 from dashboard.state import address, services
 from dashboard.text import escape_markdown, format_class, format_duration
@@ -90,14 +91,14 @@ def choose_source() -> ShownData:
         folder = address.ANY if chosen == own else chosen
         address.set_params(folder=folder, finding=address.ANY, page=address.ANY)
 
-    st.text_input("Folder of images", key="data-folder", on_change=apply_folder)
+    st.text_input("Folder of images", key="data-folder", on_change=guard_callback(apply_folder))
     if asked != own:
         if run is not None:
             st.button(
                 f"Back to the data of {escape_markdown(run.id)}",
                 key="data-back",
                 icon=":material/undo:",
-                on_click=address.set_params,
+                on_click=guard_callback(address.set_params),
                 kwargs={"folder": address.ANY, "finding": address.ANY, "page": address.ANY},
             )
         return ShownData(Path(asked).expanduser(), None)
@@ -132,7 +133,7 @@ def draw_scan(source: ShownData) -> Audit | None:
             type="secondary" if audit else "primary",
             icon=":material/image_search:",
             key="data-scan",
-            on_click=start_scan,
+            on_click=guard_callback(start_scan),
             args=(source,),
             help="Only new and changed files are read." if audit else None,
         )
@@ -220,7 +221,7 @@ def draw_findings(audit: Audit) -> None:
                 f"{ICONS[finding.severity]} {finding.title}",
                 key=f"finding-{finding.kind}",
                 type="secondary" if finding == chosen else "tertiary",
-                on_click=address.set_params,
+                on_click=guard_callback(address.set_params),
                 kwargs={"finding": finding.kind, "page": address.ANY},
             )
     if chosen is None:

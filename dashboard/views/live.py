@@ -19,7 +19,7 @@ from dashboard.charts.matrix_chart import Look, recall_by_epoch
 from dashboard.components.plot import plot
 from dashboard.explorer import matrices
 from dashboard.explorer.matrices import TableSource
-from dashboard.guard import guard, try_to
+from dashboard.guard import guard, guard_callback
 from dashboard.panels.specialise import find_before
 from dashboard.state import address, services
 from dashboard.state.status_words import format_best, format_left
@@ -163,7 +163,14 @@ def draw_progress(run: Run, status: Status) -> None:
 def draw_button(label: str, icon: str, action: Callable[[Run], None], run: Run, help_text: str) -> None:
     """Draw a button that does something to a run."""
     key = f"live-{label.split()[0].lower()}"
-    st.button(label, icon=f":material/{icon}:", key=key, help=help_text, on_click=try_to, args=(action, run))
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        key=key,
+        help=help_text,
+        on_click=guard_callback(action),
+        args=(run,),
+    )
 
 
 def draw_end(run: Run, status: Status) -> None:

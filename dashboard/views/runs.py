@@ -14,7 +14,7 @@ from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run, Status, default_root, iter_runs
 from dashboard.builtin import builtin_folder
-from dashboard.guard import guard, try_to
+from dashboard.guard import guard, guard_callback
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.state import address
@@ -135,14 +135,14 @@ def draw_actions(row: Row) -> None:
             stop_help = "Finishes the step, saves and ends."
             st.button(
                 "Stop", icon=":material/stop:", key=f"stop-{run.id}", help=stop_help, disabled=asked,
-                on_click=try_to, args=(jobs.stop, run),
+                on_click=guard_callback(jobs.stop), args=(run,),
             )  # fmt: skip
             return
         if status.state != "finished" and row.config is not None:
             resume_help = "Goes on from its last checkpoint."
             st.button(
                 "Resume", icon=":material/resume:", key=f"resume-{run.id}", help=resume_help,
-                on_click=try_to, args=(jobs.resume, run),
+                on_click=guard_callback(jobs.resume), args=(run,),
             )  # fmt: skip
         if st.button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run"):
             confirm_delete([run], "Delete this run?", f"**{escape_markdown(run.id)}**")

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.dataset.demo import DEMOS
-from core.errors import UserError
+from core.errors import UserError, describe_error
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESET_HELP, PRESETS
 from core.recipe.rules import applies
@@ -19,6 +19,7 @@ from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.charts import curve_charts
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.plot import plot
+from dashboard.guard import guard_callback
 from dashboard.panels import forms
 from dashboard.panels.rate_panel import draw_rate_finder
 from dashboard.state import address, services
@@ -67,7 +68,7 @@ def draw_starts() -> None:
         "Preset",
         list(PRESETS),
         key="train-preset",
-        on_change=lambda: forms.fill_preset(st.session_state["train-preset"] or preset),
+        on_change=guard_callback(lambda: forms.fill_preset(st.session_state["train-preset"] or preset)),
         help="Fills in every setting below except data and name; change what you like afterwards.",
     )
     left.caption(PRESET_HELP[preset])
@@ -77,7 +78,7 @@ def draw_starts() -> None:
                 f"Use the built-in {name}",
                 key=f"use-{name}",
                 icon=":material/dataset:",
-                on_click=lambda name=name: choose_data(str(builtin_folder(name))),
+                on_click=guard_callback(lambda name=name: choose_data(str(builtin_folder(name)))),
             )
 
 
@@ -114,7 +115,7 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         try:
             run = jobs.submit(config, default_root())
         except (UserError, OSError) as error:
-            what = escape_markdown(str(error))
+            what = escape_markdown(describe_error(error))
             st.error(f"The run could not be started: {what}", icon=":material/error:")
             return
         st.session_state["train-clear-name"] = (
@@ -147,7 +148,7 @@ def draw_preview(config: TrainConfig | None) -> None:
     look = TrainConfig.from_dict({field: getattr(config, field) for field in _PREVIEW_FIELDS})
     try:
         pictures = services.augmented_images(look)
-    except ValueError as error:
+    except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
         return
     tiles = [Tile(picture, name, alt=f"augmented image of {name}") for name, picture in pictures]

@@ -15,7 +15,7 @@ from dashboard.charts import curve_charts
 from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_tiles
 from dashboard.components.plot import plot
 from dashboard.explorer import detail
-from dashboard.guard import guard
+from dashboard.guard import guard, guard_callback
 from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
@@ -88,7 +88,7 @@ def draw_choice(figures: pd.DataFrame, data: RunData, name: str) -> None:
         list(figures["class"]),
         key="weak-class",
         format_func=data.label,
-        on_change=lambda: choose_class(st.session_state["weak-class"]),
+        on_change=guard_callback(lambda: choose_class(st.session_state["weak-class"])),
     )
 
 
@@ -164,7 +164,7 @@ def draw_error(row: Any, data: RunData, explained: Explained | None) -> None:
         "Look closer",
         icon=":material/zoom_in:",
         key=f"weak-open-{row.path}",
-        on_click=detail.open_image,
+        on_click=guard_callback(detail.open_image),
         args=(row.path,),
         help="Likeliest classes, other heat maps, whether they are to be believed, and the nearest training images.",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import io
 import json
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RunError
-from core.files import write_rows, write_text
+from core.files import write_rows
 from core.recipe.config import TrainConfig
 from core.runs.journal import Journal
 from core.runs.run import Run, Status, create_run, default_root, delete_run, find_run, iter_runs
@@ -332,28 +331,6 @@ def test_a_deleted_run_is_gone_with_its_files(runs_root: Path, run: Run) -> None
     run.best_path.write_bytes(b"weights")
     delete_run(run)
     assert list(runs_root.iterdir()) == []
-
-
-def test_a_text_that_cannot_be_written_leaves_the_old_one_and_no_draft(tmp_path: Path) -> None:
-    path = tmp_path / "status.json"
-    write_text(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "half of it \ud800")
-    assert path.read_text() == "old"
-    assert names_in(tmp_path) == {"status.json"}
-
-
-def test_a_table_is_written_with_the_line_ends_of_this_house(tmp_path: Path) -> None:
-    write_rows(tmp_path / "table.csv", ("name", "count"), [("a,b", 1), ('say "ä"', 2)])
-    assert (tmp_path / "table.csv").read_bytes() == 'name,count\n"a,b",1\n"say ""ä""",2\n'.encode()
-
-
-def test_a_table_is_compressed_by_its_name_the_same_rows_to_the_same_bytes(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("one.csv.gz", "other.csv.gz")]
-    for path in paths:
-        write_rows(path, ("name", "count"), [("ä", 1)])
-    assert gzip.decompress(paths[0].read_bytes()) == "name,count\nä,1\n".encode()
-    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_the_paths_of_a_run_lie_in_its_folder(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from core.errors import ConfigError
 from core.training import engine
 from core.training.engine import Compute, Outcome, PassFigures, StepFigures
 
@@ -232,5 +233,5 @@ def test_device_and_precision_can_be_forced(precision: str, bf16: bool) -> None:
 def test_a_device_that_is_not_there_is_refused_by_name_with_what_else_to_choose() -> None:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     absent = next(name for name, has in there.items() if not has)
-    with pytest.raises(ValueError, match=rf"device: {absent} .* Choose auto or cpu"):
+    with pytest.raises(ConfigError, match=rf"device: {absent} .* Choose auto or cpu"):
         engine.choose_compute(absent)

@@ -448,7 +448,9 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_stays_in_the
     torch.save({"format": 1, "best": {}}, run.last_path)
     status = TrainingJob(run, console).execute()
     assert status.state == "failed"
-    assert re.fullmatch(r"KeyError: '\w+'\. The whole error is at the end of train\.log\.", status.message)
+    assert re.fullmatch(
+        r"An unexpected fault \(KeyError: '\w+'\)\. The whole error is in train\.log\.", status.message
+    )
     assert console.getvalue().endswith(f"\nerror: {status.message}\n")
     assert "Traceback" not in console.getvalue()
     assert "KeyError" in run.read_log(1)[0]

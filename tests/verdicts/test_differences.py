@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.errors import RunError
 from core.verdicts.differences import count_moves, match_images
 
 
@@ -29,7 +30,7 @@ def test_images_are_matched_whatever_their_order() -> None:
     ids=["others", "more", "fewer", "other classes"],
 )
 def test_other_images_are_refused_with_the_reason(other: pd.DataFrame, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(RunError, match=why):
         match_images(table(["a", "b"], ["2", "2"]), other)
 
 

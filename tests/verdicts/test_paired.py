@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from core.errors import RunError
 from core.verdicts import paired
 
 
@@ -85,9 +86,9 @@ def test_images_are_paired_by_path_not_by_row() -> None:
 
 def test_runs_on_different_images_are_not_compared() -> None:
     first, second = two_runs(3, 8)
-    with pytest.raises(ValueError, match="validated on different images"):
+    with pytest.raises(RunError, match="validated on different images"):
         paired.compare_paired(first, second.iloc[1:])
-    with pytest.raises(ValueError, match="validated on different images"):
+    with pytest.raises(RunError, match="validated on different images"):
         paired.compare_paired(first, second.assign(true="c"))
 
 

@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from core.errors import RunError
 from core.verdicts import predictions
 
 HEAD = "path,true,predicted,confidence,true_confidence,loss,top1,top1_confidence,top2,top2_confidence\n"
@@ -110,7 +111,7 @@ def test_a_table_that_is_not_there_yet_is_told_apart(tmp_path: Path) -> None:
 )
 def test_a_damaged_table_is_named(tmp_path: Path, content: str, what: str) -> None:
     (tmp_path / "predictions.csv").write_text(content)
-    with pytest.raises(ValueError, match=what) as caught:
+    with pytest.raises(RunError, match=what) as caught:
         predictions.read_predictions(tmp_path / "predictions.csv")
     assert str(tmp_path / "predictions.csv") in str(caught.value)
 
@@ -143,7 +144,7 @@ def test_rows_are_true_classes_and_columns_predicted_ones_in_the_order_given() -
 
 
 def test_a_class_that_the_list_lacks_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'99' is not among the classes"):
+    with pytest.raises(RunError, match="not among the classes of the data: '99'"):
         predictions.confusion_matrix(table_of(["2", "10"], ["2", "99"]), ["2", "10"])
 
 

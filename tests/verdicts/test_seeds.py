@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap, permutation_test
 
+from core.errors import RunError
 from core.verdicts import seeds
 from core.verdicts.paired import LEVEL, PairedTest
 from core.verdicts.seeds import SeedSet, SeedTest
@@ -137,7 +138,7 @@ def test_sets_are_put_over_the_same_images_and_other_images_are_refused() -> Non
     shuffled = second.iloc[::-1]
     sets = seeds.match_sets({"one": [first], "two": [shuffled, first]})
     assert sets["two"].right.tolist() == [[True, False, False], [True, True, False]]
-    with pytest.raises(ValueError, match="validated on different images"):
+    with pytest.raises(RunError, match="validated on different images"):
         seeds.make_set([first, second.iloc[1:]])
 
 
