@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
-from core.recipe.config import ARCHS, CHOICES, TrainConfig
+from core.recipe.config import ARCHS, SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.runs.run import default_root
 
 if TYPE_CHECKING:
     from core.runs.bakeoff import Board, Crossing, Todo
 
+_OPTIMIZERS = SETTINGS["optimizer"].choices
 # What is crossed, or made from it, is no option of all runs.
 _CROSSED = ("preset", "arch", "optimizer", "seed", "lr", "name", "group")
 
@@ -37,7 +38,7 @@ def add_commands(commands: Any) -> None:
     )
     bake_off.add_argument("--archs", type=_some_of(ARCHS), metavar="A,B", help="networks; none: the preset's")
     bake_off.add_argument(
-        "--optimizers", type=_some_of(CHOICES["optimizer"]), metavar="A,B", help="none: the preset's"
+        "--optimizers", type=_some_of(_OPTIMIZERS), metavar="A,B", help="none: the preset's"
     )
     bake_off.add_argument("--presets", type=_some_of(tuple(PRESETS)), metavar="A,B", help=preset_help())
     bake_off.add_argument(
@@ -180,8 +181,8 @@ def _rates(text: str) -> dict[str, float]:
             rates[name] = float(value)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{part!r} is not of the form adamw=0.0002") from None
-        if name not in CHOICES["optimizer"]:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(CHOICES['optimizer'])}")
+        if name not in _OPTIMIZERS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(_OPTIMIZERS)}")
     return rates
 
 

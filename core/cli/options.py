@@ -3,41 +3,69 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from collections.abc import Collection
-from typing import Any, get_type_hints
+from collections.abc import Callable, Collection
+from typing import Any
 
-from core.recipe.config import CHOICES, RANGES, TrainConfig, field_help
+from core.recipe.class_names import Names, Pairs, parse_names, parse_pairs
+from core.recipe.config import SETTINGS
 from core.recipe.presets import PRESET_HELP
+from core.recipe.setting import Setting
+
+# How classes are typed: the help of such an option, and what stands for its value there.
+_TYPED: dict[Any, tuple[str, str]] = {
+    Names: (
+        "Separate names by commas or give the option again; a name with a comma in it stands in double quotes: "
+        "'\"cat, domestic\",dog'.",
+        "A,B",
+    ),
+    Pairs: (
+        "Such as 10:52,29:86, or give the option again; a name with a comma or a colon in it stands in double quotes: "
+        "'\"a:b\":c'.",
+        "A:B,C:D",
+    ),
+}
 
 
 def add_config_options(parser: argparse.ArgumentParser, *, without: Collection[str] = ("preset",)) -> None:
     """Give a parser an option for every field but these; one that is not given is None."""
-    hints = get_type_hints(TrainConfig)
-    for field in dataclasses.fields(TrainConfig):
-        if field.name in without:
-            continue
-        text = field_help(field.name).replace("%", "%%")
-        if field.name in RANGES:
-            text += f" {RANGES[field.name][0]:g} to {RANGES[field.name][1]:g}."
-        option = f"--{field.name.replace('_', '-')}"
-        if hints[field.name] is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
-            continue
-        parser.add_argument(
-            option,
-            type=hints[field.name],
-            choices=CHOICES.get(field.name),
-            default=None,
-            metavar=None if field.name in CHOICES else hints[field.name].__name__.upper(),
-            required=field.name == "data",
-            help=text,
-        )
+    for setting in SETTINGS.values():
+        if setting.name not in without:
+            _add_option(parser, setting)
+
+
+def _add_option(parser: argparse.ArgumentParser, setting: Setting) -> None:
+    text, kind = setting.help, setting.kind
+    if setting.span:
+        text += f" {setting.span[0]:g} to {setting.span[1]:g}."
+    known: dict[str, Any] = {"default": None}
+    if kind is bool:
+        known.update(action=argparse.BooleanOptionalAction)
+    elif kind in _TYPED:
+        text += f" {_TYPED[kind][0]}"
+        parse = parse_names if kind == Names else parse_pairs
+        known.update(action="extend", type=_told(parse), metavar=_TYPED[kind][1])
+    else:
+        metavar = None if setting.choices else kind.__name__.upper()
+        known.update(type=kind, choices=setting.choices or None, metavar=metavar)
+        known.update(required=setting.name == "data")
+    parser.add_argument(f"--{setting.name.replace('_', '-')}", help=text.replace("%", "%%"), **known)
+
+
+def _told(parse: Callable[[str], tuple[Any, ...]]) -> Callable[[str], tuple[Any, ...]]:
+    """Return a parser of text whose complaints the command line passes on."""
+
+    def read(text: str) -> tuple[Any, ...]:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
 def read_changes(options: argparse.Namespace, *, without: Collection[str] = ("preset",)) -> dict[str, Any]:
     """Return the fields that were given, by name."""
-    names = [field.name for field in dataclasses.fields(TrainConfig) if field.name not in without]
+    names = [name for name in SETTINGS if name not in without]
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 

@@ -1,17 +1,18 @@
-"""The hyper-parameters of a run: one frozen dataclass, validated, to and from JSON, and the presets."""
+"""The hyper-parameters of a run: one frozen dataclass, validated, to and from JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 from core.errors import ConfigError
-from core.recipe.rules import find_conflicts
+from core.recipe.class_names import Names, Pairs
+from core.recipe.rules import find_problems
+from core.recipe.setting import Need, Values, declare, read_settings
 
 ARCHS = (
     "resnet18",
@@ -25,208 +26,253 @@ ARCHS = (
     "wide_resnet50_2",
     "wide_resnet101_2",
 )
-CHOICES: dict[str, tuple[str, ...]] = {
-    "arch": ARCHS,
-    "optimizer": ("sgd", "adamw", "ranger"),
-    "schedule": ("constant", "step", "cosine", "onecycle"),
-    "device": ("auto", "cpu", "cuda", "mps"),
-    "precision": ("auto", "fp32", "bf16"),
-    "bad_images": ("refuse", "skip"),
-}
-RANGES: dict[str, tuple[float, float]] = {
-    "image_size": (32, 1024),
-    "resize_size": (32, 1200),
-    "crop_scale_min": (0.01, 1.0),
-    "hflip": (0.0, 1.0),
-    "rotation": (0.0, 180.0),
-    "translate": (0.0, 0.9),
-    "jitter": (0.0, 1.0),
-    "erasing": (0.0, 1.0),
-    "epochs": (1, 10_000),
-    "batch_size": (1, 4096),
-    "lr": (1e-8, 10.0),
-    "momentum": (0.0, 0.999),
-    "weight_decay": (0.0, 1.0),
-    "head_lr_factor": (0.01, 1000.0),
-    "clip_norm": (0.0, 1000.0),
-    "step_factor": (0.001, 1.0),
-    "step_epochs": (1, 10_000),
-    "warmup_epochs": (0, 1000),
-    "freeze_epochs": (0, 10_000),
-    "feature_views": (1, 64),
-    "progressive_from": (0, 1024),
-    "label_smoothing": (0.0, 0.9),
-    "mixup": (0.0, 10.0),
-    "cutmix": (0.0, 10.0),
-    "ema": (0.0, 0.99999),
-    "focus_factor": (1.0, 100.0),
-    "guard": (0.0, 100.0),
-    "pair_weight": (0.0, 100.0),
-    "focal": (0.0, 5.0),
-    "patience": (0, 10_000),
-    "save_minutes": (0.0, 1440.0),
-    "val_fraction": (0.01, 0.5),
-    "hold_back": (0, 10_000),
-    "seed": (0, 2**31 - 1),
-    "workers": (-1, 64),
-}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+# The groups of the form, in the order of their first fields.
+_DATA, _NETWORK, _OPTIMISATION, _IMAGES, _WEAK, _MACHINE = (
+    "Data", "Network", "Optimisation", "Images", "Weak classes", "Machine",
+)  # fmt: skip
 
 
-def _field(default: Any, help: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": help})
+def is_augmented(values: Values) -> bool:
+    """Tell whether training images are changed by chance: not where the head alone trains on one view of each."""
+    return not values.get("head_only") or (values.get("feature_views") or 0) > 1
+
+
+_SGD = Need(lambda values: values.get("optimizer") == "sgd", "the optimizer sgd")
+_STEPWISE = Need(lambda values: values.get("schedule") == "step", "the schedule step")
+_WARMING = Need(
+    lambda values: values.get("schedule") in ("step", "cosine"),
+    "the schedules step and cosine (onecycle warms up by itself)",
+)
+_HEAD = Need(lambda values: bool(values.get("head_only")), "head_only")
+_WHOLE = Need(lambda values: not values.get("head_only"), "training the whole network, not with head_only")
+_FOCUSED = Need(lambda values: bool(values.get("focus")), "classes to specialise on (focus)")
+_PAIRED = Need(lambda values: bool(values.get("pairs")), "pairs to tell apart (pairs)")
+_AUGMENTED = Need(is_augmented, "feature_views above 1")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Describe one training run completely.
 
-    Every field has its help text in the dataclass metadata (shown by the form and the command line),
-    its allowed values in `CHOICES` and its inclusive range in `RANGES`. The defaults are the preset `seed`.
+    Each field is declared once, with all that is known of it (see `Setting`); the form, the options of the command line,
+    the checks and the report follow from that. Their order here is that of the form. The defaults are the preset `seed`.
 
     Raises:
         ConfigError: naming each field that is wrong and the value it was given.
     """
 
-    data: str = _field("", "Folder with train/<class>/*, optionally val/<class>/* and test/*.")
-    name: str = _field("", "Name of the run; empty: made from data, network and time.")
-    group: str = _field("", "Bake-off the run belongs to; it has no effect on the training.")
-    preset: str = _field("seed", "The preset these settings started from.")
-    arch: str = _field("resnext50_32x4d", "Network: any torchvision ResNet, ResNeXt or Wide-ResNet.")
-    weights: str = _field(
-        "imagenet",
-        "Initial weights: 'imagenet' (downloaded once, about 100 MB), 'none' (from scratch), "
-        "'run:<id>' (an earlier run's best model) or the path of a file.",
+    # fmt: off
+    data: str = declare(
+        "", "Folder of images", _DATA, path=True,
+        help="Folder with train/<class>/*, optionally val/<class>/* and test/*.",
     )
-    image_size: int = _field(224, "Side of the square the network sees, in pixels.")
-    resize_size: int = _field(
-        256, "Validation: the shorter side is resized to this before the centre crop, in pixels."
+    val_fraction: float = declare(
+        0.15, "Validation share", _DATA, span=(0.01, 0.5),
+        help="Where the data has no val/ folder: share of each class held back for it.",
     )
-    crop_scale_min: float = _field(
-        0.08, "Training: smallest share of the image's area a random crop may keep."
+    hold_back: int = declare(
+        0, "Hold back", _DATA, unit="images a class", span=(0, 10_000), off=0,
+        help="Training images of each class that take no part in training or in choosing the best model, to prove "
+        "it on; 0: none.",
     )
-    hflip: float = _field(0.5, "Training: probability of a horizontal flip. 0 for characters and digits.")
-    rotation: float = _field(15.0, "Training: random rotation up to this many degrees either way.")
-    translate: float = _field(0.1, "Training: random shift up to this share of the side.")
-    jitter: float = _field(0.3, "Training: strength of random brightness, contrast and saturation.")
-    erasing: float = _field(0.5, "Training: probability that a random rectangle is erased.")
-    optimizer: str = _field(
-        "sgd",
-        "Optimizer: sgd (with momentum), adamw, or ranger (RAdam whose weights are pulled to slow ones by Lookahead).",
+    bad_images: str = declare(
+        "refuse", "Unreadable files", _DATA, choices=("refuse", "skip"),
+        help="Files that are no readable image: 'refuse' to start, or 'skip' them.",
     )
-    lr: float = _field(0.001, "Learning rate; with a schedule, its peak.")
-    momentum: float = _field(0.9, "Momentum of SGD.")
-    weight_decay: float = _field(
-        0.0,
-        "How strongly weights are pulled to 0 (L2 with sgd, decoupled otherwise); never norms and biases.",
+    fixes: str = declare(
+        "", "Fix list of labels (CSV)", _DATA, path=True, off="",
+        help="Fix list of training images (CSV: path, given, suggested, action): those to drop are left out, "
+        "those to relabel get the class suggested. Validation and held-back images never change.",
     )
-    head_lr_factor: float = _field(
-        1.0, "The head (the last layer, which is new) learns at this many times the learning rate."
+    name: str = declare(
+        "", "Name of the run", _DATA, is_name=True,
+        help="Name of the run; empty: made from data, network and time.",
     )
-    clip_norm: float = _field(
-        0.0, "Gradients longer than this are shortened to it before each step; 0 leaves them as they are."
+    arch: str = declare(
+        "resnext50_32x4d", "Network", _NETWORK, choices=ARCHS,
+        help="Network: any torchvision ResNet, ResNeXt or Wide-ResNet.",
     )
-    schedule: str = _field(
-        "constant",
-        "How the learning rate moves: constant, step (cut every few epochs), cosine (smoothly down to 0) "
-        "or onecycle (up, then down to 0).",
+    weights: str = declare(
+        "imagenet", "Initial weights", _NETWORK, path=True,
+        help="Initial weights: 'imagenet' (downloaded once, about 100 MB), 'none' (from scratch), 'run:<id>' (an "
+        "earlier run's best model) or the path of a file.",
     )
-    step_factor: float = _field(0.1, "Schedule step: the learning rate is multiplied by this at each cut.")
-    step_epochs: int = _field(10, "Schedule step: epochs between two cuts.")
-    warmup_epochs: int = _field(
-        0,
-        "Schedules step and cosine: epochs in which the learning rate first rises from 0; 0 starts at full rate.",
+    head_only: bool = declare(
+        False, "Train the head only", _NETWORK, off=False,
+        help="Train the head alone: what the rest makes of each image is computed once and kept, so that an epoch "
+        "takes about a second.",
     )
-    batch_size: int = _field(32, "Images a training step.")
-    epochs: int = _field(25, "Passes over the training images.")
-    freeze_epochs: int = _field(
-        0,
-        "For this many epochs only the head learns and the rest, with its statistics, stays as loaded; 0: none.",
+    feature_views: int = declare(
+        1, "Views of an image", _NETWORK, span=(1, 64), needs=_HEAD, off=1,
+        help="Head only: variants of each training image to compute; an epoch takes one of them by chance. 1 is "
+        "the image as in validation, more are augmented ones (each costs as much time and disk again).",
     )
-    head_only: bool = _field(
-        False,
-        "Train the head alone: what the rest makes of each image is computed once and kept, so that an epoch takes "
-        "about a second.",
+    freeze_epochs: int = declare(
+        0, "Frozen epochs", _NETWORK, span=(0, 10_000), needs=_WHOLE, off=0,
+        help="For this many epochs only the head learns and the rest, with its statistics, stays as loaded; 0: none.",
     )
-    feature_views: int = _field(
-        1,
-        "Head only: variants of each training image to compute; an epoch takes one of them by chance. "
-        "1 is the image as in validation, more are augmented ones (each costs as much time and disk again).",
+    epochs: int = declare(25, "Epochs", _OPTIMISATION, span=(1, 10_000), help="Passes over the training images.")
+    batch_size: int = declare(
+        32, "Batch size", _OPTIMISATION, unit="images", span=(1, 4096),
+        help="Images a training step.",
     )
-    progressive_from: int = _field(
-        0, "Training images start this small (pixels) and grow to the full size: faster early epochs; 0: off."
+    optimizer: str = declare(
+        "sgd", "Optimizer", _OPTIMISATION, choices=("sgd", "adamw", "ranger"),
+        help="Optimizer: sgd (with momentum), adamw, or ranger (RAdam whose weights are pulled to slow ones by "
+        "Lookahead).",
     )
-    label_smoothing: float = _field(
-        0.0, "Share of the wanted answer that is spread over all classes, against overconfidence; 0: off."
+    lr: float = declare(
+        0.001, "Learning rate", _OPTIMISATION, span=(1e-8, 10.0), step=0.0005,
+        help="Learning rate; with a schedule, its peak.",
     )
-    mixup: float = _field(
-        0.0,
-        "Blend pairs of training images and their labels; higher blends more evenly (0.2 is usual); 0: off.",
+    head_lr_factor: float = declare(
+        1.0, "Head rate", _OPTIMISATION, unit="factor", span=(0.01, 1000.0), step=1.0,
+        help="The head (the last layer, which is new) learns at this many times the learning rate.",
     )
-    cutmix: float = _field(
-        0.0,
-        "Paste a rectangle of another training image and share the label (1.0 is usual); 0: off. "
-        "With mixup, each step takes one of the two.",
+    momentum: float = declare(
+        0.9, "Momentum", _OPTIMISATION, span=(0.0, 0.999), needs=_SGD, off=0.0,
+        help="Momentum of SGD.",
     )
-    ema: float = _field(
-        0.0,
-        "Validate and keep a running average of the weights with this decay a step (0.999 is usual); 0: off.",
+    weight_decay: float = declare(
+        0.0, "Weight decay", _OPTIMISATION, span=(0.0, 1.0), step=0.0001, off=0.0,
+        help="How strongly weights are pulled to 0 (L2 with sgd, decoupled otherwise); never norms and biases.",
     )
-    focus: str = _field(
-        "",
-        "Classes to specialise on: their folder names, separated by commas. Their training images come more often, "
-        "and the best model is the one that is best at them.",
+    clip_norm: float = declare(
+        0.0, "Clip gradients at", _OPTIMISATION, span=(0.0, 1000.0), step=1.0, off=0.0,
+        help="Gradients longer than this are shortened to it before each step; 0 leaves them as they are.",
     )
-    focus_factor: float = _field(3.0, "Specialising: how many times as often images of these classes come.")
-    guard: float = _field(
-        2.0,
-        "Specialising: percentage points of mean recall that the other classes may lose against the initial model; "
-        "a model that costs them more is never the best.",
+    schedule: str = declare(
+        "constant", "Schedule", _OPTIMISATION, choices=("constant", "step", "cosine", "onecycle"),
+        help="How the learning rate moves: constant, step (cut every few epochs), cosine (smoothly down to 0) or "
+        "onecycle (up, then down to 0).",
     )
-    pairs: str = _field(
-        "",
-        "Look-alikes to tell apart: pairs of folder names such as 10:52,29:86. Their images count a second time, by how "
-        "well the class is told from its partners alone. They come no more often: that is what the classes to "
+    warmup_epochs: int = declare(
+        0, "Warm-up", _OPTIMISATION, unit="epochs", span=(0, 1000), needs=_WARMING, off=0,
+        help="Schedules step and cosine: epochs in which the learning rate first rises from 0; 0 starts at full rate.",
+    )
+    step_epochs: int = declare(
+        10, "Cut every", _OPTIMISATION, unit="epochs", span=(1, 10_000), needs=_STEPWISE,
+        help="Schedule step: epochs between two cuts.",
+    )
+    step_factor: float = declare(
+        0.1, "Cut to", _OPTIMISATION, unit="factor", span=(0.001, 1.0), needs=_STEPWISE,
+        help="Schedule step: the learning rate is multiplied by this at each cut.",
+    )
+    patience: int = declare(
+        0, "Patience", _OPTIMISATION, unit="epochs", span=(0, 10_000), off=0,
+        help="End the run when validation accuracy has not risen for this many epochs; 0: never.",
+    )
+    ema: float = declare(
+        0.0, "Weight average", _OPTIMISATION, unit="decay", span=(0.0, 0.99999), step=0.001, off=0.0,
+        help="Validate and keep a running average of the weights with this decay a step (0.999 is usual); 0: off.",
+    )
+    image_size: int = declare(
+        224, "Image size", _IMAGES, unit="px", span=(32, 1024), step=32,
+        help="Side of the square the network sees, in pixels.",
+    )
+    resize_size: int = declare(
+        256, "Validation resize", _IMAGES, unit="px", span=(32, 1200), step=32,
+        help="Validation: the shorter side is resized to this before the centre crop, in pixels.",
+    )
+    progressive_from: int = declare(
+        0, "Grow images from", _IMAGES, unit="px", span=(0, 1024), step=32, needs=_WHOLE, off=0,
+        help="Training images start this small (pixels) and grow to the full size: faster early epochs; 0: off.",
+    )
+    crop_scale_min: float = declare(
+        0.08, "Smallest crop", _IMAGES, unit="of area", span=(0.01, 1.0), needs=_AUGMENTED, augments=True,
+        help="Training: smallest share of the image's area a random crop may keep.",
+    )
+    hflip: float = declare(
+        0.5, "Flip probability", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments=True,
+        help="Training: probability of a horizontal flip. 0 for characters and digits.",
+    )
+    rotation: float = declare(
+        15.0, "Rotation", _IMAGES, unit="degrees", span=(0.0, 180.0), step=1.0, needs=_AUGMENTED, off=0.0, augments=True,
+        help="Training: random rotation up to this many degrees either way.",
+    )
+    translate: float = declare(
+        0.1, "Shift", _IMAGES, unit="share of side", span=(0.0, 0.9), needs=_AUGMENTED, off=0.0, augments=True,
+        help="Training: random shift up to this share of the side.",
+    )
+    jitter: float = declare(
+        0.3, "Colour jitter", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments=True,
+        help="Training: strength of random brightness, contrast and saturation.",
+    )
+    erasing: float = declare(
+        0.5, "Erasing probability", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments=True,
+        help="Training: probability that a random rectangle is erased.",
+    )
+    label_smoothing: float = declare(
+        0.0, "Label smoothing", _IMAGES, span=(0.0, 0.9), off=0.0,
+        help="Share of the wanted answer that is spread over all classes, against overconfidence; 0: off.",
+    )
+    mixup: float = declare(
+        0.0, "Mixup", _IMAGES, unit="alpha", span=(0.0, 10.0), needs=_WHOLE, off=0.0,
+        help="Blend pairs of training images and their labels; higher blends more evenly (0.2 is usual); 0: off.",
+    )
+    cutmix: float = declare(
+        0.0, "Cutmix", _IMAGES, unit="alpha", span=(0.0, 10.0), needs=_WHOLE, off=0.0,
+        help="Paste a rectangle of another training image and share the label (1.0 is usual); 0: off. With mixup, "
+        "each step takes one of the two.",
+    )
+    focus: tuple[str, ...] = declare(
+        (), "Classes to specialise on", _WEAK, off=(),
+        help="Classes to specialise on, by their folder names. Their training images come more often, and the "
+        "best model is the one that is best at them.",
+    )
+    focus_factor: float = declare(
+        3.0, "Shown more often", _WEAK, unit="times", span=(1.0, 100.0), needs=_FOCUSED,
+        help="Specialising: how many times as often images of these classes come.",
+    )
+    guard: float = declare(
+        2.0, "Others may lose", _WEAK, unit="points", span=(0.0, 100.0), needs=_FOCUSED,
+        help="Specialising: percentage points of mean recall that the other classes may lose against the initial "
+        "model; a model that costs them more is never the best.",
+    )
+    pairs: tuple[tuple[str, str], ...] = declare(
+        (), "Look-alikes to tell apart", _WEAK, off=(),
+        help="Look-alikes to tell apart, as pairs of classes. Their images count a second time, by how well the "
+        "class is told from its partners alone. They come no more often: that is what the classes to "
         "specialise on are for.",
     )
-    pair_weight: float = _field(
-        1.0, "Pairs: how much telling the partners apart counts beside telling all classes apart."
+    pair_weight: float = declare(
+        1.0, "Weight of look-alikes", _WEAK, span=(0.0, 100.0), needs=_PAIRED, off=0.0,
+        help="Pairs: how much telling the partners apart counts beside telling all classes apart.",
     )
-    class_balance: bool = _field(
-        False, "Show every class equally often, however many training images it has."
+    class_balance: bool = declare(
+        False, "Balance the classes", _WEAK, off=False,
+        help="Show every class equally often, however many training images it has.",
     )
-    focal: float = _field(
-        0.0,
-        "Focal loss: the higher, the less an image counts that is already told well (2 is usual); 0: off.",
+    focal: float = declare(
+        0.0, "Focal loss", _WEAK, unit="gamma", span=(0.0, 5.0), off=0.0,
+        help="Focal loss: the higher, the less an image counts that is already told well (2 is usual); 0: off.",
     )
-    patience: int = _field(
-        0, "End the run when validation accuracy has not risen for this many epochs; 0: never."
+    device: str = declare(
+        "auto", "Device", _MACHINE, choices=("auto", "cpu", "cuda", "mps"),
+        help="auto takes CUDA, else Apple's GPU, else the CPU.",
     )
-    val_fraction: float = _field(
-        0.15, "Where the data has no val/ folder: share of each class held back for it."
+    precision: str = declare(
+        "auto", "Precision", _MACHINE, choices=("auto", "fp32", "bf16"),
+        help="auto takes bf16 where the hardware computes in it, else fp32.",
     )
-    hold_back: int = _field(
-        0,
-        "Training images of each class that take no part in training or in choosing the best model, to prove it on; "
-        "0: none.",
+    workers: int = declare(
+        -1, "Loading processes", _MACHINE, span=(-1, 64),
+        help="Processes that load images; -1 chooses by the number of cores.",
     )
-    bad_images: str = _field("refuse", "Files that are no readable image: 'refuse' to start, or 'skip' them.")
-    fixes: str = _field(
-        "",
-        "Fix list of training images (CSV: path, given, suggested, action): those to drop are left out, those to relabel "
-        "get the class suggested. Validation and held-back images never change.",
+    save_minutes: float = declare(
+        5.0, "Save every", _MACHINE, unit="minutes", span=(0.0, 1440.0), step=1.0,
+        help="Minutes between saves within an epoch (each epoch's end is saved anyway): what a crash can cost.",
     )
-    seed: int = _field(0, "Seed of everything random.")
-    save_minutes: float = _field(
-        5.0,
-        "Minutes between saves within an epoch (each epoch's end is saved anyway): what a crash can cost.",
+    seed: int = declare(0, "Seed", _MACHINE, span=(0, 2**31 - 1), help="Seed of everything random.")
+    group: str = declare(
+        "", "group", is_name=True,
+        help="Bake-off the run belongs to; it has no effect on the training.",
     )
-    device: str = _field("auto", "auto takes CUDA, else Apple's GPU, else the CPU.")
-    precision: str = _field("auto", "auto takes bf16 where the hardware computes in it, else fp32.")
-    workers: int = _field(-1, "Processes that load images; -1 chooses by the number of cores.")
+    preset: str = declare("seed", "preset", is_name=True, help="The preset these settings started from.")
+    # fmt: on
 
     def __post_init__(self) -> None:
-        problems = _find_problems(self)
+        problems = find_problems(SETTINGS, vars(self))
         if problems:
             raise ConfigError(problems)
 
@@ -236,82 +282,49 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """Build a config from plain values; whole numbers are taken for floats.
+        """Build a config from plain values; whole numbers are taken for floats, and lists for tuples.
 
         Raises:
             ConfigError: for unknown fields (with the nearest known name), wrong types and bad values.
         """
-        hints = get_type_hints(cls)
-        unknown = {field: _describe_unknown(field, sorted(hints)) for field in values if field not in hints}
+        unknown = {field: _describe_unknown(field) for field in values if field not in SETTINGS}
         if unknown:
             raise ConfigError(unknown)
-        clean = dict(values)
-        for field, value in values.items():
-            # One that is too large for a float is left for the range check to refuse.
-            if hints[field] is float and type(value) is int and abs(value) < 2**53:
-                clean[field] = float(value)
-        return cls(**clean)
+        return cls(**{field: SETTINGS[field].take_plain(value) for field, value in values.items()})
 
     @classmethod
     def from_json(cls, text: str) -> TrainConfig:
-        """Read what `to_json` wrote; raises ConfigError as `from_dict` does."""
+        """Read what `to_json` wrote, also before classes were listed; raises ConfigError as `from_dict` does."""
         try:
             values = json.loads(text)
         except ValueError as error:
             raise ConfigError({"config": f"is not JSON ({error})"}) from None
         if not isinstance(values, dict):
             raise ConfigError({"config": "must be a JSON object"})
-        return cls.from_dict(values)
+        return cls.from_dict({field: _take_old(field, value) for field, value in values.items()})
 
 
-def field_help(field: str) -> str:
-    """Return a field's one-sentence help text."""
-    return str(TrainConfig.__dataclass_fields__[field].metadata["help"])
+SETTINGS = read_settings(TrainConfig)
 
 
-def _describe_unknown(field: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(field, known, n=1)
+def applies(field: str, values: Values) -> bool:
+    """Tell whether a field has any effect with the other values; a form may hide it where not."""
+    return SETTINGS[field].applies(values)
+
+
+def _take_old(field: str, value: Any) -> Any:
+    """Return a value of the JSON of older runs, in which classes stood in one text (`10,29`, pairs as `10:52,29:86`), as it is now."""
+    kind = SETTINGS[field].kind if field in SETTINGS else None
+    if kind not in (Names, Pairs) or not isinstance(value, str):
+        return value
+    names = [part.strip() for part in value.split(",") if part.strip()]
+    return names if kind == Names else [[one.strip() for one in name.split(":")] for name in names]
+
+
+def _describe_unknown(field: str) -> str:
+    near = difflib.get_close_matches(field, sorted(SETTINGS), n=1)
     return (
-        f"unknown field; did you mean {near[0]}?" if near else f"unknown field; known are {', '.join(known)}"
+        f"unknown field; did you mean {near[0]}?"
+        if near
+        else f"unknown field; known are {', '.join(sorted(SETTINGS))}"
     )
-
-
-def _find_problems(config: TrainConfig) -> dict[str, str]:
-    problems = _find_wrong_types(config)
-    if problems:
-        return problems
-    for field, choices in CHOICES.items():
-        value = getattr(config, field)
-        if value not in choices:
-            problems[field] = f"must be one of {', '.join(choices)}, got {value!r}"
-    for field, (low, high) in RANGES.items():
-        value = getattr(config, field)
-        if not low <= value <= high:  # so written, it refuses NaN too
-            problems[field] = f"must be from {low:g} to {high:g}, got {value!r}"
-    if not config.data:
-        problems["data"] = "is empty; give the folder that holds train/"
-    if config.name and not _NAME.fullmatch(config.name):
-        problems["name"] = f"may hold letters, digits, '.', '_' and '-' (at most 80), got {config.name!r}"
-    if config.group and not _NAME.fullmatch(config.group):
-        problems["group"] = f"may hold letters, digits, '.', '_' and '-' (at most 80), got {config.group!r}"
-    if config.name == "latest":
-        problems["name"] = "'latest' stands for the newest run; choose another name"
-    if not config.weights:
-        problems["weights"] = "is empty; give imagenet, none, run:<id> or a file"
-    if "resize_size" not in problems and config.resize_size < config.image_size:
-        problems["resize_size"] = (
-            f"must be at least image_size ({config.image_size}) or the centre crop pads, got {config.resize_size}"
-        )
-    if config.batch_size == 1 and 32 in (config.image_size, config.progressive_from):
-        # The last stage's map is 1×1 then, and batch normalisation cannot train on one value a channel.
-        problems["batch_size"] = "must be at least 2 for images of 32 pixels, got 1"
-    return problems or find_conflicts(dataclasses.asdict(config))
-
-
-def _find_wrong_types(config: TrainConfig) -> dict[str, str]:
-    problems = {}
-    for field, kind in get_type_hints(TrainConfig).items():
-        value = getattr(config, field)
-        if type(value) is not kind and not (kind is float and type(value) is int):
-            problems[field] = f"must be {kind.__name__}, got {value!r}"
-    return problems

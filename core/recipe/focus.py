@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.recipe.class_names import find_class
 from core.recipe.config import TrainConfig
-from core.recipe.rules import split_pairs
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,14 @@ class Recalls:
     elsewhere: float
 
 
-def focus_names(config: TrainConfig) -> list[str]:
-    """Return the folder names that a config gives as classes to specialise on, empty for none."""
-    return [name.strip() for name in config.focus.split(",") if name.strip()]
-
-
 def focus_indices(config: TrainConfig, classes: Sequence[str]) -> list[int]:
     """Return the indices of the classes a config specialises on, empty for none.
 
     Raises:
         DataError: naming what is no class of the data.
     """
-    names = focus_names(config)
-    chosen = {_find_class("focus", name, classes) for name in names}
-    if names and len(chosen) == len(classes):
+    chosen = {_find_class("focus", name, classes) for name in config.focus}
+    if chosen and len(chosen) == len(classes):
         raise DataError("focus: names every class; leave some out, or leave it empty.")
     return sorted(chosen)
 
@@ -47,15 +41,16 @@ def pair_indices(config: TrainConfig, classes: Sequence[str]) -> list[tuple[int,
     """
     return [
         (_find_class("pairs", one, classes), _find_class("pairs", other, classes))
-        for one, other in split_pairs(config.pairs)
+        for one, other in config.pairs
     ]
 
 
 def _find_class(field: str, name: str, classes: Sequence[str]) -> int:
-    if name not in classes:
+    found = find_class(name, classes)
+    if found is None:
         known = ", ".join(list(classes)[:8]) + (" …" if len(classes) > 8 else "")
         raise DataError(f"{field}: {name!r} is no class of this data. Its classes are {known}")
-    return list(classes).index(name)
+    return found
 
 
 def weigh_images(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import ConfigError
-from core.recipe.config import TrainConfig
-from core.recipe.rules import applies
+from core.recipe.config import TrainConfig, applies
 
 # The report's recipe is the dataclass' defaults; a preset names only what differs from it.
 PRESETS: dict[str, dict[str, Any]] = {

@@ -1,80 +1,57 @@
-"""Which hyper-parameters go together: what applies to what is chosen, and what excludes what."""
+"""What is wrong with a config: its values one by one, and what cannot be done together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import re
+from collections.abc import Mapping
 
-Values = Mapping[str, Any]  # a config's fields by name, perhaps not all and not all right yet
+from core.recipe.class_names import normalise, write_pairs
+from core.recipe.setting import Setting, Values
 
-
-def _is_augmented(values: Values) -> bool:
-    return not values.get("head_only") or (values.get("feature_views") or 0) > 1
-
-
-# The fields that have a say only where something else is chosen, with what that is and how it is told.
-_NEEDS: dict[str, tuple[Callable[[Values], bool], str]] = {
-    "momentum": (lambda v: v.get("optimizer") == "sgd", "the optimizer sgd"),
-    "step_factor": (lambda v: v.get("schedule") == "step", "the schedule step"),
-    "step_epochs": (lambda v: v.get("schedule") == "step", "the schedule step"),
-    "warmup_epochs": (
-        lambda v: v.get("schedule") in ("step", "cosine"),
-        "the schedules step and cosine (onecycle warms up by itself)",
-    ),
-    "feature_views": (lambda v: bool(v.get("head_only")), "head_only"),
-    "focus_factor": (lambda v: bool(v.get("focus")), "classes to specialise on (focus)"),
-    "guard": (lambda v: bool(v.get("focus")), "classes to specialise on (focus)"),
-    "pair_weight": (lambda v: bool(v.get("pairs")), "pairs to tell apart (pairs)"),
-    **{
-        field: (lambda v: not v.get("head_only"), "training the whole network, not with head_only")
-        for field in ("freeze_epochs", "mixup", "cutmix", "progressive_from")
-    },
-    **{
-        field: (_is_augmented, "feature_views above 1")
-        for field in ("crop_scale_min", "hflip", "rotation", "translate", "jitter", "erasing")
-    },
-}
-# Of those, the ones that ask for something when they differ from this: to pass over them silently would mislead.
-_OFF: dict[str, float] = {
-    "warmup_epochs": 0,
-    "feature_views": 1,
-    "freeze_epochs": 0,
-    "mixup": 0.0,
-    "cutmix": 0.0,
-    "progressive_from": 0,
-}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
-def applies(field: str, values: Values) -> bool:
-    """Tell whether a field has any effect with the other values; a form may hide it where not."""
-    return field not in _NEEDS or _NEEDS[field][0](values)
+def find_problems(settings: Mapping[str, Setting], values: Values) -> dict[str, str]:
+    """Return what is wrong with a config's values, by field; empty where nothing is."""
+    wrong = {name: one.find_wrong_type(values[name]) for name, one in settings.items()}
+    if any(wrong.values()):
+        return {name: what for name, what in wrong.items() if what}
+    problems = {name: what for name, one in settings.items() if (what := one.find_problem(values[name]))}
+    problems.update(_find_wrong_texts(values))
+    size = values["image_size"]
+    if "resize_size" not in problems and values["resize_size"] < size:
+        problems["resize_size"] = (
+            f"must be at least image_size ({size}) or the centre crop pads, got {values['resize_size']}"
+        )
+    if values["batch_size"] == 1 and 32 in (size, values["progressive_from"]):
+        # The last stage's map is 1×1 then, and batch normalisation cannot train on one value a channel.
+        problems["batch_size"] = "must be at least 2 for images of 32 pixels, got 1"
+    return problems or _find_conflicts(settings, values)
 
 
-def split_pairs(text: str) -> list[tuple[str, str]]:
-    """Return the pairs of class names of a text such as `10:52,29:86`, empty for an empty text.
-
-    Raises:
-        ValueError: naming the part that is no pair of two different classes.
-    """
-    pairs = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        one, colon, other = (name.strip() for name in part.partition(":"))
-        if not (one and colon and other) or ":" in other:
-            raise ValueError(
-                f"{part!r} is no pair; write two folder names with a colon between, such as 10:52"
+def _find_wrong_texts(values: Values) -> dict[str, str]:
+    problems = {}
+    if not values["data"]:
+        problems["data"] = "is empty; give the folder that holds train/"
+    for field in ("name", "group"):
+        if values[field] and not _NAME.fullmatch(values[field]):
+            problems[field] = (
+                f"may hold letters, digits, '.', '_' and '-' (at most 80), got {values[field]!r}"
             )
-        if one == other:
-            raise ValueError(f"{part!r} pairs a class with itself; name two different classes")
-        pairs.append((one, other))
-    return pairs
+    if values["name"] == "latest":
+        problems["name"] = "'latest' stands for the newest run; choose another name"
+    if not values["weights"]:
+        problems["weights"] = "is empty; give imagenet, none, run:<id> or a file"
+    return problems
 
 
-def find_conflicts(values: Values) -> dict[str, str]:
-    """Return what cannot be done together, by field; each value is taken to be right by itself."""
+def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str, str]:
+    """Return what cannot be done together, by field; each value is right by itself."""
+    # What is off by default and is not now was asked for: to pass over it silently would mislead.
     problems = {
-        field: f"goes with {_NEEDS[field][1]} only; set it to {off:g}, got {values[field]!r}"
-        for field, off in _OFF.items()
-        if values[field] != off and not applies(field, values)
+        name: f"goes with {one.needs.words} only; set it to {one.off:g}, got {values[name]!r}"
+        for name, one in settings.items()
+        if one.needs and one.is_off(one.default) and not one.is_off(values[name]) and not one.applies(values)
     }
     epochs, size, start = values["epochs"], values["image_size"], values["progressive_from"]
     for field in ("warmup_epochs", "freeze_epochs"):
@@ -84,19 +61,17 @@ def find_conflicts(values: Values) -> dict[str, str]:
         problems["progressive_from"] = (
             f"must be 0 (off) or from 32 to less than image_size ({size}), got {start}"
         )
-    blurred = [field for field in ("label_smoothing", "mixup", "cutmix") if values[field]]
+    mixing = [field for field in ("mixup", "cutmix") if values[field]]
+    blurred = ["label_smoothing", *mixing] if values["label_smoothing"] else mixing
     if values["focal"] and blurred:
         problems["focal"] = f"goes with labels of one class only; set {blurred[0]} to 0, or this"
-    try:
-        paired = split_pairs(values["pairs"])
-    except ValueError as error:
-        problems["pairs"] = str(error)
-    else:
-        mixing = [field for field in blurred if field != "label_smoothing"]
-        if paired and mixing:
-            problems["pairs"] = (
-                f"goes with images of one class only; set {mixing[0]} to 0, or leave this empty"
-            )
+    twins = [pair for pair in values["pairs"] if normalise(pair[0]) == normalise(pair[1])]
+    if twins:
+        problems["pairs"] = (
+            f"{write_pairs(twins[:1])!r} pairs a class with itself; name two different classes"
+        )
+    elif values["pairs"] and mixing:
+        problems["pairs"] = f"goes with images of one class only; set {mixing[0]} to 0, or leave this empty"
     if values["head_only"] and values["weights"] == "none":
         problems["head_only"] = "needs trained weights: the features of a random network say little"
     return problems

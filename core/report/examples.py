@@ -16,7 +16,7 @@ from core.errors import UserError
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.model.predict import Predictor
-from core.recipe.rules import applies
+from core.recipe.config import is_augmented
 from core.report.facts import RunFacts
 from core.training.loaders import ImageTable, eval_transforms, to_pixels, train_transforms
 from core.training.models import build_model, count_parameters
@@ -94,7 +94,7 @@ def list_transforms(facts: RunFacts) -> list[tuple[str, list[tuple[str, str, str
     config = facts.config
     validation = eval_transforms(config.image_size, config.resize_size)
     lists = {"Validation and test": validation}
-    if applies("hflip", vars(config)):
+    if is_augmented(vars(config)):
         lists = {"Training": train_transforms(config), **lists}
     else:
         lists = {"Training, validation and test": validation}
@@ -130,7 +130,7 @@ def read_examples(facts: RunFacts, step: Callable[[], None]) -> Examples:
     shown = (_read(data.root, data.train_paths[n][0], data.label(n)) for n in _spread(data.classes, CLASSES))
     return Examples(
         tuple(picture for picture in shown if picture is not None),
-        tuple(_augment(facts)) if applies("hflip", vars(facts.config)) else (),
+        tuple(_augment(facts)) if is_augmented(vars(facts.config)) else (),
         tuple(weak),
         missing,
     )

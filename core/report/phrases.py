@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.recipe.config import TrainConfig, field_help
-from core.recipe.focus import focus_names
-from core.recipe.rules import applies
-from core.recipe.settings import GROUPS, format_setting, hide_paths
+from core.recipe.config import SETTINGS, TrainConfig, applies, is_augmented
+from core.recipe.settings import GROUPS, format_setting, hide_paths, label_of
 from core.report.facts import RunFacts
 from core.verdicts import class_report, predictions
 from core.words import format_count, format_duration, format_share
@@ -29,7 +27,7 @@ _SCHEDULES = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class SettingRow:
     """A setting as it is read; one that is `off` was not used."""
 
     field: str
@@ -207,7 +205,7 @@ def describe_weights(weights: str) -> str:
     return f"the best model of the run {name}" if kind == "run" else f"the file {Path(weights).name}"
 
 
-def list_settings(facts: RunFacts) -> list[tuple[str, list[Setting]]]:
+def list_settings(facts: RunFacts) -> list[tuple[str, list[SettingRow]]]:
     """Return every setting that has an effect with the others and on this data, by group."""
     config = facts.config
     (shown,), values = hide_paths([config]), vars(config)
@@ -215,22 +213,18 @@ def list_settings(facts: RunFacts) -> list[tuple[str, list[Setting]]]:
     found = []
     for title, group in GROUPS.items():
         rows = [
-            Setting(
+            SettingRow(
                 field,
-                label,
+                label_of(field),
                 format_setting(shown, field, facts.data.label),
-                field_help(field),
-                _is_off(field, config),
+                SETTINGS[field].help,
+                SETTINGS[field].is_off(values[field]),
             )
-            for field, label in group.items()
+            for field in group
             if field not in idle and applies(field, values)
         ]
         found.append((title, rows))
     return found
-
-
-def _is_off(field: str, config: TrainConfig) -> bool:
-    return field != "seed" and not getattr(config, field)
 
 
 def list_epochs(facts: RunFacts) -> pd.DataFrame:
@@ -246,7 +240,7 @@ def describe_fit(facts: RunFacts) -> list[str]:
     if len(last):
         row = last.iloc[0]
         gap = 100 * (row["train_acc"] - row["val_acc"])
-        seen = "" if facts.config.head_only and facts.config.feature_views == 1 else ", as augmented,"
+        seen = ", as augmented," if is_augmented(vars(facts.config)) else ""
         parts.append(
             f"In epoch {int(row['epoch'])} the training images{seen} were told right in {format_share(row['train_acc'])} "
             f"and the validation images in {format_share(row['val_acc'])}."
@@ -328,7 +322,7 @@ def list_environment(facts: RunFacts) -> Pairs:
 
 def describe_focus(facts: RunFacts) -> str:
     """Name the classes a run specialised on; empty for none."""
-    names = [facts.data.label(name) for name in focus_names(facts.config)]
+    names = [facts.data.label(name) for name in facts.config.focus]
     return f"This run specialised on {', '.join(names)}." if names else ""
 
 

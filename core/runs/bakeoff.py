@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import ConfigError, RunError, UserError
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
-from core.recipe.settings import find_differing, label_settings, settings_of
+from core.recipe.settings import find_differing, label_settings, settings_of, write_value
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run, Status, iter_runs, make_slug
 
@@ -144,7 +144,8 @@ def find_todo(configs: Sequence[TrainConfig], root: Path) -> Todo:
         known = run.read_config()
         if known.group != config.group or settings_of(known) != settings_of(config):
             differing = ", ".join(
-                f"{field} {getattr(known, field)} in place of {getattr(config, field)}"
+                f"{field} {write_value(field, getattr(known, field))} in place of "
+                f"{write_value(field, getattr(config, field))}"
                 for field in find_differing([known, config])
             )
             raise RunError(

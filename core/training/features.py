@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import nn
 
 from core.dataset.folders import ImageFolders
 from core.errors import UserError
-from core.recipe.config import TrainConfig
+from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import weigh_images
 from core.training import loaders, models
 from core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -23,8 +23,6 @@ from core.training.engine import Batches, Compute
 FOLDER = ".features"  # in the folder of all runs
 KEPT_BYTES = 4 << 30  # older files beyond this are deleted
 _VERSION = 1  # raise it when the same key would give other features
-# With several views, these decide what the views look like.
-_AUGMENTING = ("crop_scale_min", "hflip", "rotation", "translate", "jitter", "erasing", "seed")
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,11 @@ def digest_state(state: Mapping[str, torch.Tensor]) -> str:
 
 def features_key(backbone: str, fingerprint: str, config: TrainConfig, compute: Compute) -> str:
     """Return a digest of all that features depend on: the backbone's digest, the data's, transforms and precision."""
-    augmenting = _AUGMENTING if config.feature_views > 1 else ()
-    fields = ("image_size", "resize_size", "feature_views", *augmenting)
-    values = {name: value for name, value in asdict(config).items() if name in fields}
+    several = config.feature_views > 1
+    drawn = [name for name, one in SETTINGS.items() if one.augments and several]
+    # In the order in which features were always kept.
+    fields = ["image_size", "resize_size", *drawn, "feature_views", *(["seed"] if several else [])]
+    values = {name: getattr(config, name) for name in fields}
     text = json.dumps([_VERSION, backbone, fingerprint, str(compute), values])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

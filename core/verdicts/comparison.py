@@ -8,8 +8,8 @@ from itertools import combinations
 import pandas as pd
 
 from core.errors import RunError, UserError
+from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
-from core.recipe.focus import focus_names
 from core.recipe.settings import group_by_settings, label_settings
 from core.verdicts.differences import match_images
 from core.verdicts.paired import PairedTest, compare_paired
@@ -137,13 +137,12 @@ def compare_focus(
     Raises:
         RunError: as `compare_paired` does.
     """
-    chosen = focus_names(config)
+    chosen = {normalise(name) for name in config.focus}
     if not chosen:
         return None
+    tables = [(table, table["true"].map(normalise).isin(chosen)) for table in (before, after)]
     own, others = (
-        compare_paired(
-            before[before["true"].isin(chosen) == inside], after[after["true"].isin(chosen) == inside]
-        )
+        compare_paired(*(table[is_chosen == inside] for table, is_chosen in tables))
         for inside in (True, False)
     )
     return own, others

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import ConfigError, UserError, describe_error
-from core.recipe.config import ARCHS, CHOICES, RANGES, TrainConfig, field_help
+from core.recipe.config import ARCHS, SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.recipe.settings import label_of
 from core.runs import bakeoff
@@ -121,7 +121,12 @@ def draw_choice() -> None:
             )  # fmt: skip
         for key, label, options, help_text in (
             ("presets", "Presets", tuple(PRESETS), "All other settings come from these."),
-            ("optimizers", "Optimizers", CHOICES["optimizer"], "None: the optimizer of each preset."),
+            (
+                "optimizers",
+                "Optimizers",
+                SETTINGS["optimizer"].choices,
+                "None: the optimizer of each preset.",
+            ),
         ):
             with st.container(width="content"):
                 st.pills(
@@ -140,7 +145,7 @@ def draw_choice() -> None:
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=520):
             st.text_input(
-                "Folder of images", key="bake-data", help=field_help("data"), persist_state="session",
+                "Folder of images", key="bake-data", help=SETTINGS["data"].help, persist_state="session",
                 on_change=guard_callback(suggest_name),
             )  # fmt: skip
         with st.container(width=300):
@@ -162,14 +167,16 @@ def draw_shared() -> None:
             st.selectbox(
                 "Initial weights", [AS_PRESET, "imagenet", "none"], key="bake-weights",
                 format_func=lambda kind: forms.WEIGHT_KINDS.get(kind, kind),
-                help=field_help("weights"), persist_state="session",
+                help=SETTINGS["weights"].help, persist_state="session",
             )  # fmt: skip
         for field in SHARED:
-            low, high = RANGES[field]
+            setting = SETTINGS[field]
+            assert setting.span is not None
+            low, high = setting.span
             with st.container(width=215):
                 st.number_input(
-                    label_of(field), min_value=int(low), max_value=int(high), value=None, step=1,
-                    placeholder=AS_PRESET, key=f"bake-{field}", help=field_help(field), persist_state="session",
+                    setting.title, min_value=int(low), max_value=int(high), value=None, step=1,
+                    placeholder=AS_PRESET, key=f"bake-{field}", help=setting.help, persist_state="session",
                 )  # fmt: skip
 
 
@@ -221,7 +228,7 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
             "runs": [seeds] * len(rows),
         }
     )
-    low, high = RANGES["lr"]
+    low, high = SETTINGS["lr"].span or (None, None)
     edited = st.data_editor(
         table,
         # What was edited belongs to these rows; other rows begin with their own rates.

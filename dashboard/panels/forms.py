@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import streamlit as st
 
 from core.errors import ConfigError, UserError
-from core.recipe.config import CHOICES, RANGES, TrainConfig, field_help
+from core.recipe.class_names import Names, Pairs
+from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import focus_indices, pair_indices
 from core.recipe.presets import from_preset
-from core.recipe.rules import applies
-from core.recipe.settings import GROUPS
+from core.recipe.setting import Setting
+from core.recipe.settings import GROUPS, NAMES
 from core.runs.run import Run, default_root, iter_runs
 from dashboard.builtin import is_builtin
+from dashboard.panels.class_fields import draw_names, draw_pairs
 from dashboard.state import services
+from dashboard.state.services import DataSummary
 from dashboard.text import escape_markdown
 
 WEIGHT_KINDS = {
@@ -27,27 +29,15 @@ WEIGHT_KINDS = {
     "run": "An earlier run's best model",
     "file": "A file",
 }
-_STEPS = {
-    "lr": 0.0005,
-    "weight_decay": 0.0001,
-    "rotation": 1.0,
-    "image_size": 32,
-    "resize_size": 32,
-    "progressive_from": 32,
-    "ema": 0.001,
-    "clip_norm": 1.0,
-    "head_lr_factor": 1.0,
-    "save_minutes": 1.0,
-}
-_WIDTHS = {"fixes": 520, "focus": 520, "pairs": 520, "data": 520, "name": 260, "weights": 260}
-_HINTS = get_type_hints(TrainConfig)
+_STEPS = {int: 1, float: 0.05}  # of a field that names no step of its own
 
 
 def fill_form(config: TrainConfig) -> None:
     """Put a config's values into the form, but for its bake-off: what a form starts belongs to none."""
     config = replace(config, group="")
-    for field in dataclasses.fields(TrainConfig):
-        st.session_state[_key(field.name)] = getattr(config, field.name)
+    for field, setting in SETTINGS.items():
+        value = getattr(config, field)
+        st.session_state[_key(field)] = list(value) if setting.kind in (Names, Pairs) else value
     kind, _, rest = config.weights.partition(":")
     known = config.weights in ("imagenet", "none")
     st.session_state["form-weights-kind"] = kind if known or kind == "run" else "file"
@@ -64,21 +54,16 @@ def fill_preset(preset: str) -> None:
 
 def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
     """Return the form's config, or None, and what is wrong with which field."""
-    values = {
-        field.name: st.session_state.get(_key(field.name), field.default)
-        for field in dataclasses.fields(TrainConfig)
-    }
+    values = _read_values()
     # A field that has no say now is hidden; what it held before must not count.
     values = {
-        field.name: values[field.name] if applies(field.name, values) else field.default
-        for field in dataclasses.fields(TrainConfig)
+        field: values[field] if setting.applies(values) else setting.default
+        for field, setting in SETTINGS.items()
     }
     empty = {field: "is empty; give a number" for field, value in values.items() if value is None}
     if empty:
         return None, empty
     values["weights"] = _read_weights()
-    values["name"] = values["name"].strip()
-    values["data"], values["fixes"] = values["data"].strip(), values["fixes"].strip()
     try:
         config = TrainConfig.from_dict(values)
     except ConfigError as error:
@@ -89,48 +74,67 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
 
 def draw_group(title: str, problems: dict[str, str]) -> None:
     """Draw a group's fields that have a say with the others; a field's problem stands under it."""
-    values = {field.name: st.session_state.get(_key(field.name)) for field in dataclasses.fields(TrainConfig)}
+    values = _read_values()
     with st.container(horizontal=True, gap="medium"):
-        for field, label in GROUPS[title].items():
-            if not applies(field, values):
+        for field in GROUPS[title]:
+            setting = SETTINGS[field]
+            if not setting.applies(values):
                 continue
-            with st.container(width=_WIDTHS.get(field, 215), gap="xsmall"):
+            with st.container(width=_find_width(setting), gap="xsmall"):
                 if field == "weights":
-                    _draw_weights(label)
+                    _draw_weights(setting)
+                elif setting.kind in (Names, Pairs):
+                    found = _summarise_data()
+                    draw = draw_names if setting.kind == Names else draw_pairs
+                    draw(setting, _key(field), found.names, found.label)
                 else:
-                    _draw_field(field, label)
+                    _draw_field(setting)
                 if field in problems:
                     st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
 
 
-def _draw_field(field: str, label: str) -> None:
-    key, help_text = _key(field), field_help(field)
-    if field in CHOICES:
-        st.selectbox(label, CHOICES[field], key=key, help=help_text, persist_state="session")
-    elif _HINTS[field] is bool:
+def _read_values() -> dict[str, Any]:
+    """Return what the form holds, the words without blanks around them."""
+    values = {field: st.session_state.get(_key(field), one.default) for field, one in SETTINGS.items()}
+    return {field: value.strip() if isinstance(value, str) else value for field, value in values.items()}
+
+
+def _find_width(setting: Setting) -> int:
+    """Return the width of a field in pixels: what may hold much is wide."""
+    if setting.name == "weights":
+        return 260
+    if setting.path or setting.kind in (Names, Pairs):
+        return 520
+    return 260 if setting.kind is str and not setting.choices else 215
+
+
+def _draw_field(setting: Setting) -> None:
+    label, key, kind = setting.title, _key(setting.name), setting.kind
+    if setting.choices:
+        st.selectbox(label, setting.choices, key=key, help=setting.help, persist_state="session")
+    elif kind is bool:
         with st.container(height=66, border=False, vertical_alignment="bottom"):
-            st.toggle(label, key=key, help=help_text, persist_state="session")
-    elif _HINTS[field] is str:
-        st.text_input(label, key=key, help=help_text, persist_state="session")
+            st.toggle(label, key=key, help=setting.help, persist_state="session")
+    elif setting.span is None:
+        st.text_input(label, key=key, help=setting.help, persist_state="session")
     else:
-        whole = _HINTS[field] is int
-        low, high = RANGES[field]
+        low, high = setting.span
         st.number_input(
             label,
-            min_value=int(low) if whole else low,
-            max_value=int(high) if whole else high,
-            step=_STEPS.get(field, 1 if whole else 0.05),
-            format="%d" if whole else "%g",
+            min_value=kind(low),
+            max_value=kind(high),
+            step=setting.step or _STEPS[kind],
+            format="%d" if kind is int else "%g",
             key=key,
-            help=f"{help_text} From {low:g} to {high:g}.",
+            help=f"{setting.help} From {low:g} to {high:g}.",
             persist_state="session",
         )
 
 
-def _draw_weights(label: str) -> None:
+def _draw_weights(setting: Setting) -> None:
     kind = st.selectbox(
-        label, list(WEIGHT_KINDS), format_func=WEIGHT_KINDS.__getitem__, key="form-weights-kind",
-        help=field_help("weights"), persist_state="session",
+        setting.title, list(WEIGHT_KINDS), format_func=WEIGHT_KINDS.__getitem__, key="form-weights-kind",
+        help=setting.help, persist_state="session",
     )  # fmt: skip
     if kind == "run":
         ids = _runs_with_model()
@@ -157,13 +161,23 @@ def _chosen_run(ids: list[str]) -> str | None:
     return chosen if chosen in ids else next(iter(ids), None)
 
 
+def _summarise_data() -> DataSummary:
+    """Return what the data of the form holds, also where another field is wrong."""
+    values = _read_values()
+    try:
+        config = TrainConfig.from_dict(
+            {field: values[field] for field in GROUPS["Data"] if field not in NAMES}
+        )
+    except ConfigError:
+        return DataSummary()
+    return services.summarise_data(config)
+
+
 def _data_problem(config: TrainConfig) -> dict[str, str]:
     found = services.summarise_data(config)
     if found.problem:
-        field = next(
-            (name for name in ("fixes", "hold_back") if found.problem.startswith(f"{name}: ")), "data"
-        )
-        return {field: found.problem.removeprefix(f"{field}: ")}
+        field, _, what = found.problem.partition(": ")
+        return {field: what} if field in SETTINGS else {"data": found.problem}
     problems = {}
     checks = {"focus": focus_indices, "pairs": pair_indices}
     for field, check in checks.items():
@@ -186,8 +200,8 @@ def fill_specialise(
     """
     config = run.read_config()
     changes: dict[str, Any] = {
-        "name": "", "weights": f"run:{run.id}", "focus": ",".join(classes), "head_only": head_only,
-        "pairs": ",".join(f"{one}:{other}" for one, other in pairs),
+        "name": "", "weights": f"run:{run.id}", "focus": tuple(classes), "head_only": head_only,
+        "pairs": tuple(pairs),
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
         "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
     }  # fmt: skip
@@ -204,7 +218,7 @@ def fill_control(run: Run) -> None:
     Raises:
         RunError: when the run's config cannot be read.
     """
-    fill_form(replace(run.read_config(), name="", focus="", pairs=""))
+    fill_form(replace(run.read_config(), name="", focus=(), pairs=()))
 
 
 def fill_fixed(run: Run, fixes: Path) -> None:

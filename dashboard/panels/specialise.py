@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import UserError
-from core.recipe.focus import focus_names
 from core.runs.run import Run, find_run
 from core.verdicts.comparison import compare_focus
 from core.verdicts.judged_on import TITLES, JudgedOn, TablePair, describe_images, list_common, load_pair
@@ -166,7 +165,7 @@ def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
         st.markdown(f"On all classes{fixed}: {verdict}")
         return
     own, others = tests
-    names = ", ".join(escape_markdown(data.label(name)) for name in focus_names(config))
+    names = ", ".join(escape_markdown(data.label(name)) for name in config.focus)
     st.markdown(
         f"{describe_gain(own, others)}\n"
         f"- On the chosen classes ({names}): {own.describe('before', 'after')}\n"

@@ -24,6 +24,7 @@ from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
 from core.runs.run_data import read_run_data
 from core.verdicts import predictions
+from core.words import format_class
 from dashboard.guard import NotYet
 
 if TYPE_CHECKING:
@@ -187,7 +188,12 @@ class DataSummary:
     held: int = 0
     val_made: bool = False
     names: tuple[str, ...] = ()
+    display: dict[str, str] = field(default_factory=dict)
     fixed: str = ""
+
+    def label(self, name: str) -> str:
+        """Return what a user reads for a class."""
+        return format_class(name, self.display)
 
     def __str__(self) -> str:
         split = " (split off training)" if self.val_made else ""
@@ -238,6 +244,7 @@ def _summarise_data(
         len(found.held),
         found.val_made,
         found.classes,
+        found.display,
         describe_fixes(found),
     )
 

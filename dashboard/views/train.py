@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
-from core.recipe.config import TrainConfig
+from core.recipe.config import SETTINGS, TrainConfig, is_augmented
 from core.recipe.presets import PRESET_HELP, PRESETS
-from core.recipe.rules import applies
-from core.recipe.settings import GROUPS, command_line, label_of
+from core.recipe.settings import GROUPS, NAMES, command_line, label_of
 from core.runs import jobs
 from core.runs.run import default_root
 from dashboard.builtin import builtin_folder, wanted_data
@@ -27,9 +25,10 @@ from dashboard.text import escape_markdown
 
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
-    "data", "val_fraction", "hold_back", "bad_images", "fixes", "seed", "image_size", "resize_size", "crop_scale_min",
-    "hflip", "rotation", "translate", "jitter", "erasing",
-)  # fmt: skip
+    *(field for field in GROUPS["Data"] if field not in NAMES),
+    *("seed", "image_size", "resize_size"),
+    *(field for field, setting in SETTINGS.items() if setting.augments),
+)
 
 
 def render() -> None:
@@ -140,7 +139,7 @@ def draw_preview(config: TrainConfig | None) -> None:
     if config is None:
         st.caption("They are shown once the settings above are right.")
         return
-    if not applies("crop_scale_min", asdict(config)):
+    if not is_augmented(vars(config)):
         st.caption(
             "With one view for the head only, images are seen as in validation: nothing is left to chance."
         )

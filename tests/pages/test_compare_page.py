@@ -19,7 +19,7 @@ from tests.pages.apps import ERROR, Open, charts_of, pictures, saves, set_state,
 def test_compared_runs_are_told_apart_by_what_differs(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
-    make_run(runs_root, tiny_data, name="second", lr=0.5, focus="2,35", pairs="2:10")
+    make_run(runs_root, tiny_data, name="second", lr=0.5, focus=["2", "35"], pairs=[["2", "10"]])
     app = open_page("compare", runs="first,second")
     assert title(app) == "Compare"
     assert app.multiselect(key="compare-runs").value == ["first", "second"]
@@ -60,7 +60,7 @@ def test_runs_whose_settings_cannot_be_read_are_not_called_the_same(
 def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
-    special = make_run(runs_root, tiny_data, name="second", focus="35", weights="run:first")
+    special = make_run(runs_root, tiny_data, name="second", focus=["35"], weights="run:first")
     table = special.predictions_path().read_text(encoding="utf-8")
     line = next(line for line in table.splitlines() if line.startswith("val/35/1.png"))
     assert line.split(",")[1:3] == ["35", "2"]
@@ -81,12 +81,14 @@ def test_a_specialised_run_beside_its_parent_shows_what_was_won_and_lost(
 def test_a_specialised_run_is_held_against_a_control_trained_after_it(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
-    make_run(runs_root, tiny_data, name="special", focus="35", pairs="35:2", weights="run:first", lr=0.004)
+    make_run(
+        runs_root, tiny_data, name="special", focus=["35"], pairs=[["35", "2"]], weights="run:first", lr=0.004
+    )
     app = open_page("compare", runs="special,first")
     app.button(key="changes-control").click().run()
     assert title(app) == "Train"
     asked = [app.session_state[f"form-{field}"] for field in ("focus", "pairs", "lr", "name")]
-    assert asked == ["", "", 0.004, ""]
+    assert asked == [[], [], 0.004, ""]
     make_run(runs_root, tiny_data, name="control", weights="run:first", lr=0.004)
     app = open_page("compare", runs="special,control")
     assert "What changed from control to special" in [heading.value for heading in app.subheader]

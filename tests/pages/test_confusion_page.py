@@ -197,6 +197,8 @@ def test_a_block_of_the_matrix_leads_to_a_form_that_tells_its_look_alikes_apart(
     asked = {
         name: app.session_state[f"form-{name}"] for name in ("focus", "pairs", "weights-run", "head_only")
     }
-    assert asked == {"focus": "10,2", "pairs": "10:2", "weights-run": "first", "head_only": True}
+    assert asked == {
+        "focus": ["10", "2"], "pairs": [("10", "2")], "weights-run": "first", "head_only": True
+    }  # fmt: skip
     right = open_page("confusion", run="first", true="2", pred="2")
     assert not [button for button in right.button if str(button.key).startswith("specialise")]

@@ -12,9 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.__main__ import build_parser
 from core.recipe import settings
-from core.recipe.config import TrainConfig
+from core.recipe.config import TrainConfig, applies
 from core.recipe.presets import PRESETS, from_preset
-from core.recipe.rules import applies
 from core.runs.run import create_run
 from dashboard.builtin import ROOT as BUILTIN
 from dashboard.panels import forms
@@ -54,7 +53,7 @@ def problems_of(**values: Any) -> dict[str, str]:
 def test_every_setting_of_a_run_has_a_place_and_a_label_of_its_own() -> None:
     placed = [field for group in settings.GROUPS.values() for field in group]
     assert sorted(placed) == sorted(set(FIELDS) - {"preset", "group"})
-    labels = [label for group in settings.GROUPS.values() for label in group.values()]
+    labels = [settings.label_of(field) for field in placed]
     assert len(set(labels)) == len(labels)
     assert all(labels)
 
@@ -71,14 +70,14 @@ def test_the_built_in_pictures_suggest_the_preset_for_small_ones(tmp_path: Path)
 
 
 def test_a_class_to_specialise_on_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
-    assert "'7' is no class of this data" in problems_of(focus="7")["focus"]
-    assert problems_of(focus="2") == {}
+    assert "'7' is no class of this data" in problems_of(focus=["7"])["focus"]
+    assert problems_of(focus=["2"]) == {}
 
 
 def test_a_look_alike_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
-    assert "'7' is no class of this data" in problems_of(pairs="2:7")["pairs"]
-    assert "pairs a class with itself" in problems_of(pairs="2:2")["pairs"]
-    assert problems_of(pairs="2:10") == {}
+    assert "'7' is no class of this data" in problems_of(pairs=[("2", "7")])["pairs"]
+    assert "pairs a class with itself" in problems_of(pairs=[("2", "2")])["pairs"]
+    assert problems_of(pairs=[("2", "10")]) == {}
 
 
 def test_what_is_wrong_with_a_fix_list_is_told_at_its_field(filled: dict[str, Any], tmp_path: Path) -> None:
@@ -121,7 +120,7 @@ def parse(command: str) -> TrainConfig:
         TrainConfig(data="/data", head_only=True, feature_views=3, hflip=0.1),
         TrainConfig(data="/data", head_only=True, hflip=0.1),  # which has no effect
         TrainConfig(data="/data", optimizer="adamw", momentum=0.5),  # nor has this
-        TrainConfig(data="/data", pairs="10:52, 29:86", pair_weight=2.0),
+        TrainConfig(data="/data", pairs=(("10", "52"), ("29", "86")), pair_weight=2.0),
         TrainConfig(data="/data", fixes="my list.csv"),
         from_preset("strong", data="/data", head_only=True),
         from_preset("strong", data="/data", schedule="step", step_epochs=3, warmup_epochs=0, mixup=0.0),
@@ -303,9 +302,10 @@ def test_drawing_the_widgets_changes_no_value(form: AppTest, tiny_data: Path) ->
 
 def test_every_widget_has_a_label_and_help(form: AppTest) -> None:
     form.run()
-    widgets = [*form.text_input, *form.number_input, *form.selectbox, *form.toggle]
+    choices = [*form.selectbox, *form.multiselect]
+    widgets = [*form.text_input, *form.number_input, *form.toggle, *choices]
     shown = [name for name in FIELDS if applies(name, dataclasses.asdict(from_preset("demo", data="x")))]
-    assert len(widgets) == len(shown) - 2  # all but the preset and the bake-off
+    assert len(widgets) == len(shown) - 2 + 1  # all but the preset and the bake-off; pairs have two
     assert all(widget.label and widget.help for widget in widgets)
 
 

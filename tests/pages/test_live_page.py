@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,10 +65,10 @@ def test_resume_on_the_live_page_shows_the_run_at_work(open_page: Open, run: Run
 
 
 @pytest.mark.parametrize(
-    "changes", [{"weights": "run:first", "focus": "35"}, {"fixes": "label-fixes-train.csv"}]
+    "changes", [{"weights": "run:first", "focus": ["35"]}, {"fixes": "label-fixes-train.csv"}]
 )
 def test_a_run_made_better_leads_to_what_was_before(
-    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, changes: dict[str, str]
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, changes: dict[str, Any]
 ) -> None:
     if "fixes" in changes:
         changes = {"fixes": str(run.folder / changes["fixes"])}

@@ -68,8 +68,8 @@ def test_a_weak_class_leads_to_a_form_that_specialises_on_it_and_its_rival(
     assert app.multiselect(key="specialise-first-35").value == ["35", "2"]
     app.button(key="specialise-whole").click().run()
     assert not app.exception
-    assert app.session_state["form-focus"] == "35,2"
-    assert app.session_state["form-pairs"] == "35:2"
+    assert app.session_state["form-focus"] == ["35", "2"]
+    assert app.session_state["form-pairs"] == [("35", "2")]
     assert app.session_state["form-weights-run"] == "first"
     assert app.session_state["form-lr"] == pytest.approx(0.0001)
     assert not app.session_state["form-head_only"]

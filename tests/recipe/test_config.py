@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from core.errors import ConfigError
-from core.recipe.config import ARCHS, CHOICES, RANGES, TrainConfig, field_help
+from core.recipe.config import ARCHS, SETTINGS, TrainConfig
 from core.recipe.presets import PRESET_HELP, PRESETS, from_preset
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
+CHOICES = {field: setting.choices for field, setting in SETTINGS.items() if setting.choices}
+RANGES = {field: setting.span for field, setting in SETTINGS.items() if setting.span}
 
 
 def problems_of(**values: Any) -> dict[str, str]:
@@ -73,7 +75,7 @@ def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_field_has_a_sentence_of_help(field: str) -> None:
-    text = field_help(field)
+    text = SETTINGS[field].help
     assert text[0].isalpha()
     assert text.endswith(".")
 

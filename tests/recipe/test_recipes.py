@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from core.errors import ConfigError
-from core.recipe.config import TrainConfig
+from core.recipe.config import TrainConfig, applies
 from core.recipe.presets import PRESETS, from_preset
-from core.recipe.rules import applies
 
 OFF = {
     "clip_norm": 0.0, "warmup_epochs": 0, "freeze_epochs": 0, "head_only": False, "feature_views": 1,
     "progressive_from": 0, "label_smoothing": 0.0, "mixup": 0.0, "cutmix": 0.0, "ema": 0.0, "patience": 0,
-    "head_lr_factor": 1.0, "focus": "", "class_balance": False, "focal": 0.0,
+    "head_lr_factor": 1.0, "focus": (), "pairs": (), "class_balance": False, "focal": 0.0,
 }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, best_model: Path) -> Made:
     data = make_tiny_data(place / "pictures")
     (data / "class_names.csv").write_text('label,name\n2,"<b>&""rose"\n10,tulip\n35,iris\n', encoding="utf-8")
     fixes = [str(place / folder / "label-fixes-train.csv") for folder in ("first", "second")]
-    first = make_run(place / "runs", data, lr=0.002, fixes=fixes[0], focus="10", pairs="2:35")
+    first = make_run(place / "runs", data, lr=0.002, fixes=fixes[0], focus=["10"], pairs=[["2", "35"]])
     shutil.copy(best_model, first.best_path)
     write_text(
         first.folder / "environment.json",
@@ -286,7 +286,7 @@ def test_runs_on_other_images_are_not_compared(tmp_path: Path, tiny_data: Path) 
 
 def test_runs_are_judged_on_what_both_held_back(tmp_path: Path, tiny_data: Path) -> None:
     before = make_run(tmp_path / "runs", tiny_data)
-    after = make_run(tmp_path / "runs", tiny_data, name="after", focus="35", guessed=TRUE)
+    after = make_run(tmp_path / "runs", tiny_data, name="after", focus=["35"], guessed=TRUE)
     for run in (before, after):
         shutil.copy(before.predictions_path(), run.predictions_path("held"))
     page = write_report([before, after], tmp_path / "out")

@@ -37,7 +37,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "ranger": {"optimizer": "ranger", "schedule": "onecycle", "lr": 0.01},
     "mixing": {"mixup": 0.4, "cutmix": 1.0, "ema": 0.9, "label_smoothing": 0.1},
-    "focus": {"focus": "35", "focus_factor": 1.5, "class_balance": True, "focal": 2.0},
+    "focus": {"focus": ("35",), "focus_factor": 1.5, "class_balance": True, "focal": 2.0},
     "freeze": {"optimizer": "adamw", "freeze_epochs": 1, "head_lr_factor": 10.0},
     "progressive": {"image_size": 48, "resize_size": 48, "progressive_from": 32},
 }

@@ -252,7 +252,7 @@ def test_it_is_extended_from_its_own_folder_when_the_run_it_began_from_is_gone(
     place: Path, launch: Start, trained: Run
 ) -> None:
     parent = Run(shutil.copytree(trained.folder, trained.folder.with_name("parent")))
-    run = make_run(place, "child", weights="run:parent", focus="35", epochs=1)
+    run = make_run(place, "child", weights="run:parent", focus=["35"], epochs=1)
     train_on(run, launch)
     shutil.rmtree(parent.folder)
     jobs.reopen(run, 2)

@@ -13,7 +13,6 @@ from torch import nn
 
 from core.errors import ConfigError, DataError
 from core.recipe.config import TrainConfig
-from core.recipe.rules import split_pairs
 from core.runs.run import create_run
 from core.train import TrainingJob
 from core.training.losses import FocalLoss, PairLoss, make_loss
@@ -56,7 +55,7 @@ def test_look_alikes_are_told_apart_by_their_own_logits_alone() -> None:
         -math.log(math.exp(row[target]) / sum(map(math.exp, row)))
         for row, target in zip(logits, targets, strict=True)
     ]
-    loss = make_loss(config_of(pairs="2:10, 35:2", pair_weight=0.7), CLASSES)
+    loss = make_loss(config_of(pairs=(("2", "10"), ("35", "2")), pair_weight=0.7), CLASSES)
     found = loss(torch.tensor(logits), torch.tensor(targets))
     assert found.item() == pytest.approx((sum(whole) + 0.7 * sum(apart)) / 3, rel=1e-6)
 
@@ -72,27 +71,21 @@ def test_only_the_logits_of_partners_feel_the_pair() -> None:
 
 
 def test_pairs_go_on_top_of_any_loss() -> None:
-    assert isinstance(make_loss(config_of(pairs="2:10", focal=2.0), CLASSES), PairLoss)
-    smooth = make_loss(config_of(pairs="2:10", label_smoothing=0.1), CLASSES)
+    assert isinstance(make_loss(config_of(pairs=(("2", "10"),), focal=2.0), CLASSES), PairLoss)
+    smooth = make_loss(config_of(pairs=(("2", "10"),), label_smoothing=0.1), CLASSES)
     assert isinstance(smooth, PairLoss)
     assert isinstance(smooth.base, nn.CrossEntropyLoss)
     assert smooth.base.label_smoothing == 0.1
     assert isinstance(make_loss(config_of(), CLASSES), nn.CrossEntropyLoss)
 
 
-def test_pairs_are_written_as_folder_names() -> None:
-    assert split_pairs(" 10:52, 29 : 86,") == [("10", "52"), ("29", "86")]
-    assert split_pairs("") == []
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"pairs": "10"}, "pairs: '10' is no pair; write two folder names with a colon between"),
-        ({"pairs": "10:52:3"}, "pairs: '10:52:3' is no pair"),
-        ({"pairs": "10:52,29:29"}, "pairs: '29:29' pairs a class with itself"),
-        ({"pairs": "10:52", "mixup": 0.2}, "pairs: goes with images of one class only; set mixup to 0"),
-        ({"pairs": "10:52", "cutmix": 1.0}, "pairs: goes with images of one class only; set cutmix to 0"),
+        ({"pairs": (("10", "52"), ("29", "29"))}, "pairs: '29:29' pairs a class with itself"),
+        ({"pairs": (("e\u0301", "é"),)}, "pairs a class with itself"),
+        ({"pairs": (("10", "52"),), "mixup": 0.2}, "goes with images of one class only; set mixup to 0"),
+        ({"pairs": (("10", "52"),), "cutmix": 1.0}, "goes with images of one class only; set cutmix to 0"),
     ],
 )
 def test_pairs_that_cannot_be_are_refused(values: dict[str, Any], message: str) -> None:
@@ -104,14 +97,14 @@ def test_pairs_of_what_is_no_class_are_refused_with_the_classes_there_are() -> N
     with pytest.raises(
         DataError, match=r"pairs: '7' is no class of this data\. Its classes are 2, 10, 35, 86"
     ):
-        make_loss(config_of(pairs="10:7"), CLASSES)
+        make_loss(config_of(pairs=(("10", "7"),)), CLASSES)
 
 
 def test_a_training_of_the_head_alone_counts_its_pairs(
     tmp_path: Path, tiny_data: Path, best_model: Path
 ) -> None:
     first = {}
-    for name, pairs in (("without", ""), ("with", "2:10")):
+    for name, pairs in (("without", ()), ("with", (("2", "10"),))):
         config = tiny_config(
             tiny_data, name, weights=str(best_model), head_only=True, epochs=1, pairs=pairs, pair_weight=3.0
         )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.recipe.config import CHOICES, TrainConfig
+from core.recipe.config import SETTINGS, TrainConfig
 from core.training import optim
 
 TOTAL = 101
@@ -54,7 +54,7 @@ def take_steps(model: nn.Module, config: TrainConfig, count: int) -> None:
         optimizer.step()
 
 
-@pytest.mark.parametrize("name", CHOICES["optimizer"])
+@pytest.mark.parametrize("name", SETTINGS["optimizer"].choices)
 def test_every_optimizer_lowers_the_loss(name: str) -> None:
     model = make_net()
     before = loss_of(model).item()
@@ -62,7 +62,7 @@ def test_every_optimizer_lowers_the_loss(name: str) -> None:
     assert loss_of(model).item() < before / 2
 
 
-@pytest.mark.parametrize("name", CHOICES["optimizer"])
+@pytest.mark.parametrize("name", SETTINGS["optimizer"].choices)
 def test_frozen_parameters_stay_as_they_are(name: str) -> None:
     model = make_net()
     frozen, head = model.get_submodule("0"), model.get_submodule("2")
@@ -73,7 +73,7 @@ def test_frozen_parameters_stay_as_they_are(name: str) -> None:
     assert not any(torch.equal(*pair) for pair in zip(head.parameters(), before[2:], strict=True))
 
 
-@pytest.mark.parametrize("name", CHOICES["optimizer"])
+@pytest.mark.parametrize("name", SETTINGS["optimizer"].choices)
 def test_weight_decay_makes_weights_smaller(name: str) -> None:
     plain, decayed = make_net(), make_net()
     take_steps(plain, make_config(optimizer=name, lr=0.01), 20)
@@ -91,14 +91,14 @@ def test_momentum_carries_a_step_into_the_next() -> None:
     ).norm()
 
 
-@pytest.mark.parametrize("schedule", CHOICES["schedule"])
+@pytest.mark.parametrize("schedule", SETTINGS["schedule"].choices)
 def test_no_schedule_leaves_the_range_from_zero_to_the_rate_asked_for(schedule: str) -> None:
     found = rates(schedule)
     assert min(found) >= 0.0
     assert max(found) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("schedule", CHOICES["schedule"])
+@pytest.mark.parametrize("schedule", SETTINGS["schedule"].choices)
 @pytest.mark.parametrize("total", [1, 2, 3])
 def test_every_schedule_copes_with_a_run_of_hardly_a_step(schedule: str, total: int) -> None:
     assert all(0.0 <= rate <= 0.5 * 1.000001 for rate in rates(schedule, total))

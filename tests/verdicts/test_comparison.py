@@ -132,10 +132,14 @@ def test_a_run_and_its_repeat_leave_nothing_to_test() -> None:
     assert how == ""
 
 
-@pytest.mark.parametrize("focus", ["", "a"])
-def test_a_specialised_run_is_tested_on_its_classes_and_the_others(focus: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("focus", [(), ("à",), ("a\u0300",)])
+def test_a_specialised_run_is_tested_on_its_classes_and_the_others(
+    focus: tuple[str, ...], tmp_path: Path
+) -> None:
     before, after = table("0000"), table("1100")
-    before.loc[3, "true"] = after.loc[3, "true"] = "c"
+    for one in (before, after):
+        one.loc[3, "true"] = "c"
+        one[["true", "predicted"]] = one[["true", "predicted"]].replace("a", "à")
     tests = comparison.compare_focus(TrainConfig(data=str(tmp_path), focus=focus), before, after)
     if not focus:
         assert tests is None
