@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.special import betaincinv
 from scipy.stats import binomtest, norm
 
 from core.errors import RunError
+from core.words import format_count
 
 LEVEL = 0.05  # a difference counts below this p
-RESAMPLES = 20_000
 POWER = 0.8
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class PairedTest:
     """Two models on the same images: how many only the first and only the second gets right, and McNemar's p.
 
-    `low` and `high` are the 95 % bootstrap interval of the second's accuracy less the first's (-1..1).
+    `low` and `high` are the 95 % interval of the second's accuracy less the first's (-1..1): see `difference_interval`.
     """
 
     images: int
@@ -36,19 +40,24 @@ class PairedTest:
         """Return the second's accuracy less the first's, -1..1."""
         return (self.second_only - self.first_only) / self.images if self.images else 0.0
 
-    def describe(self, first: str, second: str, *, p_value: float | None = None) -> str:
-        """Return the verdict in words; `p_value` replaces the test's own where it was corrected for many tests."""
+    def describe(self, first: str, second: str, *, p_value: float | None = None, comparisons: int = 1) -> str:
+        """Return the verdict in words; `p_value` is the test's own corrected for so many `comparisons`."""
         p = self.p_value if p_value is None else p_value
         if self.first_only == self.second_only == 0:
-            return f"{first} and {second} are right and wrong on the same {self.images} images."
+            return (
+                f"{first} and {second} are right and wrong on the same {format_count(self.images, 'image')}."
+            )
         only = (
             f"only {first} is right on {self.first_only} and only {second} on {self.second_only} "
-            f"of {self.images} images"
+            f"of {format_count(self.images, 'image')}"
         )
         sign = 1 if self.difference >= 0 else -1
         better, worse = (second, first) if sign > 0 else (first, second)
-        bounds = sorted((sign * self.low * 100, sign * self.high * 100))
-        figures = f"95 % interval {bounds[0]:.1f} to {bounds[1]:.1f}, p = {p:.2g}"
+        figures = (
+            f"95 % interval {format_bounds(sign * self.low, sign * self.high)}, p = {format_p(self.p_value)}"
+        )
+        if comparisons > 1:
+            figures = f"p = {format_p(p)} corrected for {comparisons} pairs (this pair alone: {figures})"
         points = f"{abs(self.difference) * 100:+.1f} points"
         if p < LEVEL:
             return f"**{better}** is better than {worse}: {points}, {figures} ({only})."
@@ -59,6 +68,20 @@ class PairedTest:
             else ""
         )
         return f"No evidence of a difference between {first} and {second}: {points} for {better}, {figures} ({only}).{more}"
+
+
+def format_bounds(one: float, other: float) -> str:
+    """Return the ends of an interval of a difference (-1..1) in points, the lower first; no end is rounded to 0."""
+    return " to ".join(
+        f"{end:.1f}" if abs(end) >= 0.05 or not end else f"{end:.1g}"
+        for end in sorted((100 * one, 100 * other))
+    )
+
+
+def format_p(p_value: float) -> str:
+    """Return p with two digits, or as many more as keep it off the level that it did not reach or fell below."""
+    digits = next(n for n in range(2, 17) if n == 16 or float(f"{p_value:.{n}g}") != LEVEL)
+    return f"{p_value:.{digits}g}"
 
 
 def describe_need(needed: int, images: int) -> str:
@@ -85,7 +108,8 @@ def compare_paired(first: pd.DataFrame, second: pd.DataFrame) -> PairedTest:
 def test_of_counts(images: int, first_only: int, second_only: int) -> PairedTest:
     """Return the test of `images` of which so many only one of two models gets right."""
     p_value = mcnemar_p(first_only, second_only)
-    return PairedTest(images, first_only, second_only, p_value, *_bootstrap(images, first_only, second_only))
+    low, high = difference_interval(images, first_only, second_only)
+    return PairedTest(images, first_only, second_only, p_value, low, high)
 
 
 def mcnemar_p(first_only: int, second_only: int) -> float:
@@ -94,25 +118,46 @@ def mcnemar_p(first_only: int, second_only: int) -> float:
     return float(binomtest(min(first_only, second_only), discordant, 0.5).pvalue) if discordant else 1.0
 
 
-def _bootstrap(images: int, first_only: int, second_only: int) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of the difference of two accuracies on the same images.
+@lru_cache(maxsize=4096)  # the classes of a table come to few different counts
+def difference_interval(images: int, first_only: int, second_only: int) -> tuple[float, float]:
+    """Return the 95 % interval (-1..1) of the second's accuracy less the first's on the same images, many or few.
 
-    To draw images again with replacement is to draw the three kinds of image from a multinomial distribution.
-    Source: B. Efron and R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+    It leaves 0 out exactly where McNemar's exact p is below 0.05. The difference is the share of images that only one
+    gets right, times twice the second's share of these less 1. Both shares have exact intervals; the errors of both at
+    once are spread over the two in every proportion, and the least and the most that comes of it are the ends. All of it
+    on the second share is the interval that McNemar's test inverts, which is why the two agree.
+
+    Source: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial" (1934), combined as R. G. Newcombe, "Propagating imprecision: combining confidence intervals from
+    independent sources" (2011), does.
     """
     if not images:
         return 0.0, 0.0
-    shares = np.array([first_only, second_only, images - first_only - second_only]) / images
-    drawn = np.random.default_rng(0).multinomial(images, shares, size=RESAMPLES)
-    low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / images, (2.5, 97.5))
-    return float(low), float(high)
+    discordant = first_only + second_only
+    angle = np.linspace(0, np.pi / 2, 91)
+    reach = float(norm.ppf(1 - LEVEL / 2))
+    least, most = _share_interval(discordant, images, norm.sf(reach * np.cos(angle)))
+    low, high = (
+        2 * end - 1 for end in _share_interval(second_only, discordant, norm.sf(reach * np.sin(angle)))
+    )
+    return (
+        float(np.minimum(least * low, most * low).min()),
+        float(np.maximum(least * high, most * high).max()),
+    )
+
+
+def _share_interval(count: int, total: int, tail: Floats) -> tuple[Floats, Floats]:
+    """Return Clopper and Pearson's limits of a share of which `count` of `total` were seen, at each `tail` probability."""
+    low = betaincinv(count, total - count + 1, tail) if count else np.zeros_like(tail)
+    high = betaincinv(count + 1, total - count, 1 - tail) if count < total else np.ones_like(tail)
+    return low, high
 
 
 def changes_by_class(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each class that changed: class, images, first and second (right of them), won, lost, low, high.
 
     Won are the images that only the second gets right, lost those that only the first does; `low` and `high` are the
-    interval of the class's change (`change_interval`). Most change first.
+    interval of the class's change (`difference_interval`). Most change first.
 
     Raises:
         RunError: as `compare_paired` does.
@@ -129,22 +174,10 @@ def changes_by_class(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     table = both[["true"]].assign(**columns).groupby("true", sort=False).sum().reset_index()
     table = table.rename(columns={"true": "class"})
     changed = table[(table["won"] > 0) | (table["lost"] > 0)]
-    bounds = [change_interval(row.images, row.lost, row.won) for row in changed.itertuples()]
+    bounds = [difference_interval(row.images, row.lost, row.won) for row in changed.itertuples()]
     changed = changed.assign(low=[low for low, _ in bounds], high=[high for _, high in bounds])
     order = (changed["second"] - changed["first"]).abs().sort_values(ascending=False, kind="stable").index
     return changed.loc[order].reset_index(drop=True)
-
-
-def change_interval(images: int, first_only: int, second_only: int) -> tuple[float, float]:
-    """Return the 95 % interval (-1..1) of the second's accuracy less the first's on few images, such as one class's.
-
-    The bootstrap fails there: with all of three images won it is sure of 100 points. This adds one image to each kind
-    of change. Source: D. G. Bonett, R. M. Price, "Adjusted Wald confidence interval for a difference of binomial
-    proportions based on paired data" (2012).
-    """
-    won, lost = (second_only + 1) / (images + 2), (first_only + 1) / (images + 2)
-    half = float(norm.ppf(0.975)) * math.sqrt((won + lost - (won - lost) ** 2) / (images + 2))
-    return max(-1.0, won - lost - half), min(1.0, won - lost + half)
 
 
 def describe_gain(own: PairedTest, others: PairedTest) -> str:

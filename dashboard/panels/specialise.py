@@ -208,6 +208,6 @@ def draw_class_changes(first: Run, second: Run, changes: pd.DataFrame, data: Run
         alt="Classes that changed",
     )
     st.caption(
-        "Intervals are 95 %: of each share by Wilson's formula, of the change by Bonett and Price's for paired images, "
-        "which holds on few. About one class in twenty lies outside its interval by chance."
+        "Intervals are 95 %: of each share by Wilson's formula, of the change by Clopper and Pearson's for "
+        "the images that only one is right on, which holds on few. About one class in twenty lies outside its interval by chance."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from core.errors import RunError
 from core.verdicts import paired
@@ -39,7 +39,7 @@ def test_two_runs_are_compared_by_mcnemars_exact_test(
 
 def test_a_run_is_no_better_than_itself() -> None:
     result = paired.compare_paired(*two_runs(0, 0))
-    assert (result.p_value, result.difference, result.low, result.high) == (1.0, 0.0, 0.0, 0.0)
+    assert (result.p_value, result.difference, result.low) == (1.0, 0.0, -result.high)
     assert result.describe("one", "two") == "one and two are right and wrong on the same 10 images."
 
 
@@ -53,9 +53,34 @@ def test_the_better_run_s_interval_is_told_from_its_side() -> None:
     turned = paired.test_of_counts(100, 15, 5)
     straight = paired.test_of_counts(100, 5, 15)
     assert turned.describe("one", "two").startswith("**one** is better than two: +10.0 points")
-    low, high = -turned.high * 100, -turned.low * 100
-    assert f"interval {low:.1f} to {high:.1f}" in turned.describe("one", "two")
-    assert (straight.low, straight.high) == pytest.approx((-turned.high, -turned.low), abs=0.011)
+    assert f"interval {straight.low * 100:.1f} to {straight.high * 100:.1f}," in turned.describe("one", "two")
+    assert (straight.low, straight.high) == pytest.approx((-turned.high, -turned.low))
+
+
+def test_an_interval_and_its_test_say_the_same_of_all_small_counts() -> None:
+    for images in (1, 3, 7, 15, 60, 300):
+        for first_only in range(min(images, 16) + 1):
+            for second_only in range(min(images - first_only, 16) + 1):
+                test = paired.test_of_counts(images, first_only, second_only)
+                assert (test.low > 0 or test.high < 0) == (test.p_value < paired.LEVEL), test
+                assert -1 <= test.low <= test.difference <= test.high <= 1
+
+
+def test_five_won_of_300_and_none_lost_are_no_evidence_and_the_interval_says_so_too() -> None:
+    text = paired.test_of_counts(300, 0, 5).describe("one", "two")
+    assert text.startswith("No evidence of a difference")
+    assert "95 % interval -0.1 to 3.8, p = 0.062" in text
+
+
+def test_what_is_printed_of_an_interval_and_of_p_is_rounded_to_neither_side() -> None:
+    assert paired.format_bounds(0.066, 0.0004) == "0.04 to 6.6"
+    assert paired.format_bounds(-0.0002, 0.034) == "-0.02 to 3.4"
+    assert [paired.format_p(p) for p in (0.0414, 0.0496, 0.0504, 0.05)] == [
+        "0.041",
+        "0.0496",
+        "0.0504",
+        "0.05",
+    ]
 
 
 def test_a_difference_that_may_be_chance_is_called_none_and_says_how_many_images_would_tell() -> None:
@@ -72,10 +97,12 @@ def test_a_difference_of_next_to_nothing_is_not_given_a_number_of_images() -> No
     assert text.endswith("More than a hundred times as many images would be needed to see one of this size.")
 
 
-def test_a_corrected_p_decides_the_verdict() -> None:
+def test_a_corrected_p_decides_the_verdict_and_the_interval_is_called_this_pair_s_alone() -> None:
     result = paired.test_of_counts(100, 5, 15)
     assert "is better than" in result.describe("one", "two")
-    assert result.describe("one", "two", p_value=0.12).startswith("No evidence of a difference")
+    text = result.describe("one", "two", p_value=0.12, comparisons=3)
+    assert text.startswith("No evidence of a difference")
+    assert "p = 0.12 corrected for 3 pairs (this pair alone: 95 % interval 0.3 to 20.2, p = 0.041)" in text
 
 
 def test_images_are_paired_by_path_not_by_row() -> None:
@@ -96,7 +123,7 @@ def test_the_interval_is_near_the_normal_one_on_many_images() -> None:
     result = paired.test_of_counts(2000, 100, 160)
     size, discordant = 60 / 2000, 260 / 2000
     half = 1.96 * np.sqrt((discordant - size**2) / 2000)
-    assert (result.low, result.high) == pytest.approx((size - half, size + half), abs=0.001)
+    assert (result.low, result.high) == pytest.approx((size - half, size + half), abs=0.0015)
 
 
 def test_the_images_needed_give_the_power_they_promise() -> None:
@@ -133,28 +160,35 @@ def test_changes_are_listed_by_class_with_what_was_won_and_lost() -> None:
     table = paired.changes_by_class(first, second)
     columns = ["class", "images", "first", "second", "won", "lost"]
     assert table[columns].values.tolist() == [["a", 4, 2, 3, 2, 1], ["b", 3, 3, 2, 0, 1]]
-    assert table.loc[1, ["low", "high"]].tolist() == pytest.approx(paired.change_interval(3, 1, 0))
+    assert table.loc[1, ["low", "high"]].tolist() == pytest.approx(paired.difference_interval(3, 1, 0))
     assert paired.changes_by_class(first, first).empty
 
 
-def test_the_interval_of_a_change_is_that_of_bonett_and_price() -> None:
-    # By hand: of 21 images 7 lost and 1 won; with one more of each kind 8 and 2 of 23.
-    low, high = paired.change_interval(21, 7, 1)
-    size, discordant = -6 / 23, 10 / 23
-    half = 1.959964 * np.sqrt((discordant - size**2) / 23)
-    assert (low, high) == pytest.approx((size - half, size + half))
-    assert paired.change_interval(3, 0, 3)[0] < 0.5  # three of three prove little
-    assert paired.change_interval(1, 0, 1)[1] == 1.0
+def test_few_images_prove_little() -> None:
+    assert paired.difference_interval(3, 0, 3)[0] < -0.3  # three of three won
+    low, high = paired.difference_interval(3, 0, 0)
+    assert low == pytest.approx(-high)
+    assert high > 0.5  # three that no one won may come from a set where every second is
+    assert paired.difference_interval(0, 0, 0) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize(("images", "lost", "won"), [(3, 0.05, 0.3), (10, 0.1, 0.2), (40, 0.02, 0.1)])
-def test_the_interval_of_a_change_holds_on_few_images(images: int, lost: float, won: float) -> None:
-    drawn = np.random.default_rng(0).multinomial(images, (lost, won, 1 - lost - won), size=2000)
-    inside = 0
-    for first_only, second_only, _ in drawn:
-        low, high = paired.change_interval(images, int(first_only), int(second_only))
-        inside += low <= won - lost <= high
-    assert inside / 2000 > 0.93
+@pytest.mark.parametrize(
+    ("lost", "won"), [(0.0, 0.02), (0.02, 0.05), (0.1, 0.1), (0.05, 0.3), (0.0, 0.9), (0.4, 0.5)]
+)
+@pytest.mark.parametrize("images", [3, 15, 60])
+def test_the_interval_holds_the_truth_in_95_per_cent_of_all_outcomes(
+    images: int, lost: float, won: float
+) -> None:
+    inside = 0.0  # the probability, added up over all outcomes that are worth a thought
+    for first_only in range(images + 1):
+        for second_only in range(images - first_only + 1):
+            chance = binom.pmf(first_only, images, lost) * binom.pmf(
+                second_only, images - first_only, won / (1 - lost)
+            )
+            if chance > 1e-6:
+                low, high = paired.difference_interval(images, first_only, second_only)
+                inside += chance * (low <= won - lost <= high)
+    assert inside > 0.95
 
 
 @pytest.mark.parametrize(
