@@ -47,14 +47,8 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 
 @pytest.fixture(scope="module")
-def outside() -> list[str]:
-    """Addresses outside this machine that a page asked for."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def page(dashboard: Dashboard, outside: list[str]) -> Iterator[Page]:
-    with browse(dashboard, outside) as page:
+def page(dashboard: Dashboard) -> Iterator[Page]:
+    with browse(dashboard) as page:
         yield page
 
 
@@ -315,7 +309,3 @@ def test_a_threshold_that_was_chosen_makes_predict_say_not_sure(
     settle(page)
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(dashboard.data / "val/35/1.png")
     expect(page.locator(".ws-card header")).to_contain_text("Not sure. Best guess: ")
-
-
-def test_no_page_asked_for_anything_outside_this_machine(outside: list[str]) -> None:
-    assert outside == []
