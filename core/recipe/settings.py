@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from core.places import own_command
 from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_names
 from core.recipe.presets import from_preset
@@ -129,7 +130,7 @@ def hide_paths(configs: Sequence[TrainConfig]) -> list[TrainConfig]:
 def command_line(config: TrainConfig) -> str:
     """Return the command that starts the same run."""
     preset, values = from_preset(config.preset, data=config.data), dataclasses.asdict(config)
-    parts = ["python", "-m", "core", "train", "--data", config.data, "--preset", config.preset]
+    parts = [*own_command().split(), "train", "--data", config.data, "--preset", config.preset]
     for field in dataclasses.fields(TrainConfig):
         # What a preset sets but the other settings leave without effect goes back to its default by itself.
         expected = getattr(preset, field.name) if applies(field.name, values) else field.default
