@@ -17,7 +17,7 @@ from core.runs.run import default_root, iter_runs
 from dashboard.builtin import builtin_folder
 
 ADDRESS = "127.0.0.1"
-APP = Path(__file__).with_name("app.py")
+SERVER = Path(__file__).with_name("server.py")
 
 
 def open_dashboard(data: Path | None, port: int) -> int:
@@ -61,23 +61,18 @@ def serve(port: int, environment: Mapping[str, str]) -> None:
 
     All paths in `environment` have to be absolute, since the process leaves the folder it was started in.
     """
-    import streamlit as st
-    from starlette.responses import FileResponse
-    from starlette.routing import Route
-
-    from dashboard.components import library
+    from click.exceptions import Abort
+    from streamlit.web.cli import main as run_streamlit
 
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # heat maps beside a training: see core/__main__.py
     os.environ.update(environment)
-    # Streamlit obeys a .streamlit/ in the folder it works in, and a folder of images may bring one along.
+    # Streamlit obeys a .streamlit/ in the folder it works in, and a folder of images may bring one along. Ours lies
+    # beside server.py, where it is obeyed wherever that is started from.
     os.chdir(Path.home() if places.is_installed() else places.HOUSE)
-    sys.argv = [str(APP)]  # our own .streamlit/ is looked for beside what seems to be the program
-
-    async def send_library(_: object) -> FileResponse:
-        # The type is said here because Windows' registry may know another one.
-        return FileResponse(library.find_library(), media_type="text/javascript")
-
-    st.App(APP, routes=[Route(f"/{library.ADDRESS}", send_library)]).run(config={"server.port": port})
+    try:
+        run_streamlit(["run", str(SERVER), "--server.port", str(port)], standalone_mode=False)
+    except Abort:
+        raise KeyboardInterrupt from None
 
 
 def _is_taken(port: int) -> bool:

@@ -155,5 +155,5 @@ def test_a_folder_of_ones_own_in_the_place_of_the_built_in_data_is_one_line(
 def test_one_run_of_a_page_ends_before_the_next_begins() -> None:
     """With Streamlit's default a click's URL parameters can be lost to the run beside it: docs/log.md, 2026-11-25."""
     parser = configparser.ConfigParser(inline_comment_prefixes=("#",))
-    parser.read_string((start.APP.parent / ".streamlit/config.toml").read_text(encoding="utf-8"))
+    parser.read_string((start.SERVER.parent / ".streamlit/config.toml").read_text(encoding="utf-8"))
     assert parser["runner"]["fastReruns"] == "false"
