@@ -37,11 +37,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing what requirements.txt pins into $(VENV) …"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing what requirements-dev.txt pins into $(VENV) …"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@$(PY) -m tests.browser
 	@touch $@

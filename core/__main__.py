@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
+import core
 from core.cli.bakeoff import add_commands as add_bakeoff_commands
 from core.cli.bakeoff import stop_bakeoff
 from core.cli.data import add_commands as add_data_commands
@@ -24,6 +25,7 @@ from core.cli.model import add_commands as add_model_commands
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.cli.report import add_commands as add_report_command
 from core.errors import UserError, describe_error
+from core.places import own_command
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
 from core.runs.run import Run, default_root, find_run, iter_runs
@@ -33,12 +35,18 @@ from core.runs.run import Run, default_root, find_run, iter_runs
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    prog: str = "python -m core",
+    add_first: Callable[[Any], None] | None = None,
+) -> int:
     """Run one command; return 0, or 2 after a one-line error on stderr (1 when a run ended by a stop, 130 on Ctrl-C).
 
     What its user cannot mend is a fault of the program and is raised, so that Python prints the traceback.
+    `prog` is what its user typed for it, and `add_first` adds commands that stand before ours.
     """
-    options = build_parser().parse_args(arguments)
+    options = build_parser(prog, add_first).parse_args(arguments)
     try:
         result: int = options.command(options)
         return result
@@ -63,10 +71,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(
+    prog: str = "python -m core", add_first: Callable[[Any], None] | None = None
+) -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = _Parser(prog="python -m core", description="Weakspot's command line.")
+    parser = _Parser(prog=prog, description="Weakspot's command line.")
+    parser.add_argument("--version", action="version", version=f"Weakspot {core.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    if add_first is not None:
+        add_first(commands)
 
     demo = commands.add_parser("demo", help="make a built-in data set")
     demo.add_argument("name", choices=("digits", "glyphs"))
@@ -320,7 +333,7 @@ def _runs(options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     if not rows:
-        print("No runs yet. Start one: python -m core train --data DIR")
+        print(f"No runs yet. Start one: {own_command()} train --data DIR")
         return 0
     width = max(len(row["id"]) for row in rows)
     for row in rows:

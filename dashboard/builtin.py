@@ -6,20 +6,23 @@ import os
 from pathlib import Path
 
 from core.dataset.demo import DEMOS, make_demo
-
-ROOT = Path(__file__).resolve().parents[1] / "data"
+from core.places import own_folder
 
 
 def builtin_folder(name: str) -> Path:
     """Return the folder of a built-in data set, made first where it is missing (seconds)."""
-    folder = ROOT / name
+    folder = _place(name)
     make_demo(name, folder)
     return folder
 
 
 def is_builtin(folder: str) -> str:
     """Return the name of the built-in data set a folder is, or an empty text."""
-    return next((name for name in DEMOS if Path(folder) == ROOT / name), "")
+    return next((name for name in DEMOS if Path(folder) == _place(name)), "")
+
+
+def _place(name: str) -> Path:
+    return own_folder() / "data" / name
 
 
 def wanted_data() -> str:

@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room imports only from rooms before it.
 FLOORS = {
     "core": (
-        "errors", "files", "words", "palette", "torchvision_ops",
+        "errors", "files", "places", "words", "palette", "torchvision_ops",
         "recipe", "dataset", "runs", "verdicts", "training", "model", "train", "report", "cli", "__main__",
     ),
     "dashboard": (
-        "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "views", "app", "__main__",
+        "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "views", "app", "server", "start", "__main__",
     ),
 }  # fmt: skip
 RANKS = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
+from core.places import own_command
 from core.recipe.config import ARCHS, SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.runs.run import default_root
@@ -95,7 +96,7 @@ def _bake_off(options: argparse.Namespace) -> int:
         return 0
     started = bakeoff.start(todo, root)
     if started:
-        print(f"{len(started)} queued; one trains at a time. Stop all: python -m core stop --group {name}")
+        print(f"{len(started)} queued; one trains at a time. Stop all: {own_command()} stop --group {name}")
         return 0
     board = bakeoff.read_board(name, root)
     if not board.is_active:

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.errors import RunError
 from core.files import write_text
+from core.places import own_command
 from core.runs.run import Run
 from core.verdicts.predictions import Z95
 from core.verdicts.reliability import (
@@ -173,7 +174,7 @@ def read_calibration(run: Run) -> Calibration | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
-            f"{path}: cannot be read ({error}). Measure it again: python -m core calibrate {run.id}"
+            f"{path}: cannot be read ({error}). Measure it again: {own_command()} calibrate {run.id}"
         ) from None
     return found if found.epoch == run.read_status().best_epoch else None
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from core.places import own_command
 from core.recipe.class_names import Names, Pairs, write_names, write_pairs
 from core.recipe.config import SETTINGS, TrainConfig, applies
 from core.recipe.presets import from_preset
@@ -67,7 +68,7 @@ def hide_paths(configs: Sequence[TrainConfig]) -> list[TrainConfig]:
 def command_line(config: TrainConfig) -> str:
     """Return the command that starts the same run."""
     preset, values = from_preset(config.preset, data=config.data), vars(config)
-    parts = ["python", "-m", "core", "train", *_option("data", config.data), "--preset", config.preset]
+    parts = [*own_command().split(), "train", *_option("data", config.data), "--preset", config.preset]
     for field, setting in SETTINGS.items():
         # What a preset sets but the other settings leave without effect goes back to its default by itself.
         expected = getattr(preset, field) if setting.applies(values) else setting.default

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from core.errors import RunError
+from core.places import own_command
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, Status
@@ -90,7 +91,7 @@ def read_facts(run: Run) -> RunFacts:
     data = read_run_data(run)
     table = _read_table(run, "val")
     if table is None:
-        raise RunError(f"{run.id} has no predictions table. Write it: python -m core evaluate {run.id}")
+        raise RunError(f"{run.id} has no predictions table. Write it: {own_command()} evaluate {run.id}")
     return RunFacts(
         run,
         status,
@@ -108,7 +109,7 @@ def read_facts(run: Run) -> RunFacts:
 
 def _read_table(run: Run, split: JudgedOn) -> pd.DataFrame | None:
     path = run.predictions_path(split)
-    anew = f"Write it anew: python -m core evaluate {run.id}" + (
+    anew = f"Write it anew: {own_command()} evaluate {run.id}" + (
         "" if split == "val" else f" --split {split}"
     )
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,8 +15,9 @@ from filelock import FileLock
 
 from core.dataset.fixes import keep_fixes
 from core.errors import RunError, UserError
+from core.places import launch_command
 from core.recipe.config import TrainConfig
-from core.runs.run import ACTIVE, Run, Status, create_run, delete_run, iter_runs
+from core.runs.run import ACTIVE, Run, Status, create_run, default_root, delete_run, iter_runs
 
 # A job on another machine (a shared folder) writes its status twice a second; silent for this long it is lost.
 REMOTE_SILENCE = 120.0
@@ -49,11 +50,11 @@ def prepare(config: TrainConfig, root: Path) -> Run:
 def launch(run: Run, words: Sequence[str] = ()) -> None:
     """Start a run's job, or the command of these words, as a process of its own that outlives this one."""
     _queue(run)
-    command = [sys.executable, "-m", "core", *(words or ("job", str(run.folder.resolve())))]
+    command = launch_command(words or ("job", str(run.folder.resolve())))
     with run.log_path.open("ab") as log:
         process = subprocess.Popen(
             command,
-            cwd=Path(__file__).resolve().parents[2],
+            env={**os.environ, "WEAKSPOT_RUNS": str(default_root())},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.errors import RunError, UserError
 from core.files import write_text
+from core.places import own_folder
 from core.recipe.config import TrainConfig
 
 ACTIVE = ("queued", "running")
@@ -224,8 +225,8 @@ class Run:
 
 
 def default_root() -> Path:
-    """Return the folder of all runs: $WEAKSPOT_RUNS, else `checkpoints/` beside `core/`."""
-    return Path(os.environ.get("WEAKSPOT_RUNS") or Path(__file__).resolve().parents[2] / "checkpoints")
+    """Return the folder of all runs, absolute: $WEAKSPOT_RUNS, else `checkpoints/` in our own folder."""
+    return Path(os.environ.get("WEAKSPOT_RUNS") or own_folder() / "checkpoints").absolute()
 
 
 def create_run(config: TrainConfig, root: Path) -> Run:

@@ -40,11 +40,11 @@ function fitChart(chart) {
   if (chart.drawn && width > 0 && width !== chart.graph._fullLayout?.width) window.Plotly.Plots.resize(chart.graph);
 }
 
-function loadPlotly(file) {
+function loadPlotly(address) {
   loading ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     // Page addresses are one level deep below the app's base path, so this holds for / and for /base/confusion?run=x.
-    script.src = new URL(`app/static/${file}`, document.baseURI).href;
+    script.src = new URL(address, document.baseURI).href;
     script.onload = () => resolve(window.Plotly);
     script.onerror = () => {
       loading = null; // the next run of the page tries again

@@ -2,9 +2,6 @@
 
 import base64
 import html
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,17 +10,15 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import plotly
 import plotly.graph_objects as go
 import streamlit as st
 from plotly.basedatatypes import BaseTraceType
 from plotly.io.json import to_json_plotly
 from streamlit.components.v2.types import ComponentRenderer
 
+from dashboard.components import library
 from dashboard.guard import guard_callback
 
-# Streamlit serves the folder `static` beside the main script under /app/static.
-STATIC_DIR = Path(__file__).parents[1] / "static"
 DEFAULT_HEIGHT = 420
 STYLE = """
 .weakspot-plot { width: 100%; }
@@ -110,7 +105,7 @@ def plot(
         "boxes": on_box is not None,
         "shapes": list(shapes),
         "view": None if view is None else {"x": list(view.x), "y": list(view.y)},
-        "script": provide_plotly(STATIC_DIR),
+        "script": library.ADDRESS,
     }
 
     def forward_click() -> None:
@@ -148,27 +143,6 @@ def component() -> ComponentRenderer:
         js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
         isolate_styles=False,  # Plotly puts its own style sheet into the document, where a shadow root hides it
     )
-
-
-@cache
-def provide_plotly(folder: Path) -> str:
-    """Copy plotly.min.js (4.8 MB) from the installed package into `folder` if need be; return the copy's name.
-
-    The name carries the version, so a browser's cached copy of another version is never used. The copy appears
-    whole or not at all.
-    """
-    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    target = folder / f"plotly-{plotly.__version__}.min.js"
-    if not target.exists() or target.stat().st_size != source.stat().st_size:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=folder, suffix=".js")
-        try:
-            with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
-                shutil.copyfileobj(original, copy)
-            Path(unfinished).replace(target)
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
-    return target.name
 
 
 def pack(figure: go.Figure) -> PackedFigure:

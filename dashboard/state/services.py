@@ -20,6 +20,7 @@ from PIL import Image
 from core.errors import RunError, UserError
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
+from core.places import own_command
 from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
 from core.runs.run_data import read_run_data
@@ -104,7 +105,7 @@ def read_predictions(run: Run, split: str = "val") -> pd.DataFrame:
     try:
         return _read_predictions(path, path.stat().st_mtime_ns)
     except RunError as error:
-        raise RunError(f"{error} Write it anew: python -m core evaluate {run.id}") from None
+        raise RunError(f"{error} Write it anew: {own_command()} evaluate {run.id}") from None
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the predictions …")

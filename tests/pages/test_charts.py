@@ -18,7 +18,7 @@ from core import palette
 from core.recipe.presets import from_preset
 from dashboard.charts import curve_charts
 
-CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
+CONFIG = Path(__file__).resolve().parents[2] / "dashboard" / ".streamlit" / "config.toml"
 THREE = ["2", "10", "35"]
 
 

@@ -11,11 +11,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.__main__ import build_parser
+from core.places import own_folder
 from core.recipe import settings
 from core.recipe.config import TrainConfig, applies
 from core.recipe.presets import PRESETS, from_preset
 from core.runs.run import create_run
-from dashboard.builtin import ROOT as BUILTIN
 from dashboard.panels import forms
 from tests.made_run import make_member
 
@@ -64,8 +64,8 @@ def test_a_field_is_called_by_its_label() -> None:
 
 
 def test_the_built_in_pictures_suggest_the_preset_for_small_ones(tmp_path: Path) -> None:
-    assert forms.suggest_preset(str(BUILTIN / "glyphs")) == "small"
-    assert forms.suggest_preset(str(BUILTIN / "digits")) == "demo"
+    assert forms.suggest_preset(str(own_folder() / "data" / "glyphs")) == "small"
+    assert forms.suggest_preset(str(own_folder() / "data" / "digits")) == "demo"
     assert forms.suggest_preset(str(tmp_path)) == "seed"
 
 

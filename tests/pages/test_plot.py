@@ -1,27 +1,18 @@
-"""The chart component: what travels to the browser, what a click brings back, and the script it needs."""
+"""The chart component: what travels to the browser, and what a click brings back."""
 
 from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly
 import plotly.graph_objects as go
 import pytest
 from plotly.io.json import to_json_plotly
 
 from dashboard.charts.matrix_chart import Look, confusion_matrix
 from dashboard.components import plot
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return where the script is to be put: a folder that does not exist yet."""
-    plot.provide_plotly.cache_clear()
-    return tmp_path / "static"
 
 
 def matrix(counts: np.ndarray, names: list[str], **look: Any) -> go.Figure:
@@ -90,35 +81,3 @@ def test_a_click_gives_back_the_name_as_it_was_before_it_was_escaped(name: str) 
 
 def test_a_click_on_an_axis_of_numbers_gives_numbers() -> None:
     assert plot.unescape(2.5) == 2.5
-
-
-def test_the_script_is_named_by_the_version_and_is_the_packages_own(folder: Path) -> None:
-    name = plot.provide_plotly(folder)
-    assert name == f"plotly-{plotly.__version__}.min.js"
-    original = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    assert (folder / name).read_bytes() == original.read_bytes()
-
-
-def test_a_script_that_is_there_is_not_copied_again(folder: Path) -> None:
-    path = folder / plot.provide_plotly(folder)
-    before = path.stat()
-    plot.provide_plotly.cache_clear()
-    plot.provide_plotly(folder)
-    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-
-
-def test_a_script_that_was_cut_off_is_replaced(folder: Path) -> None:
-    folder.mkdir()
-    (folder / f"plotly-{plotly.__version__}.min.js").write_text("half of i")
-    name = plot.provide_plotly(folder)
-    assert (folder / name).stat().st_size > 1_000_000
-
-
-def test_an_interrupted_copy_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill_the_disk(original: object, copy: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("shutil.copyfileobj", fill_the_disk)
-    with pytest.raises(OSError, match="No space left"):
-        plot.provide_plotly(folder)
-    assert list(folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What `make run` does before the server: built-in data, a first demo run where there is none, errors in one line."""
+"""What `make run` and `weakspot run` do before the server: built-in data, a first demo run where there is none, errors in one line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import pytest
 
 from core.recipe.config import TrainConfig
 from core.runs.run import create_run
-from dashboard import __main__ as start
+from dashboard import __main__ as command
+from dashboard import start
 
 
 class Started(BaseException):
-    """The process has become the server: its command and environment."""
+    """The process would be the server now, on this port and in this environment."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        self.command, self.environment = command, environment
+    def __init__(self, port: int, environment: dict[str, str]) -> None:
+        self.port, self.environment = port, environment
 
 
 @pytest.fixture
@@ -30,13 +31,12 @@ def submitted(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[TrainCon
         configs.append(config)
         return create_run(config, root)
 
-    def become(program: str, command: list[str], environment: dict[str, str]) -> None:
-        raise Started(command, environment)
+    def serve(port: int, environment: dict[str, str]) -> None:
+        raise Started(port, environment)
 
     monkeypatch.setattr("core.runs.jobs.submit", submit)
-    monkeypatch.setattr("os.execve", become)
-    monkeypatch.chdir(Path.cwd())  # comes back here after the test
-    monkeypatch.setattr(start, "builtin_folder", lambda name: start.ROOT / "data" / name)
+    monkeypatch.setattr(start, "serve", serve)
+    monkeypatch.setattr(start, "builtin_folder", lambda name: start.places.HOUSE / "data" / name)
     return configs
 
 
@@ -57,11 +57,12 @@ def taken_port() -> Iterator[int]:
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr("sys.argv", ["dashboard", *map(str, arguments)])
-    return start.main()
+    return command.main()
 
 
 def test_a_first_start_trains_the_demo_and_becomes_the_server(
     submitted: list[TrainConfig],
+    runs_root: Path,
     free_port: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -70,9 +71,8 @@ def test_a_first_start_trains_the_demo_and_becomes_the_server(
         call(monkeypatch, "--port", free_port)
     (config,) = submitted
     assert (config.preset, Path(config.data).name) == ("demo", "digits")
-    command = " ".join(started.value.command[1:])
-    assert command == f"-m streamlit run dashboard/app.py --server.port {free_port}"
-    assert "WEAKSPOT_DATA" not in started.value.environment
+    assert started.value.port == free_port
+    assert started.value.environment == {"WEAKSPOT_RUNS": str(runs_root)}
     assert f"Open http://127.0.0.1:{free_port} in a browser" in capsys.readouterr().out
 
 
@@ -90,12 +90,12 @@ def test_a_start_on_ones_own_data_trains_nothing_and_hands_the_folder_on(
 ) -> None:
     monkeypatch.chdir(tiny_data.parent)
     with pytest.raises(Started) as started:
-        call(monkeypatch, "--data", "tiny", "--port", free_port)
+        call(monkeypatch, "tiny", "--port", free_port)
     assert submitted == []
     assert started.value.environment["WEAKSPOT_DATA"] == str(tiny_data.resolve())
 
 
-def test_a_folder_in_the_home_folder_is_found(
+def test_a_folder_in_the_home_folder_is_found_also_as_it_was_said_before(
     submitted: list[TrainConfig], tiny_data: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tiny_data.parent))
@@ -129,6 +129,15 @@ def test_a_taken_port_is_one_line_with_what_to_do(
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
+def test_a_port_that_cannot_be_is_told(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        call(monkeypatch, f"--port={port}")
+    assert f"must be a number from 1 to 65535, got '{port}'" in capsys.readouterr().err
+
+
 def test_a_folder_of_ones_own_in_the_place_of_the_built_in_data_is_one_line(
     submitted: list[TrainConfig],
     free_port: int,
@@ -146,5 +155,5 @@ def test_a_folder_of_ones_own_in_the_place_of_the_built_in_data_is_one_line(
 def test_one_run_of_a_page_ends_before_the_next_begins() -> None:
     """With Streamlit's default a click's URL parameters can be lost to the run beside it: docs/log.md, 2026-11-25."""
     parser = configparser.ConfigParser(inline_comment_prefixes=("#",))
-    parser.read_string((start.ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))
+    parser.read_string((start.SERVER.parent / ".streamlit/config.toml").read_text(encoding="utf-8"))
     assert parser["runner"]["fastReruns"] == "false"

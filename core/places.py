@@ -1,0 +1,47 @@
+"""Where things lie: the code, and what its user makes with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+HOUSE = Path(__file__).resolve().parents[1]  # the folder that holds core/ and dashboard/
+
+
+def is_installed() -> bool:
+    """Tell whether pip has put the code where it is: then nothing of a user's belongs beside it."""
+    return (HOUSE / "__main__.py").is_file()  # in a checkout the launcher has a folder of its own
+
+
+def own_folder() -> Path:
+    """Return the folder of what is made here, runs and built-in data: the checkout, else a place of the user's own."""
+    return user_folder(platform.system(), os.environ) if is_installed() else HOUSE
+
+
+def user_folder(system: str, environment: Mapping[str, str]) -> Path:
+    """Return the folder where programs like this one keep what a user makes with them, on Windows, macOS or another."""
+    if system == "Windows":
+        asked, usual = environment.get("LOCALAPPDATA", ""), Path("AppData", "Local")
+    elif system == "Darwin":
+        asked, usual = "", Path("Library", "Application Support")
+    else:
+        asked, usual = environment.get("XDG_DATA_HOME", ""), Path(".local", "share")
+    base = Path(asked) if Path(asked).is_absolute() else Path.home() / usual
+    return base / "weakspot"
+
+
+def own_command() -> str:
+    """Return what its user types to reach the command line."""
+    return "weakspot" if is_installed() else "python -m core"
+
+
+def launch_command(words: Sequence[str]) -> list[str]:
+    """Return the command that runs the words of our command line in a process of its own, wherever it is started.
+
+    By the launcher's path rather than `-m core`, for which a folder `core` where it is started would be run instead.
+    """
+    launcher = HOUSE / "__main__.py" if is_installed() else HOUSE / "weakspot" / "__main__.py"
+    return [sys.executable, str(launcher), *words]

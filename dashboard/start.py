@@ -1,0 +1,85 @@
+"""Open the dashboard: the built-in data, a first demo training where there is no run yet, and the server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from core import places
+from core.dataset.demo import DEMOS
+from core.errors import describe_error
+from core.recipe.presets import from_preset
+from core.runs import jobs
+from core.runs.run import default_root, iter_runs
+from dashboard.builtin import builtin_folder
+
+ADDRESS = "127.0.0.1"
+SERVER = Path(__file__).with_name("server.py")
+
+
+def open_dashboard(data: Path | None, port: int) -> int:
+    """Prepare what a first visit needs, then serve until Ctrl-C; return 0, or 2 after a one-line error."""
+    # Not every shell expands the ~ in `make run DATA=~/pictures`.
+    data = data and Path(os.path.expanduser(data))  # noqa: PTH111  Path's raises for an unknown ~name
+    if data is not None and not data.is_dir():
+        return _refuse(f"{data}: there is no such folder. Give the one that holds train/<class>/*.")
+    if _is_taken(port):
+        other = f"weakspot run --port {port + 1}" if places.is_installed() else f"make run PORT={port + 1}"
+        return _refuse(
+            f"port {port} is in use. If that is Weakspot, open http://{ADDRESS}:{port}; "
+            f"otherwise choose another port: {other}"
+        )
+    try:
+        for name in DEMOS:
+            print(f"Built-in data: {builtin_folder(name)}", flush=True)
+    except OSError as error:
+        return _refuse(describe_error(error))
+    root = default_root()
+    print(f"Runs: {root}", flush=True)
+    environment = {"WEAKSPOT_RUNS": str(root)}
+    if data is not None:
+        environment["WEAKSPOT_DATA"] = str(data.resolve())
+    elif next(iter_runs(root), None) is None:
+        run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), root)
+        print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
+    print(
+        f"Open http://{ADDRESS}:{port} in a browser. Ctrl-C ends the dashboard, not the trainings.",
+        flush=True,
+    )
+    try:
+        serve(port, environment)
+    except KeyboardInterrupt:
+        print("The dashboard has ended; trainings go on.")
+    return 0
+
+
+def serve(port: int, environment: Mapping[str, str]) -> None:
+    """Be the Streamlit server of the app until a signal ends it; a Ctrl-C comes through as KeyboardInterrupt.
+
+    All paths in `environment` have to be absolute, since the process leaves the folder it was started in.
+    """
+    from click.exceptions import Abort
+    from streamlit.web.cli import main as run_streamlit
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # heat maps beside a training: see core/__main__.py
+    os.environ.update(environment)
+    # Streamlit obeys a .streamlit/ in the folder it works in, and a folder of images may bring one along. Ours lies
+    # beside server.py, where it is obeyed wherever that is started from.
+    os.chdir(Path.home() if places.is_installed() else places.HOUSE)
+    try:
+        run_streamlit(["run", str(SERVER), "--server.port", str(port)], standalone_mode=False)
+    except Abort:
+        raise KeyboardInterrupt from None
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
+
+
+def _refuse(why: str) -> int:
+    print(f"error: {why}", file=sys.stderr)
+    return 2

@@ -1,0 +1,253 @@
+"""The wheel as its user meets it: built from what git tracks, installed away from the checkout, started and used."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import urllib.request
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PathDistribution, packages_distributions
+from pathlib import Path
+
+import plotly
+import psutil
+import pytest
+
+import core
+from core.dataset.demo import MARKER, VERSIONS
+from core.runs.run import Run, iter_runs
+from tests.processes import REPOSITORY, finish, make_images, train_words, wait_until
+
+PARTS = ("core", "dashboard")
+Ended = subprocess.CompletedProcess[str]
+
+
+def list_tracked(*folders: str) -> list[str]:
+    """Return the files that git tracks, or would, below folders of the repository."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *folders]
+    listed = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    return sorted({name for name in listed.split("\0") if name and (REPOSITORY / name).is_file()})
+
+
+def read_requirements() -> list[str]:
+    """Return the lines of requirements.txt that are no comment."""
+    lines = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment with the wheel in it, and the home of a user who is new to it."""
+
+    place: Path
+
+    @property
+    def site(self) -> Path:
+        return next(self.place.glob("lib/python*/site-packages"))
+
+    @property
+    def home(self) -> Path:
+        return self.place / "home"
+
+    @property
+    def own(self) -> Path:
+        return self.home / ".local" / "share" / "weakspot"
+
+    def start(self, *words: str | Path, cwd: Path) -> subprocess.Popen[str]:
+        """Start `weakspot WORDS` in a folder, as its user does."""
+        foreign = ("WEAKSPOT", "XDG", "PYTHON", "STREAMLIT")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        kept |= {
+            "HOME": str(self.home),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true",  # a way to run a page without a browser
+        }
+        return subprocess.Popen(
+            [str(self.place / "bin" / "weakspot"), *map(str, words)],
+            cwd=cwd, env=kept, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def list_files(self) -> list[str]:
+        """Return what lies in the installed package."""
+        return sorted(p.relative_to(self.site).as_posix() for p in self.site.rglob("*") if p.is_file())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    place = tmp_path_factory.mktemp("wheel")
+    for name in list_tracked():
+        (place / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, place / "source" / name)
+    venv.create(place, symlinks=True)
+    made = Installed(place)
+    # What it depends on is here already. Another package whose name we use too, as anybody's environment may have it.
+    (made.site / "here.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    (made.site / "core.py").write_text("raise SystemExit('the wrong core')\n", encoding="utf-8")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(place / "bin" / "python"),
+        "--disable-pip-version-check",
+    ]
+    how = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--no-compile"]
+    subprocess.run([*pip, "install", *how, str(place / "source")], check=True)
+    yield made
+    shutil.rmtree(made.own)  # a checkpoint is large
+
+
+@dataclass(frozen=True)
+class FirstDay:
+    """What came of the first things a user did after installing it."""
+
+    server: Ended
+    healthy: bytes
+    page: bytes
+    script: bytes
+    library: bytes
+    first_run: Run
+    job: list[str]
+    demo: Ended
+    trained: Ended
+    added: list[str]
+
+
+@pytest.fixture(scope="module")
+def day(installed: Installed) -> FirstDay:
+    folder, before = installed.place / "folder", installed.list_files()
+    # Whatever lies where it is started is not ours to run or to obey.
+    for name in PARTS:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text(
+            f"raise SystemExit('the wrong {name}')\n", encoding="utf-8"
+        )
+    (folder / ".streamlit").mkdir()
+    (folder / ".streamlit" / "config.toml").write_text('[server]\nbaseUrlPath = "wrong"\n', encoding="utf-8")
+    glyphs = installed.own / "data" / "glyphs"  # as if made by an earlier start, which takes seconds
+    glyphs.mkdir(parents=True)
+    (glyphs / MARKER).write_text(
+        json.dumps({"name": "glyphs", "version": VERSIONS["glyphs"]}), encoding="utf-8"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def get(path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
+            return bytes(answer.read())
+
+    def answers() -> bool:
+        assert server.poll() is None, server.communicate()
+        try:
+            return bool(get("_stcore/health"))
+        except OSError:
+            return False
+
+    demo = installed.start("demo", "digits", "digits", cwd=folder)
+    server = installed.start("run", "--port", str(port), cwd=folder)
+    try:
+        wait_until(answers, "the dashboard answers", 120)
+        (run,) = iter_runs(installed.own / "checkpoints")
+        wait_until(lambda: run.read_status().state == "running", "the first training has its turn", 60)
+        job = psutil.Process(run.read_status().pid)
+        words = job.cmdline()
+        job.kill()
+        pages = [get(path) for path in ("_stcore/health", "", "_stcore/script-health-check")]
+        library = get(f"app/library/plotly-{plotly.__version__}.min.js")
+        server.send_signal(signal.SIGINT)
+    finally:
+        ended = finish(server, 60)
+    images = make_images(installed.place / "images")
+    trained = finish(installed.start(*train_words(images, "tiny", epochs=1), cwd=folder))
+    added = [name for name in installed.list_files() if name not in before]
+    healthy, page, script = pages
+    return FirstDay(ended, healthy, page, script, library, run, words, finish(demo), trained, added)
+
+
+def test_the_wheel_holds_all_that_git_tracks_and_nothing_else(installed: Installed) -> None:
+    (record,) = installed.site.glob("weakspot-*.dist-info")
+    listed = {str(file) for file in PathDistribution(record).files or ()}
+    code = {name for name in listed if name.startswith("weakspot/")}
+    tracked = {f"weakspot/{name}" for name in list_tracked(*PARTS)} | set(list_tracked("weakspot"))
+    assert code == tracked
+    beside = {name for name in listed - code if not name.startswith(record.name)}
+    assert [Path(name).name for name in beside] == ["weakspot"]  # the command
+    assert {f"{record.name}/licenses/{name}" for name in ("LICENSE", "NOTICE")} <= listed
+
+
+def test_the_wheel_depends_on_what_requirements_txt_lists(installed: Installed) -> None:
+    (record,) = installed.site.glob("weakspot-*.dist-info")
+    metadata = PathDistribution(record).metadata
+    assert (metadata["Version"], metadata["License-Expression"]) == (core.__version__, "Apache-2.0")
+    assert [re.sub(r"\s", "", line) for line in metadata.get_all("Requires-Dist", [])] == [
+        re.sub(r"\s", "", line) for line in read_requirements()
+    ]
+
+
+def test_requirements_txt_lists_every_package_that_is_imported() -> None:
+    names = {re.split(r"[=;\s]", line)[0].lower() for line in read_requirements()}
+    found = packages_distributions()
+    for path in [REPOSITORY / name for name in list_tracked(*PARTS) if name.endswith(".py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for module in (
+                {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names) - set(PARTS)
+            ):
+                owners = {owner.lower().replace("_", "-") for owner in found[module]}
+                assert owners & names, f"{path} imports {module}"
+
+
+def test_wherever_requirements_are_installed_their_own_requirements_are_pinned_too() -> None:
+    """The wheel takes its dependencies from requirements.txt, where a line `-c constraints.txt` may not stand."""
+    assert [line for line in read_requirements() if line.startswith("-")] == []
+    calls = re.findall(r"pip install .*", (REPOSITORY / "Makefile").read_text(encoding="utf-8"))
+    assert calls
+    assert all("-c constraints.txt" in call for call in calls)
+
+
+def test_the_dashboard_opens_and_says_where_and_how_it_is_ended(day: FirstDay, installed: Installed) -> None:
+    told = day.server.stdout
+    assert re.search(
+        r"^Open http://127\.0\.0\.1:\d+ in a browser\. Ctrl-C ends the dashboard", told, re.MULTILINE
+    )
+    assert told.endswith("The dashboard has ended; trainings go on.\n")
+    assert f"Runs: {installed.own / 'checkpoints'}\n" in told
+    assert (day.server.returncode, day.server.stderr) == (0, "\n")
+
+
+def test_its_first_page_and_its_library_come_over_http(day: FirstDay) -> None:
+    assert (day.healthy, day.script) == (b"ok", b"ok")
+    assert b'<div id="root">' in day.page
+    original = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    assert day.library == original.read_bytes()
+
+
+def test_its_first_training_is_the_installed_program_in_a_process_of_its_own(
+    day: FirstDay, installed: Installed
+) -> None:
+    assert day.job[1:] == [str(installed.site / "weakspot" / "__main__.py"), "job", str(day.first_run.folder)]
+
+
+def test_commands_work_where_they_are_given(day: FirstDay, installed: Installed) -> None:
+    assert (day.demo.returncode, day.demo.stdout) == (0, "digits\n")
+    assert len(list((installed.place / "folder/digits/train").iterdir())) == 10
+    assert (day.trained.returncode, day.trained.stdout) == (0, "tiny\n"), day.trained.stderr
+    run = Run(installed.own / "checkpoints" / "tiny")
+    assert (run.read_status().state, run.best_path.is_file()) == ("finished", True)
+
+
+def test_nothing_is_written_where_the_code_is_installed(day: FirstDay) -> None:
+    assert day.added == []
