@@ -160,7 +160,8 @@ class TrainConfig:
     )
     patience: int = declare(
         0, "Patience", _OPTIMISATION, unit="epochs", span=(0, 10_000), off=0,
-        help="End the run when validation accuracy has not risen for this many epochs; 0: never.",
+        help="End the run when no epoch was better on validation for this many (ties of accuracy go to the lower loss); "
+        "0: never.",
     )
     ema: float = declare(
         0.0, "Weight average", _OPTIMISATION, unit="decay", span=(0.0, 0.99999), step=0.001, off=0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from core.recipe.focus import Recalls, is_allowed, measure_recalls
@@ -12,7 +13,8 @@ from core.training.engine import Outcome
 class Best:
     """The best model yet: its epoch (0 is the initial model) and figures (0..1), and what others are held against.
 
-    `focus` is the mean recall of the classes specialised on, 0 without any; `start_elsewhere` the mean recall that all
+    `loss` is its mean validation loss in nats, to which ties go; the best of a run of an older version has none, and
+    keeps its place in a tie. `focus` is the mean recall of the classes specialised on, 0 without any; `start_elsewhere` the mean recall that all
     other classes began with, of which a model may lose `guard` percentage points at most.
     """
 
@@ -20,11 +22,13 @@ class Best:
     epoch: int = 0
     focus: float = -1.0
     start_elsewhere: float = 0.0
+    loss: float = -math.inf
 
     def judge_start(self, outcome: Outcome, chosen: list[int]) -> None:
         """Take the measure of the initial model, the one to beat, where the classes `chosen` are specialised on."""
         recalls = _recalls(outcome, chosen)
         self.acc, self.focus, self.start_elsewhere = outcome.accuracy, recalls.focus, recalls.elsewhere
+        self.loss = float(outcome.loss.mean())
 
     def judge(self, outcome: Outcome, epoch: int, chosen: list[int], guard: float) -> bool:
         """Tell whether this epoch's model (from 1) is the best yet, and if so remember it."""
@@ -34,9 +38,10 @@ class Best:
             focus = recalls.focus
             if not is_allowed(recalls.elsewhere, self.start_elsewhere, guard):
                 return False
-        if (focus, outcome.accuracy) <= (self.focus, self.acc):
+        loss = float(outcome.loss.mean())
+        if (focus, outcome.accuracy, -loss) <= (self.focus, self.acc, -self.loss):
             return False
-        self.focus, self.acc, self.epoch = focus, outcome.accuracy, epoch
+        self.focus, self.acc, self.loss, self.epoch = focus, outcome.accuracy, loss, epoch
         return True
 
     def describe(self, *, focused: bool, guard: float) -> str:

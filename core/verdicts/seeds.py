@@ -30,9 +30,13 @@ MOST_SPLITS = 50_000  # more ways to share out the seeds (from 10 + 9 on) are sa
 
 @dataclass(frozen=True, eq=False)
 class SeedSet:
-    """Models trained alike but for the seed and judged on the same images: which images each gets right, (S, N) bool."""
+    """Models trained alike but for the seed and judged on the same images: which images each gets right, (S, N) bool.
+
+    `loss` is their mean loss over all images in nats.
+    """
 
     right: npt.NDArray[np.bool_]
+    loss: float = 0.0
 
     @property
     def accuracies(self) -> npt.NDArray[np.float64]:
@@ -168,7 +172,7 @@ def match_sets(tables: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, SeedSe
         for table in members:
             right = (table["true"] == table["predicted"]).to_numpy(dtype=bool)
             rows.append(right[match_images(first, table)])
-        sets[name] = SeedSet(np.array(rows))
+        sets[name] = SeedSet(np.array(rows), float(np.mean([table["loss"].mean() for table in members])))
     return sets
 
 
@@ -273,8 +277,8 @@ def gain_interval(gains: npt.ArrayLike) -> tuple[float, float]:
 
 
 def rank_sets(sets: Mapping[str, SeedSet]) -> list[str]:
-    """Return the names of sets by their mean accuracy, the best first."""
-    return sorted(sets, key=lambda name: sets[name].mean, reverse=True)
+    """Return the names of sets by their mean accuracy, the best first; ties go to the lower loss."""
+    return sorted(sets, key=lambda name: (-sets[name].mean, sets[name].loss))
 
 
 def compare_with_best(sets: Mapping[str, SeedSet]) -> list[str]:

@@ -18,6 +18,7 @@ def table(right: str) -> pd.DataFrame:
             "path": [f"{number}.png" for number in range(len(right))],
             "true": "a",
             "predicted": ["a" if letter == "1" else "b" for letter in right],
+            "loss": 1.0,
         }
     )
 

@@ -22,7 +22,7 @@ def set_of(*accuracies: int, images: int = 100) -> SeedSet:
 def table_of(right: list[bool]) -> pd.DataFrame:
     predicted = ["a" if good else "b" for good in right]
     return pd.DataFrame(
-        {"path": [f"{i}.png" for i in range(len(right))], "true": "a", "predicted": predicted}
+        {"path": [f"{i}.png" for i in range(len(right))], "true": "a", "predicted": predicted, "loss": 1.0}
     )
 
 
@@ -154,6 +154,12 @@ def test_sets_are_ranked_by_their_mean_and_the_best_is_tested_against_each() -> 
         "No evidence of a difference between low and best",
     ]
     assert seeds.compare_with_best({"only": set_of(60)}) == []
+
+
+def test_of_sets_as_accurate_that_of_the_lower_loss_is_the_better() -> None:
+    tables = [table_of([True, False]).assign(loss=loss) for loss in (0.9, 0.4, 0.6)]
+    sets = seeds.match_sets({"high": [tables[0]], "low": [tables[1]], "mid": [tables[2], tables[2]]})
+    assert seeds.rank_sets(sets) == ["low", "mid", "high"]
 
 
 def test_verdicts_on_the_best_are_corrected_for_all_pairs_by_holm() -> None:
