@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +21,6 @@ from pytorch_grad_cam.utils.image import scale_cam_image
 
 _BY_GRADIENT = {GRADCAM: GradCAM, "Grad-CAM++": GradCAMPlusPlus, "LayerCAM": LayerCAM}
 _BATCH = 12  # images at a time: larger is no faster on a CPU and takes more memory
-# Hooks sit on the model, so two explanations of one model at a time would mix their activations.
-_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ def explain(
     stage: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return one map a question. An image of several questions goes through the network once.
+
+    The network is hooked meanwhile, so nothing else may run it: `Predictor` sees to that.
 
     Args:
         model: network in evaluation mode, on the CPU or a GPU.
@@ -70,7 +69,7 @@ def explain(
         if not 0 <= question.image < len(images):
             raise IndexError(f"there is no image {question.image} among {len(images)}")
     maps = np.zeros((len(questions), *images.shape[-2:]), dtype=np.float32)
-    with _LOCK, _frozen(model), np.errstate(all="ignore"):
+    with _frozen(model), np.errstate(all="ignore"):
         for start in range(0, len(images), _BATCH):
             chosen = [n for n, q in enumerate(questions) if start <= q.image < start + _BATCH]
             if chosen:

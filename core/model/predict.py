@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Prediction:
 
 
 class Predictor:
-    """A run's best model, ready for images. Holds the network in memory; make it once."""
+    """A run's best model, ready for images. Holds the network in memory; make it once, for any number of threads."""
 
     def __init__(
         self,
@@ -52,6 +53,8 @@ class Predictor:
         self.classes, self.compute = tuple(classes), compute
         self.image_size = image_size
         self.transform = eval_transforms(image_size, resize_size)
+        # A heat map hooks the network: what another thread ran through it meanwhile would be mixed into the map.
+        self._lock = threading.Lock()
 
     @classmethod
     def from_run(cls, run: Run) -> Predictor:
@@ -74,7 +77,9 @@ class Predictor:
         """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
         if not images:
             return []
-        logits = self.compute.ask(self.model, self.prepare(images))
+        inputs = self.prepare(images)
+        with self._lock:
+            logits = self.compute.ask(self.model, inputs)
         top = (logits.float() / temperature).softmax(1).cpu().topk(min(engine.TOP, len(self.classes)), dim=1)
         return [
             Prediction(tuple(self.classes[i] for i in index), tuple(values))
@@ -101,7 +106,7 @@ class Predictor:
             for number, all_of_it in enumerate(wanted)
             for one in all_of_it
         ]
-        with engine.memory_in_words("heat maps", "End what else computes there, such as a training."):
+        with self._lock, engine.memory_in_words("heat maps", "End what else computes there, such as a training."):
             maps = iter(explain(self.model, inputs, questions, method=method, stage=stage))
         return to_pixels(inputs), [[next(maps) for _ in all_of_it] for all_of_it in wanted]
 
@@ -109,7 +114,9 @@ class Predictor:
         self, image: Image.Image, heat: npt.NDArray[np.float32], name: str
     ) -> Faithfulness | None:
         """Measure what hiding an image's most marked pixels takes from the confidence for the class named."""
-        return measure_faithfulness(self.model, self.prepare([image]), heat, self._index(name), self.compute)
+        prepared = self.prepare([image])
+        with self._lock:
+            return measure_faithfulness(self.model, prepared, heat, self._index(name), self.compute)
 
     def _index(self, name: str) -> int:
         return self.classes.index(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -126,14 +125,6 @@ def test_what_does_not_exist_is_refused_and_the_hooks_are_released(
         explain(model, images, questions, **options)
     assert count_hooks(model) == 0
     assert all(parameter.requires_grad for parameter in model.parameters())
-
-
-def test_two_explanations_of_one_model_at_a_time_do_not_mix(model: nn.Module, images: torch.Tensor) -> None:
-    wanted = [explain(model, images[i : i + 1], ask(i)) for i in range(3)]
-    with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda i: explain(model, images[i : i + 1], ask(i)), [0, 1, 2] * 3))
-    for number, maps in enumerate(found):
-        np.testing.assert_allclose(maps, wanted[number % 3], atol=1e-5)
 
 
 # Methods, stages and differences

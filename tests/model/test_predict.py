@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from PIL import Image
 
 from core.errors import RunError
-from core.model.evidence import Evidence
+from core.model.evidence import EIGENCAM, GRADCAM, Evidence
 from core.model.predict import FilesPredicted, Predictor, find_images, predict_files
 from core.runs.run import Run
 from core.training import loaders
@@ -125,6 +127,28 @@ def test_predicting_goes_on_after_an_explanation(resnet: Predictor) -> None:
     before = resnet.predict([plain("red")])
     resnet.explain([plain("red")], [[Evidence("10")]])
     assert resnet.predict([plain("red")]) == before
+
+
+def test_predictions_beside_heat_maps_come_out_as_those_made_alone(resnet: Predictor) -> None:
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 255, (36, 36, 3), dtype=np.uint8)) for _ in range(4)]
+    heat = np.eye(32, dtype=np.float32)
+
+    def explain(method: str, number: int) -> bytes:
+        (maps,) = resnet.explain([images[number]], [[Evidence("10")]], method=method, stage=2)[1]
+        return maps[0].tobytes()
+
+    questions: list[Callable[[int], object]] = [
+        lambda number: resnet.predict([images[number]]),
+        lambda number: explain(EIGENCAM, number),
+        lambda number: explain(GRADCAM, number),
+        lambda number: resnet.measure_faithfulness(images[number], heat, "35"),
+    ]
+    asked = [(question, number) for question in questions for number in range(len(images))]
+    alone = [question(number) for question, number in asked]
+    with ThreadPoolExecutor(8) as pool:
+        for beside in [pool.map(lambda each: each[0](each[1]), asked) for _ in range(2)]:
+            assert list(beside) == alone
 
 
 # Finding the images
