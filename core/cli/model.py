@@ -139,9 +139,9 @@ def _find_neighbours(options: argparse.Namespace) -> int:
     def work(progress: Progress) -> str | None:
         run = find_run(options.run, default_root())
         from core.model.neighbours import compute_neighbourhood, locate
-        from core.training.engine import choose_compute
+        from core.model.placement import choose_placement
 
-        compute = choose_compute()
+        compute = choose_placement(run)
         found = compute_neighbourhood(run, locate(run, compute), compute, progress=progress)
         return None if found is None else "All images are compared."
 

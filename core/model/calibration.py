@@ -60,7 +60,8 @@ class Calibration:
 
     `after` is judged at temperatures fitted without the images they are judged on. `change` is after less before on the
     same draws of images. `chance` is the calibration error (0..1) that a model which keeps these confidences, as they are
-    after, would show on as many images. `note` says why the temperature is 1 where none was fitted.
+    after, would show on as many images. `note` says why the temperature is 1 where none was fitted. `precision` is what
+    the model computed in, fp32 or bf16, and so what it has to compute in where the temperature is used.
     """
 
     epoch: int
@@ -71,6 +72,7 @@ class Calibration:
     change: Figures
     chance: Estimate
     answers: Answers
+    precision: str = "fp32"
 
     @property
     def overconfidence(self) -> float:
@@ -99,7 +101,7 @@ def calibrate_run(run: Run, *, progress: Progress | None = None) -> Calibration 
     from core.model.evaluate import open_split, read_log_probs  # brings torch
 
     epoch = run.read_status().best_epoch
-    split = open_split(run, "val")
+    split = open_split(run, "val", precision="fp32")
     log_probs = read_log_probs(split, progress=progress)
     if log_probs is None:
         return None
@@ -169,6 +171,8 @@ def read_calibration(run: Run) -> Calibration | None:
     path = calibration_path(run)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        # An older version measured in the precision of the training, and did not write that down here.
+        values.setdefault("precision", run.read_json("environment.json").get("precision", "fp32"))
         found = _from_values(values)
     except FileNotFoundError:
         return None
@@ -177,6 +181,15 @@ def read_calibration(run: Run) -> Calibration | None:
             f"{path}: cannot be read ({error}). Measure it again: {own_command()} calibrate {run.id}"
         ) from None
     return found if found.epoch == run.read_status().best_epoch else None
+
+
+def read_precision(run: Run) -> str:
+    """Return the precision, fp32 or bf16, in which a run's best model is to be asked: that of its calibration, else fp32."""
+    try:
+        found = read_calibration(run)
+    except RunError:
+        return "fp32"  # its temperature cannot be used either
+    return "fp32" if found is None else found.precision
 
 
 def read_temperature(run: Run) -> float:

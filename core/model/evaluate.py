@@ -13,6 +13,7 @@ from torch import nn
 
 from core.dataset.folders import ImageFolders, Sample
 from core.files import write_rows
+from core.model.placement import choose_placement
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders, split_samples
 from core.training import engine
@@ -31,13 +32,17 @@ class OpenSplit:
     samples: tuple[Sample, ...]
 
 
-def open_split(run: Run, split: str) -> OpenSplit:
-    """Load a run's best model and open a split of its data; raises RunError when either is not there."""
+def open_split(run: Run, split: str, *, precision: str = "") -> OpenSplit:
+    """Load a run's best model and open a split of its data, to be asked as `choose_placement` says.
+
+    Raises:
+        RunError: when either is not there.
+    """
     config = run.read_config()
     model, values = load_best(run)
     folders = recorded_folders(run)
     samples = split_samples(folders, split)
-    compute = engine.choose_compute(config.device, config.precision)
+    compute = choose_placement(run, precision)
     table = ImageTable(folders.root, samples, eval_transforms(values["image_size"], values["resize_size"]))
     batches = EpochBatches(len(samples), config.batch_size, seed=None)
     workers = choose_workers(config.workers, compute.device.type)
@@ -65,8 +70,11 @@ def read_log_probs(
 def evaluate_run(
     run: Run, split: str = "val", *, progress: Callable[[int, int], bool] | None = None
 ) -> engine.Outcome | None:
-    """Evaluate a run's best model on a split and write its predictions table; None when progress said to end."""
-    opened = open_split(run, split)
+    """Evaluate a run's best model on a split and write its predictions table; None when progress said to end.
+
+    It computes in the precision of the run's training, as the table that training wrote was.
+    """
+    opened = open_split(run, split, precision=run.read_config().precision)
     count = len(opened.samples)
     on_batch = None if progress is None else lambda done: progress(done, count)
     outcome = engine.evaluate(opened.model, opened.batches, opened.compute, on_batch=on_batch)

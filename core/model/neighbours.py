@@ -13,7 +13,7 @@ from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.training import features
 from core.training.checkpoint import load_best, load_checkpoint
-from core.training.engine import Compute
+from core.training.engine import Compute, choose_compute, list_devices
 from core.training.features import Features
 from core.training.loaders import choose_workers
 
@@ -90,8 +90,13 @@ def locate(run: Run, compute: Compute) -> Place:
         raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
     config = features.plain_config(run.read_config(), values)
     backbone = features.digest_state(values["model"])
-    key = features.features_key(backbone, folders.fingerprint(), config, compute)
-    return Place(folders, key)
+    # Those that another device computed are as good, as long as their precision is the same.
+    elsewhere = (choose_compute(device, "bf16" if compute.bf16 else "fp32") for device in list_devices())
+    keys = [
+        features.features_key(backbone, folders.fingerprint(), config, each) for each in (compute, *elsewhere)
+    ]
+    kept = (key for key in keys if features.are_kept(run.folder.parent, key))
+    return Place(folders, next(kept, keys[0]))
 
 
 def open_neighbourhood(run: Run, place: Place) -> Neighbourhood | None:

@@ -17,9 +17,10 @@ from sklearn.preprocessing import StandardScaler
 
 from core.errors import DataError
 from core.model.evaluate import open_split, read_log_probs
+from core.model.placement import choose_placement
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
-from core.training import engine, features, loaders
+from core.training import features, loaders
 from core.training.checkpoint import load_best
 
 FOLDS = 5
@@ -73,7 +74,7 @@ def predict_training(
     network, values = load_best(run)
     folders = recorded_folders(run)
     config = features.plain_config(run.read_config(), values)
-    compute = engine.choose_compute(config.device, config.precision)
+    compute = choose_placement(run)
     backbone = features.digest_backbone(network)
     images, count = len(folders.train) + len(folders.val), len(folders.train)
 

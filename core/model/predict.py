@@ -20,6 +20,7 @@ from core.files import write_rows
 from core.model.evidence import GRADCAM, Evidence
 from core.model.explain import MapQuestion, explain
 from core.model.faithfulness import Faithfulness, measure_faithfulness
+from core.model.placement import choose_placement
 from core.runs.run import Run
 from core.training import engine
 from core.training.checkpoint import load_best
@@ -65,7 +66,7 @@ class Predictor:
             classes=values["classes"],
             image_size=values["image_size"],
             resize_size=values["resize_size"],
-            compute=engine.choose_compute(),
+            compute=choose_placement(run),
         )
 
     def prepare(self, images: Sequence[Image.Image]) -> torch.Tensor:
@@ -106,7 +107,8 @@ class Predictor:
             for number, all_of_it in enumerate(wanted)
             for one in all_of_it
         ]
-        with self._lock, engine.memory_in_words("heat maps", "End what else computes there, such as a training."):
+        enough = engine.memory_in_words("heat maps", "End what else computes there, such as a training.")
+        with self._lock, enough, self.compute.autocast():
             maps = iter(explain(self.model, inputs, questions, method=method, stage=stage))
         return to_pixels(inputs), [[next(maps) for _ in all_of_it] for all_of_it in wanted]
 

@@ -108,12 +108,18 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     Raises:
         ConfigError: when the device asked for is not on this machine.
     """
-    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    name = next(kind for kind, there in has.items() if there) if device == "auto" else device
-    if not has.get(name, False):
+    devices = list_devices()
+    name = devices[0] if device == "auto" else device
+    if name not in devices:
         raise ConfigError({"device": f"{name} was asked for, but this machine has none. Choose auto or cpu."})
     bf16 = _has_bf16(name) if precision == "auto" else precision == "bf16"
     return Compute(torch.device(name), bf16, channels_last=name != "mps")
+
+
+def list_devices() -> list[str]:
+    """Return the kinds of device this machine has, the fastest first; the last is `cpu`."""
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [kind for kind, there in has.items() if there]
 
 
 @contextlib.contextmanager

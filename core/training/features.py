@@ -147,6 +147,11 @@ def load_or_compute(
     return features
 
 
+def are_kept(root: Path, key: str) -> bool:
+    """Tell whether features are kept under a key in the folder of all runs."""
+    return (root / FOLDER / f"{key}.pt").is_file()
+
+
 def read_features(root: Path, key: str) -> Features | None:
     """Return the features kept under a key in the folder of all runs; None where there are none that can be read."""
     return _read(root / FOLDER / f"{key}.pt")

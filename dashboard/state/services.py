@@ -18,6 +18,7 @@ import streamlit as st
 from PIL import Image
 
 from core.errors import RunError, UserError
+from core.model.calibration import calibration_path
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.places import own_command
@@ -117,11 +118,15 @@ def load_predictor(run: Run) -> Predictor:
     """Return a run's best model, loaded once; raises RunError when it has none."""
     if not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
-    return _load_predictor(run.folder, run.best_path.stat().st_mtime_ns)
+    from core.model.placement import choose_device
+
+    calibration = calibration_path(run)  # it says in which precision the model is to be asked
+    measured = calibration.stat().st_mtime_ns if calibration.exists() else 0
+    return _load_predictor(run.folder, run.best_path.stat().st_mtime_ns, choose_device(run), measured)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model …")
-def _load_predictor(folder: Path, stamp: int) -> Predictor:  # noqa: ARG001
+def _load_predictor(folder: Path, stamp: int, device: str, measured: int) -> Predictor:  # noqa: ARG001
     from core.model.predict import Predictor  # brings torch, which no page should wait for before it needs it
 
     return Predictor.from_run(Run(folder))
@@ -160,7 +165,11 @@ class UploadResult:
 
 @st.cache_data(max_entries=300, show_spinner=False)
 def predict_upload(
-    folder: Path, stamp: int, name: str, content: bytes, temperature: float = 1.0
+    folder: Path,
+    stamp: int,  # noqa: ARG001
+    name: str,
+    content: bytes,
+    temperature: float = 1.0,
 ) -> UploadResult:
     """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`, at a temperature."""
     from core.dataset.images import ImageProblem, read_image
@@ -169,7 +178,7 @@ def predict_upload(
         image = read_image(io.BytesIO(content))
     except ImageProblem as problem:
         return UploadResult(name, problem=str(problem))
-    predictor = _load_predictor(folder, stamp)
+    predictor = load_predictor(Run(folder))
     prediction = predictor.predict([image], temperature=temperature)[0]
     seen, maps = predictor.explain([image], [[Evidence(prediction.classes[0])]])
     image.thumbnail((320, 320))

@@ -82,6 +82,8 @@ def test_features_are_computed_once_and_kept_with_those_of_head_only_runs(run: R
     assert calls[-1] == (24, 24)
     assert first is not None
     assert [path.suffix for path in (run.folder.parent / ".features").iterdir()] == [".pt"]
+    elsewhere = Compute(torch.device("cuda"), bf16=False, channels_last=True)  # named, never asked to compute
+    assert neighbours.locate(run, elsewhere) == locate(run)  # what another device computed is as good
     kept = neighbours.open_neighbourhood(run, locate(run))
     assert kept is not None
     assert kept.find("val/35/1.png", "2") == first.find("val/35/1.png", "2")

@@ -13,11 +13,12 @@ from PIL import Image
 
 from core.errors import DataError, RunError
 from core.files import write_text
+from core.model.calibration import keep_calibration
 from core.recipe.config import TrainConfig
 from core.runs.run import Run
 from dashboard.guard import NotYet
 from dashboard.state import services
-from tests.made_run import append_epoch, make_run
+from tests.made_run import append_epoch, make_run, measure_confidence
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +161,15 @@ def test_a_better_epochs_model_replaces_the_one_before(run_with_model: Run) -> N
     assert services.load_predictor(run_with_model) is before
     os.utime(run_with_model.best_path)
     assert services.load_predictor(run_with_model) is not before
+
+
+def test_a_model_is_placed_anew_when_its_confidences_are_measured_in_another_precision(
+    run_with_model: Run,
+) -> None:
+    assert not services.load_predictor(run_with_model).compute.bf16
+    found = measure_confidence(run_with_model)
+    keep_calibration(run_with_model, replace(found, precision="bf16"))
+    assert services.load_predictor(run_with_model).compute.bf16
 
 
 def test_predictions_are_read_once(run: Run) -> None:
