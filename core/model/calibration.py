@@ -72,6 +72,10 @@ class Calibration:
     chance: Estimate
     answers: Answers
 
+    def describe(self) -> str:
+        """Return the temperature in words, and why there is none where it stayed 1."""
+        return f"temperature {self.temperature:.3f}" + (f": {self.note}" if self.note else "")
+
     @property
     def overconfidence(self) -> float:
         """Return the mean confidence before less the accuracy, -1..1: above 0 it claims more than it keeps."""
