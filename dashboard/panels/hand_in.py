@@ -13,7 +13,7 @@ from core.model.hand_in import DETAILS, HAND_IN, HandIn, hand_in_folder, read_ha
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_order, read_task
 from dashboard.components.task_panel import draw_end, draw_running
-from dashboard.guard import guard
+from dashboard.guard import guard, guard_callback
 from dashboard.panels.answering import Answering
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown
@@ -64,7 +64,7 @@ def draw_start(run: Run, data: RunData, answering: Answering) -> None:
         type="primary",
         icon=":material/play_arrow:",
         key="predict-folder-start",
-        on_click=launch_task,
+        on_click=guard_callback(launch_task),
         args=(task_folder(run), "predict"),
         kwargs={
             "run": run.id,

@@ -141,21 +141,6 @@ def test_what_goes_wrong_becomes_the_message(
     assert ("Traceback" in asked.log_path.read_text()) == isinstance(error, ValueError)
 
 
-def test_a_fault_of_the_program_leaves_its_traceback_to_the_log_and_a_line_to_the_status(
-    tmp_path: Path,
-) -> None:
-    def fail(_: Progress) -> str | None:
-        raise ValueError("operands could not be broadcast\ntogether")
-
-    with pytest.raises(ValueError, match="broadcast"):
-        perform_task(tmp_path, fail)
-    assert read_task(tmp_path).state == "failed"
-    assert read_task(tmp_path).message == (
-        "An unexpected fault (ValueError: operands could not be broadcast together). "
-        f"The whole error is in {tmp_path / 'train.log'}."
-    )
-
-
 def test_a_task_whose_process_is_gone_is_crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.runs.jobs.launch_command", lambda _: [sys.executable, "-c", ""])
     launch_task(tmp_path / "task", "audit")  # a process that ends without a word
