@@ -6,14 +6,21 @@ import csv
 import gzip
 import io
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from core.errors import describe_cause
 
-_PREFIX = 40  # characters of a name, at most 160 bytes: with what mkstemp adds it stays a valid name
+_T = TypeVar("_T")
+_PREFIX = 40  # characters of a name, at most 160 bytes: with what is added it stays a valid name
+DRAFT = ".draft"  # how the names end of what is being made or thrown away
+_LEFT_OVER = 3600.0  # seconds; a draft that was not touched for so long has lost its maker
+# Windows refuses to replace a file, or to move a folder, while another process has it open, which takes moments.
+_PATIENCE = 2.0 if os.name == "nt" else 0.0
 
 
 def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
@@ -25,7 +32,7 @@ def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         OSError: naming the file and why it cannot be written; the old one is still there.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:_PREFIX]}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:_PREFIX]}.", suffix=DRAFT, dir=path.parent)
         draft = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -33,7 +40,7 @@ def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             draft.chmod(0o666 & ~_UMASK)  # mkstemp makes a file for its owner alone
-            draft.replace(path)
+            insist(lambda: draft.replace(path))
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
@@ -56,6 +63,63 @@ def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]
     writer.writerow(head)
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file that others replace meanwhile; raises OSError as `Path.read_bytes` does."""
+    return insist(path.read_bytes)
+
+
+def make_draft(parent: Path, name: str) -> Path:
+    """Make an empty folder with a name of its own, in which something is made whole before it is moved to its place."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{name[:_PREFIX]}.", suffix=DRAFT, dir=parent))
+    folder.chmod(0o777 & ~_UMASK)  # mkdtemp makes a folder for its owner alone
+    return folder
+
+
+def replace_folder(draft: Path, target: Path) -> None:
+    """Put a draft in the place of a folder, or where there is none yet."""
+    trash = make_draft(target.parent, "trash")
+    try:
+        if target.exists():
+            insist(lambda: target.rename(trash / target.name))
+        insist(lambda: draft.rename(target))
+    finally:
+        shutil.rmtree(trash, ignore_errors=True)
+
+
+def discard_folder(folder: Path) -> None:
+    """Remove a folder: it is gone from its place at once; what cannot be removed yet goes with a later `sweep_drafts`."""
+    trash = make_draft(folder.parent, "trash")
+    try:
+        insist(lambda: folder.rename(trash / folder.name))
+    finally:
+        shutil.rmtree(trash, ignore_errors=True)
+
+
+def sweep_drafts(parent: Path) -> None:
+    """Remove the drafts in a folder whose makers ended before they were done, and what was not thrown away to its end."""
+    for path in parent.glob(f".*{DRAFT}"):
+        try:
+            old = time.time() - path.stat().st_mtime > _LEFT_OVER
+        except OSError:
+            continue  # it has just become what it was made for
+        if old and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif old:
+            path.unlink(missing_ok=True)
+
+
+def insist(act: Callable[[], _T]) -> _T:
+    """Do something to a file or folder, on Windows again for a moment while another process has it open."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(0.01)
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from core.dataset.folders import ImageFolders
-from core.errors import RunError, UserError, describe_error, describe_fault
+from core.errors import RunError, UserError, describe_error
 from core.model.calibration import calibrate_run, forget_calibration, read_calibration
 from core.model.evaluate import evaluate_run, write_predictions
 from core.recipe.config import TrainConfig
@@ -53,32 +52,14 @@ class TrainingJob:
 
     def execute(self) -> Status:
         """Run the job to its end and return its last status; errors end in the status, not in an exception."""
-        started = self.journal.status.started or time.time()
-        self.journal.set(state="running", started=started, ended=0.0, message="", force=True)
-        try:
-            self._train()
-        except Interrupted as interrupted:
-            where = (
-                f"in epoch {self.epoch + 1}" if self.epoch < self.config.epochs else "after its last epoch"
-            )
-            resumable = (
-                " Everything is saved; resume goes on from here." if self.run.last_path.exists() else ""
-            )
-            state = str(interrupted)
-            self.journal.end(state, f"{state.capitalize()} {where} as asked.{resumable}")
-        except (UserError, OSError) as error:
-            self.journal.end("failed", describe_error(error))
-        except Exception as error:
-            self.journal.end("failed", self._log_fault(error))
-        return self.journal.status
+        return self.journal.perform(self._train, describe_stop=self._describe_stop)
 
-    def _log_fault(self, error: Exception) -> str:
-        """Leave the traceback of what is being handled in train.log, not on a terminal; return the line to tell."""
-        with self.run.log_path.open("a", encoding="utf-8") as log:
-            traceback.print_exc(file=log)
-        return describe_fault(error, "train.log")
+    def _describe_stop(self, state: str) -> str:
+        where = f"in epoch {self.epoch + 1}" if self.epoch < self.config.epochs else "after its last epoch"
+        resumable = " Everything is saved; resume goes on from here." if self.run.last_path.exists() else ""
+        return f"{state.capitalize()} {where} as asked.{resumable}"
 
-    def _train(self) -> None:
+    def _train(self) -> str:
         config = self.config
         folders = self._prepare_data()
         self._chosen = focus_indices(config, folders.classes)
@@ -107,7 +88,7 @@ class TrainingJob:
             self._judge_held(folders)
         self._measure_confidence()
         best = self.best.describe(focused=bool(self._chosen), guard=config.guard)
-        self.journal.end("finished", f"Finished: {best}.{early}")
+        return f"Finished: {best}.{early}"
 
     def _judge_held(self, folders: ImageFolders) -> None:
         """Ask the best model about the images that neither trained nor chose it."""
@@ -128,7 +109,7 @@ class TrainingJob:
             self.journal.write(f"Confidence not measured: {describe_error(error)}")
             return
         except Exception as error:
-            self.journal.write(f"Confidence not measured: {self._log_fault(error)}")
+            self.journal.write(f"Confidence not measured: {self.journal.log_fault(error)}")
             return
         if found is None:
             raise Interrupted(self.journal.asked())

@@ -8,7 +8,8 @@ import streamlit as st
 
 from core.errors import UserError
 from core.runs import jobs
-from core.runs.run import ACTIVE, Run, default_root, iter_runs
+from core.runs.queue import revive_queue
+from core.runs.run import ACTIVE, Run, default_root, iter_runs, list_runs
 from dashboard.builtin import wanted_data
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
@@ -60,8 +61,8 @@ def main() -> None:
 
 def open_first_page(pages: dict[str, st.Page]) -> None:
     """Lead to what matters now: a training that runs, else the user's own new data, else the list of runs."""
-    jobs.revive_queue(default_root())
-    active = [run for run in iter_runs(default_root()) if jobs.live_status(run).state in ACTIVE]
+    revive_queue(list_runs(default_root()))
+    active = [run for run, status in jobs.list_live(default_root()) if status.state in ACTIVE]
     if active:
         st.switch_page(pages["live"], query_params={"run": active[-1].id})
     if wanted_data() and not any(_is_on(run, wanted_data()) for run in iter_runs(default_root())):

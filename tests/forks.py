@@ -43,10 +43,9 @@ def fork_server() -> Iterator[Callable[[Run], ForkServerProcess]]:
 
 def work(folder: Path) -> None:
     """Be the job of the run in a folder."""
-    from core.runs.jobs import claim_process
+    from core.runs.claim import claim
     from core.train import TrainingJob
 
     run = Run(folder)
-    claim_process(run)
-    with run.log_path.open("a", encoding="utf-8") as log:
+    with claim(run), run.log_path.open("a", encoding="utf-8") as log:
         TrainingJob(run, log).execute()

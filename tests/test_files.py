@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import gzip
 import multiprocessing
+import os
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from core.files import write_rows, write_text
+from core import files
+from core.files import (
+    discard_folder,
+    insist,
+    make_draft,
+    replace_folder,
+    sweep_drafts,
+    write_file,
+    write_rows,
+    write_text,
+)
 
 LETTERS = "abcdefgh"
 ROUNDS = 40
@@ -96,3 +108,63 @@ def test_a_file_that_cannot_be_written_says_which_and_why(tmp_path: Path) -> Non
         write_rows(tmp_path / "gone" / "table.csv", ("name",), [])
     assert caught.value.filename == str(tmp_path / "gone" / "table.csv")
     assert caught.value.strerror == "cannot be written (No such file or directory)"
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
+    for number in range(2):
+        draft = make_draft(tmp_path, "result")
+        (draft / f"{number}.txt").touch()
+        replace_folder(draft, tmp_path / "result")
+    assert names_in(tmp_path) == {"result"}
+    assert names_in(tmp_path / "result") == {"1.txt"}
+
+
+def test_a_folder_made_as_a_draft_can_be_read_by_whom_any_other_can(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    assert make_draft(tmp_path, "new").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_folder_that_cannot_be_removed_yet_is_gone_from_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where another process has one of its files open."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    discard_folder(tmp_path / "run")
+    monkeypatch.undo()
+    (trash,) = tmp_path.iterdir()
+    assert trash.name.startswith(".")
+    os.utime(trash, (time.time() - 7200,) * 2)
+    sweep_drafts(tmp_path)
+    assert names_in(tmp_path) == set()
+
+
+def test_only_drafts_that_nobody_works_on_are_swept(tmp_path: Path) -> None:
+    def write(file: object) -> None:
+        sweep_drafts(tmp_path)
+        assert len(names_in(tmp_path)) == 2
+
+    (tmp_path / ".hidden").touch()
+    os.utime(tmp_path / ".hidden", (0, 0))
+    write_file(tmp_path / "large.pt", write)
+    assert names_in(tmp_path) == {".hidden", "large.pt"}
+
+
+@pytest.mark.parametrize("patience", [0.0, 5.0])
+def test_a_file_that_another_process_has_open_is_waited_for_where_the_system_refuses(
+    patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows does; elsewhere a refusal is for good."""
+    refusals = iter([PermissionError(13, "in use"), PermissionError(13, "in use")])
+
+    def act() -> str:
+        for refusal in refusals:
+            raise refusal
+        return "done"
+
+    monkeypatch.setattr(files, "_PATIENCE", patience)
+    if patience:
+        assert insist(act) == "done"
+    else:
+        with pytest.raises(PermissionError):
+            insist(act)

@@ -238,7 +238,11 @@ def test_its_first_page_and_its_library_come_over_http(day: FirstDay) -> None:
 def test_its_first_training_is_the_installed_program_in_a_process_of_its_own(
     day: FirstDay, installed: Installed
 ) -> None:
-    assert day.job[1:] == [str(installed.site / "weakspot" / "__main__.py"), "job", str(day.first_run.folder)]
+    assert day.job[1:] == [
+        str(installed.site / "weakspot" / "__main__.py"),
+        "task",
+        str(day.first_run.folder),
+    ]
 
 
 def test_commands_work_where_they_are_given(day: FirstDay, installed: Installed) -> None:

@@ -1,28 +1,29 @@
-"""The commands about data rather than runs: `python -m core audit | label-issues`."""
+"""The commands about data rather than runs: `python -m core demo | audit | label-issues`."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli.terminal import add_run, make_bar
 from core.recipe.config import TrainConfig
 from core.runs.run import default_root, find_run
 from core.words import format_class
 
 if TYPE_CHECKING:
     from core.dataset.audit import Audit
-    from core.dataset.label_report import LabelReport
-
-Progress = Callable[[int, int], bool]
-Bar = Callable[[str], Progress]
 
 
-def add_commands(commands: Any, bar: Bar) -> None:
-    """Add the parsers of these commands; `bar(unit)` gives the progress bar of a terminal."""
+def add_commands(commands: Any) -> None:
+    """Add the parsers of these commands."""
+    demo = commands.add_parser("demo", help="make a built-in data set")
+    demo.add_argument("name", choices=("digits", "glyphs"))
+    demo.add_argument("folder", type=Path, metavar="DIR")
+    demo.set_defaults(command=_demo)
+
     audit = commands.add_parser(
         "audit", help="look for copies, leaks between splits, conflicting labels and files of no use"
     )
@@ -38,38 +39,32 @@ def add_commands(commands: Any, bar: Bar) -> None:
     audit.add_argument(
         "--hold-back", type=int, default=0, metavar="N", help="images of each class, as in training"
     )
-    audit.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
-    audit.set_defaults(command=lambda options: _audit(options, bar))
+    audit.set_defaults(command=_audit)
 
     labels = commands.add_parser("label-issues", help="list images whose label is probably wrong")
-    labels.add_argument("run", metavar="RUN", help="a run's id, or latest")
+    add_run(labels)
     labels.add_argument("--split", choices=("val", "train"), default="val")
     labels.add_argument(
         "--out", type=Path, default=Path("label-fixes.csv"), metavar="FILE", help="the fix list"
     )
-    labels.add_argument("--task", type=Path, help=argparse.SUPPRESS)
-    labels.set_defaults(command=lambda options: _find_issues(options, bar))
+    labels.set_defaults(command=_find_issues)
 
 
-def _audit(options: argparse.Namespace, bar: Bar) -> int:
-    from core.runs.tasks import perform_task
+def _demo(options: argparse.Namespace) -> int:
+    from core.dataset.demo import make_demo
+
+    make_demo(options.name, options.folder, make_bar("images"))
+    print(options.folder)
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from core.dataset.audit import audit_data
 
     data = options.data.expanduser().resolve()
     split = {"val_fraction": options.val_fraction, "hold_back": options.hold_back}
-
-    def work(progress: Progress) -> Audit | None:
-        from core.dataset.audit import audit_data
-
-        TrainConfig(data=str(data), **split)  # refuses what training does
-        return audit_data(data, default_root(), **split, progress=progress)
-
-    if options.task is not None:
-        return perform_task(
-            options.task,
-            lambda progress: None if (found := work(progress)) is None else f"{len(found.images):,} files.",
-            stopped="Stopped; what was measured is kept, and the next scan goes on from there.",
-        )
-    audit = work(bar("files"))
+    TrainConfig(data=str(data), **split)  # refuses what training does
+    audit = audit_data(data, default_root(), **split, progress=make_bar("files"))
     assert audit is not None
     if options.json:
         print(json.dumps(_summarise(audit), indent=2))
@@ -100,30 +95,18 @@ def _summarise(audit: Audit) -> dict[str, object]:
     }
 
 
-def _find_issues(options: argparse.Namespace, bar: Bar) -> int:
+def _find_issues(options: argparse.Namespace) -> int:
     from core.dataset.label_report import write_fixes
     from core.runs.run_data import read_run_data
-    from core.runs.tasks import perform_task
 
-    def work(progress: Progress) -> LabelReport | None:
-        run = find_run(options.run, default_root())
-        from core.model.label_issues import find_issues_of
+    run = find_run(options.run, default_root())
+    from core.model.label_issues import find_issues_of
 
-        return find_issues_of(run, options.split, progress=progress)
-
-    def describe(report: LabelReport) -> str:
-        return f"{len(report.issues):,} of {report.count:,} labels are probably wrong."
-
-    if options.task is not None:
-        return perform_task(
-            options.task,
-            lambda progress: None if (found := work(progress)) is None else describe(found),
-        )
-    report = work(bar("images"))
+    report = find_issues_of(run, options.split, progress=make_bar("images"))
     assert report is not None
     write_fixes(options.out, report.issues)
-    print(describe(report))
-    label = read_run_data(find_run(options.run, default_root())).label
+    print(report.describe())
+    label = read_run_data(run).label
     for pair in report.overlaps:
         print(
             f"{label(pair.one)} and {label(pair.other)} overlap: {pair.crossed} of {pair.count} images cross over"

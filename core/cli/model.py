@@ -1,30 +1,33 @@
-"""The commands that ask a run's best model: `python -m core predict | calibrate`, and what the dashboard launches."""
+"""The commands that ask a run's best model: `python -m core evaluate | predict | calibrate`."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli.terminal import add_run, make_bar
 from core.runs.run import default_root, find_run
 
 if TYPE_CHECKING:
     from core.model.calibration import Calibration, Estimate
 
-Progress = Callable[[int, int], bool]
-Bar = Callable[[str], Progress]
 WANTED = (0.9, 0.95, 0.99)  # accuracies a threshold is printed for
 
 
-def add_commands(commands: Any, bar: Bar) -> None:
-    """Add the parsers of these commands; `bar(unit)` gives the progress bar of a terminal."""
+def add_commands(commands: Any) -> None:
+    """Add the parsers of these commands."""
+    evaluate = commands.add_parser("evaluate", help="write the predictions table of a run's best model")
+    add_run(evaluate)
+    evaluate.add_argument("--split", choices=("val", "train", "held"), default="val")
+    evaluate.set_defaults(command=_evaluate)
+
     predict = commands.add_parser(
         "predict", help="predict images or folders of them into image_name,pred_label"
     )
-    _add_run(predict)
+    add_run(predict)
     predict.add_argument("paths", nargs="+", type=Path, metavar="PATHS", help="image files and folders")
     predict.add_argument("--out", type=Path, default=Path("prediction.csv"), metavar="FILE")
     predict.add_argument(
@@ -39,23 +42,13 @@ def add_commands(commands: Any, bar: Bar) -> None:
     predict.add_argument(
         "--raw", action="store_true", help="confidences as the network gives them, without its temperature"
     )
-    predict.set_defaults(command=lambda options: _predict(options, bar))
+    predict.set_defaults(command=_predict)
 
     calibrate = commands.add_parser(
         "calibrate", help="measure how far a run's confidences can be believed, and fit their temperature"
     )
-    _add_run(calibrate)
-    calibrate.add_argument("--task", type=Path, help=argparse.SUPPRESS)  # what the dashboard launches
-    calibrate.set_defaults(command=lambda options: _calibrate(options, bar))
-
-    neighbours = commands.add_parser("neighbours")  # what the dashboard launches; not for people: no help
-    _add_run(neighbours)
-    neighbours.add_argument("--task", type=Path, required=True)
-    neighbours.set_defaults(command=_find_neighbours)
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run's id, or latest")
+    add_run(calibrate)
+    calibrate.set_defaults(command=_calibrate)
 
 
 def _read_share(text: str) -> float:
@@ -68,7 +61,22 @@ def _read_share(text: str) -> float:
     return value
 
 
-def _predict(options: argparse.Namespace, bar: Bar) -> int:
+def _evaluate(options: argparse.Namespace) -> int:
+    run = find_run(options.run, default_root())
+    from core.model.evaluate import evaluate_run
+    from core.verdicts.predictions import format_rate
+
+    outcome = evaluate_run(run, options.split, progress=make_bar("images"))
+    assert outcome is not None
+    right = int((outcome.top_index[:, 0] == outcome.target).sum())
+    print(
+        f"{options.split} accuracy {format_rate(right, len(outcome.target))}, loss {outcome.loss.mean():.4f}"
+    )
+    print(run.predictions_path(options.split))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
     from core.model.calibration import read_temperature, read_threshold
     from core.model.predict import Predictor, find_images, predict_files
@@ -86,8 +94,9 @@ def _predict(options: argparse.Namespace, bar: Bar) -> int:
         details=options.details,
         temperature=temperature,
         min_confidence=limit,
-        progress=bar("images"),
+        progress=make_bar("images"),
     )
+    assert found is not None
     for item in found.bad:
         print(f"left out: {item.path} {item.reason}", file=sys.stderr)
     good = len(paths) - len(found.bad)
@@ -99,28 +108,16 @@ def _predict(options: argparse.Namespace, bar: Bar) -> int:
     return 2 if found.bad else 0
 
 
-def _calibrate(options: argparse.Namespace, bar: Bar) -> int:
+def _calibrate(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
-    from core.runs.tasks import perform_task
-
-    def work(progress: Progress) -> Calibration | None:
-        from core.model.calibration import calibrate_run
-
-        return calibrate_run(run, progress=progress)
-
-    if options.task is not None:
-        return perform_task(
-            options.task,
-            lambda progress: None if (found := work(progress)) is None else _sum_up(found),
-        )
-    found = work(bar("images"))
-    assert found is not None
-    from core.model.calibration import calibration_path
+    from core.model.calibration import calibrate_run, calibration_path
     from core.verdicts.predictions import format_rate
 
+    found = calibrate_run(run, progress=make_bar("images"))
+    assert found is not None
     right = found.answers.right
     print(f"epoch {found.epoch}: {format_rate(int(right.sum()), len(right))}")
-    print(_sum_up(found))
+    print(found.describe())
     before, after = found.before, found.after
     print(
         f"ECE    {_percent(before.ece)} before, {_percent(after.ece)} after; {_percent(found.chance)} by chance alone"
@@ -131,25 +128,6 @@ def _calibrate(options: argparse.Namespace, bar: Bar) -> int:
     _print_thresholds(found)
     print(calibration_path(run))
     return 0
-
-
-def _find_neighbours(options: argparse.Namespace) -> int:
-    from core.runs.tasks import perform_task
-
-    def work(progress: Progress) -> str | None:
-        run = find_run(options.run, default_root())
-        from core.model.neighbours import compute_neighbourhood, locate
-        from core.model.placement import choose_placement
-
-        compute = choose_placement(run)
-        found = compute_neighbourhood(run, locate(run, compute), compute, progress=progress)
-        return None if found is None else "All images are compared."
-
-    return perform_task(options.task, work)
-
-
-def _sum_up(found: Calibration) -> str:
-    return f"temperature {found.temperature:.3f}" + (f": {found.note}" if found.note else "")
 
 
 def _print_thresholds(found: Calibration) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random import default_rng  # loaded here: it swallows a Ctrl-C while it loads
 from PIL import Image, ImageDraw, ImageFont
 
 Progress = Callable[[int, int], object]
@@ -108,7 +109,7 @@ def make_glyphs(folder: Path, progress: Progress | None = None) -> None:
     Raises:
         RuntimeError: no typeface has all the characters.
     """
-    rng = np.random.default_rng(0)
+    rng = default_rng(0)
     faces = [_load(path) for path in glyph_faces()]
     per_class = GLYPHS_TRAIN + GLYPHS_VAL
     test_labels = rng.permutation(np.arange(GLYPHS_TEST) % len(CHARACTERS))

@@ -85,6 +85,10 @@ class LabelReport:
     overlaps: tuple[Overlap, ...]
     weak: tuple[WeakClass, ...]
 
+    def describe(self) -> str:
+        """Return how many labels are doubtful."""
+        return f"{len(self.issues):,} of {self.count:,} labels are probably wrong."
+
 
 def report_path(folder: Path, split: str) -> Path:
     """Return where a run keeps the report on a split's labels."""

@@ -74,6 +74,10 @@ class Calibration:
     answers: Answers
     precision: str = "fp32"
 
+    def describe(self) -> str:
+        """Return the temperature in words, and why there is none where it stayed 1."""
+        return f"temperature {self.temperature:.3f}" + (f": {self.note}" if self.note else "")
+
     @property
     def overconfidence(self) -> float:
         """Return the mean confidence before less the accuracy, -1..1: above 0 it claims more than it keeps."""

@@ -161,9 +161,9 @@ def predict_files(
     temperature: float = 1.0,
     min_confidence: float = 0.0,
     batch_size: int = 32,
-    progress: Callable[[int, int], object] | None = None,
-) -> FilesPredicted:
-    """Write the hand-in file `image_name,pred_label` for image files.
+    progress: Callable[[int, int], bool] | None = None,
+) -> FilesPredicted | None:
+    """Write the hand-in file `image_name,pred_label` for image files; None when `progress(done, total)` told to stop.
 
     The names are the files' names and the labels the class folders' names, in the order of `paths`, a label for every
     image however sure. `details` is a second file that also has its confidence (0..1) at this temperature and whether
@@ -191,8 +191,8 @@ def predict_files(
             (path.name, p.classes[0], f"{p.confidences[0]:.6f}", say_sure(p.confidences[0], min_confidence))
             for (path, _), p in zip(good, found, strict=True)
         ]
-        if progress is not None:
-            progress(min(start + batch_size, len(paths)), len(paths))
+        if progress is not None and not progress(min(start + batch_size, len(paths)), len(paths)):
+            return None
     write_rows(out, DETAIL_COLUMNS[:2], [row[:2] for row in rows])
     if details is not None:
         write_rows(details, DETAIL_COLUMNS, rows)

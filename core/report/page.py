@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from core import palette
 from core.errors import RunError, describe_error
+from core.files import make_draft, replace_folder
 from core.report.examples import Examples, find_weak
 from core.report.facts import PAGE, read_facts
 from core.report.figures import DARK, LIGHT
@@ -55,20 +54,22 @@ def write_report(
         if progress is not None and not progress(done, total):
             raise _Stopped
 
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    draft = None
     try:
         step()
         parts = gather_parts(facts, step)
         page = fit_page(parts)
         step()
+        draft = make_draft(out.parent, out.name)
         _write_files(draft, page, parts)
-        _put_in_place(draft, out)
+        replace_folder(draft, out)
     except _Stopped:
         return None
     except OSError as error:
         raise RunError(f"The report cannot be written: {describe_error(error)}.") from None
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
     if progress is not None:
         progress(total, total)
     return out / PAGE
@@ -142,13 +143,3 @@ def _write_files(folder: Path, page: str, parts: Parts) -> None:
     for name, table in parts.tables.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
     (folder / PAGE).write_text(page, encoding="utf-8")
-
-
-def _put_in_place(draft: Path, out: Path) -> None:
-    if not out.exists():
-        draft.rename(out)
-        return
-    old = out.with_name(f".{out.name}.old-{time.time_ns()}")
-    out.rename(old)
-    draft.rename(out)
-    shutil.rmtree(old, ignore_errors=True)

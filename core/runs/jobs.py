@@ -1,34 +1,43 @@
-"""Queue, launch, stop and liveness of runs on this machine. One run trains at a time; the others wait their turn."""
+"""Make, launch, watch and end the jobs of runs and tasks, each a process of its own that works on one folder."""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
-from filelock import FileLock
 
-from core.dataset.fixes import keep_fixes
-from core.errors import RunError, UserError
+from core.errors import RunError, UserError, describe_error
 from core.places import launch_command
 from core.recipe.config import TrainConfig
-from core.runs.run import ACTIVE, Run, Status, create_run, default_root, delete_run, iter_runs
+from core.runs.claim import claim_process, find_process, hold, is_alive
+from core.runs.run import (
+    ACTIVE,
+    LAUNCHING,
+    Run,
+    Status,
+    create_run,
+    default_root,
+    delete_run,
+    describe_self,
+    list_runs,
+)
 
-# A job on another machine (a shared folder) writes its status twice a second; silent for this long it is lost.
-REMOTE_SILENCE = 120.0
-_LAUNCH_GRACE = 30.0  # seconds a launched process may take to write its first status
-_children: list[subprocess.Popen[bytes]] = []
+_NEW_GROUP, _NO_WINDOW = 0x00000200, 0x08000000  # of Windows, where `subprocess` has names for them
 
 
 def submit(config: TrainConfig, root: Path) -> Run:
     """Make a run and start its job process, which waits for its turn by itself; raises as `prepare`."""
     run = prepare(config, root)
-    launch(run)
+    with hold(run):
+        launch(run)
     return run
 
 
@@ -38,6 +47,8 @@ def prepare(config: TrainConfig, root: Path) -> Run:
     Raises:
         RunError: when a run of this name exists, or there is no such fix list; no run is made then.
     """
+    from core.dataset.fixes import keep_fixes  # brings numpy, which a job that only waits can do without
+
     run = create_run(config, root)
     try:
         keep_fixes(run.folder, config)
@@ -47,35 +58,58 @@ def prepare(config: TrainConfig, root: Path) -> Run:
     return run
 
 
-def launch(run: Run, words: Sequence[str] = ()) -> None:
-    """Start a run's job, or the command of these words, as a process of its own that outlives this one."""
-    _queue(run)
-    command = launch_command(words or ("job", str(run.folder.resolve())))
-    with run.log_path.open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, "WEAKSPOT_RUNS": str(default_root())},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # it must survive the dashboard's end and a Ctrl-C in its terminal
-        )
-    _children.append(process)
-    # Only the job writes the status from here on, so that no late write of ours can undo one of its own.
+def launch(run: Run) -> None:
+    """Start the job of a folder that this process holds, as a process that outlives this one.
 
+    The job waits until the folder is let go, by when the status names it: no late write of ours can undo one of its own.
 
-def resume(run: Run, epochs: int | None = None, *, here: bool = False) -> None:
-    """Queue a run again that has ended; it goes on from its last checkpoint. Raises as `reopen`.
-
-    Its job is a process launched for it, or with `here` this one, which then has to wait for its turn.
+    Raises:
+        OSError: when the process cannot be started; the status says so too.
     """
-    # Under the lock, since of two who resume it at once the second must find it queued.
-    with FileLock(run.folder.parent / ".queue.lock"):
-        reopen(run, epochs)
-        if here:
-            claim_process(run)
-        else:
-            launch(run)
+    status = replace(run.read_status(), state="queued", phase=LAUNCHING, message="", **describe_self())
+    run.write_status(status)
+    try:
+        with run.log_path.open("ab") as log:
+            process = subprocess.Popen(
+                launch_command(["task", str(run.folder.resolve())]),
+                env={**os.environ, "WEAKSPOT_RUNS": str(default_root())},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **detach(),
+            )
+    except OSError as error:
+        run.write_status(replace(status, state="failed", phase="failed", message=describe_error(error)))
+        raise
+    # An ended child stays a zombie until its parent has asked for its end.
+    threading.Thread(target=process.wait, daemon=True, name=f"end of {run.id}").start()
+    run.write_status(replace(status, phase="waiting", pid=process.pid, pid_created=_birth(process.pid)))
+
+
+def detach(platform: str = sys.platform) -> dict[str, Any]:
+    """Return what makes a child survive the end of its parent, and a Ctrl-C in the parent's terminal."""
+    if platform == "win32":
+        # A console of its own that is not shown: without any, each process that loads images would open one.
+        return {"creationflags": _NEW_GROUP | _NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def resume(run: Run, epochs: int | None = None) -> None:
+    """Queue a run again that has ended and launch its job, which goes on from its last checkpoint. Raises as `reopen`."""
+    _check_ended(run, live_status(run))
+    with hold(run):  # of two who resume it at once the second finds it queued
+        _reopen(run, epochs)
+        launch(run)
+
+
+@contextmanager
+def resume_here(run: Run, epochs: int | None = None) -> Iterator[None]:
+    """Queue a run again that has ended, and be its job until the end of the block. Raises as `reopen`."""
+    _check_ended(run, live_status(run))
+    with hold(run):
+        _reopen(run, epochs)
+        claim_process(run)
+        yield
 
 
 def reopen(run: Run, epochs: int | None = None) -> None:
@@ -87,9 +121,14 @@ def reopen(run: Run, epochs: int | None = None) -> None:
     Raises:
         RunError: when the run is active, or has finished and no further epoch is asked for.
     """
-    status = live_status(run)
-    if status.state in ACTIVE:
-        raise RunError(f"{run.id} is {status.state} already.")
+    _check_ended(run, live_status(run))
+    with hold(run):
+        _reopen(run, epochs)
+
+
+def _reopen(run: Run, epochs: int | None) -> None:
+    status = live_status(run, held=True)
+    _check_ended(run, status)
     if epochs is not None:
         if epochs <= status.epoch:
             raise RunError(f"{run.id} has done {status.epoch} epochs already; ask for more than that in all.")
@@ -102,18 +141,29 @@ def reopen(run: Run, epochs: int | None = None) -> None:
     run.clear_requests()
 
 
-def live_status(run: Run) -> Status:
-    """Return a run's status, `crashed` in place of an active state whose process is gone."""
-    for child in _children[:]:  # a dead child stays a zombie, alive to a look at its pid, until it is polled
-        if child.poll() is not None:
-            _children.remove(child)
-    status = run.read_status()
-    if status.state not in ACTIVE or _is_alive(status):
+def _check_ended(run: Run, status: Status) -> None:
+    if status.state in ACTIVE:
+        raise RunError(f"{run.id} is {status.state} already.")
+
+
+def live_status(run: Run, *, held: bool = False) -> Status:
+    """Return a run's status, `crashed` in place of an active state whose job is gone; `held` as in `claim.is_alive`."""
+    return judge_status(run, run.read_status(), held=held)
+
+
+def judge_status(run: Run, status: Status, *, held: bool = False) -> Status:
+    """Return a status that was read just now, `crashed` in place of an active state whose job is gone."""
+    if status.state not in ACTIVE or is_alive(run, status, held=held):
         return status
     if (fresh := run.read_status()) != status:  # it ended between our two looks
-        return live_status(run)
+        return judge_status(run, fresh, held=held)
     message = "The job's process is gone without having said why: it was killed, or the machine went down."
     return replace(fresh, state="crashed", phase="crashed", message=message)
+
+
+def list_live(root: Path) -> list[tuple[Run, Status]]:
+    """Return the runs under a root, newest first, each with its `live_status`; each status is read once."""
+    return [(run, judge_status(run, status)) for run, status in list_runs(root)]
 
 
 def stop(run: Run) -> None:
@@ -137,7 +187,7 @@ def _check_active(run: Run) -> None:
 def kill(run: Run) -> None:
     """End a run's process tree at once, without saving: for a job that does not answer a stop."""
     status = live_status(run)
-    if status.state in ACTIVE and (process := _find_process(status)) is not None:
+    if status.state in ACTIVE and (process := find_process(status)) is not None:
         family = [process, *process.children(recursive=True)]
         for member in family:
             try:
@@ -155,99 +205,8 @@ def delete(run: Run) -> None:
     delete_run(run)
 
 
-def claim_process(run: Run) -> Status:
-    """Write this process down as that of a run that waits, so that others can tell whether it lives."""
-    me = psutil.Process()
-    return _queue(run, me.pid, me.create_time())
-
-
-def _queue(run: Run, pid: int = 0, pid_created: float = 0.0) -> Status:
-    return run.write_status(
-        replace(
-            run.read_status(), state="queued", phase="waiting", message="", pid=pid, pid_created=pid_created,
-            host=socket.gethostname(),
-        )
-    )  # fmt: skip
-
-
-def wait_for_turn(
-    run: Run, *, should_stop: Callable[[], bool], tell: Callable[[str], None] | None = None, poll: float = 1.0
-) -> bool:
-    """Wait until no other run trains on this machine and none older waits; False when a stop or pause came first.
-
-    On True the run's status is `running`, set under the queue's lock, so that no two runs take the same turn.
-    `tell` gets in words what it waits for, each time that changes, and that it was stopped.
-    """
-    root, told, next_look = run.folder.parent, "", 0.0
-    while not (state := "stopped" if should_stop() else run.requested_state()):
-        if (now := time.monotonic()) >= next_look:
-            with FileLock(root / ".queue.lock"):
-                ahead = _runs_ahead(run, root)
-                if not ahead:
-                    run.write_status(replace(run.read_status(), state="running", phase="starting"))
-                    return True
-            message = f"Waiting for {', '.join(other.id for other in ahead[:3])}."
-            status = run.read_status()
-            if message != status.message or time.time() - status.updated > REMOTE_SILENCE / 4:
-                run.write_status(replace(status, phase="waiting", message=message))
-            if tell is not None and message != told:
-                tell(message)
-                told = message
-            # The farther back in the queue the rarer a look, else dozens of waiting runs would keep a core busy.
-            next_look = now + poll * min(len(ahead), 10)
-        time.sleep(poll)
-    run.clear_requests()
-    message = f"{state.capitalize()} before it began."
-    run.write_status(replace(run.read_status(), state=state, phase=state, message=message, ended=time.time()))
-    if tell is not None:
-        tell(message)
-    return False
-
-
-def revive_queue(root: Path) -> list[Run]:
-    """Launch again the queued runs whose process is gone (the machine was restarted); they had not begun."""
-    if not _orphans(root):
-        return []
-    # Two pages may ask at once: under the lock the second finds the runs launched already.
-    with FileLock(root / ".queue.lock"):
-        orphans = _orphans(root)
-        for run in orphans:
-            launch(run)
-    return orphans
-
-
-def _orphans(root: Path) -> list[Run]:
-    here = socket.gethostname()
-    statuses = [(run, run.read_status()) for run in iter_runs(root)]
-    return [run for run, s in statuses if s.state == "queued" and s.host == here and not _is_alive(s)]
-
-
-def _runs_ahead(run: Run, root: Path) -> list[Run]:
-    host, mine = socket.gethostname(), (run.read_status().created, run.id)
-    ahead = []
-    for other in iter_runs(root):
-        if other.id == run.id:
-            continue
-        status = live_status(other)
-        older = (status.created, other.id) < mine
-        if status.host == host and (status.state == "running" or (status.state == "queued" and older)):
-            ahead.append(other)
-    return ahead[::-1]  # the oldest first, as their turns come
-
-
-def _is_alive(status: Status) -> bool:
-    if status.host and status.host != socket.gethostname():
-        return time.time() - status.updated < REMOTE_SILENCE
-    if not status.pid:
-        return time.time() - status.updated < _LAUNCH_GRACE
-    return _find_process(status) is not None
-
-
-def _find_process(status: Status) -> psutil.Process | None:
+def _birth(pid: int) -> float:
     try:
-        process = psutil.Process(status.pid)
-        # Pids are reused: only the same pid with the same birth is the same process.
-        same = abs(process.create_time() - status.pid_created) < 1.0
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.Error:
-        return None
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:  # it has ended already
+        return 0.0

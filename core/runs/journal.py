@@ -1,12 +1,14 @@
-"""What a job tells while it works, its status and its console, and what it is asked: to stop or to pause."""
+"""What a job tells while it works, its status and its console, what it is asked, to stop or to pause, and how it ends."""
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
+from core.errors import UserError, describe_error, describe_fault
 from core.runs.run import Run, Status
 
 STATUS_EVERY = 0.5  # seconds between writes of the status file
@@ -27,15 +29,41 @@ class Interrupted(Exception):
 
 
 class Journal:
-    """A run's status file and console, and its requests; `should_stop` is asked beside the run's own.
+    """A job's status file and console, and its requests; `should_stop` is asked beside the folder's own.
 
     Made when the work begins, since the status counts the time from then on as worked.
     """
 
-    def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool]) -> None:
+    def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool] = lambda: False) -> None:
         self.run, self.console, self._should_stop = run, console, should_stop
         self.status: Status = run.read_status()
         self._written = time.monotonic()
+        self._first: tuple[int, float] | None = (
+            None  # what was done without work, such as files known already
+        )
+
+    def perform(self, work: Callable[[], str], *, describe_stop: Callable[[str], str]) -> Status:
+        """Do the work and write how it ended; return the last status: errors end in it, not in an exception.
+
+        `work` returns the message to end with, or raises Interrupted; `describe_stop(state)` gives the message then.
+        """
+        started = self.status.started or time.time()
+        self.set(state="running", phase="starting", started=started, ended=0.0, message="", force=True)
+        try:
+            self.end("finished", work())
+        except Interrupted as interrupted:
+            self.end(str(interrupted), describe_stop(str(interrupted)))
+        except (UserError, OSError) as error:
+            self.end("failed", describe_error(error))
+        except Exception as error:
+            self.end("failed", self.log_fault(error))
+        return self.status
+
+    def log_fault(self, error: Exception) -> str:
+        """Leave the traceback of what is being handled in the log, not on a terminal; return the line to tell."""
+        with self.run.log_path.open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
+        return describe_fault(error, self.run.log_path.name)
 
     def set(self, *, force: bool = False, **changes: Any) -> None:
         """Change fields of the status; it is written now and then, with `force` at once."""
@@ -66,6 +94,16 @@ class Journal:
             raise Interrupted(state)
 
     def count_done(self, done: int, total: int) -> bool:
-        """Note how much of a step is done; False when a stop or pause was asked for."""
+        """Note how much of a part of the work is done; False when a stop or pause was asked for."""
         self.set(done=done, total=total)
+        return not self.asked()
+
+    def count_all(self, done: int, total: int) -> bool:
+        """Note how much of all the work is done, from which comes the time left; the rest as `count_done`."""
+        now, begins = time.monotonic(), total != self.status.total
+        if begins or self._first is None or done < self._first[0]:
+            self._first = done, now
+        left = (now - self._first[1]) / max(1, done - self._first[0]) * (total - done)
+        phase = "working" if done < total else "finishing"
+        self.set(phase=phase, done=done, total=total, seconds_left=left, force=begins)
         return not self.asked()

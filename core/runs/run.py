@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from core.errors import RunError, UserError
-from core.files import write_text
+from core.files import discard_folder, make_draft, read_bytes, sweep_drafts, write_text
 from core.places import own_folder
 from core.recipe.config import TrainConfig
 
 ACTIVE = ("queued", "running")
+LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Run:
     def read_status(self) -> Status:
         """Read the status as last written; whether its process still lives is `jobs.live_status`' to say."""
         try:
-            values = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
+            values = json.loads(read_bytes(self.folder / "status.json"))
             known = {field.name for field in fields(Status)}
             status = Status(**{key: value for key, value in values.items() if key in known})
             if status.started and "worked" not in values:  # of an older version
@@ -229,20 +232,28 @@ def default_root() -> Path:
     return Path(os.environ.get("WEAKSPOT_RUNS") or own_folder() / "checkpoints").absolute()
 
 
+def describe_self() -> dict[str, Any]:
+    """Return the fields of a status that name this process: pid, its time of birth, and the machine."""
+    me = psutil.Process()
+    return {"pid": me.pid, "pid_created": me.create_time(), "host": socket.gethostname()}
+
+
 def create_run(config: TrainConfig, root: Path) -> Run:
     """Make a run folder holding the config and the status `queued`; its name is made unique.
+
+    Until its job is launched the status names this process: while it lives, the run is not lost.
 
     Raises:
         RunError: when a run of the name asked for exists.
     """
     root.mkdir(parents=True, exist_ok=True)
+    sweep_drafts(root)
     base = (
         config.name or f"{make_slug(Path(config.data).name)}-{config.arch}-{time.strftime('%Y%m%d-%H%M%S')}"
     )
-    draft = Run(root / f".new-{os.getpid()}-{time.time_ns()}")
-    draft.folder.mkdir()
+    draft = Run(make_draft(root, "new"))
     draft.write_config(config)
-    draft.write_status(Status(created=time.time(), epochs=config.epochs))
+    draft.write_status(Status(phase=LAUNCHING, created=time.time(), epochs=config.epochs, **describe_self()))
     for number in range(1, 1000):
         target = root / (base if number == 1 else f"{base}-{number}")
         if not target.exists():
@@ -253,20 +264,26 @@ def create_run(config: TrainConfig, root: Path) -> Run:
                 pass  # another process took the name just now
         if config.name:
             break
-    shutil.rmtree(draft.folder)
+    discard_folder(draft.folder)
     raise RunError(f"A run named {base!r} exists already; choose another name or delete that run.")
 
 
-def iter_runs(root: Path) -> Iterator[Run]:
-    """Yield the runs under a root, newest first."""
+def list_runs(root: Path) -> list[tuple[Run, Status]]:
+    """Return the runs under a root, newest first, each with its status as last written."""
     if not root.is_dir():
-        return
+        return []
     runs = [
         Run(folder)
         for folder in root.iterdir()
         if not folder.name.startswith(".") and (folder / "config.json").is_file()
     ]
-    yield from sorted(runs, key=lambda run: (run.read_status().created, run.id), reverse=True)
+    found = [(run, run.read_status()) for run in runs]
+    return sorted(found, key=lambda pair: (pair[1].created, pair[0].id), reverse=True)
+
+
+def iter_runs(root: Path) -> Iterator[Run]:
+    """Yield the runs under a root, newest first."""
+    yield from (run for run, _ in list_runs(root))
 
 
 def find_run(name: str, root: Path) -> Run:
@@ -287,9 +304,8 @@ def find_run(name: str, root: Path) -> Run:
 
 def delete_run(run: Run) -> None:
     """Remove a run folder; it leaves the list at once, also where removing its files takes long."""
-    trash = run.folder.with_name(f".trash-{time.time_ns()}")
-    run.folder.rename(trash)
-    shutil.rmtree(trash)
+    discard_folder(run.folder)
+    sweep_drafts(run.folder.parent)
 
 
 def _row_text(row: dict[str, Any]) -> str:

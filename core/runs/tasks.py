@@ -1,37 +1,60 @@
-"""Work on data that takes a while, in a process of its own: launched, watched and stopped as a run is.
+"""Work on data beside training (a scan, wrong labels, a report …): a folder like a run's, with `task.json` for config.
 
-A task has a folder like a run's with status.json, log and stop in it, so that `jobs` says whether it lives.
+What is to be done is a kind of work, by name, and its parameters as plain JSON; `core.cli.task` does it. Status, log,
+lock and stop are those of a run, so `jobs` says whether it lives.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from core.errors import UserError, describe_error, describe_fault
+from core.errors import RunError
+from core.files import write_text
 from core.runs import jobs
+from core.runs.claim import Taken, hold
 from core.runs.run import ACTIVE, Run, Status
 
-_WRITE_EVERY = 0.5  # seconds between two writes of the status
-Progress = Callable[[int, int], bool]
+TASK = "task.json"
 
 
-def launch_task(folder: Path, words: Sequence[str]) -> None:
-    """Start `python -m core WORDS` as the task of a folder; nothing happens where it is active already."""
+def launch_task(folder: Path, kind: str, **parameters: Any) -> None:
+    """Start a kind of work in a folder, as a process of its own; nothing happens where the folder's task is active.
+
+    Raises:
+        OSError: when the folder or the process cannot be made.
+    """
     task = Run(folder)
     if read_task(folder).state in ACTIVE:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    task.clear_requests()
-    task.log_path.unlink(missing_ok=True)
-    task.write_status(Status(created=time.time()))
-    jobs.launch(task, words)
+    try:
+        with hold(task):
+            # Of two pages that ask at once the second finds the task launched.
+            if (folder / "status.json").exists() and jobs.live_status(task, held=True).state in ACTIVE:
+                return
+            task.clear_requests()
+            task.log_path.unlink(missing_ok=True)
+            write_text(folder / TASK, json.dumps({"kind": kind, "parameters": parameters}, indent=2) + "\n")
+            task.write_status(Status(created=time.time()))
+            jobs.launch(task)
+    except Taken:
+        return
+
+
+def read_order(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Return what a task's folder asks for, the kind of work and its parameters; raises RunError when it is damaged."""
+    values = Run(folder).read_json(TASK)
+    try:
+        return str(values["kind"]), dict(values["parameters"])
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{folder / TASK} does not say what is to be done.") from None
 
 
 def read_task(folder: Path) -> Status:
-    """Return a task's status, `crashed` in place of an active state whose process is gone; state '' before the first."""
+    """Return a task's status, `crashed` in place of an active state whose job is gone; state '' before the first."""
     task = Run(folder)
     return jobs.live_status(task) if (folder / "status.json").exists() else Status(state="")
 
@@ -39,51 +62,3 @@ def read_task(folder: Path) -> Status:
 def stop_task(folder: Path) -> None:
     """Ask a task to keep what it has and end."""
     Run(folder).request_stop()
-
-
-def perform_task(
-    folder: Path, work: Callable[[Progress], str | None], *, stopped: str = "Stopped before its end."
-) -> int:
-    """Be the process of a task: do the work and keep its status; return 0, 1 after a stop and 2 after an error.
-
-    `work(progress)` returns the message to end with, or None when `progress(done, total)` told it to stop by returning
-    False, which ends it with `stopped`. Its errors in words become the task's message. What takes long to import it
-    imports itself, since a process that has not claimed its task in time counts as gone.
-    """
-    task = Run(folder)
-    begun = time.time()
-    status = replace(jobs.claim_process(task), state="running", phase="reading", started=begun, message="")
-    status = task.write_status(status)
-    first: tuple[int, float] | None = None  # what was done without work, such as files known already
-
-    def progress(done: int, total: int) -> bool:
-        nonlocal status, first
-        now = time.time()
-        if first is None or done < first[0] or total != status.total:
-            first = done, now
-        if now - status.updated > _WRITE_EVERY or total != status.total:
-            left = (now - first[1]) / max(1, done - first[0]) * (total - done)
-            phase = "working" if done < total else "finishing"
-            status = task.write_status(
-                replace(status, phase=phase, done=done, total=total, seconds_left=left)
-            )
-        return not task.stop_requested()
-
-    def end(state: str, message: str) -> None:
-        task.write_status(
-            replace(status, state=state, phase=state, message=message, seconds_left=0.0, ended=time.time())
-        )
-
-    try:
-        message = work(progress)
-    except (UserError, OSError) as error:
-        end("failed", describe_error(error))
-        return 2
-    except Exception as error:
-        end("failed", describe_fault(error, str(task.log_path)))
-        raise
-    if message is None:
-        end("stopped", stopped)
-        return 1
-    end("finished", message)
-    return 0

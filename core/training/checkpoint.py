@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from core.errors import RunError
+from core.files import write_file
 from core.runs.run import Run
 from core.training.models import build_model
 
@@ -18,15 +18,7 @@ FORMAT = 1
 
 def save_checkpoint(path: Path, values: dict[str, Any]) -> None:
     """Save tensors and plain Python values atomically: a crash leaves the earlier file whole."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            torch.save({"format": FORMAT, **values}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_file(path, lambda file: torch.save({"format": FORMAT, **values}, file))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def describe_progress(status: Status, unit: str) -> str:
     if not status.total:
         return "Starting …"
     if status.done >= status.total:
-        return f"All {status.total:,} {unit} are read. Comparing …" if unit else "Finishing …"
+        return f"All {status.total:,} {unit} are read. Finishing …" if unit else "Finishing …"
     left = f" · about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
     return f"{status.done:,} of {f'{status.total:,} {unit}'.rstrip()}{left}"
 

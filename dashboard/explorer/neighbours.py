@@ -83,7 +83,8 @@ def draw_search(run: Run, data: RunData) -> None:
         icon=":material/image_search:",
         key="find-similar",
         on_click=guard_callback(launch_task),
-        args=(folder, ["neighbours", run.id, "--task", str(folder.resolve())]),
+        args=(folder, "neighbours"),
+        kwargs={"run": run.id},
     )
 
 

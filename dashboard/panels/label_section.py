@@ -113,10 +113,8 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
         icon=":material/rule:",
         key="labels-search",
         on_click=guard_callback(launch_task),
-        args=(
-            folder,
-            ["label-issues", run.id, "--split", split, "--task", str(folder.resolve())],
-        ),
+        args=(folder, "label-issues"),
+        kwargs={"run": run.id, "split": split},
     )
     return report
 

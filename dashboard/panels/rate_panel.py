@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import streamlit as st
 
 from core.recipe.config import TrainConfig
-from core.recipe.settings import command_line
 from core.runs.run import ACTIVE, default_root
 from core.runs.tasks import launch_task, read_task, stop_task
 from core.training.rate_curve import RateCurve, read_curve
@@ -42,7 +40,8 @@ def draw_rate_finder(config: TrainConfig | None) -> None:
             icon=":material/play_arrow:",
             key="train-find-rate",
             on_click=guard_callback(launch_task),
-            args=(folder, list_words(config, folder)),
+            args=(folder, "find-rate"),
+            kwargs={"config": asdict(replace(config, name=""))},
         )
         curve = read_curve(folder / "curve.json")
         if curve is not None:
@@ -71,12 +70,6 @@ def task_folder(config: TrainConfig) -> Path:
     """Return where the search for a config's rate is watched and kept; the rate set by now has no say in it."""
     asked = json.dumps(asdict(replace(config, name="", lr=TrainConfig.lr)), sort_keys=True)
     return default_root() / ".rates" / hashlib.sha256(asked.encode()).hexdigest()[:16]
-
-
-def list_words(config: TrainConfig, folder: Path) -> list[str]:
-    """Return the command that tries rates for a config, as the words after `python -m core`."""
-    words = shlex.split(command_line(replace(config, name="")))
-    return ["find-rate", *words[words.index("train") + 1 :], "--task", str(folder.resolve())]
 
 
 def end_others(folder: Path) -> None:

@@ -103,9 +103,7 @@ def _open(runs: Sequence[Run]) -> None:
 
 
 def _make(runs: Sequence[Run]) -> None:
-    folder = report_folder(runs).resolve()
-    words = ["report", *(run.id for run in runs), "--out", str(folder / "report"), "--overwrite"]
-    launch_task(folder, [*words, "--task", str(folder)])
+    launch_task(report_folder(runs), "report", runs=[run.id for run in runs])
 
 
 def _is_current(runs: Sequence[Run], page: Path) -> bool:

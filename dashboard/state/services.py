@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from core.recipe.config import TrainConfig
     from core.runs.estimate import Estimate
 
+METRICS_KEPT = 32  # runs whose figures stay in memory, those looked at last
 STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
 EPOCH_COLUMNS = [
     "epoch",
@@ -59,25 +60,27 @@ class _Metrics:
     file: int = 0
     steps: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in STEP_COLUMNS})
     epochs: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in EPOCH_COLUMNS})
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-@st.cache_resource
-def _metrics_cache() -> tuple[dict[str, _Metrics], threading.Lock]:
-    return {}, threading.Lock()
+@st.cache_resource(max_entries=METRICS_KEPT, show_spinner=False)
+def _known_metrics(folder: Path) -> _Metrics:  # noqa: ARG001
+    return _Metrics()
 
 
 def read_metrics(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a run's tables of epochs and of steps, reading only the lines that are new since the last call."""
-    cache, lock = _metrics_cache()
-    with lock:
+    known = _known_metrics(run.folder)
+    with known.lock:
         try:
             found = run.metrics_path.stat()
             file, size = found.st_ino, found.st_size
         except FileNotFoundError:
             file, size = 0, 0
-        known = cache.get(str(run.folder))
-        if known is None or known.file != file or known.offset > size:  # a resume writes the file anew
-            known = cache[str(run.folder)] = _Metrics(file=file)
+        if known.file != file or known.offset > size:  # a resume writes the file anew
+            known.file, known.offset = file, 0
+            for column in (*known.steps.values(), *known.epochs.values()):
+                column.clear()
         rows, known.offset = run.read_metrics(known.offset)
         for row in rows:
             for name, column in (known.epochs if row.get("kind") == "epoch" else known.steps).items():

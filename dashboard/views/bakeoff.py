@@ -7,9 +7,10 @@ import math
 import streamlit as st
 
 from core.errors import UserError
-from core.runs import bakeoff, jobs
+from core.runs import bakeoff
 from core.runs.bakeoff import Board
-from core.runs.run import default_root
+from core.runs.queue import revive_queue
+from core.runs.run import default_root, list_runs
 from core.verdicts.ranking import rank_board
 from core.verdicts.seeds import SeedSet, compare_with_best, describe_tests
 from dashboard.charts import compare_charts
@@ -29,7 +30,7 @@ NEW = "-"  # in the URL; no bake-off's name begins so
 def render() -> None:
     """Draw the page."""
     st.title("Bake-off")
-    jobs.revive_queue(default_root())
+    revive_queue(list_runs(default_root()))
     names = bakeoff.list_bakeoffs(default_root())
     name = draw_choice(names) if names else NEW
     if name == NEW:

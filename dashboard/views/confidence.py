@@ -73,7 +73,8 @@ def draw_measuring(run: Run) -> Calibration | None:
         icon=":material/balance:",
         key="confidence-measure",
         on_click=guard_callback(launch_task),
-        args=(folder, ["calibrate", run.id, "--task", str(folder.resolve())]),
+        args=(folder, "calibrate"),
+        kwargs={"run": run.id},
     )
     return None
 

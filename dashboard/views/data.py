@@ -144,9 +144,13 @@ def draw_scan(source: ShownData) -> Audit | None:
 
 def start_scan(source: ShownData) -> None:
     """Start the scan as a process of its own."""
-    words = ["audit", str(source.root.resolve()), "--task", str(source.folder.resolve())]
-    words += ["--val-fraction", str(source.val_fraction), "--hold-back", str(source.hold_back)]
-    launch_task(source.folder, words)
+    launch_task(
+        source.folder,
+        "audit",
+        data=str(source.root.resolve()),
+        val_fraction=source.val_fraction,
+        hold_back=source.hold_back,
+    )
 
 
 def describe_audit(audit: Audit) -> str:

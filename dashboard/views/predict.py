@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import time
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.errors import UserError
 from core.runs.run import Run
 from dashboard.components.gallery import Card, Tile, draw_pager, show_cards
 from dashboard.guard import NotYet
 from dashboard.panels.answering import Answering, draw_answering
+from dashboard.panels.hand_in import draw_hand_in
 from dashboard.state import address, services
 from dashboard.state.services import RunData, UploadResult
 from dashboard.text import escape_markdown, format_confidence, format_duration, format_share
@@ -37,7 +36,7 @@ def render() -> None:
     with uploads:
         draw_uploads(run, data, answering)
     with folder:
-        draw_folder(run, data, answering)
+        draw_hand_in(run, data, answering)
 
 
 def draw_uploads(run: Run, data: RunData, answering: Answering) -> None:
@@ -143,88 +142,3 @@ def results_csv(results: list[UploadResult], threshold: float) -> str:
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False)
     return buffer.getvalue()
-
-
-def draw_folder(run: Run, data: RunData, answering: Answering) -> None:
-    """Predict every image of a folder into the file that is handed in."""
-    test = data.root / "test"
-    folder = st.text_input(
-        "Folder of images on this machine", str(test) if test.is_dir() else "", key=f"predict-folder-{run.id}",
-        help="Every image in it, also in its sub-folders, becomes a line of image_name,pred_label.",
-    ).strip()  # fmt: skip
-    if not folder:
-        st.info(
-            "Give the path of a folder of images, such as the data set's test/.",
-            icon=":material/folder_open:",
-        )
-        return
-    out, details = run.folder / "prediction.csv", run.folder / "prediction-details.csv"
-    start, stop = st.columns([1, 4])
-    if start.button("Predict the folder", type="primary", icon=":material/play_arrow:", width="stretch"):
-        # Any click ends the script at its next progress line, and each file is written whole or not at all.
-        stop.button("Stop", icon=":material/stop:", key="predict-stop")
-        predict_folder(run, Path(folder).expanduser(), out, details, answering)
-    if out.exists():
-        draw_saved(out, details, answering.threshold)
-
-
-def draw_saved(out: Path, details: Path, threshold: float) -> None:
-    """Offer the file to hand in and the one with confidences, as they were made last."""
-    content = out.read_bytes()
-    count = content.count(b"\n") - 1
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(out.stat().st_mtime))
-    shown = out
-    with st.container(horizontal=True):
-        st.download_button(
-            f"Save prediction.csv ({count:,} images, made {when})", content, file_name="prediction.csv",
-            mime="text/csv", icon=":material/download:", on_click="ignore", key="predict-save",
-        )  # fmt: skip
-        # An older version made the hand-in file alone.
-        if details.exists() and details.stat().st_mtime >= out.stat().st_mtime:
-            shown = details
-            st.download_button(
-                "Save with confidences", details.read_bytes(), file_name=details.name, mime="text/csv",
-                icon=":material/download:", on_click="ignore", key="predict-save-details",
-                help="image_name, pred_label, confidence (0 to 1) and sure (yes or no).",
-            )  # fmt: skip
-    table = pd.read_csv(shown, dtype=str, keep_default_na=False)
-    if shown == details:
-        unsure = int((table["sure"] == "no").sum())
-        stale = (table["sure"] == "yes") != (table["confidence"].astype(float) >= threshold)
-        st.caption(
-            f"Not sure of {unsure:,} of {count:,} images; prediction.csv has the best guess for these too."
-            + (" The threshold has changed since: predict the folder again." if stale.any() else "")
-        )
-    st.dataframe(table.head(200), hide_index=True, height=300, alt="The first 200 predictions")
-
-
-def predict_folder(run: Run, folder: Path, out: Path, details: Path, answering: Answering) -> None:
-    """Predict a folder with progress, and tell what was left out."""
-    from core.model.predict import find_images, predict_files
-
-    try:
-        paths = find_images([folder])
-    except UserError as error:
-        st.error(escape_markdown(str(error)), icon=":material/folder_off:")
-        return
-    begun = time.monotonic()
-    bar = st.progress(0.0, text="Loading the model …")
-
-    def show(done: int, total: int) -> None:
-        left = (time.monotonic() - begun) / done * (total - done)
-        bar.progress(done / total, text=f"{done:,} of {total:,} images · about {format_duration(left)} left")
-
-    bad = predict_files(
-        services.load_predictor(run), paths, out, details=details, temperature=answering.temperature,
-        min_confidence=answering.threshold, progress=show,
-    ).bad  # fmt: skip
-    bar.empty()
-    st.success(
-        f"{len(paths) - len(bad):,} images predicted in {format_duration(time.monotonic() - begun)}.",
-        icon=":material/check:",
-    )
-    for item in bad[:20]:
-        what = escape_markdown(f"{Path(item.path).name} {item.reason}.")
-        st.warning(f"{what} It was left out.", icon=":material/broken_image:")
-    if len(bad) > 20:
-        st.warning(f"And {len(bad) - 20} more files.", icon=":material/broken_image:")

@@ -12,7 +12,8 @@ from core.errors import UserError
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
 from core.runs import jobs
-from core.runs.run import ACTIVE, Run, Status, default_root, iter_runs
+from core.runs.queue import revive_queue
+from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import builtin_folder
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.deletion import confirm_delete
@@ -46,15 +47,18 @@ def render() -> None:
 
 def read_rows() -> list[Row]:
     """Return all runs, newest first."""
-    jobs.revive_queue(default_root())
-    rows = []
-    for run in iter_runs(default_root()):
-        try:
-            config = run.read_config()
-        except UserError:
-            config = None
-        rows.append(Row(run, jobs.live_status(run), config))
-    return rows
+    found = list_runs(default_root())
+    if revive_queue(found):
+        found = list_runs(default_root())
+    return [Row(run, jobs.judge_status(run, status), read_config(run)) for run, status in found]
+
+
+def read_config(run: Run) -> TrainConfig | None:
+    """Return a run's config, None where it cannot be used."""
+    try:
+        return run.read_config()
+    except UserError:
+        return None
 
 
 def draw_empty() -> None:

@@ -20,25 +20,28 @@ import pytest
 from core.errors import RunError
 from core.recipe.config import TrainConfig
 from core.runs import jobs
+from core.runs.claim import claim_process
+from core.runs.queue import wait_for_turn
 from core.runs.run import Run, create_run
 from tests.processes import call, finish, make_images, start, tiny_config, train_words, wait_until
 
 Call = subprocess.CompletedProcess[str]
 COMMANDS = (
-    "demo",
     "train",
+    "resume",
     "find-rate",
-    "evaluate",
-    "predict",
-    "calibrate",
     "runs",
     "stop",
     "pause",
-    "resume",
+    "evaluate",
+    "predict",
+    "calibrate",
     "bake-off",
+    "demo",
     "audit",
     "label-issues",
     "report",
+    "task",
 )
 
 
@@ -172,7 +175,7 @@ def test_stop_asks_and_the_run_saves_and_ends(story: Story) -> None:
 def test_runs_lists_the_newest_first_and_as_json_with_all_that_is_known(runs_root: Path) -> None:
     assert call("runs", root=runs_root).stdout == "No runs yet. Start one: python -m core train --data DIR\n"
     for name in ("old", "new"):
-        jobs.claim_process(create_run(tiny_config(runs_root, name), runs_root))
+        claim_process(create_run(tiny_config(runs_root, name), runs_root))
     listed = call("runs", root=runs_root)
     assert listed.returncode == 0
     assert listed.stdout.splitlines() == [
@@ -201,7 +204,7 @@ def test_a_reader_that_closes_early_is_no_error(runs_root: Path) -> None:
 def test_a_training_that_waits_says_for_whom_and_ctrl_c_ends_its_waiting(
     runs_root: Path, tiny_data: Path
 ) -> None:
-    holder = jobs.claim_process(create_run(tiny_config(tiny_data, "holder"), runs_root))
+    holder = claim_process(create_run(tiny_config(tiny_data, "holder"), runs_root))
     assert holder.state == "queued"
     process = start(*train_words(tiny_data, "next"), root=runs_root)
     wait_until(lambda: "holder" in Run(runs_root / "next").read_status().message, "the run waits")
@@ -218,7 +221,7 @@ def test_a_run_resumed_in_a_terminal_is_queued_while_it_waits(
 ) -> None:
     """One that was killed is still written down as running; an older run that waits must not wait for it."""
     holder, run = (create_run(tiny_config(tiny_data, name), runs_root) for name in ("holder", "again"))
-    jobs.claim_process(holder)
+    claim_process(holder)
     run.write_status(replace(run.read_status(), state=state, pid=2**22 + 1, host=socket.gethostname()))
     process = start("resume", "again", root=runs_root)
     wait_until(lambda: "holder" in run.read_status().message, "the run waits")
@@ -226,7 +229,7 @@ def test_a_run_resumed_in_a_terminal_is_queued_while_it_waits(
     for refused in (jobs.resume, jobs.delete):
         with pytest.raises(RunError, match="again is queued"):
             refused(run)
-    assert jobs.wait_for_turn(holder, should_stop=lambda: False)
+    assert wait_for_turn(holder, should_stop=lambda: False)
     jobs.stop(run)
     done = finish(process)
     assert (done.returncode, done.stderr) == (1, "Waiting for holder.\nStopped before it began.\n")
@@ -255,7 +258,7 @@ def test_ctrl_c_during_a_short_command_is_one_line_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
-def test_help_names_every_command_but_the_one_that_is_not_for_people(runs_root: Path) -> None:
+def test_help_names_every_command(runs_root: Path) -> None:
     done = call("--help", root=runs_root)
     assert done.returncode == 0
     assert tuple(re.findall(r"^    ([\w-]+)\b(?!-)", done.stdout, re.MULTILINE)) == COMMANDS

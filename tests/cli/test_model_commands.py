@@ -10,9 +10,10 @@ import pytest
 
 from core.__main__ import main
 from core.model.calibration import read_calibration, write_threshold
-from core.runs.run import Run
-from core.runs.tasks import read_task
+from core.runs.run import ACTIVE, Run
+from core.runs.tasks import launch_task, read_task
 from tests.made_run import make_run, measure_confidence
+from tests.processes import wait_until
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def test_calibrate_prints_figures_with_intervals_and_keeps_them(
 
 
 def test_calibrate_as_a_task_ends_with_the_temperature(run: Run) -> None:
-    (run.folder / ".calibrate").mkdir()
-    assert main(["calibrate", "first", "--task", str(run.folder / ".calibrate")]) == 0
+    launch_task(run.folder / ".calibrate", "calibrate", run="first")
+    wait_until(lambda: read_task(run.folder / ".calibrate").state not in ACTIVE, "it has measured")
     status = read_task(run.folder / ".calibrate")
     assert (status.state, status.done) == ("finished", 6)
     assert status.message.startswith("temperature 1.000")

@@ -239,11 +239,21 @@ def test_batches_do_not_change_the_hand_in_file(tiny_data: Path, predictor: Pred
 
 def test_progress_is_told_to_the_last_image(tiny_data: Path, predictor: Predictor) -> None:
     calls: list[tuple[int, int]] = []
-    paths = find_images([tiny_data / "test"])
-    predict_files(
-        predictor, paths, tiny_data.parent / "p.csv", batch_size=2, progress=lambda *call: calls.append(call)
-    )
+
+    def note(done: int, total: int) -> bool:
+        calls.append((done, total))
+        return len(calls) < 3
+
+    def predict() -> FilesPredicted | None:
+        paths = find_images([tiny_data / "test"])
+        return predict_files(predictor, paths, out, batch_size=2, progress=note)
+
+    out = tiny_data.parent / "p.csv"
+    assert predict() is not None
     assert calls == [(2, 3), (3, 3)]
+    out.unlink()
+    assert predict() is None  # told to stop
+    assert not out.exists()
 
 
 def test_a_hand_in_file_that_cannot_be_written_is_told_before_the_work(
@@ -255,7 +265,7 @@ def test_a_hand_in_file_that_cannot_be_written_is_told_before_the_work(
             predictor,
             find_images([tiny_data / "test"]),
             tiny_data / "gone" / "prediction.csv",
-            progress=lambda *call: calls.append(call),
+            progress=lambda *call: not calls.append(call),
         )
     assert calls == []
 

@@ -11,8 +11,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from core.cli.task import KINDS
 from core.runs import jobs
 from core.runs.run import Run
+from core.runs.tasks import read_order
 from dashboard.components import gallery, plot
 from tests.made_run import make_run
 from tests.pages.apps import Open
@@ -63,3 +65,15 @@ def no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr(jobs, "launch", pretend)
+
+
+@pytest.fixture
+def jobs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each task be done at once, in this process, in place of one of its own."""
+
+    def work(task: Run) -> None:
+        kind, parameters = read_order(task.folder)
+        message = KINDS[kind](task.folder, lambda *_: True, **parameters)
+        task.write_status(replace(task.read_status(), state="finished", message=message or ""))
+
+    monkeypatch.setattr(jobs, "launch", work)

@@ -6,10 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from core.runs import jobs
 from core.runs.run import Run
+from core.runs.tasks import read_order
 from core.words import format_accuracy
 from dashboard.panels.report_panel import report_folder
 from tests.made_run import TRUE, make_member, make_run, measure_confidence
@@ -212,15 +210,13 @@ def test_the_calibration_error_is_shown_of_the_runs_that_have_it(
 
 
 def test_a_report_of_several_runs_is_made_on_compare_and_can_be_stopped(
-    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, no_jobs: None
 ) -> None:
     second = make_run(runs_root, tiny_data, name="second", lr=0.5)
-    asked: list[list[str]] = []
-    monkeypatch.setattr(jobs, "launch", lambda _, words: asked.append(list(words)))
     app = open_page("compare", runs="second,first")
     app.button(key="report-second+first").click().run()
-    assert asked[0][:3] == ["report", "second", "first"]
     folder = report_folder([second, run])
+    assert read_order(folder) == ("report", {"runs": ["second", "first"]})
     assert folder != report_folder([second])
     assert app.button(key="report-second+first-stop").label == "Stop"
     set_state(Run(folder), "failed", message="second has no predictions table.")

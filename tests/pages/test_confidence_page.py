@@ -5,22 +5,20 @@ from __future__ import annotations
 import pytest
 
 from core.model.calibration import read_threshold
-from core.runs import jobs
 from core.runs.run import Run, Status
+from core.runs.tasks import read_order
 from core.verdicts.selective import cross_choose
 from tests.made_run import measure_confidence
 from tests.pages.apps import Open, charts_of, set_state, title, words
 
 
 def test_confidence_offers_to_measure_what_was_not(
-    open_page: Open, run_with_model: Run, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, run_with_model: Run, no_jobs: None
 ) -> None:
-    launched: list[list[str]] = []
-    monkeypatch.setattr(jobs, "launch", lambda task, words: launched.append([task.folder.name, *words]))
     app = open_page("confidence", run="first")
     app.button(key="confidence-measure").click().run()
     assert title(app) == "Confidence"
-    assert launched[0][:3] == [".calibrate", "calibrate", "first"]
+    assert read_order(run_with_model.folder / ".calibrate") == ("calibrate", {"run": "first"})
     assert [button.key for button in app.button] == ["confidence-stop"]
 
 

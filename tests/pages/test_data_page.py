@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import psutil
-import pytest
 
 from core.dataset.audit import audit_data, audit_folder
 from core.dataset.folders import scan_folders
@@ -22,8 +21,8 @@ from core.dataset.label_report import (
     write_fixes,
     write_label_report,
 )
-from core.runs import jobs
 from core.runs.run import Run
+from core.runs.tasks import read_order
 from dashboard.panels.label_section import apply_edits
 from dashboard.views.data import describe_balance
 from tests.made_run import make_run
@@ -75,15 +74,13 @@ def test_the_data_of_a_run_that_held_images_back_is_split_as_the_run_did(
 
 
 def test_a_scan_is_started_watched_and_its_end_told(
-    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, no_jobs: None
 ) -> None:
-    launched: list[list[str]] = []
-    monkeypatch.setattr(jobs, "launch", lambda _, words: launched.append(words))
     app = open_page("data")
     app.button(key="data-scan").click().run()
     folder = audit_folder(tiny_data, runs_root)
-    split = ["--val-fraction", "0.15", "--hold-back", "0"]
-    assert launched == [["audit", str(tiny_data), "--task", str(folder), *split]]
+    split = {"val_fraction": 0.15, "hold_back": 0}
+    assert read_order(folder) == ("audit", {"data": str(tiny_data), **split})
     me = psutil.Process()
     task = Run(folder)
     set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=20, total=27, seconds_left=3.0)

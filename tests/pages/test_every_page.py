@@ -87,10 +87,10 @@ def test_an_error_in_a_page_becomes_a_message_without_a_traceback(
 def test_an_error_in_the_first_page_becomes_a_message(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(root: Path) -> None:
+    def fail(found: object) -> None:
         raise PermissionError(13, "Permission denied", "checkpoints")
 
-    monkeypatch.setattr(jobs, "revive_queue", fail)
+    monkeypatch.setattr("core.runs.queue.revive_queue", fail)
     app = open_page()
     assert not app.exception
     assert "Permission denied" in words(app)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
+import pytest
+
 from core.model.calibration import read_threshold, write_threshold
 from core.runs.run import Run
+from core.runs.tasks import read_order
 from tests.made_run import measure_confidence
-from tests.pages.apps import Open, words
+from tests.pages.apps import Open, saves, set_state, words
 
 
 def test_predict_says_not_sure_below_the_threshold_and_names_its_best_guess(
@@ -35,16 +39,58 @@ def test_predict_says_not_sure_below_the_threshold_and_names_its_best_guess(
     assert not app.error
 
 
-def test_a_predicted_folder_has_a_file_with_confidences_and_says_when_the_threshold_changed(
-    open_page: Open, run_with_model: Run
+def test_a_folder_is_predicted_watched_and_stopped_also_by_another_tab(
+    open_page: Open, run_with_model: Run, tiny_data: Path, no_jobs: None
+) -> None:
+    app = open_page("predict", run="first")
+    app.button(key="predict-folder-start").click().run()
+    task = Run(run_with_model.folder / ".predict")
+    assert read_order(task.folder) == (
+        "predict",
+        {"run": "first", "images": str(tiny_data / "test"), "temperature": 1.0, "threshold": 0.0},
+    )
+    me = psutil.Process()
+    set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=32, total=96, seconds_left=8.0)
+    other = open_page("predict", run="first")
+    (bar,) = other.get("progress")
+    assert bar.proto.text == "32 of 96 images · about 8 s left"
+    other.button(key="predict-folder-stop").click().run()
+    assert task.stop_requested()
+    for ended in ("stopped", "failed"):
+        set_state(task, ended, message="why it ended")
+        app = open_page("predict", run="first")
+        assert "why it ended" in words(app)
+        assert app.button(key="predict-folder-start")
+        assert saves(app) == []
+
+
+def test_a_predicted_folder_is_offered_with_what_was_left_out_and_what_has_changed_since(
+    open_page: Open, run_with_model: Run, tiny_data: Path, jobs_here: None
 ) -> None:
     write_threshold(run_with_model, 0.999, temperature=1.0)
+    (tiny_data / "test/broken.png").write_bytes(b"no image")
     app = open_page("predict", run="first")
     assert "how far they can be believed has not been measured" in words(app)
-    next(button for button in app.button if button.label == "Predict the folder").click().run()
-    assert "Not sure of 3 of 3 images" in words(app)
-    table = app.dataframe[0].value
+    app.button(key="predict-folder-start").click().run()
+    app = open_page("predict", run="first")  # as after a reload
+    shown = words(app)
+    assert r"**3 images predicted, 1 file left out\.**" in shown
+    assert "Not sure of 3 of 3 images" in shown
+    assert saves(app) == ["Save prediction.csv", "Save with confidences"]
+    left_out, table = (frame.value for frame in app.dataframe)
+    assert left_out["file"].tolist() == ["broken.png"]
     assert list(table.columns) == ["image_name", "pred_label", "confidence", "sure"]
-    assert (run_with_model.folder / "prediction.csv").read_text().splitlines()[0] == "image_name,pred_label"
     app.number_input(key="answering-threshold-first").set_value(0.0).run()
     assert "The threshold has changed since" in words(app)
+    set_state(run_with_model, "finished", best_epoch=1)
+    assert "The best model has changed since" in words(open_page("predict", run="first"))
+
+
+@pytest.mark.parametrize("folder", ["/no/such/folder", "~nobody-of-this-name/pictures", "x" * 300])
+def test_a_folder_that_is_not_there_is_told_before_the_work(
+    open_page: Open, run_with_model: Run, folder: str
+) -> None:
+    app = open_page("predict", run="first")
+    app.text_input(key="predict-folder-first").set_value(folder).run()
+    assert "there is no such folder on this machine" in words(app)
+    assert not [button for button in app.button if button.key == "predict-folder-start"]

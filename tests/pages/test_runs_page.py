@@ -9,8 +9,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.__main__ import main
-from core.runs import jobs
 from core.runs.run import ACTIVE, Run, find_run
 from dashboard.panels.report_panel import report_folder
 from tests.pages.apps import PAGES, Open, saves, set_state, title, words
@@ -63,12 +61,8 @@ def test_resume_on_the_list_shows_the_run_at_work(open_page: Open, run: Run, no_
 
 
 def test_a_report_is_made_at_one_click_and_offered_until_the_run_goes_on(
-    open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, run: Run, jobs_here: None
 ) -> None:
-    def work(task: Run, words: list[str]) -> None:  # here, in place of a process of its own
-        assert main(words) == 0
-
-    monkeypatch.setattr(jobs, "launch", work)
     app = open_page("runs")
     assert saves(app) == []
     app.button(key="report-first").click().run()

@@ -110,6 +110,22 @@ def test_runs_do_not_mix(run: Run, runs_root: Path, tiny_data: Path) -> None:
     assert (epochs_read(run), epochs_read(other)) == ([1, 2], [1, 2, 3])
 
 
+def test_the_figures_of_the_runs_looked_at_last_are_kept_and_no_others(runs_root: Path) -> None:
+    runs = [Run(runs_root / f"run{number}") for number in range(services.METRICS_KEPT + 3)]
+    for run in runs:
+        run.folder.mkdir()
+        append_epoch(run, 1)
+        assert epochs_read(run) == [1]
+    first, *_, last = runs
+    for run in (first, last):
+        before = run.metrics_path.read_bytes()
+        with run.metrics_path.open("r+b") as file:  # what is kept is not read again
+            file.write(b"x" * (len(before) - 1))
+        append_epoch(run, 2)
+    assert epochs_read(last) == [1, 2]
+    assert epochs_read(first) == [2]
+
+
 # Data and predictions
 
 

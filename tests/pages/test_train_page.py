@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
-import pytest
 
+from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
-from core.runs import jobs
 from core.runs.run import Run, find_run
+from core.runs.tasks import read_order
 from core.training.rate_curve import RateCurve, write_curve
 from tests.pages.apps import Open, pictures, set_state, title, words
 
@@ -37,15 +37,15 @@ def test_a_wrong_form_names_the_field_and_holds_the_start_back(open_page: Open) 
 
 
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(
-    open_page: Open, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None
 ) -> None:
-    launched: list[tuple[Run, list[str]]] = []
-    monkeypatch.setattr(jobs, "launch", lambda task, words: launched.append((task, words)))
     app = open_page("train")
     app.button(key="train-find-rate").click().run()
-    ((task, command),) = launched
-    assert command[0] == "find-rate"
-    assert command[-2:] == ["--task", str(task.folder)]
+    (folder,) = (runs_root / ".rates").iterdir()
+    kind, parameters = read_order(folder)
+    assert kind == "find-rate"
+    assert TrainConfig.from_dict(parameters["config"]) == from_preset("seed", data=str(tiny_data))
+    task = Run(folder)
     me = psutil.Process()
     set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=30, total=100, seconds_left=7.0)
     app.run()

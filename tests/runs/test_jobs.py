@@ -1,4 +1,4 @@
-"""The queue and the life of job processes. The processes are real; where none has to train, they only wait."""
+"""The life of job processes. The processes are real; where none has to train, they only wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ import pytest
 
 from core.errors import RunError
 from core.runs import jobs
-from core.runs.run import Run, Status, create_run, iter_runs
+from core.runs.claim import REMOTE_SILENCE
+from core.runs.queue import wait_for_turn
+from core.runs.run import Run, Status
+from tests.made_job import make_job
 from tests.processes import REPOSITORY, environment, make_images, tiny_config, wait_until
 
 LONG = 2000  # epochs that no test waits for
@@ -91,29 +94,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         shutil.rmtree(place)
 
 
-@pytest.fixture
-def sleeper() -> Iterator[psutil.Process]:
-    """A process that lives as long as the test."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
-    yield psutil.Process(process.pid)
-    process.kill()
-    process.wait()
-
-
-def make_run(root: Path, name: str, process: psutil.Process | None = None, state: str = "queued") -> Run:
-    """Make a run whose job is the process given, or one that has ended."""
-    run = create_run(tiny_config(root, name), root)
-    pid, created = (process.pid, process.create_time()) if process else (dead_pid(), time.time())
-    run.write_status(replace(jobs.claim_process(run), state=state, pid=pid, pid_created=created))
-    return run
-
-
-def dead_pid() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
 def refusal(action: Callable[[Run], None], run: Run) -> str:
     with pytest.raises(RunError) as caught:
         action(run)
@@ -176,69 +156,8 @@ def test_a_deleted_run_leaves_nothing(story: Story) -> None:
     assert sorted(story.deleted) == ["b", "c"]
 
 
-@pytest.mark.parametrize("state", ["finished", "stopped", "failed", "crashed"])
-def test_however_a_run_ends_the_next_one_takes_its_turn(runs_root: Path, state: str) -> None:
-    """A crashed one never wrote that it ended."""
-    make_run(runs_root, "first", state="running" if state == "crashed" else state)
-    second = make_run(runs_root, "second", psutil.Process())
-    assert jobs.wait_for_turn(second, should_stop=lambda: False, poll=0.01)
-    assert second.read_status().state == "running"
-
-
-def test_of_runs_that_ask_at_the_same_time_only_the_oldest_gets_the_turn(runs_root: Path) -> None:
-    oldest, *others = [make_run(runs_root, f"run{number}", psutil.Process()) for number in range(4)]
-
-    def oldest_runs() -> bool:
-        return oldest.read_status().state == "running"
-
-    with ThreadPoolExecutor(4) as pool:
-        later = [pool.submit(jobs.wait_for_turn, run, should_stop=oldest_runs, poll=0.02) for run in others]
-        first = pool.submit(jobs.wait_for_turn, oldest, should_stop=lambda: False, poll=0.02)
-    assert first.result()
-    assert not any(turn.result() for turn in later)
-    assert [run.read_status().state for run in (oldest, *others)] == ["running"] + ["stopped"] * 3
-
-
-def test_a_run_that_waits_tells_once_for_whom(runs_root: Path, sleeper: psutil.Process) -> None:
-    make_run(runs_root, "first", sleeper, "running")
-    second = make_run(runs_root, "second", psutil.Process())
-    told: list[str] = []
-    looks = iter(range(4))
-    jobs.wait_for_turn(second, should_stop=lambda: next(looks, None) is None, tell=told.append, poll=0.01)
-    assert told == ["Waiting for first.", "Stopped before it began."]
-
-
-class Clock:
-    """A clock that moves only when one sleeps by it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.monotonic = self.time = lambda: self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def test_a_run_far_back_in_the_queue_looks_rarely_but_obeys_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = create_run(tiny_config(tmp_path, "last"), tmp_path / "runs")
-    clock, looks = Clock(), []
-
-    def look(*_: object) -> list[Run]:
-        looks.append(clock.now)
-        return [Run(tmp_path / str(number)) for number in range(8)]
-
-    monkeypatch.setattr(jobs, "time", clock)
-    monkeypatch.setattr(jobs, "_runs_ahead", look)
-    assert not jobs.wait_for_turn(run, should_stop=lambda: clock.now >= 30)
-    assert looks == [0, 8, 16, 24]
-    assert clock.now == 30
-    assert run.read_status().state == "stopped"
-
-
 def test_another_process_with_the_same_pid_is_not_taken_for_the_job(runs_root: Path) -> None:
-    run = make_run(runs_root, "run", psutil.Process(), "running")
+    run = make_job(runs_root, "run", psutil.Process(), "running")
     assert jobs.live_status(run).state == "running"
     run.write_status(replace(run.read_status(), pid_created=psutil.Process().create_time() - 100))
     assert jobs.live_status(run).state == "crashed"
@@ -248,7 +167,7 @@ def test_another_process_with_the_same_pid_is_not_taken_for_the_job(runs_root: P
 def test_a_process_that_ended_is_not_alive_though_its_parent_never_asked(runs_root: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(child.pid)
-    run = make_run(runs_root, "run", process, "running")
+    run = make_job(runs_root, "run", process, "running")
     wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, "the child is a zombie")
     assert jobs.live_status(run).state == "crashed"
     child.wait()
@@ -256,7 +175,7 @@ def test_a_process_that_ended_is_not_alive_though_its_parent_never_asked(runs_ro
 
 def test_a_crash_is_shown_but_not_written(runs_root: Path) -> None:
     """Only the job writes its status: a page that looks must not undo what a job writes at the same time."""
-    run = make_run(runs_root, "run", state="running")
+    run = make_job(runs_root, "run", state="running")
     before = (run.folder / "status.json").read_bytes()
     status = jobs.live_status(run)
     assert (status.state, status.phase) == ("crashed", "crashed")
@@ -267,7 +186,7 @@ def test_a_crash_is_shown_but_not_written(runs_root: Path) -> None:
 def test_a_launched_job_waits_is_killed_and_leaves_no_zombie(
     runs_root: Path, sleeper: psutil.Process
 ) -> None:
-    make_run(runs_root, "holder", sleeper, "running")
+    make_job(runs_root, "holder", sleeper, "running")
     run = jobs.submit(tiny_config(runs_root, "run"), runs_root)
     assert jobs.live_status(run).state == "queued"
     wait_until(lambda: "holder" in run.read_status().message, "the job waits")
@@ -277,69 +196,32 @@ def test_a_launched_job_waits_is_killed_and_leaves_no_zombie(
     assert not job.is_running()
 
 
-def test_only_queued_runs_whose_process_is_gone_are_launched_again(
-    runs_root: Path, sleeper: psutil.Process
-) -> None:
-    make_run(runs_root, "holder", sleeper, "running")
-    lost = make_run(runs_root, "lost")
-    make_run(runs_root, "waiting", sleeper)
-    make_run(runs_root, "crashed", state="running")
-    make_run(runs_root, "stopped", state="stopped")
-    ready = threading.Barrier(4)
-
-    def revive(_: int) -> list[Run]:
-        ready.wait()
-        return jobs.revive_queue(runs_root)
-
-    with ThreadPoolExecutor(4) as pool:  # as several browser tabs would
-        revived = [run.id for runs in pool.map(revive, range(4)) for run in runs]
-    assert revived == ["lost"]
-    wait_until(lambda: "holder" in lost.read_status().message, "the job waits for its turn again")
-    assert jobs.live_status(lost).state == "queued"
-    assert jobs.revive_queue(runs_root) == []
-    jobs.stop(lost)
-    wait_until(lambda: jobs.live_status(lost).state == "stopped", "the job has ended")
-
-
 def test_a_run_on_another_machine_counts_as_alive_while_it_writes(runs_root: Path) -> None:
-    run = make_run(runs_root, "far", state="running")
+    run = make_job(runs_root, "far", state="running")
     status = run.write_status(replace(run.read_status(), host="elsewhere"))
     assert jobs.live_status(run).state == "running"
-    here = make_run(runs_root, "here", psutil.Process())
-    assert jobs.wait_for_turn(here, should_stop=lambda: False)
-    silent = replace(status, updated=time.time() - jobs.REMOTE_SILENCE - 1)
+    here = make_job(runs_root, "here", psutil.Process())
+    assert wait_for_turn(here, should_stop=lambda: False)
+    silent = replace(status, updated=time.time() - REMOTE_SILENCE - 1)
     (run.folder / "status.json").write_text(json.dumps(asdict(silent)), encoding="utf-8")
     assert jobs.live_status(run).state == "crashed"
-
-
-def test_a_status_that_cannot_be_read_breaks_neither_the_list_nor_the_queue(runs_root: Path) -> None:
-    broken = make_run(runs_root, "broken", state="running")
-    (broken.folder / "status.json").write_text('{"state": "runn', encoding="utf-8")
-    whole = make_run(runs_root, "whole", psutil.Process())
-    assert {run.id for run in iter_runs(runs_root)} == {"broken", "whole"}
-    status = jobs.live_status(broken)
-    assert (status.state, status.message.startswith("status.json cannot be read")) == ("failed", True)
-    assert jobs.wait_for_turn(whole, should_stop=lambda: False)
-    assert jobs.revive_queue(runs_root) == []
-    jobs.delete(broken)
-    assert [run.id for run in iter_runs(runs_root)] == ["whole"]
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
 def test_a_run_that_finished_is_not_resumed_but_one_that_ended_early_may_be(
     runs_root: Path, state: str
 ) -> None:
-    finished = make_run(runs_root, "finished", state="finished")
+    finished = make_job(runs_root, "finished", state="finished")
     assert "finished has finished" in refusal(jobs.resume, finished)
-    early = make_run(runs_root, "early", state=state)
+    early = make_job(runs_root, "early", state=state)
     early.request_stop()
     jobs.reopen(early)
     assert not early.stop_requested()  # or it would stop again at once
 
 
 def test_of_two_who_resume_a_run_at_once_one_is_refused(runs_root: Path, sleeper: psutil.Process) -> None:
-    make_run(runs_root, "holder", sleeper, "running")
-    run = make_run(runs_root, "early", state="stopped")
+    make_job(runs_root, "holder", sleeper, "running")
+    run = make_job(runs_root, "early", state="stopped")
     ready = threading.Barrier(4)
 
     def resume(_: int) -> str:
@@ -356,6 +238,43 @@ def test_of_two_who_resume_a_run_at_once_one_is_refused(runs_root: Path, sleeper
     jobs.kill(run)
 
 
+def test_a_finished_child_is_no_zombie_though_nobody_asks(runs_root: Path, sleeper: psutil.Process) -> None:
+    make_job(runs_root, "holder", sleeper, "running")
+    children = []
+    with ThreadPoolExecutor(4) as pool:  # as several browser tabs would
+        for run in pool.map(lambda n: jobs.submit(tiny_config(runs_root, f"run{n}"), runs_root), range(4)):
+            run.request_stop()
+            children.append(run.read_status().pid)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in children), "the children are gone", 60)
+
+
+def test_a_job_that_cannot_be_started_says_so(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(FileNotFoundError):
+        jobs.submit(tiny_config(runs_root, "run"), runs_root)
+    status = jobs.live_status(Run(runs_root / "run"))
+    assert (status.state, status.message) == ("failed", "/no/such/python: No such file or directory")
+
+
+def test_a_job_is_given_the_folder_of_all_runs_whole(
+    runs_root: Path, sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It starts in another folder than the process that launches it."""
+    monkeypatch.chdir(runs_root.parent)
+    monkeypatch.setenv("WEAKSPOT_RUNS", runs_root.name)
+    make_job(runs_root, "holder", sleeper, "running")
+    run = jobs.submit(tiny_config(runs_root, "run"), Path(runs_root.name))
+    wait_until(lambda: "holder" in run.read_status().message, "the job waits")
+    assert psutil.Process(run.read_status().pid).environ()["WEAKSPOT_RUNS"] == str(runs_root)
+    jobs.kill(run)
+
+
+def test_a_job_has_a_group_of_its_own_on_every_system() -> None:
+    """A signal to the group of who launches it, or the end of its terminal, must not reach it."""
+    assert jobs.detach("linux") == jobs.detach("darwin") == {"start_new_session": True}
+    assert jobs.detach("win32") == {"creationflags": 0x0800_0200}
+
+
 def test_importing_the_module_loads_no_torch() -> None:
-    code = "import sys, core.runs.jobs; sys.exit('torch' in sys.modules)"
+    code = "import sys, core.runs.jobs, core.runs.queue, core.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

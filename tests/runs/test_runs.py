@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from core.errors import RunError
-from core.files import write_rows
+from core.files import make_draft, write_rows
 from core.recipe.config import TrainConfig
 from core.runs.journal import Journal
 from core.runs.run import Run, Status, create_run, default_root, delete_run, find_run, iter_runs
@@ -331,6 +334,29 @@ def test_a_deleted_run_is_gone_with_its_files(runs_root: Path, run: Run) -> None
     run.best_path.write_bytes(b"weights")
     delete_run(run)
     assert list(runs_root.iterdir()) == []
+
+
+def test_runs_made_and_deleted_at_the_same_time_do_not_meet(runs_root: Path) -> None:
+    """Whatever pid and clock say: two machines that share the folder may have both in common."""
+    with patch("os.getpid", return_value=1), patch("time.time_ns", return_value=1):
+        with ThreadPoolExecutor(4) as pool:
+            runs = list(pool.map(lambda n: make_run(runs_root, f"run{n}"), range(12)))
+        assert {run.id for run in iter_runs(runs_root)} == {run.id for run in runs}
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(delete_run, runs))
+    assert list(runs_root.iterdir()) == []
+
+
+def test_what_was_left_half_made_or_half_deleted_goes_when_its_maker_is_gone(runs_root: Path) -> None:
+    make_run(runs_root, "kept")
+    old, new = make_draft(runs_root, "new"), make_draft(runs_root, "new")
+    (old / "config.json").write_text("{}")
+    os.utime(old, (time.time() - 7200,) * 2)
+    run = make_run(runs_root)
+    assert names_in(runs_root) == {"kept", "one", new.name}
+    os.utime(new, (time.time() - 7200,) * 2)
+    delete_run(run)
+    assert names_in(runs_root) == {"kept"}
 
 
 def test_the_paths_of_a_run_lie_in_its_folder(tmp_path: Path) -> None:

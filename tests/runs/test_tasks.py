@@ -2,65 +2,118 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.__main__ import main
+from core.cli import task
+from core.cli.terminal import Progress
 from core.dataset.audit import audit_folder, read_audit
 from core.errors import RunError
-from core.runs import jobs, tasks
-from core.runs.tasks import Progress, launch_task, perform_task, read_task, stop_task
+from core.files import write_text
+from core.runs import journal
+from core.runs.claim import claim
+from core.runs.journal import Journal
+from core.runs.run import Run, Status
+from core.runs.tasks import TASK, launch_task, read_order, read_task, stop_task
 from tests.made_run import make_run
 from tests.processes import REPOSITORY, environment, wait_until
 
 # Ends a task when it claims its process, and prints whether what takes long to load was loaded by then.
 CLAIM = """
 import sys
-from core.runs import jobs
+from core.runs import claim
 from core.__main__ import main
 
-def claim(task):
+def claim_process(task):
     sys.exit(str([name for name in ("torch", "pandas", "matplotlib", "core.dataset.audit") if name in sys.modules]))
 
-jobs.claim_process = claim
+claim.claim_process = claim_process
 main()
 """
+SPLIT = {"val_fraction": 0.15, "hold_back": 0}
+LACKING: dict[str, dict[str, Any]] = {
+    "audit": {"data": "DATA", **SPLIT},
+    "find-rate": {"config": {"data": "DATA"}},
+    "label-issues": {"run": "DATA", "split": "val"},
+    "report": {"runs": ["DATA"]},
+    "neighbours": {"run": "DATA"},
+    "calibrate": {"run": "DATA"},
+    "predict": {"run": "first", "images": "DATA", "temperature": 1.0, "threshold": 0.0},
+}
 
 
-def test_a_launched_audit_is_watched_to_its_end(
-    tiny_data: Path, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+def ask_for(folder: Path, kind: str, **parameters: Any) -> Run:
+    """Make a task's folder as `launch_task` does, without a process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / TASK, json.dumps({"kind": kind, "parameters": parameters}))
+    asked = Run(folder)
+    asked.write_status(Status())
+    return asked
+
+
+def test_a_launched_audit_is_watched_to_its_end_however_many_pages_ask_for_it(
+    tiny_data: Path, runs_root: Path
 ) -> None:
     folder = audit_folder(tiny_data, runs_root)
     assert read_task(folder).state == ""
-    launch_task(folder, ["audit", str(tiny_data), "--task", str(folder)])
-    # A second start while it is active starts nothing.
-    monkeypatch.setattr(jobs, "launch", lambda *_: pytest.fail("launched twice"))
-    launch_task(folder, [])
+    ready = threading.Barrier(4)
+
+    def ask(_: int) -> None:
+        ready.wait()
+        launch_task(folder, "audit", data=str(tiny_data), **SPLIT)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
     wait_until(lambda: read_task(folder).state == "finished", "the audit has finished")
     assert read_task(folder).done == 27
     assert read_audit(folder).count_split("train") == 18
+    assert Run(folder).read_log() == ["27 files."]  # one process has worked, and left its message
 
 
-def test_a_task_tells_its_progress_and_obeys_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_WRITE_EVERY", 0.0)
+def test_a_task_tells_its_progress_and_the_time_left_and_obeys_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "STATUS_EVERY", 0.0)
     seen = []
 
-    def work(progress: Progress) -> str | None:
+    def work(folder: Path, progress: Progress, *, images: int) -> str | None:
         for done in range(1, 100):
             if done == 3:
                 stop_task(tmp_path)
-            going = progress(done, 100)
-            seen.append((read_task(tmp_path).state, read_task(tmp_path).done, going))
+            going = progress(done, images)
+            status = read_task(tmp_path)
+            seen.append((status.state, status.phase, status.done, status.seconds_left > 0, going))
             if not going:
                 return None
         return "all done"
 
-    assert perform_task(tmp_path, work) == 1
-    assert seen == [("running", 1, True), ("running", 2, True), ("running", 3, False)]
-    assert read_task(tmp_path).state == "stopped"
+    monkeypatch.setitem(task.KINDS, "count", work)
+    ask_for(tmp_path, "count", images=100)
+    assert main(["task", str(tmp_path)]) == 1
+    assert seen == [
+        ("running", "working", 1, False, True),
+        ("running", "working", 2, True, True),
+        ("running", "working", 3, True, False),
+    ]
+    status = read_task(tmp_path)
+    assert (status.state, status.message, status.seconds_left) == ("stopped", "Stopped before its end.", 0)
+
+
+def test_the_status_is_written_twice_a_second_at_most(tmp_path: Path) -> None:
+    asked = ask_for(tmp_path, "count")
+    notes = Journal(asked, io.StringIO())
+    for done in range(1000):
+        notes.count_all(done, 1000)
+    assert (asked.read_status().done, notes.status.done) == (0, 999)
 
 
 @pytest.mark.parametrize(
@@ -68,66 +121,89 @@ def test_a_task_tells_its_progress_and_obeys_a_stop(tmp_path: Path, monkeypatch:
     [
         (RunError("what and how"), "what and how"),
         (PermissionError(13, "Permission denied", "/locked"), "/locked: Permission denied"),
+        (
+            ValueError("no such\nshape"),
+            "An unexpected fault (ValueError: no such shape). The whole error is in train.log.",
+        ),
     ],
 )
-def test_what_goes_wrong_becomes_the_message(tmp_path: Path, error: Exception, words: str) -> None:
-    def fail(_: Progress) -> str | None:
+def test_what_goes_wrong_becomes_the_message(
+    tmp_path: Path, error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str | None:
         raise error
 
-    assert perform_task(tmp_path, fail) == 2
-    assert (read_task(tmp_path).state, read_task(tmp_path).message) == ("failed", words)
-
-
-def test_a_fault_of_the_program_leaves_its_traceback_to_the_log_and_a_line_to_the_status(
-    tmp_path: Path,
-) -> None:
-    def fail(_: Progress) -> str | None:
-        raise ValueError("operands could not be broadcast\ntogether")
-
-    with pytest.raises(ValueError, match="broadcast"):
-        perform_task(tmp_path, fail)
+    monkeypatch.setitem(task.KINDS, "fail", fail)
+    asked = ask_for(tmp_path, "fail")
+    assert main(["task", str(tmp_path)]) == 2
     assert read_task(tmp_path).state == "failed"
-    assert read_task(tmp_path).message == (
-        "An unexpected fault (ValueError: operands could not be broadcast together). "
-        f"The whole error is in {tmp_path / 'train.log'}."
-    )
+    assert read_task(tmp_path).message == words
+    assert ("Traceback" in asked.log_path.read_text()) == isinstance(error, ValueError)
 
 
 def test_a_task_whose_process_is_gone_is_crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_LAUNCH_GRACE", 1.0)
-    launch_task(tmp_path, ["--help"])  # a process that ends without a word
-    wait_until(lambda: read_task(tmp_path).state == "crashed", "its loss is seen", timeout=60)
+    monkeypatch.setattr("core.runs.jobs.launch_command", lambda _: [sys.executable, "-c", ""])
+    launch_task(tmp_path / "task", "audit")  # a process that ends without a word
+    wait_until(lambda: read_task(tmp_path / "task").state == "crashed", "its loss is seen", timeout=60)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["audit", "DATA"],
-        ["label-issues", "first"],
-        ["calibrate", "first"],
-        ["neighbours", "first"],
-        ["report", "first"],
-        ["find-rate", "--data", "DATA"],
-    ],
-    ids=lambda words: words[0],
-)
+@pytest.mark.parametrize("kind", LACKING)
 def test_a_task_claims_its_process_before_it_loads_what_takes_long(
-    words: list[str], tiny_data: Path, runs_root: Path
+    kind: str, tmp_path: Path, runs_root: Path
 ) -> None:
-    """On a busy machine that can take longer than a launched process may stay unknown."""
-    make_run(runs_root, tiny_data)
-    words = [word.replace("DATA", str(tiny_data)) for word in words]
+    """On a busy machine that can take long, and until then nobody knows what the process is for."""
+    ask_for(tmp_path, kind)
     done = subprocess.run(
-        [sys.executable, "-c", CLAIM, *words, "--task", str(runs_root / "task")],
+        [sys.executable, "-c", CLAIM, "task", str(tmp_path)],
         cwd=REPOSITORY, env=environment(runs_root), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == "[]\n"
 
 
-@pytest.mark.parametrize("words", [["find-rate", "--data"], ["label-issues"], ["report"], ["neighbours"]])
+def test_every_kind_of_task_is_tried_here() -> None:
+    assert LACKING.keys() == task.KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", LACKING)
 def test_a_task_that_lacks_what_it_is_about_says_so(
-    words: list[str], tmp_path: Path, runs_root: Path
+    kind: str, tmp_path: Path, runs_root: Path, tiny_data: Path
 ) -> None:
-    assert main([*words, str(tmp_path / "gone"), "--task", str(tmp_path)]) == 2
-    status = read_task(tmp_path)
-    assert (status.state, str(tmp_path / "gone") in status.message) == ("failed", True)
+    make_run(runs_root, tiny_data)
+    gone = str(tmp_path / "gone")
+    parameters = json.loads(json.dumps(LACKING[kind]).replace("DATA", gone))
+    ask_for(tmp_path / "task", kind, **parameters)
+    assert main(["task", str(tmp_path / "task")]) == 2
+    status = read_task(tmp_path / "task")
+    assert (status.state, gone in status.message) == ("failed", True), status.message
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"kind": "audit"}'])
+def test_a_damaged_order_is_told(tmp_path: Path, content: str) -> None:
+    asked = ask_for(tmp_path, "audit")
+    (asked.folder / TASK).write_text(content)
+    with pytest.raises(RunError, match=r"task\.json"):
+        read_order(tmp_path)
+    assert main(["task", str(tmp_path)]) == 2
+    assert "task.json" in read_task(tmp_path).message
+
+
+def test_an_unknown_kind_is_told_with_those_there_are(tmp_path: Path) -> None:
+    ask_for(tmp_path, "dance")
+    assert main(["task", str(tmp_path)]) == 2
+    assert read_task(tmp_path).message.startswith("'dance' is no kind of task; there are: audit, ")
+
+
+def test_a_folder_without_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["task", str(tmp_path)]) == 2
+    assert "there is no work, neither config.json nor task.json" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_another_process_does_is_left_to_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ask_for(tmp_path, "audit", data="x", **SPLIT)
+    with claim(asked):
+        asked.write_status(Status(state="running", pid=1, pid_created=1.0))
+    assert main(["task", str(tmp_path)]) == 1
+    assert "it is running" in capsys.readouterr().err

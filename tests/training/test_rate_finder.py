@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,8 @@ def test_files_that_cannot_be_read_are_left_out_as_in_training_or_named(tmp_path
 
 def test_as_a_task_it_leaves_its_curve(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "search"
-    words = train_words(make_images(tmp_path / "data"), "ignored")[1:]
-    launch_task(folder, ["find-rate", "--steps=12", *words, "--task", str(folder)])
+    config = tiny_config(make_images(tmp_path / "data"), "ignored")
+    launch_task(folder, "find-rate", config=asdict(config), steps=12)
     wait_until(lambda: read_task(folder).state not in ACTIVE, "the search ends")
     assert read_task(folder).state == "finished", read_task(folder).message
     curve = read_curve(folder / "curve.json")

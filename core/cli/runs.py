@@ -1,0 +1,71 @@
+"""The commands about the runs there are: `python -m core runs | stop | pause`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+from core.cli.bakeoff import stop_bakeoff
+from core.cli.terminal import add_run
+from core.places import own_command
+from core.runs import jobs
+from core.runs.run import default_root, find_run
+
+
+def add_commands(commands: Any) -> None:
+    """Add the parsers of these commands."""
+    runs = commands.add_parser("runs", help="list all runs")
+    runs.add_argument("--json", action="store_true", help="as JSON")
+    runs.set_defaults(command=_list)
+
+    stop = commands.add_parser(
+        "stop", help="ask a run, or all of a bake-off, to finish its step, save and end"
+    )
+    which = stop.add_mutually_exclusive_group(required=True)
+    which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or latest")
+    which.add_argument("--group", metavar="NAME", help="all runs of the bake-off of this name")
+    stop.set_defaults(command=_stop)
+
+    pause = commands.add_parser(
+        "pause", help="ask a run to finish its step, save and free the machine until it is resumed"
+    )
+    add_run(pause)
+    pause.set_defaults(command=_pause)
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows: list[dict[str, Any]] = [
+        {"id": run.id, **dataclasses.asdict(status), "seconds": round(status.seconds, 1)}
+        for run, status in jobs.list_live(default_root())
+    ]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    if not rows:
+        print(f"No runs yet. Start one: {own_command()} train --data DIR")
+        return 0
+    width = max(len(row["id"]) for row in rows)
+    for row in rows:
+        best = (
+            f"{row['best_val_acc']:.2%} at epoch {row['best_epoch']}" if row["best_epoch"] else "no epoch yet"
+        )
+        print(f"{row['id']:<{width}}  {row['state']:<8}  epoch {row['epoch']}/{row['epochs']}  {best}")
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    if options.group is not None:
+        return stop_bakeoff(options.group)
+    run = find_run(options.run, default_root())
+    jobs.stop(run)
+    print(f"{run.id}: stop asked for; it finishes its step and saves.")
+    return 0
+
+
+def _pause(options: argparse.Namespace) -> int:
+    run = find_run(options.run, default_root())
+    jobs.pause(run)
+    print(f"{run.id}: pause asked for; it finishes its step, saves and frees the machine.")
+    return 0

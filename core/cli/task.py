@@ -1,0 +1,183 @@
+"""The command `python -m core task FOLDER`: be the job of a folder, of a training or of any other work that takes a while.
+
+A table has what is done for each kind of task. Its functions import what they need themselves, since what takes long to
+load must wait until the process has claimed its folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from core.cli.terminal import Progress, Tee
+from core.errors import RunError
+from core.recipe.config import TrainConfig
+from core.runs.claim import Taken, claim
+from core.runs.journal import Interrupted, Journal
+from core.runs.run import Run, Status, default_root, find_run
+from core.runs.tasks import TASK, read_order
+
+STOPPED = {"audit": "Stopped; what was measured is kept, and the next scan goes on from there."}
+EXIT_CODES = {"finished": 0, "stopped": 1, "paused": 1}  # of a job by the state it ends in; 2 for any other
+
+
+def add_commands(commands: Any) -> None:
+    """Add the parser of this command."""
+    task = commands.add_parser(
+        "task",
+        help="do the work of a folder, as the dashboard starts it: a queued run, or what its task.json says",
+    )
+    task.add_argument("folder", type=Path, metavar="FOLDER")
+    task.set_defaults(command=_be_job)
+
+
+def _be_job(options: argparse.Namespace) -> int:
+    run = Run(options.folder)
+    if not any((run.folder / name).is_file() for name in ("config.json", TASK)):
+        raise RunError(f"{run.folder}: there is no work, neither config.json nor {TASK}.")
+    try:
+        with claim(run):
+            return do_work(run, None)
+    except Taken as taken:
+        print(f"This process does nothing and leaves. {taken}", file=sys.stderr, flush=True)
+        return 1
+
+
+def do_work(run: Run, terminal: TextIO | None) -> int:
+    """Do the work of a folder that this process has claimed, and tell how it ended; return the exit code.
+
+    The log gets all that the terminal gets. A Ctrl-C or SIGTERM asks for a stop.
+    """
+    should_stop = _obey_signals()
+    with run.log_path.open("a", encoding="utf-8") as log:
+        console = Tee(log, terminal)
+        if (run.folder / TASK).is_file():
+            status = _do_task(Journal(run, console, should_stop))
+        else:
+            status = _train(run, console, terminal, should_stop)
+    return EXIT_CODES.get(status.state, 2)
+
+
+def _obey_signals() -> Callable[[], bool]:
+    """Return what tells whether a signal has asked for a stop."""
+    asked: list[int] = []
+
+    def ask_stop(number: int, _: FrameType | None) -> None:
+        if asked:  # a second Ctrl-C means now
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_stop)
+    return lambda: bool(asked)
+
+
+def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callable[[], bool]) -> Status:
+    from core.runs.queue import wait_for_turn
+
+    tell = None if terminal is None else lambda line: print(line, file=terminal, flush=True)
+    if not wait_for_turn(run, should_stop=should_stop, tell=tell):
+        return run.read_status()
+    from core.train import TrainingJob  # torch is loaded only when it is this run's turn
+
+    return TrainingJob(run, console, should_stop).execute()
+
+
+def _do_task(journal: Journal) -> Status:
+    folder, kind = journal.run.folder, ""
+
+    def work() -> str:
+        nonlocal kind
+        kind, parameters = read_order(folder)
+        if kind not in KINDS:
+            raise RunError(f"{kind!r} is no kind of task; there are: {', '.join(KINDS)}.")
+        message = KINDS[kind](folder, journal.count_all, **parameters)
+        if message is None:
+            raise Interrupted(journal.asked())
+        return message
+
+    return journal.perform(work, describe_stop=lambda _: STOPPED.get(kind, "Stopped before its end."))
+
+
+def _audit(_: Path, progress: Progress, *, data: str, val_fraction: float, hold_back: int) -> str | None:
+    from core.dataset.audit import audit_data
+
+    # Refuses what training does.
+    config = TrainConfig(data=data, val_fraction=val_fraction, hold_back=hold_back)
+    audit = audit_data(
+        Path(config.data), default_root(), val_fraction=val_fraction, hold_back=hold_back, progress=progress
+    )
+    return None if audit is None else f"{len(audit.images):,} files."
+
+
+def _find_label_issues(_: Path, progress: Progress, *, run: str, split: str) -> str | None:
+    asked = find_run(run, default_root())
+    from core.model.label_issues import find_issues_of
+
+    report = find_issues_of(asked, split, progress=progress)
+    return None if report is None else report.describe()
+
+
+def _find_rate(folder: Path, progress: Progress, *, config: dict[str, Any], steps: int = 100) -> str | None:
+    from core.training.rate_curve import write_curve
+    from core.training.rate_finder import find_rate
+
+    curve = find_rate(TrainConfig.from_dict(config), root=default_root(), progress=progress, steps=steps)
+    if curve is None:
+        return None
+    write_curve(folder / "curve.json", curve)
+    return f"{len(curve.rates)} rates are tried."
+
+
+def _find_neighbours(_: Path, progress: Progress, *, run: str) -> str | None:
+    asked = find_run(run, default_root())
+    from core.model.neighbours import compute_neighbourhood, locate
+    from core.model.placement import choose_placement
+
+    compute = choose_placement(run)
+    found = compute_neighbourhood(asked, locate(asked, compute), compute, progress=progress)
+    return None if found is None else "All images are compared."
+
+
+def _calibrate(_: Path, progress: Progress, *, run: str) -> str | None:
+    asked = find_run(run, default_root())
+    from core.model.calibration import calibrate_run
+
+    found = calibrate_run(asked, progress=progress)
+    return None if found is None else found.describe()
+
+
+def _report(folder: Path, progress: Progress, *, runs: list[str]) -> str | None:
+    asked = [find_run(name, default_root()) for name in runs]
+    from core.report.page import write_report
+
+    page = write_report(asked, folder / "report", overwrite=True, progress=progress)
+    return None if page is None else str(page)
+
+
+def _predict(
+    folder: Path, progress: Progress, *, run: str, images: str, temperature: float, threshold: float
+) -> str | None:
+    asked = find_run(run, default_root())
+    from core.model.hand_in import predict_folder
+
+    found = predict_folder(
+        asked, Path(images), folder, temperature=temperature, threshold=threshold, progress=progress
+    )
+    return None if found is None else found.describe()
+
+
+KINDS: dict[str, Callable[..., str | None]] = {
+    "audit": _audit,
+    "label-issues": _find_label_issues,
+    "find-rate": _find_rate,
+    "neighbours": _find_neighbours,
+    "calibrate": _calibrate,
+    "report": _report,
+    "predict": _predict,
+}
