@@ -1,4 +1,4 @@
-"""The one way to write a file: whole or not at all, whoever else writes it at the same time."""
+"""The one way to write a file or a folder: whole or not at all, whoever else writes it at the same time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import csv
 import gzip
 import io
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +41,17 @@ def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     except OSError as error:
         # Of a draft, or of a write, the system does not say which file it was to be.
         raise OSError(error.errno, f"cannot be written ({describe_cause(error)})", str(path)) from error
+
+
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, to be filled and renamed to it; what is left of it at the end is removed."""
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name[:_PREFIX]}.", dir=path.parent))
+    try:
+        draft.chmod(0o777 & ~_UMASK)  # as write_file does
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from core.dataset.images import ImageProblem, read_image
+from core.files import write_file
 
 THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
 SAVE_EVERY = 10.0  # seconds between two savings of what is measured
@@ -206,18 +207,10 @@ def _save(cache: Path, paths: Sequence[str], problems: Sequence[str], values: np
     """Save atomically what is measured so far."""
     chosen = np.flatnonzero(values["measured"]).tolist()
     cache.parent.mkdir(parents=True, exist_ok=True)
-    draft = cache.with_name(f".{cache.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            np.savez(
-                file,
-                version=_VERSION,
-                paths=np.array([paths[i] for i in chosen], dtype=np.str_),
-                problems=np.array([problems[i] for i in chosen], dtype=np.str_),
-                values=values[chosen],
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(cache)
-    finally:
-        draft.unlink(missing_ok=True)
+    columns = {
+        "version": np.array(_VERSION),
+        "paths": np.array([paths[i] for i in chosen], dtype=np.str_),
+        "problems": np.array([problems[i] for i in chosen], dtype=np.str_),
+        "values": values[chosen],
+    }
+    write_file(cache, lambda file: np.savez(file, allow_pickle=False, **columns))
