@@ -1,4 +1,4 @@
-"""The one way to write a file: whole or not at all, whoever else writes it at the same time."""
+"""The one way to write a file or a folder: whole or not at all, whoever else writes it at the same time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -48,6 +49,16 @@ def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         raise OSError(error.errno, f"cannot be written ({describe_cause(error)})", str(path)) from error
 
 
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, to be filled and renamed to it; what is left of it at the end is removed."""
+    draft = make_draft(path.parent, path.name)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all; compressed where its name ends in .gz, the same text to the same bytes."""
     data = text.encode()
@@ -78,12 +89,18 @@ def make_draft(parent: Path, name: str) -> Path:
 
 
 def replace_folder(draft: Path, target: Path) -> None:
-    """Put a draft in the place of a folder, or where there is none yet."""
+    """Put a draft in the place of a folder, or where there is none yet; where it cannot be put there, the old one stays."""
     trash = make_draft(target.parent, "trash")
+    old = trash / target.name
     try:
         if target.exists():
-            insist(lambda: target.rename(trash / target.name))
-        insist(lambda: draft.rename(target))
+            insist(lambda: target.rename(old))
+        try:
+            insist(lambda: draft.rename(target))
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
     finally:
         shutil.rmtree(trash, ignore_errors=True)
 

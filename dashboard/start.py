@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core import places
 from core.dataset.demo import DEMOS
-from core.errors import describe_error
+from core.errors import UserError, describe_error
 from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.run import default_root, iter_runs
@@ -32,19 +32,19 @@ def open_dashboard(data: Path | None, port: int) -> int:
             f"port {port} is in use. If that is Weakspot, open http://{ADDRESS}:{port}; "
             f"otherwise choose another port: {other}"
         )
+    root = default_root()
+    environment = {"WEAKSPOT_RUNS": str(root)}
     try:
         for name in DEMOS:
             print(f"Built-in data: {builtin_folder(name)}", flush=True)
-    except OSError as error:
+        print(f"Runs: {root}", flush=True)
+        if data is not None:
+            environment["WEAKSPOT_DATA"] = str(data.resolve())
+        elif next(iter_runs(root), None) is None:
+            run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), root)
+            print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
+    except (UserError, OSError) as error:
         return _refuse(describe_error(error))
-    root = default_root()
-    print(f"Runs: {root}", flush=True)
-    environment = {"WEAKSPOT_RUNS": str(root)}
-    if data is not None:
-        environment["WEAKSPOT_DATA"] = str(data.resolve())
-    elif next(iter_runs(root), None) is None:
-        run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), root)
-        print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
     print(
         f"Open http://{ADDRESS}:{port} in a browser. Ctrl-C ends the dashboard, not the trainings.",
         flush=True,

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from core import files
+from core.errors import describe_error
 from core.files import (
     discard_folder,
+    draft_folder,
     insist,
     make_draft,
     replace_folder,
@@ -23,6 +25,7 @@ from core.files import (
     write_rows,
     write_text,
 )
+from tests.disks import no_file_larger_than
 
 LETTERS = "abcdefgh"
 ROUNDS = 40
@@ -76,6 +79,34 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one_and_no_draft(tmp_path:
         write_text(path, "half of it \ud800")
     assert path.read_text() == "old"
     assert names_in(tmp_path) == {"status.json"}
+
+
+def test_where_the_disk_takes_no_more_the_old_file_stays_and_the_error_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    write_text(path, "old")
+    with no_file_larger_than(10_000), pytest.raises(OSError, match="File too large") as caught:
+        write_rows(path, ["path"], [("a" * 100,)] * 1000)
+    assert describe_error(caught.value) == f"{path}: cannot be written (File too large)"
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == {"predictions.csv"}
+
+
+def fill_and_fail(path: Path) -> None:
+    with draft_folder(path) as draft:
+        (draft / "page.html").write_text("half of it")
+        (draft / "page.html" / "figure.png").touch()
+
+
+def test_a_folder_is_filled_beside_its_place_and_nothing_is_left_of_one_that_fails(tmp_path: Path) -> None:
+    with draft_folder(tmp_path / "report") as draft:
+        (draft / "page.html").write_text("all of it")
+        assert draft.parent == tmp_path
+        draft.rename(tmp_path / "report")
+    with pytest.raises(NotADirectoryError):
+        fill_and_fail(tmp_path / "other")
+    assert names_in(tmp_path) == {"report"}
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "report").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_table_is_written_with_the_line_ends_of_this_house(tmp_path: Path) -> None:

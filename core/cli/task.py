@@ -139,7 +139,7 @@ def _find_neighbours(_: Path, progress: Progress, *, run: str) -> str | None:
     from core.model.neighbours import compute_neighbourhood, locate
     from core.model.placement import choose_placement
 
-    compute = choose_placement(run)
+    compute = choose_placement(asked)
     found = compute_neighbourhood(asked, locate(asked, compute), compute, progress=progress)
     return None if found is None else "All images are compared."
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import default_rng  # loaded here: it swallows a Ctrl-C while it loads
 from PIL import Image, ImageDraw, ImageFont
+
+from core.errors import DataError
+from core.files import draft_folder
 
 Progress = Callable[[int, int], object]
 
@@ -55,7 +57,7 @@ def make_demo(name: str, folder: Path, progress: Progress | None = None) -> None
 
     Raises:
         ValueError: name is not in DEMOS.
-        FileExistsError: folder holds anything but this set made by this version; nothing in it is touched.
+        DataError: folder holds anything but this set made by this version; nothing in it is touched.
     """
     makers = {"digits": make_digits, "glyphs": make_glyphs}
     if name not in makers:
@@ -65,9 +67,7 @@ def make_demo(name: str, folder: Path, progress: Progress | None = None) -> None
         return
     _refuse_if_used(name, folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as workshop:
-        # The set gets a folder of its own inside: the temporary one can be read by its owner only.
-        made = Path(workshop) / "set"
+    with draft_folder(folder) as made:
         makers[name](made, progress)
         (made / MARKER).write_text(json.dumps(_marker(name)) + "\n", encoding="utf-8")
         _put_in_place(made, name, folder)
@@ -107,7 +107,7 @@ def make_glyphs(folder: Path, progress: Progress | None = None) -> None:
     names in class_names.csv tell the script, such as "A (Latin)". Files already in folder are written over.
 
     Raises:
-        RuntimeError: no typeface has all the characters.
+        DataError: no typeface has all the characters.
     """
     rng = default_rng(0)
     faces = [_load(path) for path in glyph_faces()]
@@ -158,7 +158,7 @@ def glyph_faces() -> list[Path]:
             if wanted <= set(font.getBestCmap()):
                 found.append(path)
     if not found:
-        raise RuntimeError("matplotlib's fonts lack some characters of the glyph set; reinstall matplotlib")
+        raise DataError("matplotlib's fonts lack some characters of the glyph set; reinstall matplotlib.")
     return found
 
 
@@ -250,16 +250,16 @@ def _is_made(name: str, folder: Path) -> bool:
 
 
 def _refuse_if_used(name: str, folder: Path) -> None:
-    """Raise FileExistsError when something else is where the set should go."""
+    """Raise DataError when something else is where the set should go."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if (folder / MARKER).is_file():
-        raise FileExistsError(
+        raise DataError(
             f"{folder} holds another demo set, or one of another version; "
-            f"delete it or choose another folder for the {name} set"
+            f"delete it or choose another folder for the {name} set."
         )
-    raise FileExistsError(
-        f"{folder} already exists and is not a demo set; choose a new or empty folder for the {name} set"
+    raise DataError(
+        f"{folder} already exists and is not a demo set; choose a new or empty folder for the {name} set."
     )
 
 

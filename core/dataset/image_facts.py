@@ -213,4 +213,4 @@ def _save(cache: Path, paths: Sequence[str], problems: Sequence[str], values: np
         "problems": np.array([problems[i] for i in chosen], dtype=np.str_),
         "values": values[chosen],
     }
-    write_file(cache, lambda file: np.savez(file, **found))
+    write_file(cache, lambda file: np.savez(file, allow_pickle=False, **found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -13,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from core import palette
 from core.errors import RunError, describe_error
-from core.files import make_draft, replace_folder
+from core.files import draft_folder, replace_folder
 from core.report.examples import Examples, find_weak
 from core.report.facts import PAGE, read_facts
 from core.report.figures import DARK, LIGHT
@@ -54,22 +53,18 @@ def write_report(
         if progress is not None and not progress(done, total):
             raise _Stopped
 
-    draft = None
     try:
         step()
         parts = gather_parts(facts, step)
         page = fit_page(parts)
         step()
-        draft = make_draft(out.parent, out.name)
-        _write_files(draft, page, parts)
-        replace_folder(draft, out)
+        with draft_folder(out) as draft:
+            _write_files(draft, page, parts)
+            replace_folder(draft, out)
     except _Stopped:
         return None
     except OSError as error:
         raise RunError(f"The report cannot be written: {describe_error(error)}.") from None
-    finally:
-        if draft is not None:
-            shutil.rmtree(draft, ignore_errors=True)
     if progress is not None:
         progress(total, total)
     return out / PAGE
@@ -135,7 +130,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 def _write_files(folder: Path, page: str, parts: Parts) -> None:
     for name in ("figures", "tables"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir()
     for name, figure in parts.figures.items():
         (folder / "figures" / f"{name}.png").write_bytes(figure.light)
     for name, sheet in parts.sheets.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import nn
@@ -17,8 +17,23 @@ FORMAT = 1
 
 
 def save_checkpoint(path: Path, values: dict[str, Any]) -> None:
-    """Save tensors and plain Python values atomically: a crash leaves the earlier file whole."""
-    write_file(path, lambda file: torch.save({"format": FORMAT, **values}, file))
+    """Save tensors and plain Python values atomically: a crash leaves the earlier file whole.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+
+    def write(file: IO[bytes]) -> None:
+        try:
+            torch.save({"format": FORMAT, **values}, file)
+        except (
+            RuntimeError
+        ) as error:  # of a full disk torch tells the place in the file that it did not reach
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+    write_file(path, write)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -26,15 +41,19 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         RunError: when it is missing, damaged or of another version.
+        OSError: when the system does not let it be read.
     """
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        file = path.open("rb")
     except FileNotFoundError:
         raise RunError(
             f"{path.parent.name}: there is no {path.name} yet; it is saved after the first epoch."
         ) from None
-    except Exception as error:  # torch.load raises a dozen kinds on damaged files
-        raise RunError(f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}).") from None
+    with file:
+        try:
+            values = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch.load raises a dozen kinds on damaged files
+            raise RunError(f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}).") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise RunError(f"{path.parent.name}: {path.name} is no checkpoint of this version.")
     return values

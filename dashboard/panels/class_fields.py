@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.recipe.class_names import find_class
 from core.recipe.setting import Setting
+from dashboard.guard import guard_callback
 
 
 def draw_names(setting: Setting, key: str, classes: Sequence[str], label: Callable[[str], str]) -> None:
@@ -23,7 +24,7 @@ def draw_pairs(setting: Setting, key: str, classes: Sequence[str], label: Callab
     _draw_choice(setting, key, chosen, (), lambda pair: " / ".join(map(label, pair)))
     st.multiselect(
         "Add a pair of look-alikes", classes, key=f"{key}-new", format_func=label, max_selections=2,
-        on_change=_add_pair, args=(key,), placeholder="Choose two classes",
+        on_change=guard_callback(_add_pair), args=(key,), placeholder="Choose two classes",
         help="With the second class chosen, the pair joins those above.",
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from fontTools.ttLib import TTFont
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from core.dataset import demo
+from core.errors import DataError
 
 COUNTS = {
     "digits": {"train": 1200, "val": 300, "test": 297},
@@ -229,21 +230,21 @@ def test_a_folder_of_someone_elses_is_refused_and_untouched(tmp_path: Path) -> N
     (tmp_path / "mine" / "train").mkdir(parents=True)
     (tmp_path / "mine" / "train" / "holiday.png").write_bytes(b"mine")
     before = digests(tmp_path)
-    with pytest.raises(FileExistsError, match="choose a new or empty folder"):
+    with pytest.raises(DataError, match="choose a new or empty folder"):
         demo.make_demo("digits", tmp_path / "mine")
     assert digests(tmp_path) == before
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused_and_untouched(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
-    with pytest.raises(FileExistsError, match="choose a new or empty folder"):
+    with pytest.raises(DataError, match="choose a new or empty folder"):
         demo.make_demo("digits", tmp_path / "mine")
     assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_a_broken_marker_counts_as_another_set(tmp_path: Path) -> None:
     (tmp_path / demo.MARKER).write_text("{")
-    with pytest.raises(FileExistsError, match="delete it"):
+    with pytest.raises(DataError, match="delete it"):
         demo.make_demo("digits", tmp_path)
 
 
@@ -252,7 +253,7 @@ def test_a_broken_marker_counts_as_another_set(tmp_path: Path) -> None:
 )
 def test_another_set_or_version_is_refused_with_what_to_do(tmp_path: Path, marker: dict[str, object]) -> None:
     (tmp_path / demo.MARKER).write_text(json.dumps(marker))
-    with pytest.raises(FileExistsError, match="delete it or choose another folder"):
+    with pytest.raises(DataError, match="delete it or choose another folder"):
         demo.make_demo("digits", tmp_path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import DataError
 from core.recipe.config import TrainConfig
 from core.runs.run import create_run
 from dashboard import __main__ as command
@@ -145,7 +146,7 @@ def test_a_folder_of_ones_own_in_the_place_of_the_built_in_data_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def refuse(name: str) -> Path:
-        raise FileExistsError(f"data/{name} holds other files; choose a new or empty folder")
+        raise DataError(f"data/{name} holds other files; choose a new or empty folder")
 
     monkeypatch.setattr(start, "builtin_folder", refuse)
     assert call(monkeypatch, "--port", free_port) == 2

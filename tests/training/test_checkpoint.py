@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
-from core.errors import RunError
+from core.errors import RunError, describe_error
 from core.runs.run import Run
 from core.training.checkpoint import FORMAT, best_values, load_best, load_checkpoint, save_checkpoint
 from core.training.models import build_model
+from tests.disks import no_file_larger_than
 
 
 def names_in(folder: Path) -> set[str]:
@@ -38,6 +40,29 @@ def test_a_save_that_fails_leaves_the_earlier_file_whole_and_no_draft(run: Run) 
         save_checkpoint(run.last_path, {"weights": torch.zeros(1000), "epoch": lambda: 2})
     assert load_checkpoint(run.last_path)["epoch"] == 1
     assert names_in(run.folder) == {"last.pt"}
+
+
+def test_a_disk_that_takes_no_more_is_told_as_such_and_the_earlier_checkpoint_stays(run: Run) -> None:
+    """Of that torch itself tells a position in the file that it did not expect."""
+    save_checkpoint(run.last_path, {"epoch": 1})
+    with no_file_larger_than(100_000), pytest.raises(OSError, match="File too large") as caught:
+        save_checkpoint(run.last_path, {"weights": torch.zeros(100_000), "more": torch.zeros(100)})
+    assert describe_error(caught.value) == f"{run.last_path}: cannot be written (File too large)"
+    assert load_checkpoint(run.last_path)["epoch"] == 1
+    assert names_in(run.folder) == {"last.pt"}
+
+
+def test_threads_that_save_one_checkpoint_at_once_leave_a_whole_one(run: Run) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda epoch: save_checkpoint(run.last_path, {"epoch": epoch}), range(40)))
+    assert load_checkpoint(run.last_path)["epoch"] in range(40)
+    assert names_in(run.folder) == {"last.pt"}
+
+
+def test_a_checkpoint_that_the_system_does_not_let_be_read_is_not_called_damaged(run: Run) -> None:
+    run.last_path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        load_checkpoint(run.last_path)
 
 
 def test_a_checkpoint_that_is_not_there_yet_says_when_it_will_be(run: Run) -> None:
