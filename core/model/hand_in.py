@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import RunError
-from core.files import make_draft, replace_folder, write_text
+from core.files import draft_folder, replace_folder, write_text
 from core.runs.run import Run
 
 HAND_IN, DETAILS = "prediction.csv", "prediction-details.csv"
@@ -58,8 +57,7 @@ def predict_folder(
 
     paths = find_images([images])
     epoch = run.read_status().best_epoch
-    draft = make_draft(task, "result")
-    try:
+    with draft_folder(hand_in_folder(task)) as draft:
         found = predict_files(
             Predictor.from_run(run), paths, draft / HAND_IN, details=draft / DETAILS, temperature=temperature,
             min_confidence=threshold, progress=progress,
@@ -72,8 +70,6 @@ def predict_folder(
         )
         write_text(draft / _RECORD, json.dumps(asdict(hand_in), indent=2) + "\n")
         replace_folder(draft, hand_in_folder(task))
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return hand_in
 
 
