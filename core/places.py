@@ -33,6 +33,11 @@ def user_folder(system: str, environment: Mapping[str, str]) -> Path:
     return base / "weakspot"
 
 
+def expand_home(path: str | Path) -> Path:
+    """Return a path with its ~ filled in; that of a user there is not stays, so that there is no such file to be found."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own raises for such a user
+
+
 def own_command() -> str:
     """Return what its user types to reach the command line."""
     return "weakspot" if is_installed() else "python -m core"

@@ -23,7 +23,7 @@ SERVER = Path(__file__).with_name("server.py")
 def open_dashboard(data: Path | None, port: int) -> int:
     """Prepare what a first visit needs, then serve until Ctrl-C; return 0, or 2 after a one-line error."""
     # Not every shell expands the ~ in `make run DATA=~/pictures`.
-    data = data and Path(os.path.expanduser(data))  # noqa: PTH111  Path's raises for an unknown ~name
+    data = data and places.expand_home(data)
     if data is not None and not data.is_dir():
         return _refuse(f"{data}: there is no such folder. Give the one that holds train/<class>/*.")
     if _is_taken(port):

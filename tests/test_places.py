@@ -9,6 +9,7 @@ import pytest
 
 import core
 from core import places
+from core.__main__ import main
 from core.runs.run import default_root
 
 HOME = Path.home()
@@ -51,3 +52,13 @@ def test_a_folder_of_the_name_core_where_a_process_is_started_is_not_run_instead
         places.launch_command(["--version"]), cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"Weakspot {core.__version__}\n", "")
+
+
+def test_the_home_of_a_user_there_is_not_is_a_folder_there_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert places.expand_home("~/pictures") == tmp_path / "pictures"
+    assert places.expand_home("~a user there is not/pictures") == Path("~a user there is not/pictures")
+    assert main(["train", "--data", "~a user there is not/pictures"]) == 2
+    assert capsys.readouterr().err.endswith("pictures: No such file or directory\n")

@@ -6,11 +6,10 @@ import argparse
 import math
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
-from core.places import own_command
+from core.places import expand_home, own_command
 from core.recipe.config import ARCHS, SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.runs.run import default_root
@@ -77,7 +76,7 @@ def _bake_off(options: argparse.Namespace) -> int:
     from core.verdicts.seeds import describe_power
 
     changes = read_changes(options, without=(*_CROSSED, "data"))
-    folder = Path(options.data).expanduser().resolve()
+    folder = expand_home(options.data).resolve()
     choice = _read_choice(options)
     name = options.name or bakeoff.suggest_name(str(folder), options.question or "")
     configs = bakeoff.make_plan(name, str(folder), choice, rates=options.rates, **changes)

@@ -7,12 +7,12 @@ import dataclasses
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.cli.task import do_work
 from core.cli.terminal import add_run, make_bar
+from core.places import expand_home
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
 from core.runs.run import default_root, find_run
@@ -88,7 +88,7 @@ def _find_rate(options: argparse.Namespace) -> int:
 
 def _read_config(options: argparse.Namespace) -> TrainConfig:
     changes = read_changes(options)
-    folder = Path(changes["data"]).expanduser().resolve()
+    folder = expand_home(changes["data"]).resolve()
     config = from_preset(options.preset, **{**changes, "data": str(folder)})
     # The commonest slip, a folder that is not there or is locked, need not leave a failed run behind.
     with os.scandir(folder):

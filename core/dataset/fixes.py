@@ -9,8 +9,9 @@ from pathlib import Path
 
 from core.dataset.folders import ImageFolders, Sample
 from core.dataset.label_report import HEAD, Fix, fixes_path, read_fixes
-from core.errors import DataError, RunError, UserError
+from core.errors import DataError, RunError, UserError, describe_cause
 from core.files import write_rows
+from core.places import expand_home
 from core.recipe.config import TrainConfig
 
 KEPT = "fixes.csv"  # in the run folder: the list as it was when the run was made
@@ -28,9 +29,9 @@ def keep_fixes(folder: Path, config: TrainConfig) -> Path | None:
     kept = folder / KEPT
     if not kept.exists():
         try:
-            shutil.copyfile(Path(config.fixes).expanduser(), kept)
-        except (OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
-            raise RunError(f"fixes: {config.fixes} cannot be copied ({_reason(error)}).") from None
+            shutil.copyfile(expand_home(config.fixes), kept)
+        except OSError as error:
+            raise RunError(f"fixes: {config.fixes} cannot be copied ({describe_cause(error)}).") from None
     return kept
 
 
@@ -46,8 +47,8 @@ def apply_fixes(folders: ImageFolders, path: Path, *, named: str) -> ImageFolder
         fixes = [fix for fix in read_fixes(path) if fix.action != "keep"]
     except UserError as error:
         raise DataError(f"fixes: {str(error).replace(str(path), named)}") from None
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"fixes: {named} cannot be read ({_reason(error)}).") from None
+    except OSError as error:
+        raise DataError(f"fixes: {named} cannot be read ({describe_cause(error)}).") from None
     by_path = {fix.path: fix for fix in reversed(fixes)}  # the first row of a path
     places = {sample.path: "train" for sample in folders.train}
     places |= {sample.path: "a validation image" for sample in folders.val}
@@ -119,7 +120,3 @@ def _find_problem(fix: Fix, places: dict[str, str], classes: Sequence[str], *, f
         known = ", ".join(classes[:8]) + (" …" if len(classes) > 8 else "")
         return f"{fix.suggested!r} is no class of this data. Its classes are {known}"
     return ""
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

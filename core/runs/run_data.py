@@ -13,6 +13,7 @@ from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_fol
 from core.dataset.images import BadImage, check_images
 from core.errors import DataError, RunError
 from core.files import write_text
+from core.places import expand_home
 from core.recipe.config import TrainConfig
 from core.runs.run import Run, find_run
 from core.words import format_class
@@ -29,7 +30,7 @@ def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
     Raises:
         DataError: as `scan_folders` and `apply_fixes` do.
     """
-    root = Path(config.data).expanduser().resolve()
+    root = expand_home(config.data).resolve()
     folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
     return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
 

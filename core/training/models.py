@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
 from core.errors import WeightsError
+from core.places import expand_home
 from core.recipe.config import ARCHS
 
 # isort: split
@@ -147,7 +148,7 @@ def load_initial_weights(model: nn.Module, arch: str, weights: str, best_of: Cal
     elif weights.startswith("run:"):
         load_weights_file(model, best_of(weights.removeprefix("run:")))
     elif weights != "none":
-        load_weights_file(model, Path(weights).expanduser())
+        load_weights_file(model, expand_home(weights))
 
 
 def _imagenet_path(arch: str) -> Path:

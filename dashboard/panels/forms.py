@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConfigError, UserError
+from core.places import expand_home
 from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import focus_indices, pair_indices
@@ -236,8 +237,8 @@ def _weights_problem(weights: str) -> dict[str, str]:
     if weights in ("imagenet", "none") or weights.startswith("run:"):
         return {}
     try:
-        found = Path(weights).expanduser().is_file()
-    except (OSError, RuntimeError):  # too long, not to be looked at, or no home folder for a ~name
+        found = expand_home(weights).is_file()
+    except OSError:  # too long, or not to be looked at
         found = False
     return {} if found else {"weights": f"There is no file {weights}."}
 

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.model.hand_in import DETAILS, HAND_IN, HandIn, hand_in_folder, read_hand_in
+from core.places import expand_home
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_order, read_task
 from dashboard.components.task_panel import draw_end, draw_running
@@ -52,10 +53,10 @@ def draw_start(run: Run, data: RunData, answering: Answering) -> None:
             icon=":material/folder_open:",
         )
         return
-    images = os.path.expanduser(asked)  # noqa: PTH111  Path's raises for an unknown ~name
-    if not os.path.isdir(images):  # noqa: PTH112  and Path's for a name that is too long
+    images = expand_home(asked)
+    if not os.path.isdir(images):  # noqa: PTH112  Path's raises for a name that is too long
         st.warning(
-            f"{escape_markdown(images)}: there is no such folder on this machine.",
+            f"{escape_markdown(str(images))}: there is no such folder on this machine.",
             icon=":material/folder_off:",
         )
         return
@@ -68,7 +69,7 @@ def draw_start(run: Run, data: RunData, answering: Answering) -> None:
         args=(task_folder(run), "predict"),
         kwargs={
             "run": run.id,
-            "images": str(Path(images).resolve()),
+            "images": str(images.resolve()),
             "temperature": answering.temperature,
             "threshold": answering.threshold,
         },

@@ -17,11 +17,11 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from core.errors import RunError, UserError
+from core.errors import RunError, UserError, describe_error
 from core.model.calibration import calibration_path
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
-from core.places import own_command
+from core.places import expand_home, own_command
 from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
 from core.runs.run_data import read_run_data
@@ -226,8 +226,8 @@ def summarise_data(config: TrainConfig) -> DataSummary:
 
 def _stamp_fixes(fixes: str) -> int:
     try:
-        return Path(fixes).expanduser().stat().st_mtime_ns
-    except (OSError, RuntimeError):
+        return expand_home(fixes).stat().st_mtime_ns
+    except OSError:
         return 0
 
 
@@ -246,8 +246,8 @@ def _summarise_data(
     asked = TrainConfig(data=folder, val_fraction=val_fraction, hold_back=hold_back, fixes=fixes)
     try:
         found = scan_config(asked)
-    except (UserError, OSError, RuntimeError) as error:  # RuntimeError: no home folder for a ~name
-        return DataSummary(problem=str(error))
+    except (UserError, OSError) as error:
+        return DataSummary(problem=describe_error(error))
     return DataSummary(
         "",
         len(found.classes),

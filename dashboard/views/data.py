@@ -14,6 +14,7 @@ import streamlit as st
 from core.dataset.audit import Audit, AuditedImage, audit_folder
 from core.dataset.findings import Finding
 from core.errors import UserError
+from core.places import expand_home
 from core.recipe.config import TrainConfig
 from core.runs.run import ACTIVE, Run, default_root
 from core.runs.tasks import launch_task, read_task
@@ -101,11 +102,11 @@ def choose_source() -> ShownData:
                 on_click=guard_callback(address.set_params),
                 kwargs={"folder": address.ANY, "finding": address.ANY, "page": address.ANY},
             )
-        return ShownData(Path(asked).expanduser(), None)
+        return ShownData(expand_home(asked), None)
     if run is None or config is None:
-        return ShownData(Path(own).expanduser(), None)
+        return ShownData(expand_home(own), None)
     st.caption(f"The data of {escape_markdown(run.id)}.")
-    return ShownData(Path(own).expanduser(), run, config.val_fraction, config.hold_back)
+    return ShownData(expand_home(own), run, config.val_fraction, config.hold_back)
 
 
 def draw_scan(source: ShownData) -> Audit | None:

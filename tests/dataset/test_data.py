@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
 import shutil
+import signal
 import struct
 import warnings
 import zlib
@@ -26,7 +28,7 @@ from core.dataset.folders import (
     split_stratified,
 )
 from core.dataset.images import FORMATS, BadImage, ImageProblem, check_images, read_image
-from core.errors import DataError
+from core.errors import DataError, RunError
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
 from core.training import loaders
@@ -671,6 +673,21 @@ def test_a_file_that_broke_after_the_check_is_named(tiny_data: Path) -> None:
     table = ImageTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32))
     with pytest.raises(DataError, match=r"^train/2/1\.png cannot be opened .* Mend or replace it"):
         table[0, 0]
+
+
+class KilledTable(ImageTable):
+    """Images whose loading ends the process that loads them, as the system does where memory runs out."""
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(key)
+
+
+def test_a_loading_process_that_the_system_ends_is_told_with_what_to_lower(tiny_data: Path) -> None:
+    table = KilledTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32))
+    loader = loaders.make_loader(table, EpochBatches(1, 1, seed=None), workers=1, pin_memory=False)
+    with pytest.raises(RunError, match=r"ended by the system.* Lower workers \(now 1\) or batch_size\."):
+        list(loader)
 
 
 def test_every_epoch_asks_for_every_image_once_in_another_order() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import ConfigError
+from core.errors import ConfigError, RunError
 from core.training import engine
 from core.training.engine import Compute, Outcome, PassFigures, StepFigures
 
@@ -235,3 +235,40 @@ def test_a_device_that_is_not_there_is_refused_by_name_with_what_else_to_choose(
     absent = next(name for name, has in there.items() if not has)
     with pytest.raises(ConfigError, match=rf"device: {absent} .* Choose auto or cpu"):
         engine.choose_compute(absent)
+
+
+class Greedy(nn.Module):
+    """A network that asks for more memory than any machine has, or for more than a GPU had."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.weight, self.error = nn.Parameter(torch.zeros(1)), error
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.error is not None:
+            raise self.error
+        return self.weight * torch.empty(len(images), 1 << 50)
+
+
+GPU_FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+
+@pytest.mark.parametrize("model", [Greedy(), Greedy(GPU_FULL)], ids=["CPU", "GPU"])
+def test_too_little_memory_is_told_with_what_to_lower(model: nn.Module) -> None:
+    for work in (lambda: train(model, make_batches()), lambda: engine.evaluate(model, make_batches(), CPU)):
+        with pytest.raises(RunError) as caught:
+            work()
+        assert str(caught.value) == (
+            "There is too little memory for a batch of 6 images of 8 px. Lower batch_size or image_size."
+        )
+
+
+def test_too_little_memory_for_features_blames_no_image_size() -> None:
+    features = [(torch.zeros(4, 512), torch.zeros(4, dtype=torch.int64))]
+    with pytest.raises(RunError, match=r"for a batch of 4 feature vectors\. Lower batch_size\."):
+        engine.evaluate(Greedy(), features, CPU)
+
+
+def test_another_error_of_a_network_is_none_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        engine.evaluate(nn.Linear(2, 2), [(torch.zeros(1, 3), torch.zeros(1, dtype=torch.int64))], CPU)
