@@ -25,7 +25,7 @@ from core.runs.run_data import list_findings, read_data, reopen_data
 from core.training import engine, loaders, models, optim
 from core.training.batches import BatchSource, open_source
 from core.training.best import Best
-from core.training.checkpoint import best_values, load_checkpoint, rng_state, save_checkpoint, set_rng_state
+from core.training.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.training.environment import record_environment
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
@@ -322,7 +322,6 @@ class TrainingJob:
             {
                 **learner.state_dict(),
                 "network": learner.network.state_dict() if frozen else {},
-                "rng": rng_state(),
                 "progress": {name: getattr(self, name) for name in _PROGRESS},
                 "best": asdict(self.best),
             },
@@ -344,7 +343,6 @@ class TrainingJob:
         values = self._load_last("best")
         learner.load_state_dict(values)
         self.best = Best(**values["best"])
-        set_rng_state(values["rng"])
         for name, value in values["progress"].items():
             setattr(self, name, value)
         self._forget_later()

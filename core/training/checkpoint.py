@@ -87,17 +87,3 @@ def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
             f"{run.id}: {run.best_path.name} holds no model that can be built ({error})."
         ) from None
     return model.eval(), values
-
-
-def rng_state() -> dict[str, Any]:
-    """Return the states of torch's random numbers, on CPU and GPUs."""
-    # Batches, augmentation and blends have seeds of their own; these are for whatever else draws.
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"torch": torch.get_rng_state(), "cuda": cuda}
-
-
-def set_rng_state(state: dict[str, Any]) -> None:
-    """Set what `rng_state` returned; GPUs where there are as many as then."""
-    torch.set_rng_state(state["torch"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
