@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
+from typing import Any
 
 import pytest
 
@@ -47,10 +49,12 @@ def test_a_fault_is_told_in_one_line_that_names_its_kind_and_where_all_of_it_is(
 
 
 @pytest.mark.parametrize("kind", [ValueError, RuntimeError, TypeError])
-def test_a_command_tells_no_fault_in_one_line(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> object:
+def test_a_command_tells_no_fault_in_one_line(kind: type[Exception]) -> None:
+    def fail(_: argparse.Namespace) -> int:
         raise kind("not for its user to mend")
 
-    monkeypatch.setattr("core.__main__.iter_runs", fail)
+    def add_failing_command(commands: Any) -> None:
+        commands.add_parser("fail").set_defaults(command=fail)
+
     with pytest.raises(kind, match="not for its user"):
-        main(["runs"])
+        main(["fail"], add_first=add_failing_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ from core.files import (
 )
 from tests.disks import no_file_larger_than
 
+ROOT = Path(__file__).resolve().parents[1]
 LETTERS = "abcdefgh"
 ROUNDS = 40
 LENGTH = 20_000  # more than a buffer holds, so that half a file would show
@@ -199,3 +201,27 @@ def test_a_file_that_another_process_has_open_is_waited_for_where_the_system_ref
     else:
         with pytest.raises(PermissionError):
             insist(act)
+
+
+def find_plain_writes(source: str) -> list[str]:
+    """Return what writes a file in its place, where a reader may meet half of it; what appends is no such thing."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        name, words = node.func.attr, [part.value for part in node.args if isinstance(part, ast.Constant)]
+        opens_to_write = name == "open" and any(str(word)[:1] in ("w", "x") for word in words)
+        if opens_to_write or name in ("write_text", "write_bytes", "copyfile"):
+            found.append(f"{node.lineno}: {ast.unparse(node)}")
+    return found
+
+
+def test_no_file_of_a_users_is_written_another_way() -> None:
+    fill_a_draft_folder = {"core/report/page.py", "core/dataset/demo.py"}
+    plain = {
+        path.relative_to(ROOT).as_posix()
+        for top in ("core", "dashboard")
+        for path in (ROOT / top).rglob("*.py")
+        if find_plain_writes(path.read_text(encoding="utf-8"))
+    }
+    assert plain == fill_a_draft_folder

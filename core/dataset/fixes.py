@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from core.dataset.folders import ImageFolders, Sample
 from core.dataset.label_report import HEAD, Fix, fixes_path, read_fixes
 from core.errors import DataError, RunError, UserError, describe_cause
-from core.files import write_rows
+from core.files import write_file, write_rows
 from core.places import expand_home
 from core.recipe.config import TrainConfig
 
@@ -29,7 +30,8 @@ def keep_fixes(folder: Path, config: TrainConfig) -> Path | None:
     kept = folder / KEPT
     if not kept.exists():
         try:
-            shutil.copyfile(expand_home(config.fixes), kept)
+            with expand_home(config.fixes).open("rb") as original:
+                write_file(kept, partial(shutil.copyfileobj, original))
         except OSError as error:
             raise RunError(f"fixes: {config.fixes} cannot be copied ({describe_cause(error)}).") from None
     return kept

@@ -135,7 +135,7 @@ def list_fixes(issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> lis
 
 
 def write_fixes(path: Path, issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> None:
-    """Write the fix list, one row an issue; raises RunError when it cannot be written."""
+    """Write the fix list, one row an issue; raises OSError when it cannot be written."""
     write_rows(path, HEAD, list_fixes(issues, actions))
 
 

@@ -93,7 +93,7 @@ def write_predictions(
     compressed where the name of `path` ends in .gz.
 
     Raises:
-        RunError: when it cannot be written.
+        OSError: when it cannot be written.
     """
     k = outcome.top_index.shape[1]
     head = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]

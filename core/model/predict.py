@@ -170,7 +170,8 @@ def predict_files(
     it is `sure`: yes where the confidence is at least `min_confidence`. Each file is written whole or not at all.
 
     Raises:
-        RunError: when a file cannot be written; where its folder is missing or both are one, before the work.
+        RunError: before the work, where both are one file or a folder is missing.
+        OSError: when a file cannot be written.
     """
     if details == out:
         raise RunError(f"{out}: the hand-in file and the one with details must be two files.")

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from core.errors import RunError, UserError
-from core.files import discard_folder, make_draft, read_bytes, sweep_drafts, write_text
+from core.files import discard_folder, draft_folder, read_bytes, sweep_drafts, write_text
 from core.places import own_folder
 from core.recipe.config import TrainConfig
 
@@ -251,20 +251,22 @@ def create_run(config: TrainConfig, root: Path) -> Run:
     base = (
         config.name or f"{make_slug(Path(config.data).name)}-{config.arch}-{time.strftime('%Y%m%d-%H%M%S')}"
     )
-    draft = Run(make_draft(root, "new"))
-    draft.write_config(config)
-    draft.write_status(Status(phase=LAUNCHING, created=time.time(), epochs=config.epochs, **describe_self()))
-    for number in range(1, 1000):
-        target = root / (base if number == 1 else f"{base}-{number}")
-        if not target.exists():
-            try:
-                draft.folder.rename(target)
-                return Run(target)
-            except OSError:
-                pass  # another process took the name just now
-        if config.name:
-            break
-    discard_folder(draft.folder)
+    with draft_folder(root / "new") as folder:
+        draft = Run(folder)
+        draft.write_config(config)
+        draft.write_status(
+            Status(phase=LAUNCHING, created=time.time(), epochs=config.epochs, **describe_self())
+        )
+        for number in range(1, 1000):
+            target = root / (base if number == 1 else f"{base}-{number}")
+            if not target.exists():
+                try:
+                    folder.rename(target)
+                    return Run(target)
+                except OSError:
+                    pass  # another process took the name just now
+            if config.name:
+                break
     raise RunError(f"A run named {base!r} exists already; choose another name or delete that run.")
 
 

@@ -19,6 +19,7 @@ from core.files import make_draft, write_rows
 from core.recipe.config import TrainConfig
 from core.runs.journal import Journal
 from core.runs.run import Run, Status, create_run, default_root, delete_run, find_run, iter_runs
+from tests.disks import no_file_larger_than
 
 
 def make_run(root: Path, name: str = "one", created: float | None = None) -> Run:
@@ -328,6 +329,12 @@ def test_an_unknown_run_is_refused_with_those_there_are(runs_root: Path, run: Ru
 def test_the_latest_of_no_runs_is_refused(runs_root: Path) -> None:
     with pytest.raises(RunError, match="Runs: none yet"):
         find_run("latest", runs_root)
+
+
+def test_where_the_disk_is_full_no_part_of_a_new_run_is_left(runs_root: Path) -> None:
+    with no_file_larger_than(100), pytest.raises(OSError, match="cannot be written"):
+        make_run(runs_root)
+    assert list(runs_root.iterdir()) == []
 
 
 def test_a_deleted_run_is_gone_with_its_files(runs_root: Path, run: Run) -> None:
