@@ -129,7 +129,9 @@ def _open_pool(count: int) -> Executor:
     if count < PROCESSES_FROM or cores == 1:
         return ThreadPoolExecutor(max_workers=cores)
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    return ProcessPoolExecutor(max_workers=min(cores, MOST_PROCESSES), mp_context=context, initializer=_start_worker)
+    return ProcessPoolExecutor(
+        max_workers=min(cores, MOST_PROCESSES), mp_context=context, initializer=_start_worker
+    )
 
 
 def _start_worker() -> None:
