@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -29,6 +30,8 @@ def main(
     What its user cannot mend is a fault of the program and is raised, so that Python prints the traceback.
     `prog` is what its user typed for it, and `add_first` adds commands that stand before ours.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name is printed whatever letters the terminal lacks
     options = build_parser(prog, add_first).parse_args(arguments)
     try:
         result: int = options.command(options)

@@ -28,6 +28,7 @@ from core.files import write_file
 THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
 SAVE_EVERY = 10.0  # seconds between two savings of what is measured
 PROCESSES_FROM = 1000  # files; fewer are read before processes have started
+MOST_PROCESSES = 60  # Windows can wait for no more
 _SMALL = 128  # pixels of the shorter side that hash and thumbnail are made from: quicker than from all
 _CHUNK = 32  # files measured as one piece of work
 _VERSION = 1  # raise it when the same file would give other facts
@@ -128,7 +129,9 @@ def _open_pool(count: int) -> Executor:
     if count < PROCESSES_FROM or cores == 1:
         return ThreadPoolExecutor(max_workers=cores)
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    return ProcessPoolExecutor(max_workers=cores, mp_context=context, initializer=_start_worker)
+    return ProcessPoolExecutor(
+        max_workers=min(cores, MOST_PROCESSES), mp_context=context, initializer=_start_worker
+    )
 
 
 def _start_worker() -> None:

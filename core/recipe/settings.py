@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +68,7 @@ def hide_paths(configs: Sequence[TrainConfig]) -> list[TrainConfig]:
 
 
 def command_line(config: TrainConfig) -> str:
-    """Return the command that starts the same run."""
+    """Return the command that starts the same run, quoted for the shell of this system."""
     preset, values = from_preset(config.preset, data=config.data), vars(config)
     parts = [*own_command().split(), "train", *_option("data", config.data), "--preset", config.preset]
     for field, setting in SETTINGS.items():
@@ -74,7 +76,7 @@ def command_line(config: TrainConfig) -> str:
         expected = getattr(preset, field) if setting.applies(values) else setting.default
         if field not in ("data", "preset") and values[field] != expected:
             parts += _option(field, values[field])
-    return shlex.join(parts)
+    return subprocess.list2cmdline(parts) if os.name == "nt" else shlex.join(parts)
 
 
 def _option(field: str, value: Any) -> list[str]:

@@ -72,7 +72,7 @@ def launch(run: Run) -> None:
         with run.log_path.open("ab") as log:
             process = subprocess.Popen(
                 launch_command(["task", str(run.folder.resolve())]),
-                env={**os.environ, "WEAKSPOT_RUNS": str(default_root())},
+                env={**os.environ, "WEAKSPOT_RUNS": str(default_root()), "PYTHONUTF8": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

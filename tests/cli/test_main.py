@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.dataset.demo import MARKER, VERSIONS
 from core.errors import RunError
 from core.recipe.config import TrainConfig
 from core.runs import jobs
@@ -346,3 +347,11 @@ def test_a_data_folder_that_may_not_be_read_is_told_and_leaves_no_run(
 def test_a_folder_of_runs_that_cannot_be_used_is_told(tmp_path: Path, tiny_data: Path) -> None:
     (tmp_path / "file").touch()
     assert_refused(call(*train_words(tiny_data, "run"), root=tmp_path / "file"), "file: File exists")
+
+
+def test_a_name_is_printed_also_where_the_terminal_lacks_its_letters(runs_root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Blüten"
+    folder.mkdir()
+    (folder / MARKER).write_text(json.dumps({"name": "digits", "version": VERSIONS["digits"]}))  # made before
+    done = call("demo", "digits", folder, root=runs_root, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/Bl?ten\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -630,6 +631,13 @@ def test_batches_are_the_same_for_any_number_of_workers(tiny_data: Path) -> None
     alone, helped = load(table, workers=0), load(table, workers=2)
     assert len(alone) == len(helped) == 5
     assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
+
+
+def test_a_table_can_be_sent_to_a_loading_process_that_is_no_fork(tiny_data: Path) -> None:
+    """As on Windows and macOS, where a process starts anew and gets what it needs pickled."""
+    table = make_table(tiny_data)
+    sent = pickle.loads(pickle.dumps(table))
+    assert torch.equal(sent[3, 0][0], table[3, 0][0])
 
 
 def test_an_epoch_that_is_resumed_ends_as_the_whole_one_does(tiny_data: Path) -> None:
