@@ -157,9 +157,10 @@ def _add_matrix(parts: Parts, facts: RunFacts) -> None:
     names = facts.data.classes
     counts = predictions.confusion_matrix(facts.table, names)
     top5 = int(class_report.find_top5(facts.table).sum())
-    parts.tables["confusion-matrix"] = (
-        pd.DataFrame(counts, index=names, columns=names).rename_axis("true").reset_index()
-    )
+    matrix = pd.DataFrame(counts, columns=names)
+    head = next(head for head in ("true", "true class", "true class folder") if head not in names)
+    matrix.insert(0, head, names)
+    parts.tables["confusion-matrix"] = matrix
     parts.tables["confused-pairs"] = predictions.most_confused(facts.table)
     parts.values |= {
         "top5": predictions.format_rate(top5, len(facts.table)) if len(names) > 5 else "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -14,11 +13,10 @@ import torch
 from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_folders
 from core.dataset.images import BadImage
 from core.errors import DataError, RunError
-from core.files import write_text
 from core.model.evaluate import evaluate_run, write_predictions
 from core.recipe.config import TrainConfig
 from core.runs.run import Run, create_run
-from core.runs.run_data import describe_data, recorded_folders, split_samples
+from core.runs.run_data import record_data, recorded_folders, split_samples
 from core.training.checkpoint import best_values, save_checkpoint
 from core.training.engine import Outcome
 from core.training.models import build_model
@@ -28,7 +26,7 @@ HEAD = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]
 
 
 def record(run: Run, folders: ImageFolders) -> None:
-    write_text(run.folder / "data.json", json.dumps(describe_data(folders, run.read_config())))
+    record_data(run, folders, run.read_config())
 
 
 @pytest.fixture(scope="module")
