@@ -83,7 +83,9 @@ def read_tree(root: Path) -> Tree:
             files[split, name] = tuple(found.files)
             faults += _list_faults(found, split, name)
     found = walk_through(root, layout.splits["test"]) if "test" in layout.splits else Found()
-    return Tree(layout, files, tuple(found.files), (*faults, *_list_faults(found, "test", "")))
+    faults += _list_faults(found, "test", "")
+    faults.sort(key=lambda fault: natural_key(fault.path))
+    return Tree(layout, files, tuple(found.files), tuple(faults))
 
 
 def read_layout(root: Path) -> Layout:
@@ -94,9 +96,7 @@ def read_layout(root: Path) -> Layout:
             the one to give instead.
     """
     refuse_unreadable(root)
-    inside = look_into(root)
-    if inside.closed and inside.closed[0].path == show_path(root):
-        raise DataError(f"{root} {inside.closed[0].reason}.")
+    inside = _look_into_split(root, "")
     _refuse_dead_splits(root, inside)
     candidates = _find_candidates(root, inside)
     for split, names in candidates.items():
@@ -115,7 +115,7 @@ def read_layout(root: Path) -> Layout:
     classes: dict[str, dict[str, str]] = {}
     for split in ("train", "val"):
         if split in splits:
-            found = look_into(root, splits[split]) if splits[split] else inside
+            found = _look_into_split(root, splits[split]) if splits[split] else inside
             classes[split] = _name_classes(root / splits[split], found.folders)
             faults += _judge_split(found, split, splits[split])
     return Layout(root, splits, classes, tuple(faults))
@@ -136,6 +136,13 @@ def refuse_unreadable(root: Path) -> None:
         raise DataError(
             f"{root} {why}." if "link" in why or "denied" in why else f"{root}: there is no such folder."
         )
+
+
+def _look_into_split(root: Path, folder: str) -> Found:
+    found = look_into(root, folder)
+    if found.closed and found.closed[0].path == (folder or str(root)):
+        raise DataError(f"{root / folder} {found.closed[0].reason}.")
+    return found
 
 
 def _find_candidates(root: Path, inside: Found) -> dict[str, list[str]]:

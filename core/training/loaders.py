@@ -160,18 +160,16 @@ class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # type: ignore[override]
         try:
             yield from super().__iter__()
-        except (RuntimeError, OSError) as error:
-            if not self.num_workers or not _is_memory_full(error):
-                raise
-            raise RunError(_describe_full_memory(self.num_workers)) from None
         except UserError as error:
             # From a process it comes with the whole traceback as its text; the last line is the error itself.
             last = str(error).strip().splitlines()[-1]
             raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
+            if self.num_workers and _is_memory_full(error):
+                raise RunError(_describe_full_memory(self.num_workers)) from None
             if not str(error).startswith("DataLoader worker"):
                 raise
-            # The system ends a process that takes more memory, or shared memory, than there is.
+            # The system ends a process that takes more memory than there is.
             raise RunError(
                 f"A process that loads images was ended by the system, most often for want of memory. Lower workers "
                 f"(now {self.num_workers}) or batch_size."
@@ -204,7 +202,11 @@ def _collate(items: list[tuple[torch.Tensor, int]]) -> list[torch.Tensor]:
 
 
 def _is_memory_full(error: Exception) -> bool:
-    return "shared memory" in str(error) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    return any(
+        sign in str(error) for sign in ("shared memory", "file </torch_")
+    )  # what torch calls a piece of it
 
 
 def _describe_full_memory(workers: int) -> str:
