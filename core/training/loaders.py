@@ -166,7 +166,7 @@ class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
             raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
         except (RuntimeError, OSError) as error:
             if self.num_workers and _is_memory_full(error):
-                raise RunError(_describe_full_memory(self.num_workers)) from None
+                raise RunError(_describe_full_memory()) from None
             if not str(error).startswith("DataLoader worker"):
                 raise
             # The system ends a process that takes more memory than there is.
@@ -204,16 +204,15 @@ def _collate(items: list[tuple[torch.Tensor, int]]) -> list[torch.Tensor]:
 def _is_memory_full(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOSPC
-    return any(
-        sign in str(error) for sign in ("shared memory", "file </torch_")
-    )  # what torch calls a piece of it
+    # The latter is what torch calls a piece of it.
+    return "shared memory" in str(error) or "file </torch_" in str(error)
 
 
-def _describe_full_memory(workers: int) -> str:
+def _describe_full_memory() -> str:
     place = Path("/dev/shm")
     size = f" ({place}, {shutil.disk_usage(place).total / 2**20:,.0f} MB)" if place.is_dir() else ""
     return (
-        f"Shared memory{size} is full: the {workers} processes that load images pass them on through it. "
+        f"Shared memory{size} is full: the processes that load images pass them on through it. "
         "Give it more (a container: --shm-size=1g), or set workers to 0."
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +149,21 @@ def test_a_file_that_broke_after_the_check_is_named(tiny_data: Path) -> None:
         table[0, 0]
 
 
+class KilledTable(ImageTable):
+    """Images whose loading ends the process that loads them, as the system does where memory runs out."""
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(key)
+
+
+def test_a_loading_process_that_the_system_ends_is_told_with_what_to_lower(tiny_data: Path) -> None:
+    table = KilledTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32))
+    loader = loaders.make_loader(table, EpochBatches(1, 1, seed=None), workers=1, pin_memory=False)
+    with pytest.raises(RunError, match=r"ended by the system.* Lower workers \(now 1\) or batch_size\."):
+        list(loader)
+
+
 def test_full_shared_memory_is_told_in_one_line(tiny_data: Path) -> None:
     def fill(_: Image.Image) -> torch.Tensor:
         # What a process writes to shared memory counts as a file, and may be limited as one.
@@ -155,7 +172,7 @@ def test_full_shared_memory_is_told_in_one_line(tiny_data: Path) -> None:
 
     table = ImageTable(tiny_data, scan_folders(tiny_data).train, fill)  # type: ignore[arg-type]
     with pytest.raises(
-        RunError, match=r"^Shared memory \(/dev/shm, .* MB\) is full: the 1 processes?"
+        RunError, match=r"^Shared memory \(/dev/shm, .* MB\) is full: the processes"
     ) as caught:
         list(loaders.make_loader(table, EpochBatches(4, 4, seed=1), workers=1, pin_memory=False))
     assert str(caught.value).endswith("Give it more (a container: --shm-size=1g), or set workers to 0.")
