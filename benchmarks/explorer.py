@@ -32,11 +32,10 @@ from PIL import Image
 from benchmarks.engine import ROOT
 from benchmarks.sections import write_section
 from core.dataset.folders import ImageFolders, scan_folders
-from core.files import write_text
 from core.model.evaluate import write_predictions
 from core.recipe.config import TrainConfig
 from core.runs.run import Run, create_run
-from core.runs.run_data import describe_data
+from core.runs.run_data import record_data
 from core.training.environment import processor_name
 
 GROUP = 8  # classes that are confused with each other
@@ -79,7 +78,7 @@ def make_run(workshop: Path, classes: int, images: int) -> Run:
     folders = make_data(workshop / f"data-{classes}", classes, images)
     config = TrainConfig(data=str(folders.root), name=f"run-{classes}", epochs=EPOCHS)
     run = create_run(config, workshop / "runs")
-    write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)))
+    record_data(run, folders, config)
     run.epoch_path(1).parent.mkdir()
     for epoch in range(1, EPOCHS + 1):
         outcome = make_outcome(folders, accuracy=0.5 + 0.1 * epoch, seed=epoch)

@@ -89,17 +89,15 @@ def time_page(app: Any, wanted: int) -> Timing:
 
 def make_run(folder: Path, size: int) -> str:
     """Make a finished run on photos of 500×375 pixels in two classes, both with errors and right images; return its id."""
-    import json
     from dataclasses import replace
 
     import torch
 
     from core.dataset.folders import scan_folders
-    from core.files import write_text
     from core.model.evaluate import write_predictions
     from core.recipe.config import TrainConfig
     from core.runs.run import create_run
-    from core.runs.run_data import describe_data
+    from core.runs.run_data import record_data
     from core.training.checkpoint import best_values, save_checkpoint
     from core.training.engine import Outcome
     from core.training.models import build_model
@@ -118,7 +116,7 @@ def make_run(folder: Path, size: int) -> str:
     )
     run = create_run(config, folder / "runs")
     folders = scan_folders(folder / "data")
-    write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)))
+    record_data(run, folders, config)
     target = np.array([sample.target for sample in folders.val])
     wrong = (np.arange(len(target)) % (ERRORS + RIGHT) < ERRORS) & (target == 0)
     order = (np.where(wrong, target + 1, target)[:, None] + np.arange(5)) % len(classes)

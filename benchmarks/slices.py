@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 from core.dataset.demo import make_demo
-from core.dataset.folders import list_files, natural_key
+from core.dataset.walk import natural_key, walk_through
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar100-hw.tar.xz"
 
@@ -26,7 +26,7 @@ def find_data(asked: Path | None, workshop: Path) -> Path:
 def make_slice(data: Path, target: Path, *, classes: int, train: int, val: int) -> Path:
     """Link `train` and `val` training images of each of the first `classes` classes into `target`."""
     for folder in sorted((data / "train").iterdir(), key=lambda p: natural_key(p.name))[:classes]:
-        images = list_files(folder)
+        images = [folder / path for path in walk_through(folder).files]
         if len(images) < train + val:
             raise ValueError(f"{folder}: has {len(images)} images, {train + val} are needed for the slice")
         for split, members in (("train", images[:train]), ("val", images[train : train + val])):

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from core.dataset.contents import read_fingerprint
 from core.dataset.folders import ImageFolders
 from core.errors import RunError, UserError, describe_error
 from core.model.calibration import calibrate_run, forget_calibration, read_calibration
@@ -66,7 +67,10 @@ class TrainingJob:
         compute = engine.choose_compute(config.device, config.precision)
         loss_of = make_loss(config, folders.classes).to(compute.device)
         workers = loaders.choose_workers(config.workers, compute.device.type)
-        self.journal.write(record_environment(self.run, compute, workers, folders.fingerprint()))
+        fingerprint = read_fingerprint(folders, self.run.folder.parent, self.journal.count_done)
+        if fingerprint is None:
+            raise Interrupted(self.journal.asked())
+        self.journal.write(record_environment(self.run, compute, workers, fingerprint))
         self.journal.set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
         learner = make_learner(compute.place_model(self._build_model(len(folders.classes))), config)
@@ -137,7 +141,9 @@ class TrainingJob:
     def _prepare_data(self) -> ImageFolders:
         self.journal.set(phase="checking images", force=True)
         if self.run.read_json("data.json"):  # a run that goes on keeps the split and the files it began with
-            return reopen_data(self.run)
+            folders = reopen_data(self.run, self.journal.count_done)
+            self.journal.check_asked()
+            return folders
         folders = read_data(self.run, self.config, self.journal.count_done)
         self.journal.check_asked()
         for line in list_findings(folders, self.config):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def format_accuracy(value: float, low: float, high: float) -> str:
     """Return an accuracy (0..1) with its interval: '88.7 % (84.6–91.8 %)'."""
@@ -39,3 +41,9 @@ def format_class(name: str, display: dict[str, str]) -> str:
     """Return what a user reads for a class: its folder name with its display name, unique as the folder is."""
     shown = display.get(name, name)
     return name if shown == name else f"{name} · {shown}"
+
+
+def show_path(path: str | Path) -> str:
+    r"""Return a path as it can be written anywhere: bytes of a name that are no UTF-8 as they count, such as \xe9."""
+    text = str(path)
+    return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="backslashreplace")

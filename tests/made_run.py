@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,12 @@ import numpy as np
 from scipy.special import log_softmax
 
 from core.dataset.folders import scan_folders
-from core.files import write_text
 from core.model.calibration import Calibration, calibrate, keep_calibration
 from core.model.evaluate import write_predictions
 from core.recipe.config import TrainConfig
 from core.runs.bakeoff import name_run
 from core.runs.run import Run, create_run
-from core.runs.run_data import describe_data
+from core.runs.run_data import record_data
 from core.training.engine import Outcome
 
 # What the run says of the six validation images of the tiny data, by index of class: one of class 10 and one of
@@ -53,7 +51,7 @@ def make_run(
     config = TrainConfig.from_dict({**values, **changes})
     run = create_run(config, root)
     folders = scan_folders(data)
-    write_text(run.folder / "data.json", json.dumps(describe_data(folders, config)))
+    record_data(run, folders, config)
     run.epoch_path(1).parent.mkdir()
     for epoch, guesses in ((1, GUESSED_FIRST), (2, guessed)):
         append_epoch(run, epoch)

@@ -69,10 +69,10 @@ def stop_bakeoff(name: str) -> int:
 
 
 def _bake_off(options: argparse.Namespace) -> int:
-    from core.dataset.folders import scan_folders
     from core.recipe.settings import settings_of
     from core.runs import bakeoff
     from core.runs.estimate import estimate_time
+    from core.runs.run_data import scan_config
     from core.verdicts.seeds import describe_power
 
     changes = read_changes(options, without=(*_CROSSED, "data"))
@@ -80,7 +80,7 @@ def _bake_off(options: argparse.Namespace) -> int:
     choice = _read_choice(options)
     name = options.name or bakeoff.suggest_name(str(folder), options.question or "")
     configs = bakeoff.make_plan(name, str(folder), choice, rates=options.rates, **changes)
-    folders = scan_folders(folder, val_fraction=configs[0].val_fraction)
+    folders = scan_config(configs[0])
     root = default_root()
     todo = bakeoff.find_todo(configs, root)
     _print_plan(name, configs, todo)

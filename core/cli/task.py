@@ -140,7 +140,8 @@ def _find_neighbours(_: Path, progress: Progress, *, run: str) -> str | None:
     from core.model.placement import choose_placement
 
     compute = choose_placement(asked)
-    found = compute_neighbourhood(asked, locate(asked, compute), compute, progress=progress)
+    place = locate(asked, compute, progress)
+    found = None if place is None else compute_neighbourhood(asked, place, compute, progress=progress)
     return None if found is None else "All images are compared."
 
 

@@ -14,17 +14,11 @@ import numpy as np
 
 from core.dataset.duplicates import Group, group_equal, group_similar
 from core.dataset.findings import Finding
-from core.dataset.folders import (
-    Sample,
-    find_split_roots,
-    list_class_folders,
-    list_files,
-    natural_key,
-    read_display_names,
-    split_held,
-    split_stratified,
-)
+from core.dataset.folders import Sample, read_display_names, split_held, split_stratified
 from core.dataset.image_facts import ImageFacts, measure_images
+from core.dataset.kept import name_data
+from core.dataset.layout import Fault, find_split, read_tree
+from core.dataset.walk import MISNAMED, natural_key
 from core.errors import DataError, RunError
 from core.files import write_text
 
@@ -39,9 +33,9 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class AuditedImage:
-    """One file: its path relative to the data folder, split, class folder ('' in test), pixels, and what is wrong.
+    """One file: its path relative to the data folder, split, class ('' in test), pixels, and what is wrong.
 
-    The split is one of SPLITS; `held` are images that a run holds back from training.
+    The split is one of SPLITS, or '' for what no run takes; `held` are images that a run holds back from training.
     """
 
     path: str
@@ -54,12 +48,16 @@ class AuditedImage:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a data set as they lie, with all that training would refuse; `classes` are those of any split."""
+    """The files of a data set as they lie, with all that training would refuse; `classes` are those of any split.
+
+    `faults` are files and folders that cannot be opened as an image, or that no split has.
+    """
 
     root: Path
     classes: tuple[str, ...]
     display: dict[str, str]
     images: tuple[AuditedImage, ...]
+    faults: tuple[Fault, ...]
     empty: tuple[tuple[str, str], ...]  # split and class of the folders without files
     val_made: bool
 
@@ -127,7 +125,7 @@ def audit_data(
 def audit_folder(data: Path, runs_root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> Path:
     """Return the folder of an audit's task and result; it depends on how the data is split, as far as that has a say."""
     parts = [str(data.resolve())]
-    if data.is_dir() and "val" not in find_split_roots(data):
+    if data.is_dir() and find_split(data, "val") is None:
         parts.append(f"{val_fraction:g}")
     if hold_back:
         parts.append(f"held {hold_back}")
@@ -160,45 +158,50 @@ def list_splits(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -
     """List a data set's files by split and class as training would, but without refusing what is wrong with them.
 
     Raises:
-        DataError: when there is no such folder, no class folder in it, or a class has too few images to hold back.
+        DataError: when there is no such folder or no class folder in it, its layout cannot be told, or a class has too
+            few images to hold back.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder.")
-    roots = find_split_roots(root)
-    names = {split: list_class_folders(root, roots[split]) for split in ("train", "val") if split in roots}
-    classes = tuple(sorted({name for found in names.values() for name in found}, key=natural_key))
+    tree = read_tree(root)
+    layout, labels = tree.layout, {fault.label for fault in tree.faults} - {""}
+    classes = tuple(sorted(labels.union(*layout.classes.values()), key=natural_key))
     if not classes:
         raise DataError(f"{root}: there are no class folders. Expected train/<class>/* or <class>/*.")
-    images: list[AuditedImage] = []
-    empty = []
-    for split, found in names.items():
-        for name in found:
-            files = list_files(roots[split] / name)
-            images += [AuditedImage(path.relative_to(root).as_posix(), split, name) for path in files]
-            if not files:
-                empty.append((split, name))
+    images = [
+        AuditedImage(path, split, name) for (split, name), paths in tree.files.items() for path in paths
+    ]
+    val_made = "val" not in layout.splits
     images = _split_training(
-        images, classes, val_fraction=None if "val" in roots else val_fraction, hold_back=hold_back
+        images, classes, val_fraction=val_fraction if val_made else None, hold_back=hold_back
     )
-    if "test" in roots:
-        files = list_files(roots["test"], deep=True)
-        images += [AuditedImage(path.relative_to(root).as_posix(), "test", "") for path in files]
+    images += [AuditedImage(path, "test", "") for path in tree.test]
+    spoilt = {(fault.split, fault.label) for fault in tree.faults}
+    empty = tuple(place for place, paths in tree.files.items() if not paths and place not in spoilt)
     display = read_display_names(root, classes)
-    return Listing(root, classes, display, tuple(images), tuple(empty), "val" not in roots)
+    return Listing(root, classes, display, tuple(images), tree.faults, empty, val_made)
 
 
 def judge_images(listing: Listing, facts: ImageFacts) -> Audit:
-    """Return the audit of a data set from what was measured of its files, in the listing's order."""
+    """Return the audit of a data set from what was measured of its images, in the listing's order."""
     widths, heights = facts.values["width"].tolist(), facts.values["height"].tolist()
     images = tuple(
         replace(image, width=width, height=height, problem=problem)
         for image, width, height, problem in zip(listing.images, widths, heights, facts.problems, strict=True)
     )
-    audit = Audit(listing.root, listing.classes, listing.display, listing.val_made, time.time(), images, ())
+    faults = tuple(AuditedImage(f.path, f.split, f.label, problem=f.reason) for f in listing.faults)
+    audit = Audit(
+        listing.root,
+        listing.classes,
+        listing.display,
+        listing.val_made,
+        time.time(),
+        (*images, *faults),
+        (),
+    )
     found = [
         *_find_copies(images, facts),
         *_find_class_faults(audit, listing),
         *_find_poor_images(images, facts),
+        *_find_unreadable(audit),
     ]
     return replace(audit, findings=tuple(sorted(found, key=lambda finding: finding.rank)))
 
@@ -264,18 +267,27 @@ def _find_class_faults(audit: Audit, listing: Listing) -> Iterator[Finding]:
 
 
 def _find_poor_images(images: Sequence[AuditedImage], facts: ImageFacts) -> Iterator[Finding]:
-    """Yield files that cannot be read and images that hardly show anything."""
+    """Yield images that hardly show anything."""
     short = np.minimum(facts.values["width"], facts.values["height"])
     long = np.maximum(facts.values["width"], facts.values["height"])
     read = short > 0
     for kind, found in (
-        ("unreadable", ~read),
         ("blank", read & (facts.values["contrast"] < BLANK_CONTRAST)),
         ("tiny", read & (short < TINY_SIDE)),
         ("elongated", read & (long > LONG_RATIO * short)),
     ):
         if found.any():
             yield Finding(kind, tuple((images[index].path,) for index in np.flatnonzero(found).tolist()))
+
+
+def _find_unreadable(audit: Audit) -> Iterator[Finding]:
+    """Yield what cannot be read or has a name that cannot be written down, and what lies in no class folder."""
+    found: dict[str, list[tuple[str]]] = {"misnamed": [], "unreadable": [], "stray": []}
+    for image in audit.images:
+        if image.problem:
+            kind = "stray" if not image.split else "unreadable"
+            found["misnamed" if image.problem == MISNAMED else kind].append((image.path,))
+    yield from (Finding(kind, tuple(paths)) for kind, paths in found.items() if paths)
 
 
 def _to_json(audit: Audit) -> dict[str, object]:
@@ -286,7 +298,7 @@ def _to_json(audit: Audit) -> dict[str, object]:
 
 
 def _facts_path(data: Path, runs_root: Path) -> Path:
-    return runs_root / FOLDER / f"{_digest(str(data.resolve()))}.npz"
+    return runs_root / FOLDER / f"{name_data(data)}.npz"
 
 
 def _digest(text: str) -> str:

@@ -52,6 +52,19 @@ KINDS = {
         "{} files are no readable images",
         "Training skips such files, or refuses to start, as its setting says. Save them anew or remove them.",
     ),
+    "misnamed": Kind(
+        "serious",
+        "1 file has a name that is not UTF-8",
+        "{} files have names that are not UTF-8",
+        "No list of images can name such a file, so nothing takes it. Rename it. The bytes at fault are shown as \\xe9.",
+    ),
+    "stray": Kind(
+        "warning",
+        "1 image or folder lies outside the classes and splits",
+        "{} images or folders lie outside the classes and splits",
+        "Nothing takes an image that lies in no class folder, nor a folder that is called like no split. Move them, or "
+        "take them out of the data folder.",
+    ),
     "leak-near": Kind(
         "warning",
         "1 image looks like one in another split",

@@ -13,6 +13,7 @@ from core.dataset.label_report import HEAD, Fix, fixes_path, read_fixes
 from core.errors import DataError, RunError, UserError, describe_cause
 from core.files import write_file, write_rows
 from core.places import expand_home
+from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 
 KEPT = "fixes.csv"  # in the run folder: the list as it was when the run was made
@@ -58,9 +59,11 @@ def apply_fixes(folders: ImageFolders, path: Path, *, named: str) -> ImageFolder
     for fix in fixes:
         if problem := _find_problem(fix, places, folders.classes, first=by_path[fix.path] is fix):
             raise DataError(f"fixes: {named}, line {fix.line}: {problem}")
-    index = {name: number for number, name in enumerate(folders.classes)}
+    index = {normalise(name): number for number, name in enumerate(folders.classes)}
     train = tuple(
-        Sample(sample.path, index[by_path[sample.path].suggested]) if sample.path in by_path else sample
+        Sample(sample.path, index[normalise(by_path[sample.path].suggested)])
+        if sample.path in by_path
+        else sample
         for sample in folders.train
         if sample.path not in by_path or by_path[sample.path].action == "relabel"
     )
@@ -118,7 +121,7 @@ def _find_problem(fix: Fix, places: dict[str, str], classes: Sequence[str], *, f
         )
     if not first:
         return f"{fix.path} is named more than once."
-    if fix.action == "relabel" and fix.suggested not in classes:
+    if fix.action == "relabel" and normalise(fix.suggested) not in map(normalise, classes):
         known = ", ".join(classes[:8]) + (" …" if len(classes) > 8 else "")
         return f"{fix.suggested!r} is no class of this data. Its classes are {known}"
     return ""

@@ -1,4 +1,4 @@
-"""Image folders: classes and their names, splits, what is refused; no image is opened and no torch is loaded."""
+"""A data set as training takes it: classes and their names, splits, what is refused; no image is opened, no torch."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import csv
 import hashlib
 import json
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.dataset.images import BadImage
+from core.dataset.layout import Fault, Layout, Tree, find_deeper, read_tree
+from core.dataset.walk import name_some
 from core.errors import DataError
-
-_VAL_NAMES = ("val", "valid", "validation")
-_IGNORED = {"thumbs.db", "desktop.ini"}
+from core.recipe.class_names import normalise
+from core.words import show_path
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class Sample:
 class ImageFolders:
     """A data set on disk.
 
-    `classes` are folder names sorted as people count; `display` maps those that have one to their display name.
-    `val_made` tells that validation was split off from training since the data has no folder for it; `held`
+    `classes` are folder names, composed and sorted as people count; `display` maps those that have one to their display
+    name. `val_made` tells that validation was split off from training since the data has no folder for it; `held`
     are training images that neither train nor choose a model, so that they can judge it. `dropped` are paths of
     training images that a fix list left out, `relabelled` of those it gave another class than their folder's.
+    `unread` are files of training and validation that are no plain ones, which a run refuses or moves to `skipped`;
+    `left_out` is what no run takes: images in no class folder, folders of no split, test files that cannot be read.
     """
 
     root: Path
@@ -47,100 +49,53 @@ class ImageFolders:
     held: tuple[Sample, ...] = ()
     dropped: tuple[str, ...] = ()
     relabelled: tuple[str, ...] = ()
+    unread: tuple[BadImage, ...] = ()
+    left_out: tuple[BadImage, ...] = ()
 
     @property
     def files(self) -> list[str]:
         """Return the labelled images' paths, relative to the root."""
         return [sample.path for sample in (*self.train, *self.val, *self.held)]
 
-    def sizes(self) -> dict[str, int]:
-        """Return the size in bytes of each labelled image by its path."""
-        return {path: (self.root / path).stat().st_size for path in self.files}
-
-    def fingerprint(self) -> str:
-        """Return a digest of classes, file names, file sizes and split: equal on a copy on another machine."""
-        digest, sizes = hashlib.sha256(json.dumps(self.classes).encode()), self.sizes()
-        for split in (self.train, self.val, *([self.held] if self.held else [])):
-            for sample in split:
-                digest.update(f"{sample.path}\0{sample.target}\0{sizes[sample.path]}\n".encode())
-            digest.update(b"\0split\0")
-        return digest.hexdigest()[:16]
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Return a sort key that puts 2 before 10; names that count alike (2 and 02, a and A) keep one order."""
-    parts = (part for part in re.split(r"(\d+)", name) if part)
-    key = [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts]
-    return [*key, (-1, 0, name)]
-
-
-def list_files(root: Path, *, deep: bool = False) -> list[Path]:
-    """Return a folder's files (with `deep` those of its subfolders too) sorted as people count, no system files."""
-    found = root.rglob("*") if deep else root.iterdir()
-    kept = (p for p in found if p.is_file() and not p.name.startswith(".") and p.name.lower() not in _IGNORED)
-    return sorted(kept, key=lambda p: natural_key(p.relative_to(root).as_posix()))
-
-
-def find_split_roots(root: Path) -> dict[str, Path]:
-    """Return where the splits lie: `train`, which is the root itself without a train/, and `val` and `test` if any."""
-    train = root / "train"
-    roots = {"train": train if train.is_dir() else root}
-    val = next((root / name for name in _VAL_NAMES if (root / name).is_dir()), None)
-    if val is not None:
-        roots["val"] = val
-    if (root / "test").is_dir():
-        roots["test"] = root / "test"
-    return roots
-
-
-def list_class_folders(root: Path, split_root: Path) -> tuple[str, ...]:
-    """Return the names of a split's class folders, sorted as people count; splits in the root are no classes."""
-    splits = (*_VAL_NAMES, "test") if split_root == root else ()
-    return tuple(sorted((p.name for p in _folders(split_root) if p.name not in splits), key=natural_key))
-
 
 def scan_folders(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> ImageFolders:
     """Read a data set's layout without opening an image.
 
     Takes `root/train/<class>/*` with `root/val/<class>/*` and flat `root/test/*` where they are there, or plain
-    `root/<class>/*`. Without validation a stratified share of training is split off, and `hold_back` training images
-    of each class become `held`: both the same each time, so that runs of any seed are judged on the same images.
+    `root/<class>/*`, by any usual name of a split and with all files below. Without validation a stratified share of
+    training is split off, and `hold_back` training images of each class become `held`: both the same each time, so that
+    runs of any seed are judged on the same images.
 
     Raises:
-        DataError: naming the folder that is missing, empty or not matched, or the malformed names file.
+        DataError: naming the folder that is missing, empty, locked or not matched, or the malformed names file.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder.")
-    roots = find_split_roots(root)
-    train_root = roots["train"]
-    classes = list_class_folders(root, train_root)
+    tree = read_tree(root)
+    layout, train_root = tree.layout, root / tree.layout.splits["train"]
+    _refuse_closed(root, tree.faults)
+    classes = tuple(layout.classes["train"])
     if len(classes) < 2:
-        raise DataError(
-            f"{train_root}: found {len(classes)} class folders, at least 2 are needed. "
-            "Expected one folder a class with its images in it: train/<class>/*."
-        )
-    train = _collect(root, train_root, classes)
-    filled = {sample.target for sample in train}
-    empty = [name for index, name in enumerate(classes) if index not in filled]
-    if empty:
+        raise DataError(_describe_few(layout, train_root))
+    train = _collect(tree, "train", classes)
+    known = {classes[sample.target] for sample in train}
+    known |= {
+        fault.label for fault in tree.faults if fault.split == "train"
+    }  # told by what is to become of them
+    if empty := [name for name in classes if name not in known]:
         raise DataError(f"{train_root}: no images in {_some(empty)}. Add images or remove the folder.")
     train, held = split_held(train, hold_back, classes)
-    val_root = roots.get("val")
-    val, val_made = _collect_val(root, val_root, classes), False
-    if val_root is None:
+    val, val_made = _collect_val(tree, classes), "val" not in layout.splits
+    if val_made:
         train, val = split_stratified(train, fraction=val_fraction)
-        val_made = True
         if not val:
             raise DataError(
                 f"{train_root}: no class has the 2 images a validation split needs. Add images or a val/ folder."
             )
-    test = (
-        tuple(p.relative_to(root).as_posix() for p in list_files(roots["test"], deep=True))
-        if "test" in roots
-        else ()
-    )
+    unread = tuple(f.item for f in tree.faults if f.kind == "file" and f.split != "test")
+    left_out = tuple(f.item for f in tree.faults if f.kind == "stray" or f.split == "test")
     names = read_display_names(root, classes)
-    return ImageFolders(root, classes, names, train, val, test, val_made, held=held)
+    return ImageFolders(
+        root, classes, names, train, val, tree.test, val_made, held=held, unread=unread, left_out=left_out
+    )
 
 
 def split_held(
@@ -199,7 +154,7 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
                 for row in rows:
                     if row["label"] is None or row["name"] is None:
                         raise DataError(f"{table}, line {rows.line_num}: needs a label and a name.")
-                    names[row["label"].strip()] = row["name"].strip()
+                    names[row["label"]] = row["name"]
         elif mapping.is_file():
             values = json.loads(mapping.read_text(encoding="utf-8-sig"))
             if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
@@ -207,7 +162,10 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
             names = values
     except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
         raise DataError(f"{table if table.is_file() else mapping}: cannot be read: {error}.") from None
-    return {label: names[label] for label in classes if names.get(label)}
+    composed = {normalise(label): normalise(name.strip()) for label, name in names.items()}
+    plain = {label.strip(): name for label, name in composed.items()}
+    found = {label: composed.get(label, plain.get(label, "")) for label in classes}
+    return {label: name for label, name in found.items() if name}
 
 
 def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: str) -> ImageFolders:
@@ -221,8 +179,9 @@ def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: s
     listed = "; ".join(f"{item.path} {item.reason}" for item in bad[:5])
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     if policy == "refuse":
+        every = {*folders.files, *(item.path for item in folders.unread)}
         raise DataError(
-            f"{len(bad)} of {len(folders.files)} files are no readable image: {listed}{more}. "
+            f"{len(bad)} of {len(every)} files are no readable image: {listed}{more}. "
             "Remove or replace them, or start with bad_images = skip."
         )
     names = {item.path for item in bad}
@@ -238,32 +197,51 @@ def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: s
             else "no readable validation image is left"
         )
         raise DataError(f"{folders.root}: {what} ({listed}{more}).")
-    return replace(folders, train=train, val=val, held=held, skipped=tuple(bad))
+    return replace(folders, train=train, val=val, held=held, skipped=(*folders.skipped, *bad), unread=())
 
 
-def _folders(root: Path) -> list[Path]:
-    return [p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
+def _refuse_closed(root: Path, faults: Sequence[Fault]) -> None:
+    """Refuse folders of training and validation that cannot be looked into: nobody knows how many images they hold."""
+    closed = [fault for fault in faults if fault.kind == "folder" and fault.split != "test"]
+    if closed:
+        more = f" There are {len(closed) - 1} more such folders." if len(closed) > 1 else ""
+        raise DataError(
+            f"{show_path(root)}/{closed[0].path} {closed[0].reason}, so its images would be missed. "
+            f"Mend or remove it.{more}"
+        )
 
 
-def _collect(root: Path, split_root: Path, classes: Sequence[str]) -> tuple[Sample, ...]:
+def _describe_few(layout: Layout, train_root: Path) -> str:
+    count = len(layout.classes["train"])
+    text = (
+        f"{train_root}: found {count} class folders, at least 2 are needed. "
+        "Expected one folder a class with its images in it: train/<class>/*."
+    )
+    if (deeper := find_deeper(train_root)) is None:
+        return text
+    remedy = f"give {deeper}" if train_root == layout.root else f"move them up into {train_root}"
+    return f"{text} If the classes are the folders in {deeper.relative_to(layout.root)}, {remedy}."
+
+
+def _collect(tree: Tree, split: str, classes: Sequence[str]) -> tuple[Sample, ...]:
     return tuple(
-        Sample(path.relative_to(root).as_posix(), target)
+        Sample(path, target)
         for target, name in enumerate(classes)
-        if (split_root / name).is_dir()
-        for path in list_files(split_root / name)
+        for path in tree.files.get((split, name), ())
     )
 
 
-def _collect_val(root: Path, val_root: Path | None, classes: Sequence[str]) -> tuple[Sample, ...]:
-    if val_root is None:
+def _collect_val(tree: Tree, classes: Sequence[str]) -> tuple[Sample, ...]:
+    found = tree.layout.classes.get("val")
+    if found is None:
         return ()
-    unknown = sorted((p.name for p in _folders(val_root) if p.name not in classes), key=natural_key)
-    if unknown:
+    val_root = tree.layout.root / tree.layout.splits["val"]
+    if unknown := [name for name in found if name not in classes]:
         raise DataError(
             f"{val_root}: {_some(unknown)} not among the training classes. Rename, move or remove the folder."
         )
-    val = _collect(root, val_root, classes)
-    if not val:
+    val = _collect(tree, "val", classes)
+    if not val and not any(fault.split == "val" for fault in tree.faults):
         raise DataError(
             f"{val_root}: no images in its class folders. Add images, or remove the folder to split training."
         )
@@ -271,6 +249,4 @@ def _collect_val(root: Path, val_root: Path | None, classes: Sequence[str]) -> t
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:8])
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{'class' if len(names) == 1 else 'classes'} {shown}{more}"
+    return f"{'class' if len(names) == 1 else 'classes'} {name_some(names)}"

@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 import warnings
-import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from core.dataset.images import ImageProblem, read_image
-from core.files import write_file
+from core.dataset.kept import Kept, stamp_file
 
 THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
 SAVE_EVERY = 10.0  # seconds between two savings of what is measured
@@ -74,7 +73,8 @@ def measure_images(
     What is measured is saved to `cache` now and then and at the end, also of a stop or an error, so that the next
     call goes on from there. `progress(done, total)` is called now and then and ends it early by returning False.
     """
-    values, problems, missing = _take_known(root, paths, cache)
+    kept = Kept(cache, _FACT, _VERSION)
+    values, problems, missing = kept.take(root, paths)
     chunks = [missing[at : at + _CHUNK] for at in range(0, len(missing), _CHUNK)]
     done, saved, going = len(paths) - len(missing), time.monotonic(), True
     # Pillow warns of what is told here anyway. The filters are the whole process's: not one for each thread.
@@ -92,12 +92,12 @@ def measure_images(
                     going = False
                     break
                 if time.monotonic() - saved > SAVE_EVERY:
-                    _save(cache, paths, problems, values)
+                    kept.save(root, paths, problems, values)
                     saved = time.monotonic()
         finally:
             pool.shutdown(cancel_futures=True)
             if missing:
-                _save(cache, paths, problems, values)
+                kept.save(root, paths, problems, values)
     if not going or (progress is not None and not progress(len(paths), len(paths))):
         return None
     return ImageFacts(tuple(paths), tuple(problems), values)
@@ -150,70 +150,21 @@ def _start_worker() -> None:
 
 def _measure_files(root: Path, paths: Sequence[str]) -> tuple[npt.NDArray[Any], list[str]]:
     facts = np.zeros(len(paths), _FACT)
-    problems = [_measure_file(root / path, fact) for path, fact in zip(paths, facts, strict=True)]
+    problems = [_measure_file(root, path, fact) for path, fact in zip(paths, facts, strict=True)]
     return facts, problems
 
 
-def _measure_file(path: Path, fact: np.void) -> str:
+def _measure_file(root: Path, path: str, fact: np.void) -> str:
     """Fill in a file's facts and return its problem."""
     try:
-        found = path.stat()
+        fact["bytes"], fact["mtime_ns"] = stamp_file(root, path)
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
-    fact["bytes"], fact["mtime_ns"], fact["measured"] = found.st_size, found.st_mtime_ns, True
+    fact["measured"] = True
     try:
-        image = read_image(path)
+        image = read_image(root / path)
     except ImageProblem as problem:
         return str(problem)
     fact["width"], fact["height"] = image.size
     fact["contrast"], fact["pixels"], fact["look"], fact["thumb"] = describe_image(image)
     return ""
-
-
-def _take_known(
-    root: Path, paths: Sequence[str], cache: Path
-) -> tuple[npt.NDArray[Any], list[str], list[int]]:
-    """Return facts and problems with those known filled in, and the indices of the files to measure."""
-    kept = _read(cache)
-    values, problems = np.zeros(len(paths), _FACT), [""] * len(paths)
-    missing = []
-    for index, path in enumerate(paths):
-        known = kept.get(path)
-        if known is not None:
-            try:
-                found = (root / path).stat()
-            except OSError:
-                found = None
-            fact, problem = known
-            if found is not None and (int(fact["bytes"]), int(fact["mtime_ns"])) == (
-                found.st_size,
-                found.st_mtime_ns,
-            ):
-                values[index], problems[index] = fact, problem
-                continue
-        missing.append(index)
-    return values, problems, missing
-
-
-def _read(cache: Path) -> dict[str, tuple[npt.NDArray[Any], str]]:
-    try:
-        with np.load(cache) as file:
-            if int(file["version"]) != _VERSION:
-                return {}
-            rows = zip(file["paths"].tolist(), file["values"], file["problems"].tolist(), strict=True)
-            return {path: (fact, problem) for path, fact, problem in rows}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # none yet, or damaged
-        return {}
-
-
-def _save(cache: Path, paths: Sequence[str], problems: Sequence[str], values: npt.NDArray[Any]) -> None:
-    """Save atomically what is measured so far."""
-    chosen = np.flatnonzero(values["measured"]).tolist()
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {
-        "version": _VERSION,
-        "paths": np.array([paths[i] for i in chosen], dtype=np.str_),
-        "problems": np.array([problems[i] for i in chosen], dtype=np.str_),
-        "values": values[chosen],
-    }
-    write_file(cache, lambda file: np.savez(file, allow_pickle=False, **found))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import stat
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +17,19 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from core.errors import UserError
+from core.words import show_path
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
+_SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# Pillow reads at most 1 MB of such a chunk of a PNG, and no pixel depends on them; some texts say how a photo is turned.
+_NOTES = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+_TURNING = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 _TURNS = {  # by the EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -48,14 +61,10 @@ def read_image(source: Path | IO[bytes]) -> Image.Image:
     Raises:
         ImageProblem: saying why the file is no usable image.
     """
+    if isinstance(source, Path) and (why := find_obstacle(source)):
+        raise ImageProblem(why)
     try:
-        with Image.open(source, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageProblem(
-                    f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read"
-                )
-            image.load()
-            return _to_rgb(_turn_upright(image))
+        return _read_whole(source)
     except ImageProblem:
         raise
     except UnidentifiedImageError:
@@ -67,6 +76,21 @@ def read_image(source: Path | IO[bytes]) -> Image.Image:
             raise ImageProblem(f"cannot be opened ({error.strerror})") from None
         reason = "is cut off or damaged" if "truncated" in str(error).lower() else "is damaged"
         raise ImageProblem(f"{reason} ({error})") from None
+
+
+def find_obstacle(path: Path) -> str:
+    """Return why there is no plain file at a path, such as a link that leads nowhere; empty for a file or a folder."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            return f"is a link to {show_path(path.readlink())}, which is not there"
+        return f"cannot be opened ({error.strerror})"
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return ""
+    return f"is no file but {_SPECIAL.get(stat.S_IFMT(mode), 'something else')}"  # to open a pipe would wait for ever
 
 
 def check_images(
@@ -102,6 +126,45 @@ def check_images(
                 pool.shutdown(cancel_futures=True)
                 break
     return bad
+
+
+def _read_whole(source: Path | IO[bytes]) -> Image.Image:
+    try:
+        return _decode(source)
+    except ImageProblem:
+        raise
+    except ValueError as error:
+        if "MAX_TEXT" not in str(error):
+            raise
+    try:
+        return _decode(_leave_notes_out(source, but=_TURNING))
+    except ValueError:
+        return _decode(_leave_notes_out(source))
+
+
+def _decode(source: Path | IO[bytes]) -> Image.Image:
+    with Image.open(source, formats=FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageProblem(f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read")
+        image.load()
+        return _to_rgb(_turn_upright(image))
+
+
+def _leave_notes_out(source: Path | IO[bytes], *, but: tuple[bytes, ...] = ()) -> IO[bytes]:
+    """Return a PNG without its texts and its colour profile, but for texts that begin so."""
+    kept = io.BytesIO()
+    with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
+        file.seek(0)
+        kept.write(file.read(8))
+        while len(head := file.read(8)) == 8:
+            rest = int.from_bytes(head[:4], "big") + 4  # with the checksum
+            begin = file.read(min(rest, 32)) if head[4:] in _NOTES else b""
+            if head[4:] in _NOTES and not (but and begin.startswith(but)):
+                file.seek(rest - len(begin), os.SEEK_CUR)
+            else:
+                kept.write(head + begin + file.read(rest - len(begin)))
+    kept.seek(0)
+    return kept
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

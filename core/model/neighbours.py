@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
 
+from core.dataset.contents import Progress, read_fingerprint
 from core.dataset.folders import ImageFolders, Sample
 from core.errors import RunError
 from core.runs.run import Run
@@ -73,10 +74,11 @@ class Place:
     key: str
 
 
-def locate(run: Run, compute: Compute) -> Place:
+def locate(run: Run, compute: Compute, progress: Progress | None = None) -> Place | None:
     """Return where the features of a run's best model lie once they are computed.
 
-    Files that are gone by now are left out, so one lost image does not keep the others from being compared.
+    Files that are gone by now are left out, so one lost image does not keep the others from being compared. Where files
+    are new or changed they are read first; None when `progress(done, total)` ended that by returning False.
 
     Raises:
         RunError: when the run has no best model or no record of its data, or its data folder or its images are gone.
@@ -90,11 +92,12 @@ def locate(run: Run, compute: Compute) -> Place:
         raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
     config = features.plain_config(run.read_config(), values)
     backbone = features.digest_state(values["model"])
+    fingerprint = read_fingerprint(folders, run.folder.parent, progress)
+    if fingerprint is None:
+        return None
     # Those that another device computed are as good, as long as their precision is the same.
     elsewhere = (choose_compute(device, "bf16" if compute.bf16 else "fp32") for device in list_devices())
-    keys = [
-        features.features_key(backbone, folders.fingerprint(), config, each) for each in (compute, *elsewhere)
-    ]
+    keys = [features.features_key(backbone, fingerprint, config, each) for each in (compute, *elsewhere)]
     kept = (key for key in keys if features.are_kept(run.folder.parent, key))
     return Place(folders, next(kept, keys[0]))
 
@@ -106,7 +109,7 @@ def open_neighbourhood(run: Run, place: Place) -> Neighbourhood | None:
 
 
 def compute_neighbourhood(
-    run: Run, place: Place, compute: Compute, *, progress: Callable[[int, int], bool]
+    run: Run, place: Place, compute: Compute, *, progress: Progress
 ) -> Neighbourhood | None:
     """Compute and keep the features of all images; None when `progress(images done, in all)` said to end.
 

@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from core.dataset.contents import read_fingerprint
 from core.errors import DataError
 from core.model.evaluate import open_split, read_log_probs
 from core.model.placement import choose_placement
@@ -81,9 +82,12 @@ def predict_training(
     def report(done: int, total: int) -> bool:
         return progress is None or progress(done, total)
 
+    fingerprint = read_fingerprint(folders, run.folder.parent, report)
+    if fingerprint is None:
+        return None
     found = features.load_or_compute(
         compute.place_model(network), folders, config, compute,
-        root=run.folder.parent, key=features.features_key(backbone, folders.fingerprint(), config, compute),
+        root=run.folder.parent, key=features.features_key(backbone, fingerprint, config, compute),
         workers=loaders.choose_workers(config.workers, compute.device.type),
         progress=lambda done, total: report(done, total + count),
     )  # fmt: skip

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from core.dataset.folders import list_files
 from core.dataset.images import BadImage, ImageProblem, read_image
+from core.dataset.walk import MISNAMED, natural_key, walk_through
 from core.errors import RunError
 from core.files import write_rows
 from core.model.evidence import GRADCAM, Evidence
@@ -26,6 +26,7 @@ from core.training import engine
 from core.training.checkpoint import load_best
 from core.training.loaders import eval_transforms, to_pixels
 from core.training.models import fold_norms
+from core.words import show_path
 
 DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
 
@@ -127,21 +128,34 @@ class Predictor:
 def find_images(paths: Sequence[Path]) -> list[Path]:
     """Return the files named and those in the folders named, sorted as people count inside each folder.
 
+    A file that cannot be opened, such as a link that leads nowhere, is among them: its prediction will say why.
+
     Raises:
-        RunError: for a path that does not exist or a folder without files.
+        RunError: for a path that does not exist, a folder without files or one that cannot be looked into, and for a
+            name that no table can hold.
     """
     found: list[Path] = []
     for path in paths:
+        if show_path(path) != str(path):
+            raise RunError(f"{show_path(path)} {MISNAMED}.")
         if path.is_dir():
-            inside = list_files(path, deep=True)
-            if not inside:
-                raise RunError(f"{path}: the folder has no files.")
-            found += inside
-        elif path.is_file():
+            found += _list_folder(path)
+        elif path.exists() or path.is_symlink():
             found.append(path)
         else:
             raise RunError(f"{path}: there is no such file or folder.")
     return found
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    inside = walk_through(folder)
+    if refused := [*inside.closed, *(item for item in inside.odd if item.reason == MISNAMED)]:
+        more = f" There are {len(refused) - 1} more like it." if len(refused) > 1 else ""
+        raise RunError(f"{folder / refused[0].path} {refused[0].reason}.{more}")
+    files = [*inside.files, *(item.path for item in (*inside.odd, *inside.dead))]
+    if not files:
+        raise RunError(f"{folder}: the folder has no files.")
+    return [folder / path for path in sorted(files, key=natural_key)]
 
 
 @dataclass(frozen=True)

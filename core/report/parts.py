@@ -99,6 +99,19 @@ def gather_parts(all_facts: Sequence[RunFacts], step: Step) -> Parts:
     return parts
 
 
+def tabulate_matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
+    """Return a confusion matrix (C, C) as a table: the true class first, then a column for each predicted one.
+
+    A class may be called `true` itself; then the first column has a name that no class has.
+    """
+    table = pd.DataFrame(counts, columns=list(names))
+    head = "true"
+    while head in names:
+        head += " class"
+    table.insert(0, head, list(names))
+    return table
+
+
 def _add_words(parts: Parts, facts: RunFacts) -> None:
     config = facts.config
     settings = phrases.list_settings(facts)
@@ -157,9 +170,7 @@ def _add_matrix(parts: Parts, facts: RunFacts) -> None:
     names = facts.data.classes
     counts = predictions.confusion_matrix(facts.table, names)
     top5 = int(class_report.find_top5(facts.table).sum())
-    parts.tables["confusion-matrix"] = (
-        pd.DataFrame(counts, index=names, columns=names).rename_axis("true").reset_index()
-    )
+    parts.tables["confusion-matrix"] = tabulate_matrix(counts, names)
     parts.tables["confused-pairs"] = predictions.most_confused(facts.table)
     parts.values |= {
         "top5": predictions.format_rate(top5, len(facts.table)) if len(names) > 5 else "",

@@ -117,10 +117,12 @@ def list_data(facts: RunFacts) -> Pairs:
                 f"{len(record['skipped']):,} that cannot be read, such as {path}, which {reason}",
             )
         )
-    return [
-        *rows,
-        ("Fingerprint", f"{record['fingerprint']} (of names, sizes and split: the same data has the same)"),
-    ]
+    if left_out := record.get("left_out"):
+        path, reason = left_out[0]
+        rows.append(("Files not taken", f"{len(left_out):,}, such as {path}, which {reason}"))
+    known_by = "contents" if "contents" in record else "sizes"
+    fingerprint = f"{record['fingerprint']} (of names, {known_by} and split: the same data has the same)"
+    return [*rows, ("Fingerprint", fingerprint)]
 
 
 def describe_recipe(config: TrainConfig) -> str:

@@ -8,38 +8,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.dataset.contents import Content, fingerprint, read_contents
 from core.dataset.fixes import apply_fixes, describe_fixes, keep_fixes
 from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_folders
 from core.dataset.images import BadImage, check_images
 from core.errors import DataError, RunError
 from core.files import write_text
 from core.places import expand_home
+from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 from core.runs.run import Run, find_run
-from core.words import format_class
+from core.words import format_class, format_count
 
 SPLITS = ("train", "val", "held")
+_TOLD = 10  # files told one by one of those that no run takes
 
 
 def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
     """Read the layout of the data set a config names, split and with labels corrected as it says.
 
     `fixes` is where the fix list lies, when not where the config names it. The split is that of the folders, so that
-    the same images judge a run with a fix list and one without.
+    the same images judge a run with a fix list and one without. Files that are no plain ones are refused or skipped.
 
     Raises:
-        DataError: as `scan_folders` and `apply_fixes` do.
+        DataError: as `scan_folders`, `drop_bad_images` and `apply_fixes` do.
     """
     root = expand_home(config.data).resolve()
     folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
+    folders = drop_bad_images(folders, folders.unread, policy=config.bad_images)
     return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
 
 
 def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool]) -> ImageFolders:
     """Read the data set of a run that begins, check every image, and record it in the run's data.json.
 
-    `progress(done, total)` is called while images are checked; returning False ends that early and nothing is recorded:
-    the caller must ask again why.
+    `progress(done, total)` is called while images are checked and then while their contents are read; returning False
+    ends that early and nothing is recorded: the caller must ask again why.
 
     Raises:
         DataError: when the data cannot be used as it is, or the run's initial model has seen what is to judge it.
@@ -49,8 +53,21 @@ def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool
     checked = leave_out_bad(folders, config, progress)
     if checked is None:
         return folders
-    write_text(run.folder / "data.json", json.dumps(describe_data(checked, config)) + "\n")
-    return checked
+    return checked if record_data(run, checked, config, progress) else folders
+
+
+def record_data(
+    run: Run,
+    folders: ImageFolders,
+    config: TrainConfig,
+    progress: Callable[[int, int], bool] | None = None,
+) -> bool:
+    """Read what the images of a run's data set contain and write its record; False when `progress` ended that."""
+    contents = read_contents(folders.root, folders.files, run.folder.parent, progress)
+    if contents is None:
+        return False
+    write_text(run.folder / "data.json", json.dumps(describe_data(folders, config, contents)) + "\n")
+    return True
 
 
 def leave_out_bad(
@@ -73,27 +90,43 @@ def leave_out_bad(
 
 
 def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:
-    """Return in lines for the console what a data set holds, what a fix list changed and which files are skipped."""
+    """Return in lines for the console what a data set holds, what a fix list changed and which files are not taken."""
+    place = folders.val[0].path.partition("/")[0]
+    origin = " (split off training)" if folders.val_made else "" if place == "val" else f" (from {place}/)"
     lines = [
         f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
-        f"{len(folders.val)} validation images{' (split off training)' if folders.val_made else ''}"
+        f"{len(folders.val)} validation images{origin}"
         + (f", {len(folders.held)} held back" if folders.held else "")
     ]
     if changed := describe_fixes(folders):
         lines.append(f"Fix list {config.fixes}: of the training images {changed}")
-    return [*lines, *(f"Skipped {item.path}: {item.reason}" for item in folders.skipped)]
+    lines += [f"Skipped {item.path}: {item.reason}" for item in folders.skipped]
+    lines += [f"Not taken: {item.path} {item.reason}" for item in folders.left_out[:_TOLD]]
+    if (more := len(folders.left_out) - _TOLD) > 0:
+        lines.append(f"Not taken: {format_count(more, 'more file')}")
+    return lines
 
 
-def reopen_data(run: Run) -> ImageFolders:
+def reopen_data(run: Run, progress: Callable[[int, int], bool]) -> ImageFolders:
     """Return the data set a run began with, when the folder still is as it was then.
+
+    `progress(done, total)` is called while images are read that have changed since they were read last; where it
+    returns False nothing is compared, and the caller must ask again why.
 
     Raises:
         DataError: naming what has changed.
         RunError: as `recorded_folders` does.
     """
     folders = recorded_folders(run)
-    changes = find_changes(run.read_json("data.json"), scan_folders(folders.root))
-    if changes:
+    record, now = run.read_json("data.json"), scan_folders(folders.root)
+    contents: Mapping[str, Content] | None
+    if "contents" in record:
+        contents = read_contents(now.root, now.files, run.folder.parent, progress)
+    else:  # of a version that knew names and sizes only
+        contents = {path: Content((now.root / path).stat().st_size, "") for path in now.files}
+    if contents is None:
+        return folders
+    if changes := find_changes(record, now, contents):
         raise DataError(
             f"{folders.root} is not the data set this run began with: {changes}. "
             "Put it back as it was, or start a new run."
@@ -177,11 +210,13 @@ def recorded_folders(run: Run) -> ImageFolders:
     )
 
 
-def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, object]:
+def describe_data(
+    folders: ImageFolders, config: TrainConfig, contents: Mapping[str, Content]
+) -> dict[str, object]:
     """Return the record of a data set for a run's data.json; `recorded_folders` reads it back."""
     return {
         "root": str(folders.root),
-        "fingerprint": folders.fingerprint(),
+        "fingerprint": fingerprint(folders, contents),
         "classes": list(folders.classes),
         "display": folders.display,
         "val_made": folders.val_made,
@@ -192,24 +227,39 @@ def describe_data(folders: ImageFolders, config: TrainConfig) -> dict[str, objec
         "held": [[s.path, folders.classes[s.target]] for s in folders.held],
         "dropped": folders.dropped,
         "relabelled": folders.relabelled,
-        "sizes": folders.sizes(),
+        "sizes": {path: contents[path].size for path in folders.files},
+        "contents": {path: contents[path].digest for path in folders.files},
         "test_count": len(folders.test),
+        "left_out": [[item.path, item.reason] for item in folders.left_out],
     }
 
 
-def find_changes(record: Mapping[str, Any], now: ImageFolders) -> str:
-    """Tell in words how a data set differs from a run's record of it (data.json); empty when it does not."""
-    classes = set(record["classes"])
+def find_changes(record: Mapping[str, Any], now: ImageFolders, contents: Mapping[str, Content]) -> str:
+    """Tell in words how a data set differs from a run's record of it (data.json); empty when it does not.
+
+    `contents` are those of the files of `now`. A record of an older version has sizes only, and knows nothing of the
+    files that version did not look for: those in subfolders of a class or in a split of an unusual name.
+    """
+    before = {normalise(name) for name in record["classes"]}
     sizes: dict[str, int] = record["sizes"]
+    digests: dict[str, str] = record.get("contents", {})
     unread = {path for path, _ in record["skipped"]} | set(record.get("dropped", ()))
-    found = now.sizes()
+    added = [path for path in contents if path not in sizes and path not in unread]
+    if "contents" not in record:
+        places = {path.rpartition("/")[0] for path in sizes}
+        added = [path for path in added if path.rpartition("/")[0] in places]
     files = {
-        "added": [path for path in found if path not in sizes and path not in unread],
-        "gone": [path for path in sizes if path not in found],
-        "of another size": [path for path in sizes if path in found and sizes[path] != found[path]],
+        "added": added,
+        "gone": [path for path in sizes if path not in contents],
+        "of another size": [p for p in sizes if p in contents and sizes[p] != contents[p].size],
+        "changed": [
+            path
+            for path, digest in digests.items()
+            if path in contents and sizes[path] == contents[path].size and digest != contents[path].digest
+        ],
     }
-    changes = [f"class {name!r} added" for name in now.classes if name not in classes]
-    changes += [f"class {name!r} gone" for name in record["classes"] if name not in now.classes]
+    changes = [f"class {name!r} added" for name in now.classes if name not in before]
+    changes += [f"class {name!r} gone" for name in sorted(before) if name not in now.classes]
     changes += [
         f"{len(paths)} {'file' if len(paths) == 1 else 'files'} {what} ({'' if len(paths) == 1 else 'first '}{paths[0]})"
         for what, paths in files.items()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from core.dataset.contents import read_fingerprint
 from core.dataset.folders import ImageFolders
 from core.recipe.config import TrainConfig
 from core.recipe.focus import weigh_images
@@ -74,14 +75,17 @@ def open_source(
     root: Path,
     progress: Callable[[int, int], bool],
 ) -> BatchSource | None:
-    """Return where the learner's batches come from; None when `progress` ended the computing of features.
+    """Return where the learner's batches come from; None when `progress` ended the reading or computing of features.
 
     `root` is the folder of all runs, where features are kept.
     """
     if not config.head_only:
         return ImageBatches(folders, config, compute, workers=workers)
     backbone = features.digest_backbone(learner.network)
-    key = features.features_key(backbone, folders.fingerprint(), config, compute)
+    fingerprint = read_fingerprint(folders, root, progress)
+    if fingerprint is None:
+        return None
+    key = features.features_key(backbone, fingerprint, config, compute)
     found = features.load_or_compute(
         learner.network, folders, config, compute, root=root, key=key, workers=workers, progress=progress
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
 from core.dataset.folders import Sample
@@ -153,7 +155,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
 
 class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
-    """A loader that passes a data error on in its own words from its processes too."""
+    """A loader that passes a data error on in its own words from its processes too, and says when their memory is full."""
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # type: ignore[override]
         try:
@@ -162,10 +164,12 @@ class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
             # From a process it comes with the whole traceback as its text; the last line is the error itself.
             last = str(error).strip().splitlines()[-1]
             raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
+            if self.num_workers and _is_memory_full(error):
+                raise RunError(_describe_full_memory()) from None
             if not str(error).startswith("DataLoader worker"):
                 raise
-            # The system ends a process that takes more memory, or shared memory, than there is.
+            # The system ends a process that takes more memory than there is.
             raise RunError(
                 f"A process that loads images was ended by the system, most often for want of memory. Lower workers "
                 f"(now {self.num_workers}) or batch_size."
@@ -184,6 +188,32 @@ def make_loader(
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_start_worker,
+        collate_fn=_collate,
+    )
+
+
+def _collate(items: list[tuple[torch.Tensor, int]]) -> list[torch.Tensor]:
+    images, targets = default_collate(items)
+    if get_worker_info() is not None:
+        # Both on their way through shared memory here, where a lack of it is told. Later the batch would be lost, and
+        # waited for without end.
+        targets.share_memory_()
+    return [images, targets]
+
+
+def _is_memory_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    # The latter is what torch calls a piece of it.
+    return "shared memory" in str(error) or "file </torch_" in str(error)
+
+
+def _describe_full_memory() -> str:
+    place = Path("/dev/shm")
+    size = f" ({place}, {shutil.disk_usage(place).total / 2**20:,.0f} MB)" if place.is_dir() else ""
+    return (
+        f"Shared memory{size} is full: the processes that load images pass them on through it. "
+        "Give it more (a container: --shm-size=1g), or set workers to 0."
     )
 
 

@@ -93,8 +93,8 @@ def task_folder(run: Run) -> Path:
     return run.folder / ".neighbours"
 
 
-def find_place(run: Run) -> Place:
-    """Return where the features of a run's best model are kept."""
+def find_place(run: Run) -> Place | None:
+    """Return where the features of a run's best model are kept; None where too many images are to be read to tell."""
     services.load_predictor(run)  # says what is missing where there is no model yet
     # Files may have come or gone before a search, so what it leaves may lie elsewhere than before it.
     searched = read_task(task_folder(run)).ended
@@ -102,11 +102,12 @@ def find_place(run: Run) -> Place:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _place(folder: Path, stamp: int, searched: float) -> Place:  # noqa: ARG001
+def _place(folder: Path, stamp: int, searched: float) -> Place | None:  # noqa: ARG001
     from core.model.neighbours import locate
 
     run = Run(folder)
-    return locate(run, services.load_predictor(run).compute)
+    # A page waits for a handful of images to be read, and leaves more to the search.
+    return locate(run, services.load_predictor(run).compute, lambda done, total: done == total)
 
 
 class _NotKept(Exception):
@@ -116,6 +117,8 @@ class _NotKept(Exception):
 def find_neighbourhood(run: Run) -> Neighbourhood | None:
     """Return the neighbourhood of a run's images where its features are kept, else None."""
     place = find_place(run)
+    if place is None:
+        return None
     try:
         return _neighbourhood(run.folder, place.key)
     except _NotKept:
@@ -127,7 +130,8 @@ def _neighbourhood(folder: Path, key: str) -> Neighbourhood:  # noqa: ARG001
     from core.model.neighbours import open_neighbourhood
 
     run = Run(folder)
-    known = open_neighbourhood(run, find_place(run))
+    place = find_place(run)
+    known = None if place is None else open_neighbourhood(run, place)
     if known is None:
         raise _NotKept
     return known

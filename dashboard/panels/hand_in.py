@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from core.dataset.layout import find_split
 from core.model.hand_in import DETAILS, HAND_IN, HandIn, hand_in_folder, read_hand_in
 from core.places import expand_home
 from core.runs.run import ACTIVE, Run
@@ -42,9 +43,9 @@ def task_folder(run: Run) -> Path:
 
 def draw_start(run: Run, data: RunData, answering: Answering) -> None:
     """Let the user choose a folder and start."""
-    test = data.root / "test"
+    test = find_split(data.root, "test")
     asked = st.text_input(
-        "Folder of images on this machine", str(test) if test.is_dir() else "", key=f"predict-folder-{run.id}",
+        "Folder of images on this machine", str(test or ""), key=f"predict-folder-{run.id}",
         help="Every image in it, also in its sub-folders, becomes a line of image_name,pred_label.",
     ).strip()  # fmt: skip
     if not asked:

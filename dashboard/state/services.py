@@ -203,6 +203,7 @@ class DataSummary:
     names: tuple[str, ...] = ()
     display: dict[str, str] = field(default_factory=dict)
     fixed: str = ""
+    left_out: int = 0
 
     def label(self, name: str) -> str:
         """Return what a user reads for a class."""
@@ -214,13 +215,14 @@ class DataSummary:
         return (
             f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
             f"{self.test:,} test images{f' · by the fix list {self.fixed}' if self.fixed else ''}"
+            + (f" · {self.left_out:,} not taken, as a scan on Data tells" if self.left_out else "")
         )
 
 
 def summarise_data(config: TrainConfig) -> DataSummary:
     """Count what the config's data folder holds; looks again after half a minute."""
     # By what the layout depends on alone, so that another setting does not look at the disk again.
-    split = (config.val_fraction, config.hold_back)
+    split = (config.val_fraction, config.hold_back, config.bad_images)
     return _summarise_data(config.data, *split, config.fixes, _stamp_fixes(config.fixes))
 
 
@@ -236,6 +238,7 @@ def _summarise_data(
     folder: str,
     val_fraction: float,
     hold_back: int,
+    bad_images: str,
     fixes: str,
     stamp: int,  # noqa: ARG001
 ) -> DataSummary:
@@ -243,7 +246,9 @@ def _summarise_data(
     from core.recipe.config import TrainConfig
     from core.runs.run_data import scan_config
 
-    asked = TrainConfig(data=folder, val_fraction=val_fraction, hold_back=hold_back, fixes=fixes)
+    asked = TrainConfig(
+        data=folder, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, fixes=fixes
+    )
     try:
         found = scan_config(asked)
     except (UserError, OSError) as error:
@@ -259,6 +264,7 @@ def _summarise_data(
         found.classes,
         found.display,
         describe_fixes(found),
+        len(found.skipped) + len(found.left_out),
     )
 
 

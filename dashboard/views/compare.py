@@ -191,8 +191,11 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
         }
         for field in differing
     }
+    head = (
+        "the setting" if "setting" in configs else "setting"
+    )  # a run may be called so too, and never with a space
     st.dataframe(
-        pd.DataFrame(table).T.rename_axis("setting").reset_index(),
+        pd.DataFrame(table).T.rename_axis(head).reset_index(),
         hide_index=True,
         alt="Settings that differ",
     )

@@ -31,7 +31,7 @@ from dashboard.text import escape_markdown, format_class, format_duration
 GROUPS_PER_PAGE = 12
 COPIES_SHOWN = 4  # of a group
 PLACES_SHOWN = 6  # splits and classes of a group that are named
-SPLIT_WORDS = {"train": "training", "val": "validation", "held": "held back", "test": "test"}
+SPLIT_WORDS = {"train": "training", "val": "validation", "held": "held back", "test": "test", "": "not taken"}
 ICONS = {
     "serious": ":red[:material/error:]",
     "warning": ":orange[:material/warning:]",

@@ -119,6 +119,28 @@ def test_files_of_no_use_are_told_with_their_reason(data: Path, runs_root: Path)
     assert "no image of a kind" in problems["train/cat/notes.txt"]
 
 
+def test_what_is_no_plain_file_or_lies_in_no_class_is_told(data: Path, runs_root: Path) -> None:
+    for place in ("train/cat/dead.png", "test/dead.png", "train/fox"):
+        (data / place).symlink_to("/nowhere/else")
+    os.mkfifo(data / "val/dog/pipe.png")
+    save(paint(910), data / "train/dog" / os.fsdecode(b"caf\xe9.png"))
+    save(paint(911), data / "train/astray.png")
+    save(paint(912), data / "train/dog/2024/deeper.png")
+    audit = scan(data, runs_root)
+    found = {finding.kind: {path for group in finding.groups for path in group} for finding in audit.findings}
+    assert found == {
+        "unreadable": {"train/cat/dead.png", "test/dead.png", "train/fox", "val/dog/pipe.png"},
+        "misnamed": {r"train/dog/caf\xe9.png"},
+        "stray": {"train/astray.png"},
+        "unvalidated": {"train/fox"},
+        "imbalance": {"train/fox"},
+    }
+    problems = {image.path: image.problem for image in audit.images if image.problem}
+    assert problems["train/fox"] == "is a link to /nowhere/else, which is not there"
+    assert audit.count_images()["train"] == {"cat": 13, "dog": 14, "fox": 1}
+    assert read_audit(audit_folder(data, runs_root)) == audit
+
+
 def test_classes_that_differ_between_splits_are_told_where_training_refuses(
     data: Path, runs_root: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import csv
 import shutil
 from pathlib import Path
 
@@ -11,24 +11,26 @@ import pandas as pd
 import pytest
 import torch
 
+from core.dataset.contents import read_fingerprint
 from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_folders
 from core.dataset.images import BadImage
 from core.errors import DataError, RunError
-from core.files import write_text
 from core.model.evaluate import evaluate_run, write_predictions
 from core.recipe.config import TrainConfig
+from core.report.parts import tabulate_matrix
 from core.runs.run import Run, create_run
-from core.runs.run_data import describe_data, recorded_folders, split_samples
+from core.runs.run_data import record_data, recorded_folders, split_samples
 from core.training.checkpoint import best_values, save_checkpoint
 from core.training.engine import Outcome
 from core.training.models import build_model
-from core.verdicts.predictions import read_predictions
+from core.verdicts.class_report import report_classes
+from core.verdicts.predictions import confusion_matrix, read_predictions
 
 HEAD = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]
 
 
 def record(run: Run, folders: ImageFolders) -> None:
-    write_text(run.folder / "data.json", json.dumps(describe_data(folders, run.read_config())))
+    record_data(run, folders, run.read_config())
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,6 @@ def test_the_recorded_data_is_that_of_the_run(run: Run, tiny_data: Path) -> None
     found = recorded_folders(run)
     assert (found.root, found.classes, found.display) == (folders.root, folders.classes, folders.display)
     assert (found.train, found.val, found.val_made) == (folders.train, folders.val, False)
-    assert found.fingerprint() == folders.fingerprint()
 
 
 def test_files_that_came_later_do_not_change_the_recorded_data(run: Run, tiny_data: Path) -> None:
@@ -138,7 +139,7 @@ def test_the_record_tells_what_the_pages_show(run: Run, tiny_data: Path) -> None
     assert described["classes"] == ["2", "10", "35"]
     assert described["test_count"] == 3
     assert described["train"][0] == ["train/2/1.png", "2"]
-    assert described["fingerprint"] == scan_folders(tiny_data).fingerprint()
+    assert described["fingerprint"] == read_fingerprint(scan_folders(tiny_data), run.folder.parent)
     assert described["val_fraction"] is None
 
 
@@ -152,6 +153,31 @@ def test_a_data_folder_that_is_gone_is_named_with_what_to_do(run: Run, tiny_data
     tiny_data.rename(tiny_data.with_name("moved"))
     with pytest.raises(RunError, match=r"data folder .*tiny is not there any more\. Put it back"):
         evaluate_run(run)
+
+
+ODD = ("true", "false", "predicted", "path", "index", "NA", "null", "nan", "1e5", "007", "=1+1", "a, b", 'q"q', "x:y", " in", "out ")  # fmt: skip
+
+
+def test_classes_may_be_called_anything(tmp_path: Path) -> None:
+    count = len(ODD)
+    order = (np.arange(count)[:, None] + [1, 0]) % count  # each is taken for the next
+    figures = np.full(count, 0.5, dtype=np.float32)
+    outcome = Outcome(order, np.tile(figures[:, None], 2), figures, figures, np.arange(count))
+    samples = [Sample(f"val/{name}/1.png", target) for target, name in enumerate(ODD)]
+    write_predictions(tmp_path / "table.csv", samples, outcome, ODD)
+    table = read_predictions(tmp_path / "table.csv")
+    assert tuple(table["true"]) == ODD
+    assert tuple(table["predicted"]) == (*ODD[1:], ODD[0])
+    counts = confusion_matrix(table, ODD)
+    assert (counts == np.roll(np.eye(count), 1, axis=1)).all()
+    classes = report_classes(table, ODD, dict.fromkeys(ODD, 3)).set_index("class")
+    assert classes.loc["true", ["confused_with", "mistaken_for_it", "train"]].tolist() == ["false", "out ", 3]
+    tabulate_matrix(counts, ODD).to_csv(tmp_path / "matrix.csv", index=False)
+    with (tmp_path / "matrix.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["true class"] for row in rows] == list(ODD)
+    assert [[int(row[name]) for name in ODD] for row in rows] == counts.tolist()
+    assert tabulate_matrix(counts[1:, 1:], ODD[1:]).columns[0] == "true"
 
 
 def test_of_many_classes_five_guesses_are_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.training import loaders
 from core.training.checkpoint import best_values, save_checkpoint
 from core.training.engine import Compute
 from core.training.models import build_model
+from tests.dataset.pictures import locked_folder
 
 CLASSES = ("2", "10", "35")
 FP32 = Compute(torch.device("cpu"), bf16=False, channels_last=False)
@@ -181,6 +183,36 @@ def test_a_folder_without_files_is_named(tmp_path: Path) -> None:
         find_images([tmp_path / "empty"])
 
 
+def test_what_systems_leave_is_not_predicted(tmp_path: Path) -> None:
+    for name in (
+        "1.png",
+        ".ipynb_checkpoints/1.png",
+        "@eaDir/1.png/thumb.jpg",
+        "__MACOSX/._1.png",
+        "sub/__MACOSX/a.png",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert find_images([tmp_path]) == [tmp_path / "1.png"]
+    assert find_images([tmp_path / "@eaDir/1.png/thumb.jpg"]) == [tmp_path / "@eaDir/1.png/thumb.jpg"]
+
+
+def test_a_name_that_is_not_utf_8_is_refused_before_the_work(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    (tmp_path / name).write_bytes(b"x")
+    for asked in (tmp_path, tmp_path / name):
+        with pytest.raises(RunError, match=r"caf\\xe9\.png has a name that is not UTF-8 and must be renamed"):
+            find_images([asked])
+
+
+def test_a_folder_that_cannot_be_looked_into_is_refused() -> None:
+    with (
+        locked_folder("deep/down") as root,
+        pytest.raises(RunError, match=r"deep/down cannot be opened \(Perm"),
+    ):
+        find_images([root])
+
+
 # The hand-in file
 
 
@@ -227,6 +259,20 @@ def test_a_bad_file_is_reported_and_the_others_go_on(tiny_data: Path, predictor:
         ("4.jpg", "is no image of a kind that is read"),
     ]
     assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
+
+
+def test_what_is_no_file_is_left_out_with_its_reason(tiny_data: Path, predictor: Predictor) -> None:
+    (tiny_data / "test" / "2.png").unlink()
+    (tiny_data / "test" / "2.png").symlink_to("/nowhere/2.png")
+    os.mkfifo(tiny_data / "test" / "10.png")
+    out = tiny_data.parent / "prediction.csv"
+    for paths in ([tiny_data / "test"], [tiny_data / "test" / f"{n}.png" for n in (1, 2, 3, 10)]):
+        bad = predict_files(predictor, find_images(paths), out).bad
+        assert [(Path(item.path).name, item.reason) for item in bad] == [
+            ("2.png", "is a link to /nowhere/2.png, which is not there"),
+            ("10.png", "is no file but a pipe"),
+        ]
+        assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
 
 
 def test_batches_do_not_change_the_hand_in_file(tiny_data: Path, predictor: Predictor) -> None:

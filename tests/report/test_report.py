@@ -23,7 +23,7 @@ from core.report.page import fit_page, write_report
 from core.report.parts import gather_parts
 from core.report.phrases import list_data
 from core.runs.run import Run
-from core.runs.run_data import describe_data, scan_config
+from core.runs.run_data import record_data, scan_config
 from core.verdicts import class_report, predictions
 from tests.conftest import make_tiny_data
 from tests.made_run import TRUE, make_run
@@ -192,7 +192,7 @@ def test_changed_labels_and_images_held_back_are_told(tmp_path: Path, tiny_data:
     plain = list_data(read_facts(make_run(tmp_path / "runs", tiny_data, name="plain")))
     run = make_run(tmp_path / "runs", tiny_data, fixes=str(fixes), hold_back=1)
     config = run.read_config()
-    write_text(run.folder / "data.json", json.dumps(describe_data(scan_config(config), config)))
+    record_data(run, scan_config(config), config)
     found = dict(list_data(read_facts(run)))
     assert found["Images held back"].startswith("3, 1 of each class")
     assert found["Training images left out"] == "2, as the fix list says"

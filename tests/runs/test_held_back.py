@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.dataset.contents import read_fingerprint
 from core.dataset.folders import BadImage, drop_bad_images, scan_folders
 from core.errors import DataError, RunError
 from core.model.evaluate import evaluate_run
@@ -37,10 +38,11 @@ def test_more_of_them_include_the_fewer(tmp_path: Path) -> None:
     assert paths(scan_folders(data, hold_back=1).held) < paths(scan_folders(data, hold_back=4).held)
 
 
-def test_without_them_a_data_set_has_the_fingerprint_it_had(tmp_path: Path) -> None:
+def test_which_they_are_counts_in_the_fingerprint(tmp_path: Path) -> None:
     data = make_images(tmp_path)
-    assert scan_folders(data).held == ()
-    assert scan_folders(data).fingerprint() != scan_folders(data, hold_back=1).fingerprint()
+    without, with_them = (scan_folders(data, hold_back=count) for count in (0, 1))
+    assert without.held == ()
+    assert read_fingerprint(without, tmp_path) != read_fingerprint(with_them, tmp_path)
 
 
 def test_a_class_keeps_one_at_least(tmp_path: Path) -> None:

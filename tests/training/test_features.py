@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from core.dataset.folders import scan_folders
@@ -21,8 +22,10 @@ from core.runs import jobs
 from core.runs.run import Run, create_run
 from core.train import TrainingJob
 from core.training import features, loaders, models
+from core.training.batches import open_source
 from core.training.checkpoint import load_best, load_checkpoint
 from core.training.engine import Compute, set_training
+from core.training.learner import make_learner
 from core.verdicts.predictions import read_predictions
 from tests.forks import fork_server
 from tests.processes import TINY, make_images, wait_until
@@ -183,6 +186,32 @@ def test_the_key_depends_on_weights_data_transforms_views_and_precision(
     ]  # fmt: skip
     assert same == {key()}
     assert len({key(), *other}) == 1 + len(other)
+
+
+def test_an_image_changed_in_place_gives_other_features(place: Path, tmp_path: Path) -> None:
+    data = make_images(tmp_path / "data")
+    image = data / "train/2/1.png"
+
+    def repaint(colour: str) -> None:
+        with image.open("wb") as file:
+            Image.new("RGB", (32, 32), colour).save(file, "BMP")  # whatever it shows, it has as many bytes
+
+    def compute_again() -> None:
+        config = make_config(place, data=str(data))
+        learner = make_learner(models.build_model("resnet18", 3), config)
+        models.load_weights_file(learner.network, place / "weights.pt")
+        open_source(
+            learner, scan_folders(data), config, CPU, workers=0, root=tmp_path, progress=lambda *_: True
+        )
+
+    repaint("red")
+    compute_again()
+    first = kept_files(tmp_path)
+    compute_again()
+    assert kept_files(tmp_path) == first
+    repaint("blue")
+    compute_again()
+    assert len(kept_files(tmp_path)) == 2
 
 
 def test_the_digest_is_of_the_backbone_and_not_of_the_head(place: Path) -> None:
