@@ -31,6 +31,7 @@ from core.training.environment import record_environment
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
 from core.training.mixing import mix_images
+from core.words import format_count
 
 
 class TrainingJob:
@@ -84,7 +85,7 @@ class TrainingJob:
             outcome = self._validate(learner, source, compute)
             self._finish_epoch(learner, folders, figures, outcome)
         early = (
-            f" Ended early: validation did not get better for {config.patience} epochs."
+            f" Ended early: validation did not get better for {format_count(config.patience, 'epoch')}."
             if self.epoch < config.epochs
             else ""
         )
@@ -245,7 +246,7 @@ class TrainingJob:
     def _describe_explosion(self, what: str, loss: float) -> str:
         precision = "" if self.config.precision == "fp32" else " or set precision to fp32"
         return (
-            f"The {what} became {loss} in epoch {self.epoch + 1}, after {self.batch} steps of it. "
+            f"The {what} became {loss} in epoch {self.epoch + 1}, after {format_count(self.batch, 'step')} of it. "
             f"Lower the learning rate (lr, now {self.config.lr:g}){precision}."
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_PLURAL_VERBS = {"is": "are", "has": "have"}
+
 
 def format_accuracy(value: float, low: float, high: float) -> str:
     """Return an accuracy (0..1) with its interval: '88.7 % (84.6–91.8 %)'."""
@@ -22,9 +24,12 @@ def format_confidence(value: float) -> str:
     return format_share(min(value, 0.9999))
 
 
-def format_count(number: int, noun: str) -> str:
-    """Return so many of a thing: '1 run', '1,200 runs'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def format_count(number: int, noun: str, verb: str = "") -> str:
+    """Return so many of a thing, and what it does: '1 run', '1,200 classes', '1 image is', '2 images are'."""
+    if number != 1:
+        noun += "es" if noun.endswith("s") else "s"
+        verb = _PLURAL_VERBS.get(verb, verb)
+    return f"{number:,} {noun} {verb}".rstrip()
 
 
 def format_duration(seconds: float) -> str:

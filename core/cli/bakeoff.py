@@ -13,6 +13,7 @@ from core.places import expand_home, own_command
 from core.recipe.config import ARCHS, SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.runs.run import default_root
+from core.words import format_count
 
 if TYPE_CHECKING:
     from core.runs.bakeoff import Board, Crossing, Todo
@@ -118,18 +119,20 @@ def _read_choice(options: argparse.Namespace) -> Crossing:
 def _print_plan(name: str, configs: list[TrainConfig], todo: Todo) -> None:
     new, again = {config.name for config in todo.new}, {run.id for run in todo.again}
     print(
-        f"{name}: {len(configs)} runs, {len(new)} to start, {len(again)} to go on with, {len(todo.kept)} finished or active"
+        f"{name}: {format_count(len(configs), 'run')}, {len(new)} to start, {len(again)} to go on with, {len(todo.kept)} finished or active"
     )
     width = max(len(config.name) for config in configs)
     for config in configs:
         what = "start" if config.name in new else "go on" if config.name in again else "keep"
-        print(f"{what:<5}  {config.name:<{width}}  learning rate {config.lr:g}, {config.epochs} epochs")
+        print(
+            f"{what:<5}  {config.name:<{width}}  learning rate {config.lr:g}, {format_count(config.epochs, 'epoch')}"
+        )
 
 
 def _describe_estimate(seconds: float, known: int, runs: int) -> str:
     if not known:
         return "No comparable run has trained here yet, so the time cannot be told."
-    which = "all" if known == runs else f"{known} of {runs} runs"
+    which = "all" if known == runs else f"{known} of {format_count(runs, 'run')}"
     return (
         f"About {timedelta(seconds=round(seconds))} (h:min:s) for {which}, by what comparable runs took here."
     )

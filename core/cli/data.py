@@ -12,7 +12,7 @@ from core.cli.terminal import add_run, make_bar
 from core.places import expand_home
 from core.recipe.config import TrainConfig
 from core.runs.run import default_root, find_run
-from core.words import format_class
+from core.words import format_class, format_count
 
 if TYPE_CHECKING:
     from core.dataset.audit import Audit
@@ -110,7 +110,7 @@ def _find_issues(options: argparse.Namespace) -> int:
     label = read_run_data(run).label
     for pair in report.overlaps:
         print(
-            f"{label(pair.one)} and {label(pair.other)} overlap: {pair.crossed} of {pair.count} images cross over"
+            f"{label(pair.one)} and {label(pair.other)} overlap: {pair.crossed} of {format_count(pair.count, 'image')} cross over"
         )
     print(options.out)
     return 0

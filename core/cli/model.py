@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.terminal import add_run, make_bar
 from core.runs.run import default_root, find_run
+from core.words import format_count
 
 if TYPE_CHECKING:
     from core.model.calibration import Calibration, Estimate
@@ -104,7 +105,7 @@ def _predict(options: argparse.Namespace) -> int:
         print(f"confidences are calibrated, temperature {temperature:.2f}")
     if limit:
         print(f"{found.unsure} of {good} not sure, below a confidence of {limit:.3f}")
-    print(f"{options.out}: {good} images predicted, {len(found.bad)} left out")
+    print(f"{options.out}: {format_count(good, 'image')} predicted, {len(found.bad):,} left out")
     return 2 if found.bad else 0
 
 

@@ -21,6 +21,7 @@ from core.runs.claim import Taken, claim
 from core.runs.journal import Interrupted, Journal
 from core.runs.run import Run, Status, default_root, find_run
 from core.runs.tasks import TASK, read_order
+from core.words import format_count
 
 STOPPED = {"audit": "Stopped; what was measured is kept, and the next scan goes on from there."}
 EXIT_CODES = {"finished": 0, "stopped": 1, "paused": 1}  # of a job by the state it ends in; 2 for any other
@@ -112,7 +113,7 @@ def _audit(_: Path, progress: Progress, *, data: str, val_fraction: float, hold_
     audit = audit_data(
         Path(config.data), default_root(), val_fraction=val_fraction, hold_back=hold_back, progress=progress
     )
-    return None if audit is None else f"{len(audit.images):,} files."
+    return None if audit is None else f"{format_count(len(audit.images), 'file')}."
 
 
 def _find_label_issues(_: Path, progress: Progress, *, run: str, split: str) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.files import write_rows, write_text
+from core.words import format_count
 
 ACTIONS = ("keep", "relabel", "drop")
 HEAD = ("path", "given", "suggested", "score", "action")
@@ -87,7 +88,9 @@ class LabelReport:
 
     def describe(self) -> str:
         """Return how many labels are doubtful."""
-        return f"{len(self.issues):,} of {self.count:,} labels are probably wrong."
+        found = len(self.issues)
+        verb = "is" if found == 1 else "are"
+        return f"{found:,} of {format_count(self.count, 'label')} {verb} probably wrong."
 
 
 def report_path(folder: Path, split: str) -> Path:

@@ -29,6 +29,7 @@ from core.verdicts.reliability import (
     scale,
 )
 from core.verdicts.selective import Answers, risk_areas
+from core.words import format_count
 
 _VERSION = 1
 _DECIMALS = 8  # of the confidences kept
@@ -132,7 +133,7 @@ def calibrate(log_probs: Floats, targets: Ints, *, epoch: int = 0) -> Calibratio
     fewest = min(int(before.right.sum()), int((~before.right).sum()))
     if fewest < FOLDS:
         kind = "wrong" if before.right.mean() > 0.5 else "right"
-        note = f"only {fewest} of {len(targets)} images are {kind}, and a temperature takes at least {FOLDS}"
+        note = f"only {fewest} of {format_count(len(targets), 'image')} {'is' if fewest == 1 else 'are'} {kind}, and a temperature takes at least {FOLDS}"
     else:
         fit = cross_fit(log_probs, targets)
         cross_fitted = judge(scale(log_probs, fit.without[fit.fold][:, None]), targets)

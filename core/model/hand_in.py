@@ -10,6 +10,7 @@ from pathlib import Path
 from core.errors import RunError
 from core.files import draft_folder, replace_folder, write_text
 from core.runs.run import Run
+from core.words import format_count
 
 HAND_IN, DETAILS = "prediction.csv", "prediction-details.csv"
 _RECORD = "hand-in.json"
@@ -33,9 +34,8 @@ class HandIn:
 
     def describe(self) -> str:
         """Return how many images were predicted and how many files left out."""
-        images = f"{self.count:,} {'image' if self.count == 1 else 'images'} predicted"
-        count = len(self.left_out)
-        return f"{images}, {count:,} {'file' if count == 1 else 'files'} left out." if count else f"{images}."
+        images, count = f"{format_count(self.count, 'image')} predicted", len(self.left_out)
+        return f"{images}, {format_count(count, 'file')} left out." if count else f"{images}."
 
 
 def hand_in_folder(task: Path) -> Path:

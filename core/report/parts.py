@@ -40,7 +40,7 @@ from core.verdicts.comparison import compare_focus, compare_groups, group_seeds
 from core.verdicts.judged_on import choose_common, describe_images, load_pair
 from core.verdicts.ordering import find_blocks, order_classes
 from core.verdicts.paired import changes_by_class
-from core.words import format_duration, format_share
+from core.words import format_count, format_duration, format_share
 
 WEAKEST = 25  # classes whose recall is drawn
 PAIRS = 12  # confused pairs told
@@ -216,7 +216,7 @@ def _add_classes(parts: Parts, facts: RunFacts) -> None:
     overall = facts.right / len(facts.table)
     parts.draw(
         "weakest-classes",
-        f"Recall of the {len(seen)} weakest classes with 95 % intervals",
+        f"Recall of the {format_count(len(seen), 'weakest class')} with 95 % intervals",
         partial(draw_recall, seen, named, overall),
     )
     parts.values |= {

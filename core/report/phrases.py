@@ -43,7 +43,7 @@ def describe_state(facts: RunFacts) -> str:
     if status.state == "finished":
         return ""
     return (
-        f"This run has not finished: it is {status.state} after {status.epoch} of {status.epochs} epochs. "
+        f"This run has not finished: it is {status.state} after {status.epoch} of {format_count(status.epochs, 'epoch')}. "
         "All figures are those so far."
     )
 
@@ -81,7 +81,7 @@ def _describe_accuracy(title: str, table: pd.DataFrame) -> tuple[str, str, str]:
     return (
         title,
         format_share(right / count),
-        f"{right:,} of {count:,} images; 95 % interval {low:.1f}–{high:.1f} %",
+        f"{right:,} of {format_count(count, 'image')}; 95 % interval {low:.1f}–{high:.1f} %",
     )
 
 
@@ -133,7 +133,7 @@ def describe_recipe(config: TrainConfig) -> str:
     rate = f"a learning rate of {config.lr:g}" + ("" if config.schedule == "constant" else " at its peak")
     part = "The head was trained alone" if config.head_only else "It was trained"
     return (
-        f"{part} for up to {config.epochs} epochs in batches of {config.batch_size} to minimise {loss}, by "
+        f"{part} for up to {format_count(config.epochs, 'epoch')} in batches of {config.batch_size} to minimise {loss}, by "
         f"{_OPTIMIZERS[config.optimizer]} with {rate}, {_SCHEDULES[config.schedule]}."
     )
 
@@ -181,7 +181,9 @@ def list_training(facts: RunFacts) -> Pairs:
     """Return how long training took, on what, and what it came to."""
     status, epochs, known = facts.status, facts.epochs, facts.environment
     hardware = (
-        f"{known['device']}, {known['compute']}, {known['threads']} threads" if known else "not recorded"
+        f"{known['device']}, {known['compute']}, {format_count(known['threads'], 'thread')}"
+        if known
+        else "not recorded"
     )
     lowest = epochs.loc[epochs["val_loss"].idxmin()] if epochs["val_loss"].notna().any() else epochs.iloc[-1]
     return [

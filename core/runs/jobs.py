@@ -29,6 +29,7 @@ from core.runs.run import (
     describe_self,
     list_runs,
 )
+from core.words import format_count
 
 _NEW_GROUP, _NO_WINDOW = 0x00000200, 0x08000000  # of Windows, where `subprocess` has names for them
 
@@ -131,7 +132,9 @@ def _reopen(run: Run, epochs: int | None) -> None:
     _check_ended(run, status)
     if epochs is not None:
         if epochs <= status.epoch:
-            raise RunError(f"{run.id} has done {status.epoch} epochs already; ask for more than that in all.")
+            raise RunError(
+                f"{run.id} has done {format_count(status.epoch, 'epoch')} already; ask for more than that in all."
+            )
         run.write_config(replace(run.read_config(), epochs=epochs))
         run.write_status(replace(run.read_status(), epochs=epochs, extended_from=status.epoch))
     elif status.state == "finished":

@@ -14,6 +14,7 @@ import torch
 from core.files import write_text
 from core.runs.run import Run
 from core.training.engine import Compute
+from core.words import format_count
 
 _LIBRARIES = ("torch", "torchvision", "pytorch-optimizer", "numpy", "pillow")
 
@@ -21,7 +22,11 @@ _LIBRARIES = ("torch", "torchvision", "pytorch-optimizer", "numpy", "pillow")
 def describe_environment(compute: Compute, workers: int) -> dict[str, Any]:
     """Return the resolved values of `auto` (device, precision, layout, workers), the machine and the versions."""
     cuda = compute.device.type == "cuda"
-    device = torch.cuda.get_device_name() if cuda else f"{processor_name()}, {os.cpu_count()} cores"
+    device = (
+        torch.cuda.get_device_name()
+        if cuda
+        else f"{processor_name()}, {format_count(os.cpu_count() or 1, 'core')}"
+    )
     return {
         "compute": str(compute),
         "device": device,
@@ -49,7 +54,8 @@ def record_environment(run: Run, compute: Compute, workers: int, fingerprint: st
     if earlier:
         environment["earlier"] = earlier
     write_text(run.folder / "environment.json", json.dumps(environment, indent=2) + "\n")
-    return f"Computing on {compute}, {environment['threads']} threads, {workers} loading processes"
+    threads = format_count(environment["threads"], "thread")
+    return f"Computing on {compute}, {threads}, {format_count(workers, 'loading process')}"
 
 
 def processor_name() -> str:

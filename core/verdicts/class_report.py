@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from core.verdicts import predictions
+from core.words import format_count
 
 WIDE = 0.4  # an interval wider than this tells next to nothing
 LISTED = 3  # classes named in a sentence
@@ -69,7 +70,7 @@ def describe_frequency(report: pd.DataFrame) -> str:
     if len(seen) < 3:
         return "Two classes cannot tell whether more training images help."
     if counts.min() == counts.max():
-        return f"Every class has {counts.min():,} training images, so their number explains no weakness here."
+        return f"Every class has {format_count(counts.min(), 'training image')}, so their number explains no weakness here."
     spread = f"Classes have {counts.min():,} to {counts.max():,} training images."
     if seen["recall"].nunique() == 1:
         return f"{spread} All have the same recall."
@@ -136,7 +137,11 @@ def _describe_precision(row: pd.Series, label: str) -> str:
     if np.isnan(row["precision"]):
         return f"No image at all is taken for {label}."
     named = round(row["right"] / row["precision"]) if row["right"] else 0
-    return f"The answer {label} is right {row['right']} of {named} times." if named > row["right"] else ""
+    return (
+        f"The answer {label} is right {row['right']} of {format_count(named, 'time')}."
+        if named > row["right"]
+        else ""
+    )
 
 
 def _describe_top5(row: pd.Series, table: pd.DataFrame) -> str:
@@ -157,7 +162,7 @@ def _describe_training(row: pd.Series, report: pd.DataFrame) -> str:
     median = float(counts.median())
     if counts.min() == counts.max() or not median:
         return ""
-    text = f"It has {own:,} training images, the median class {median:,.0f}"
+    text = f"It has {format_count(own, 'training image')}, the median class {median:,.0f}"
     if own <= median / 2:
         return f"{text}: that few may be why."
     return f"{text}: their number is not what it lacks." if own >= median else f"{text}."

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import RunError
+from core.words import format_count
 
 
 def match_images(table: pd.DataFrame, other: pd.DataFrame) -> npt.NDArray[np.intp]:
@@ -25,7 +26,7 @@ def match_images(table: pd.DataFrame, other: pd.DataFrame) -> npt.NDArray[np.int
     if not same.all():
         path = table["path"].iloc[int(np.argmin(same))]
         raise RunError(
-            f"They do not agree on the true class of {int((~same).sum()):,} images, the first of them {path}."
+            f"They do not agree on the true class of {format_count(int((~same).sum()), 'image')}, first {path}."
         )
     return rows
 

@@ -46,7 +46,7 @@ def reliability_diagram(bins: Mapping[str, pd.DataFrame]) -> go.Figure:
                 "width": 3,
             },
             customdata=np.column_stack([table["count"], low, high, table["from"] * 100, table["to"] * 100]),
-            hovertemplate="%{customdata[0]:,} images %{customdata[3]:.0f}–%{customdata[4]:.0f} % sure, on average %{x:.1f} %"
+            hovertemplate="%{customdata[3]:.0f}–%{customdata[4]:.0f} % sure, on average %{x:.1f} % (images: %{customdata[0]:,})"
             "<br><b>%{y:.1f} %</b> right, 95 % interval %{customdata[1]:.0f}–%{customdata[2]:.0f} %<extra></extra>",
         )
     figure.update_xaxes(title_text="confidence (%, mean of a bin)", range=[-2, 102], dtick=20)
@@ -67,7 +67,7 @@ def confidence_histogram(right: pd.DataFrame, wrong: pd.DataFrame) -> go.Figure:
             name=name,
             marker={"color": colour},
             customdata=np.column_stack([low, high]),
-            hovertemplate=f"%{{customdata[0]:.0f}}–%{{customdata[1]:.0f}} % sure: <b>%{{y:,}}</b> images {name}<extra></extra>",
+            hovertemplate=f"%{{customdata[0]:.0f}}–%{{customdata[1]:.0f}} % sure, {name}: <b>%{{y:,}}</b><extra></extra>",
         )
     figure.update_layout(barmode="stack", hovermode="closest", showlegend=True)
     figure.update_xaxes(title_text="confidence (%)", range=[-2, 102], dtick=20)
@@ -93,7 +93,7 @@ def risk_curves(
             mode="lines",
             line={"color": STYLES[name][0], "width": 2, "shape": "hv"},
             customdata=np.column_stack([drawn["threshold"] * 100, drawn["answered"], drawn["wrong"]]),
-            hovertemplate="from %{customdata[0]:.1f} % confidence on: %{customdata[1]:,} images answered, "
+            hovertemplate="from %{customdata[0]:.1f} % confidence on: answered %{customdata[1]:,}, "
             "%{customdata[2]:,} of them wrong<br><b>%{y:.1f} %</b> errors at %{x:.1f} % coverage<extra></extra>",
         )
     figure.add_hline(y=100 * (1 - wanted), line={"color": MUTED, "width": 1.5, "dash": "dash"})

@@ -137,7 +137,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
             "width": 3,
         },
         customdata=np.column_stack([low, high, table["support"]]),
-        hovertemplate="<b>%{y}</b>: recall <b>%{x:.0f} %</b> of %{customdata[2]} images"
+        hovertemplate="<b>%{y}</b>: recall <b>%{x:.0f} %</b> (images: %{customdata[2]})"
         "<br>95 % interval %{customdata[0]:.0f}–%{customdata[1]:.0f} %<extra></extra>",
     )
     figure.update_xaxes(title_text="recall (% of the class's images)", range=[-2, 102], dtick=25)
@@ -181,7 +181,7 @@ def frequency_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure
             f"{count} right, 95 % interval {low * 100:.0f}–{high * 100:.0f} %"
             for count, low, high in zip(counts, table["low"], table["high"], strict=True)
         ],
-        hovertemplate="<b>%{text}</b>: %{x:,} training images, recall <b>%{y:.0f} %</b>"
+        hovertemplate="<b>%{text}</b>: training images %{x:,}, recall <b>%{y:.0f} %</b>"
         "<br>%{hovertext}<extra></extra>",
     )
     many = len(table) > 0 and table["train"].max() > 20 * max(1, table["train"].min())

@@ -101,7 +101,7 @@ def confusion_matrix(counts: Counts, names: Sequence[str], look: Look) -> go.Fig
         hover,
         title="Confusion matrix",
         text=count.astype(str),
-        hovertemplate="true <b>%{y}</b> → predicted <b>%{x}</b><br><b>%{customdata[0]}</b> images: %{customdata[2]} % of the "
+        hovertemplate="true <b>%{y}</b> → predicted <b>%{x}</b><br>images: <b>%{customdata[0]}</b>, %{customdata[2]} % of the "
         "%{customdata[1]} of the true class, %{customdata[4]} % of the %{customdata[3]} so predicted<extra></extra>",
     )
     errors = scales[1].ticks(look.values)
@@ -138,7 +138,7 @@ def difference_matrix(
         cells,
         title="Difference of the confusion matrices",
         text=np.array([f"{n:+d}".replace("-", "−") if n else "±0" for n in net.tolist()], dtype=str),
-        hovertemplate="true <b>%{y}</b> → predicted <b>%{x}</b><br><b>%{customdata[0]}</b> images, before %{customdata[1]}: "
+        hovertemplate="true <b>%{y}</b> → predicted <b>%{x}</b><br>images: <b>%{customdata[0]}</b>, before %{customdata[1]}; "
         "%{customdata[2]} came in, %{customdata[3]} left<extra></extra>",
     )
     ticks = scale.ticks(look.values)
@@ -168,7 +168,7 @@ def recall_by_epoch(
         y=labels,
         z=(correct / support).T.astype(np.float32),
         customdata=np.stack(hover, axis=-1).astype(np.int32).transpose(1, 0, 2),
-        hovertemplate="<b>%{y}</b>, epoch %{x}: <b>%{customdata[0]} of %{customdata[1]}</b> images right"
+        hovertemplate="<b>%{y}</b>, epoch %{x}: right <b>%{customdata[0]} of %{customdata[1]}</b>"
         "<br>95 % interval %{customdata[2]}–%{customdata[3]} %<extra></extra>",
         ygap=1,
         xgap=1 if len(epochs) <= 50 else 0,

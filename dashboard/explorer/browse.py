@@ -25,7 +25,7 @@ from dashboard.guard import guard, guard_callback
 from dashboard.state import address, services
 from dashboard.state.selection import Selection
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence
+from dashboard.text import escape_markdown, format_confidence, format_count
 
 SortBy = Literal["confidence", "loss"]
 CAME, LEFT, MOVED = "came in", "left", "moved inside"
@@ -126,7 +126,7 @@ def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:
     """Offer the list as CSV and the images as an archive, each made when it is asked for."""
     with st.popover("Export", icon=":material/download:"):
         st.download_button(
-            f"List of {len(images):,} images (CSV)",
+            f"List of {format_count(len(images), 'image')} (CSV)",
             lambda: export.format_image_rows(images, data.label),
             file_name=f"{name}.csv",
             mime="text/csv",
@@ -173,7 +173,7 @@ def draw_archive(images: pd.DataFrame, data: RunData, name: str) -> None:
     if packed.missing:
         named = ", ".join(packed.missing[:5]) + (" …" if len(packed.missing) > 5 else "")
         st.warning(
-            f"{len(packed.missing):,} files are gone or cannot be read: {escape_markdown(named)}. "
+            f"{format_count(len(packed.missing), 'file', 'is')} gone or cannot be read: {escape_markdown(named)}. "
             f"All are named in {export.MISSING} inside.",
             icon=":material/warning:",
         )

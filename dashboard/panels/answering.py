@@ -18,7 +18,7 @@ from core.model.calibration import (
 from core.runs.run import Run
 from core.verdicts.selective import ThresholdEffect, cross_choose, judge_threshold
 from dashboard.guard import guard_callback
-from dashboard.text import escape_markdown, format_accuracy
+from dashboard.text import escape_markdown, format_accuracy, format_count
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ def describe_confidence(calibration: Calibration | None, temperature: float) -> 
 
 def describe_choice(choice: ThresholdEffect, subject: str) -> str:
     """Say what a threshold does, with 95 % intervals; `subject` begins the sentence."""
-    kept = f"{subject} answers {format_accuracy(*choice.coverage)} of the {choice.count:,} images"
+    kept = (
+        f"{subject} answers {format_accuracy(*choice.coverage)} of the {format_count(choice.count, 'image')}"
+    )
     if not choice.answered:
         return f"{kept}."
     return f"{kept} and is right on {format_accuracy(*choice.accuracy)} of these."

@@ -309,7 +309,11 @@ def describe_time(configs: list[TrainConfig]) -> str:
     found = services.estimate_time(tuple(configs))
     if not found.known:
         return "How long it takes cannot be told: no run with such a network and image size has trained here yet."
-    which = "" if not found.unknown else f" for {found.known} of {found.known + found.unknown} runs"
+    which = (
+        ""
+        if not found.unknown
+        else f" for {found.known} of {format_count(found.known + found.unknown, 'run')}"
+    )
     return f"About {format_duration(found.seconds)} in all{which}, one run after the other, by what comparable runs took here."
 
 

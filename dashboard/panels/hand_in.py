@@ -18,7 +18,7 @@ from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.answering import Answering
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown
+from dashboard.text import escape_markdown, format_count
 
 SHOWN = 200  # predictions
 
@@ -99,7 +99,9 @@ def draw_result(run: Run, answering: Answering) -> None:
     for words in list_changes(run, made, answering):
         st.caption(words)
     if made.left_out:
-        with st.expander(f"{len(made.left_out):,} files left out", icon=":material/broken_image:"):
+        with st.expander(
+            f"{format_count(len(made.left_out), 'file')} left out", icon=":material/broken_image:"
+        ):
             st.dataframe(
                 pd.DataFrame(made.left_out, columns=["file", "why"]), hide_index=True, alt="Files left out"
             )
@@ -121,7 +123,7 @@ def list_changes(run: Run, made: HandIn, answering: Answering) -> list[str]:
     lines = []
     if made.unsure:
         lines.append(
-            f"Not sure of {made.unsure:,} of {made.count:,} images; {HAND_IN} has the best guess for these too."
+            f"Not sure of {made.unsure:,} of {format_count(made.count, 'image')}; {HAND_IN} has the best guess for these too."
         )
     if changed:
         lines.append(f"{changed[0]} has changed since: predict the folder again.")

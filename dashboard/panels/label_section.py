@@ -31,7 +31,7 @@ from dashboard.guard import guard_callback
 from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_accuracy, format_share
+from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
 
 SPLITS = {"val": "Validation", "train": "Training"}
 
@@ -142,7 +142,7 @@ def draw_doubtful(report: LabelReport, data: RunData) -> None:
     """Show the images whose labels are doubtful, a page at a time."""
     found, count = len(report.issues), report.count
     st.markdown(
-        f"**{found:,} of {count:,} labels** ({format_share(found / count)}) are probably wrong, the likeliest first. "
+        f"**{found:,} of {format_count(count, 'label')}** ({format_share(found / count)}) {'is' if found == 1 else 'are'} probably wrong, the likeliest first. "
         "Look before you change one: the model can be wrong too."
     )
     page = draw_pager(found, PAGE, key="labels-page", param="issue_page")
@@ -249,7 +249,7 @@ def draw_training(run: Run, split: str, actions: Sequence[str]) -> None:
         st.caption(
             reason
             or "Fills the form with this run's settings and its fix list "
-            f"({len(list_corrections(run.folder)):,} labels to correct). Afterwards Compare shows the two side by side, on the same validation images."
+            f"({format_count(len(list_corrections(run.folder)), 'label')} to correct). Afterwards Compare shows the two side by side, on the same validation images."
         )
 
 
@@ -279,7 +279,7 @@ def draw_classes(report: LabelReport, data: RunData) -> None:
             one, other = escape_markdown(data.label(pair.one)), escape_markdown(data.label(pair.other))
             share = format_accuracy(pair.crossed / pair.count, pair.low, pair.high)
             st.markdown(
-                f"- **{one}** and **{other}**: {pair.crossed} of {pair.count} images cross over, {share}; "
+                f"- **{one}** and **{other}**: {pair.crossed} of {format_count(pair.count, 'image')} cross over, {share}; "
                 f"about {pair.mislabelled} of them by a wrong label"
             )
         if not report.overlaps:
@@ -293,6 +293,6 @@ def draw_classes(report: LabelReport, data: RunData) -> None:
         for found in report.weak:
             share = format_accuracy(found.right / found.count, found.low, found.high)
             name = escape_markdown(data.label(found.name))
-            st.markdown(f"- **{name}**: {found.right} of {found.count} images right, {share}")
+            st.markdown(f"- **{name}**: {found.right} of {format_count(found.count, 'image')} right, {share}")
         if not report.weak:
             st.markdown("None.")

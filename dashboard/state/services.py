@@ -26,7 +26,7 @@ from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
 from core.runs.run_data import read_run_data
 from core.verdicts import predictions
-from core.words import format_class
+from core.words import format_class, format_count
 from dashboard.guard import NotYet
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class DataSummary:
         held = f", {self.held:,} held back" if self.held else ""
         return (
             f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
-            f"{self.test:,} test images{f' · by the fix list {self.fixed}' if self.fixed else ''}"
+            f"{format_count(self.test, 'test image')}{f' · by the fix list {self.fixed}' if self.fixed else ''}"
             + (f" · {self.left_out:,} not taken, as a scan on Data tells" if self.left_out else "")
         )
 

@@ -21,7 +21,7 @@ from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.results import draw_results
 from dashboard.state import address, services
-from dashboard.text import escape_markdown, format_duration
+from dashboard.text import escape_markdown, format_count, format_duration
 
 POLL = 2.0
 NEW = "-"  # in the URL; no bake-off's name begins so
@@ -84,7 +84,7 @@ def draw_board(name: str, was_active: bool) -> None:
         st.rerun()  # draws the page anew, with or without polling
     ended = sum(member.status.state == "finished" for member in board.members)
     places = len(board.rows) * len(board.seeds)
-    st.progress(board.share, text=f"{ended} of {places} runs finished{describe_left(board)}")
+    st.progress(board.share, text=f"{ended} of {format_count(places, 'run')} finished{describe_left(board)}")
     with st.container(horizontal=True, vertical_alignment="center", key="bake-actions"):
         if board.is_active:
             draw_stop(board)
@@ -144,7 +144,7 @@ def draw_delete(board: Board) -> None:
         "", icon=":material/delete:", key="bake-delete", help="Delete this bake-off with all its runs"
     ):
         runs = [member.run for member in board.members]
-        what = f"**{escape_markdown(board.name)}** and its {len(runs)} {'run' if len(runs) == 1 else 'runs'}"
+        what = f"**{escape_markdown(board.name)}** and its {format_count(len(runs), 'run')}"
         confirm_delete(runs, "Delete this bake-off?", what, lambda: address.set_params(group=NEW))
 
 

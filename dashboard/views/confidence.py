@@ -21,7 +21,7 @@ from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import NotYet, guard_callback
 from dashboard.panels.answering import describe_choice, load_calibration
 from dashboard.state import address
-from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_share
+from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_count, format_share
 
 FEW_WRONG = 30  # wrong images, fewer of which leave wide intervals
 
@@ -122,7 +122,7 @@ def describe_gap(calibration: Calibration) -> str:
     answers, gap = calibration.answers, calibration.overconfidence
     low, high = calibration.overconfidence_interval
     claims = (
-        f"On {len(answers.right):,} validation images this model is {format_confidence(float(answers.raw.mean()))} sure on "
+        f"On {format_count(len(answers.right), 'validation image')} this model is {format_confidence(float(answers.raw.mean()))} sure on "
         f"average and right on {format_share(float(answers.right.mean()))}"
     )
     points = f"{abs(gap) * 100:.1f} points ({min(abs(low), abs(high)) * 100:.1f}–{max(abs(low), abs(high)) * 100:.1f})"

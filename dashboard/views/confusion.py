@@ -19,7 +19,7 @@ from dashboard.panels.specialise import draw_for_images
 from dashboard.state import address, services
 from dashboard.state.selection import Selection, read_selection, select
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_share
+from dashboard.text import escape_markdown, format_count, format_share
 
 PAIRS = 12
 BLOCKS = 12
@@ -138,7 +138,7 @@ def draw_summary(
             escape_markdown(f"{s.run.id} ({s})" if source.run != other.run else str(s))
             for s in (source, other)
         )
-        sentence += f" {int(change.came.sum()):,} images are predicted as another class than by {two}. {change.verdict.describe(one, two)}"
+        sentence += f" {format_count(int(change.came.sum()), 'image', 'is')} predicted as another class than by {two}. {change.verdict.describe(one, two)}"
     st.markdown(
         f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images."
     )
@@ -217,7 +217,7 @@ def draw_pairs(judged: TableFigures, data: RunData) -> None:
         st.button(
             text,
             key=f"pair-{number}",
-            help=f"{pair.count} validation images, {format_share(pair.share)} of the true class",
+            help=f"{format_count(pair.count, 'validation image')}, {format_share(pair.share)} of the true class",
             width="stretch",
             on_click=guard_callback(select),
             args=(Selection((pair.true,), (pair.predicted,)), data.classes),
@@ -240,7 +240,7 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
         st.button(
             f"**{name_classes(names, data)}** · {block.confusions}",
             key=f"block-{number}",
-            help=f"{block.confusions} validation images of one of these {len(names)} classes are taken for another of them",
+            help=f"{format_count(block.confusions, 'validation image')} of one of these {len(names)} classes taken for another of them",
             width="stretch",
             on_click=guard_callback(choose),
             args=(names,),
@@ -341,7 +341,7 @@ def name_classes(names: tuple[str, ...], data: RunData) -> str:
 
 def count_images(images: pd.DataFrame) -> str:
     """Return how many images there are in words; of a difference how many came in, left, or moved."""
-    count = f"{len(images):,} validation {'image' if len(images) == 1 else 'images'}"
+    count = format_count(len(images), "validation image")
     if "change" not in images:
         return count
     if images.empty:

@@ -26,7 +26,7 @@ from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.panels.label_section import draw_labels
 from dashboard.state import address, services
-from dashboard.text import escape_markdown, format_class, format_duration
+from dashboard.text import escape_markdown, format_class, format_count, format_duration
 
 GROUPS_PER_PAGE = 12
 COPIES_SHOWN = 4  # of a group
@@ -187,14 +187,14 @@ def describe_balance(train: dict[str, int], display: dict[str, str]) -> str:
     if not filled:
         return "Training has no images."
     none = len(train) - len(filled)
-    rest = f" {none:,} {'class has' if none == 1 else 'classes have'} none." if none else ""
+    rest = f" {format_count(none, 'class', 'has')} none." if none else ""
     least, most = min(filled, key=filled.__getitem__), max(filled, key=filled.__getitem__)
     if filled[least] == filled[most]:
         every = "Every other class" if none else "Every class"
-        return f"{every} has {filled[most]:,} training images.{rest}"
+        return f"{every} has {format_count(filled[most], 'training image')}.{rest}"
     names = [escape_markdown(format_class(name, display)) for name in (least, most)]
     return (
-        f"From {filled[least]:,} training images ({names[0]}) to {filled[most]:,} ({names[1]}): "
+        f"From {format_count(filled[least], 'training image')} ({names[0]}) to {filled[most]:,} ({names[1]}): "
         f"{filled[most] / filled[least]:.1f} times as many.{rest}"
     )
 
@@ -208,7 +208,7 @@ def describe_sizes(sizes: list[tuple[int, int]]) -> str:
     small, large = (pick(sizes, key=lambda size: size[0] * size[1]) for pick in (min, max))
     return (
         f"{len(found):,} sizes, from {small[0]} × {small[1]} to {large[0]} × {large[1]} px; "
-        f"the commonest is {width} × {height} px ({count:,} images)."
+        f"the commonest is {width} × {height} px ({format_count(count, 'image')})."
     )
 
 
@@ -293,7 +293,7 @@ def draw_card(audit: Audit, images: list[AuditedImage]) -> Card:
     places = ", ".join(parts[:PLACES_SHOWN]) + (" …" if len(parts) > PLACES_SHOWN else "")
     more = len(images) - COPIES_SHOWN
     return Card(
-        f"{len(images):,} images",
+        format_count(len(images), "image"),
         (places, *([f"{more:,} more are in the list to save"] if more > 0 else [])),
         tuple(draw_tile(audit, image) for image in ranked[:COPIES_SHOWN]),
     )

@@ -105,7 +105,7 @@ def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
         left_out = int((support > 0).sum()) - len(weakest)
         if left_out:
             st.caption(
-                f"The {len(weakest)} classes of lowest recall; {left_out:,} more are on the page Weak classes."
+                f"The {len(weakest)} classes of lowest recall; {left_out:,} more {'is' if left_out == 1 else 'are'} on the page Weak classes."
             )
 
 

@@ -15,7 +15,7 @@ from dashboard.panels.answering import Answering, draw_answering
 from dashboard.panels.hand_in import draw_hand_in
 from dashboard.state import address, services
 from dashboard.state.services import RunData, UploadResult
-from dashboard.text import escape_markdown, format_confidence, format_duration, format_share
+from dashboard.text import escape_markdown, format_confidence, format_count, format_duration, format_share
 
 RESULTS_PER_PAGE = 12
 TYPES = ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp"]
@@ -91,7 +91,8 @@ def predict_all(run: Run, files: list, temperature: float) -> list[UploadResult]
         results.append(services.predict_upload(run.folder, stamp, file.name, file.getvalue(), temperature))
         left = (time.monotonic() - begun) / number * (len(files) - number)
         bar.progress(
-            number / len(files), text=f"{number} of {len(files)} images · about {format_duration(left)} left"
+            number / len(files),
+            text=f"{number} of {format_count(len(files), 'image')} · about {format_duration(left)} left",
         )
     bar.empty()
     return results

@@ -20,7 +20,7 @@ from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.state import address
 from dashboard.state.status_words import BADGES, format_best, format_epoch, format_left
-from dashboard.text import escape_markdown, format_duration
+from dashboard.text import escape_markdown, format_count, format_duration
 
 POLL = 2.0
 
@@ -82,8 +82,7 @@ def draw_list(was_active: bool) -> None:
         st.rerun()  # draws the page anew, with or without polling
     counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
     st.caption(
-        f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: "
-        + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+        f"{format_count(len(rows), 'run')}: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     )
     for row in rows:
         draw_row(row)

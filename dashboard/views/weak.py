@@ -20,7 +20,7 @@ from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence
+from dashboard.text import escape_markdown, format_confidence, format_count
 
 WEAKEST = 25  # classes the chart shows
 ERRORS_PER_PAGE = 6
@@ -76,7 +76,7 @@ def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
     )
     st.caption(
         "Ranked by the upper end of the interval: a class comes first when even the kind reading of its images is poor. "
-        + (f"The {left_out} stronger classes are in the table below." if left_out else "")
+        + (f"The {format_count(left_out, 'stronger class', 'is')} in the table below." if left_out else "")
     )
 
 

@@ -183,7 +183,7 @@ def test_the_images_are_packed_when_asked_and_lost_ones_are_named(
     packed = app.session_state["browse-archive"][1]
     with zipfile.ZipFile(io.BytesIO(packed.data)) as archive:
         assert archive.namelist() == ["35/35/2.png", "missing.txt"]
-    assert "1 files are gone or cannot be read: val/35/1.png" in words(app).replace("\\", "")
+    assert "1 file is gone or cannot be read: val/35/1.png" in words(app).replace("\\", "")
 
 
 def test_a_block_of_the_matrix_leads_to_a_form_that_tells_its_look_alikes_apart(

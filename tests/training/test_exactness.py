@@ -217,7 +217,7 @@ def test_a_finished_run_is_extended_and_is_the_same_as_a_longer_one_where_the_sc
     train_on(run, launch)
     with pytest.raises(RunError, match=r"has finished; .* to how many epochs in all \(it did 1\)"):
         jobs.reopen(run)
-    with pytest.raises(RunError, match="done 1 epochs already"):
+    with pytest.raises(RunError, match="done 1 epoch already"):
         jobs.reopen(run, 1)
     jobs.reopen(run, EPOCHS)
     assert run.read_config().epochs == run.read_status().epochs == EPOCHS
@@ -241,7 +241,7 @@ def test_patience_ends_a_run_early_and_begins_anew_when_it_is_extended(place: Pa
     train_on(run, launch)
     status = run.read_status()
     assert status.epoch == status.best_epoch + 1
-    assert "Ended early: validation did not get better for 1 epochs" in status.message
+    assert "Ended early: validation did not get better for 1 epoch." in status.message
     jobs.reopen(run, 30)
     train_on(run, launch)
     assert run.read_status().epoch >= status.epoch + 1

@@ -25,7 +25,7 @@ def test_images_are_matched_whatever_their_order() -> None:
         (table(["a", "x"], ["2", "2"]), "different images: 1 of 2 and 2 are in both"),
         (table(["a", "b", "c"], ["2", "2", "2"]), "different images: 2 of 2 and 3 are in both"),
         (table(["a"], ["2"]), "different images: 1 of 2 and 1 are in both"),
-        (table(["a", "b"], ["2", "35"]), "true class of 1 images, the first of them b"),
+        (table(["a", "b"], ["2", "35"]), "true class of 1 image, first b"),
     ],
     ids=["others", "more", "fewer", "other classes"],
 )

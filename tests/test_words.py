@@ -1,0 +1,44 @@
+"""Numbers in words: of one thing a sentence speaks as of one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.recipe.config import TrainConfig
+from core.report.phrases import describe_recipe
+from core.words import format_count
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "verb", "words"),
+    [
+        (1, "epoch", "", "1 epoch"),
+        (0, "image", "is", "0 images are"),
+        (1, "stronger class", "is", "1 stronger class is"),
+        (2, "class", "has", "2 classes have"),
+        (1200, "loading process", "", "1,200 loading processes"),
+    ],
+)
+def test_one_is_counted_as_one(number: int, noun: str, verb: str, words: str) -> None:
+    assert format_count(number, noun, verb) == words
+
+
+def test_a_training_of_one_epoch_is_told_so() -> None:
+    assert "for up to 1 epoch in batches" in describe_recipe(TrainConfig(data="pictures", epochs=1))
+
+
+def test_no_sentence_counts_epochs_runs_steps_or_files_by_a_plural_of_its_own() -> None:
+    built = re.compile(r"""\{[^{}"']+\} (?:\w+ )?(?:epochs|runs|steps|files|threads)\b""")
+    files = [*(ROOT / "core").rglob("*.py"), *(ROOT / "dashboard").rglob("*.py")]
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in files
+        for match in built.finditer(path.read_text(encoding="utf-8"))
+    ]
+    never_one = ("{runs} runs", "{len(folders.files)} files", "{len(audit.images):,} files")
+    assert [line for line in found if not line.endswith(never_one)] == []
