@@ -180,27 +180,28 @@ class TrainConfig:
         help="Training images start this small (pixels) and grow to the full size: faster early epochs; 0: off.",
     )
     crop_scale_min: float = declare(
-        0.08, "Smallest crop", _IMAGES, unit="of area", span=(0.01, 1.0), needs=_AUGMENTED, augments=True,
+        0.08, "Smallest crop", _IMAGES, unit="of area", span=(0.01, 1.0), needs=_AUGMENTED, augments="RandomResizedCrop",
         help="Training: smallest share of the image's area a random crop may keep.",
     )
     hflip: float = declare(
-        0.5, "Flip probability", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments=True,
+        0.5, "Flip probability", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments="RandomHorizontalFlip",
         help="Training: probability of a horizontal flip. 0 for characters and digits.",
     )
     rotation: float = declare(
-        15.0, "Rotation", _IMAGES, unit="degrees", span=(0.0, 180.0), step=1.0, needs=_AUGMENTED, off=0.0, augments=True,
+        15.0, "Rotation", _IMAGES, unit="degrees", span=(0.0, 180.0), step=1.0, needs=_AUGMENTED, off=0.0,
+        augments="RandomRotation",
         help="Training: random rotation up to this many degrees either way.",
     )
     translate: float = declare(
-        0.1, "Shift", _IMAGES, unit="share of side", span=(0.0, 0.9), needs=_AUGMENTED, off=0.0, augments=True,
+        0.1, "Shift", _IMAGES, unit="share of side", span=(0.0, 0.9), needs=_AUGMENTED, off=0.0, augments="RandomAffine",
         help="Training: random shift up to this share of the side.",
     )
     jitter: float = declare(
-        0.3, "Colour jitter", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments=True,
+        0.3, "Colour jitter", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments="ColorJitter",
         help="Training: strength of random brightness, contrast and saturation.",
     )
     erasing: float = declare(
-        0.5, "Erasing probability", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments=True,
+        0.5, "Erasing probability", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments="RandomErasing",
         help="Training: probability that a random rectangle is erased.",
     )
     label_smoothing: float = declare(
@@ -269,7 +270,7 @@ class TrainConfig:
         "", "group", is_name=True,
         help="Bake-off the run belongs to; it has no effect on the training.",
     )
-    preset: str = declare("seed", "preset", is_name=True, help="The preset these settings started from.")
+    preset: str = declare("seed", "preset", help="The preset these settings started from.")
     # fmt: on
 
     def __post_init__(self) -> None:

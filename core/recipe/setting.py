@@ -26,9 +26,9 @@ class Setting:
     """One hyper-parameter as it is declared; `name`, `kind` and `default` are its field's and are filled in by `read_settings`.
 
     `group` is the part of the form it stands in, none for what no form asks for. `span` holds the lowest and the highest
-    number allowed, `step` is how far a form's buttons go. With `off` it does nothing. `augments` says that it changes
-    how training images look, `path` that it may hold a file's or folder's, `is_name` that it says what a run is called
-    and not what it does.
+    number allowed, `step` is how far a form's buttons go. With `off` it does nothing. `augments` names the transform by
+    which it changes how training images look. `path` says that it may hold a file's or folder's, `is_name` that it says
+    what a run is called and not what it does.
     """
 
     label: str
@@ -40,7 +40,7 @@ class Setting:
     step: float | None = None
     needs: Need | None = None
     off: Any = None
-    augments: bool = False
+    augments: str = ""
     path: bool = False
     is_name: bool = False
     name: str = ""

@@ -15,7 +15,7 @@ from core.recipe.class_names import Names, Pairs, write_names, write_pairs
 from core.recipe.config import SETTINGS, TrainConfig, applies
 from core.recipe.presets import from_preset
 
-# What a run is called, not what it does; and the preset says only where the settings came from.
+# What a run is called, not what it does.
 NAMES = tuple(name for name, one in SETTINGS.items() if one.is_name)
 # The fields a person may set, by the group they are shown in.
 GROUPS: dict[str, list[str]] = {}
@@ -98,7 +98,8 @@ def write_value(field: str, value: Any) -> str:
 def settings_of(config: TrainConfig) -> tuple[object, ...]:
     """Return what runs must share to differ by chance alone: all settings that have an effect, but for the seed."""
     values = vars(config)
-    fields = [field for field in SETTINGS if field not in (*NAMES, "seed")]
+    # The preset says only where the settings came from.
+    fields = [field for field in SETTINGS if field not in (*NAMES, "preset", "seed")]
     return tuple(values[field] if applies(field, values) else None for field in fields)
 
 
@@ -116,7 +117,7 @@ def find_differing(configs: Iterable[TrainConfig]) -> list[str]:
     return [
         field
         for field in SETTINGS
-        if field not in ("name", "group")
+        if field not in NAMES
         and all(applies(field, config) for config in values)
         and len({config[field] for config in values}) > 1
     ]
@@ -129,7 +130,7 @@ def label_settings(configs: Sequence[TrainConfig]) -> list[str]:
     leave two configs alike ("resnet50 · lr 0.01").
     """
     values = [{f: v for f, v in vars(config).items() if applies(f, vars(config))} for config in configs]
-    fields = [field for field in SETTINGS if field not in ("name", "group", "seed")]
+    fields = [field for field in SETTINGS if field not in (*NAMES, "seed")]
     differing = [field for field in fields if len({config.get(field) for config in values}) > 1]
     spoken = [field for field in _SPOKEN if field in differing] or ["arch"]
     labels = [" · ".join(str(config[field]) for field in spoken) for config in values]

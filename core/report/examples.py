@@ -16,7 +16,7 @@ from core.errors import UserError
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.model.predict import Predictor
-from core.recipe.config import is_augmented
+from core.recipe.config import SETTINGS, is_augmented
 from core.report.facts import RunFacts
 from core.training.loaders import ImageTable, eval_transforms, to_pixels, train_transforms
 from core.training.models import build_model, count_parameters
@@ -41,13 +41,6 @@ _WHAT = {
     "RandomErasing": "blanks out a random rectangle, with this probability",
     "Resize": "scales the shorter side to this many pixels",
     "CenterCrop": "cuts out the middle",
-}
-_FIELDS = {
-    "RandomHorizontalFlip": "hflip",
-    "RandomRotation": "rotation",
-    "RandomAffine": "translate",
-    "ColorJitter": "jitter",
-    "RandomErasing": "erasing",
 }
 
 
@@ -103,7 +96,9 @@ def list_transforms(facts: RunFacts) -> list[tuple[str, list[tuple[str, str, str
         rows = []
         for one in transforms.transforms:
             name, _, settings = repr(one).partition("(")
-            off = name in _FIELDS and not getattr(config, _FIELDS[name])
+            off = any(
+                one.is_off(getattr(config, field)) for field, one in SETTINGS.items() if one.augments == name
+            )
             rows.append((name, settings.removesuffix(")"), "off in this run" if off else _WHAT[name]))
         found.append((title, rows))
     return found

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import random
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from core.runs.run import create_run
 from dashboard.panels import forms
 from tests.made_run import make_member
 
+PARSER = build_parser()
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
 
 
@@ -92,11 +96,11 @@ def test_what_is_wrong_with_a_fix_list_is_told_at_its_field(filled: dict[str, An
 # Command line
 
 
-def parse(command: str) -> TrainConfig:
-    """Return the config that the command line makes of a command."""
-    python, option, module, *arguments = shlex.split(command)
+def parse(words: list[str]) -> TrainConfig:
+    """Return the config that the command line makes of the words of a command."""
+    python, option, module, *arguments = words
     assert (python, option, module) == ("python", "-m", "core")
-    options = vars(build_parser().parse_args(arguments))
+    options = vars(PARSER.parse_args(arguments))
     given = {name: options[name] for name in FIELDS if name != "preset" and options[name] is not None}
     return from_preset(options["preset"], **given)
 
@@ -121,14 +125,39 @@ def parse(command: str) -> TrainConfig:
         TrainConfig(data="/data", head_only=True, hflip=0.1),  # which has no effect
         TrainConfig(data="/data", optimizer="adamw", momentum=0.5),  # nor has this
         TrainConfig(data="/data", pairs=(("10", "52"), ("29", "86")), pair_weight=2.0),
-        TrainConfig(data="/data", fixes="my list.csv"),
+        TrainConfig(data="/data", fixes="-my list.csv", weights="--best.pt"),
+        TrainConfig(data="-data", focus=("--help",), pairs=(("-1", "a:b"), ('"', "cat, domestic"))),
         from_preset("strong", data="/data", head_only=True),
         from_preset("strong", data="/data", schedule="step", step_epochs=3, warmup_epochs=0, mixup=0.0),
         from_preset("fast", data="/data", schedule="constant", progressive_from=0, save_minutes=0.5),
     ],
 )
 def test_the_command_line_starts_the_same_run(config: TrainConfig) -> None:
-    assert parse(settings.command_line(config)) == config
+    assert parse(shlex.split(settings.command_line(config))) == config
+
+
+def make_nasty(chance: random.Random) -> TrainConfig:
+    """Return a config of classes and files that a shell or a parser could stumble over."""
+
+    def name() -> str:
+        return "".join(chance.choices(",:\"' \t\n\\$`!*?~#;&|<>()[]{}-=%aé花e\u0301", k=chance.randint(1, 6)))
+
+    names = tuple(name() for _ in range(chance.randrange(4)))
+    pairs = tuple((one, other + "x") for one, other in itertools.pairwise(names))
+    return TrainConfig(data=name(), fixes=name().strip(), weights=name() + "w", focus=names, pairs=pairs)
+
+
+def test_in_a_shell_the_command_line_starts_the_same_run_whatever_classes_are_called() -> None:
+    chance = random.Random(0)
+    configs = [make_nasty(chance) for _ in range(100)]
+    commands = [settings.command_line(config) for config in configs]
+    # What a shell makes of each command, word by word, with an empty word after it.
+    script = "\n".join(f"printf '%s\\0' {command} ''" for command in commands)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
+    lines = done.stdout.decode().split("\0\0")
+    assert len(lines) == len(configs) + 1
+    for config, line in zip(configs, lines, strict=False):
+        assert parse(line.split("\0")) == config
 
 
 def test_the_command_line_names_only_what_differs_from_the_preset() -> None:
@@ -136,6 +165,33 @@ def test_the_command_line_names_only_what_differs_from_the_preset() -> None:
     assert settings.command_line(config) == "python -m core train --data /data --preset demo --lr 0.01"
     head = from_preset("strong", data="/data", head_only=True)
     assert settings.command_line(head) == "python -m core train --data /data --preset strong --head-only"
+
+
+def test_classes_may_be_given_in_one_option_or_in_several() -> None:
+    command = ["python", "-m", "core", "train", "--data", "x"]
+    both = parse(
+        [*command, "--focus", "10,29", "--focus", '"cat, domestic"', "--pairs", '"a:b":c', "--pairs", "1:2"]
+    )
+    assert both.focus == ("10", "29", "cat, domestic")
+    assert both.pairs == (("a:b", "c"), ("1", "2"))
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--pairs", "10"], "'10' is no pair; write two folder names with a colon"),
+        (["--focus", '"10'], "double quote"),
+    ],
+)
+def test_classes_that_cannot_be_read_are_told_in_one_line(
+    words: list[str], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["python", "-m", "core", "train", "--data", "x", *words])
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: argument {words[0]}: ")
+    assert what in error
+    assert error.count("\n") == 1
 
 
 # Problems
@@ -333,3 +389,71 @@ def test_choosing_an_earlier_runs_model_takes_the_newest_that_has_one(
     assert form.session_state["read"].weights == "run:new"
     form.selectbox(key="form-weights-run").set_value("old").run()
     assert form.session_state["read"].weights == "run:old"
+
+
+def test_classes_to_specialise_on_are_chosen_from_those_of_the_data(form: AppTest) -> None:
+    form.run()
+    assert form.multiselect(key="form-focus").options == ["2 · rose", "10 · tulip", "35 · iris"]
+    form.multiselect(key="form-focus").set_value(["10"]).run()
+    assert form.session_state["read"].focus == ("10",)
+    form.multiselect(key="form-focus").set_value(["10", "35"]).run()
+    assert form.session_state["read"].focus == ("10", "35")
+    assert not form.exception
+
+
+def test_two_classes_chosen_are_a_pair_that_can_be_taken_out_again(form: AppTest) -> None:
+    form.run()
+    for pair in (["2", "35"], ["10", "2"], ["35", "2"]):  # the last is there already
+        form.multiselect(key="form-pairs-new").set_value(pair[:1]).run()
+        form.multiselect(key="form-pairs-new").set_value(pair).run()
+        assert form.multiselect(key="form-pairs-new").value == []
+    assert form.session_state["read"].pairs == (("2", "35"), ("10", "2"))
+    assert form.multiselect(key="form-pairs").options == ["2 · rose / 35 · iris", "10 · tulip / 2 · rose"]
+    form.multiselect(key="form-pairs").set_value([("10", "2")]).run()
+    assert form.session_state["read"].pairs == (("10", "2"),)
+    assert not form.exception
+
+
+@pytest.mark.parametrize("name", ["cat, domestic", "a:b", '"x"', " y"])
+def test_a_class_of_any_name_can_be_specialised_on(form: AppTest, tiny_data: Path, name: str) -> None:
+    for split in ("train", "val"):
+        (tiny_data / split / "10").rename(tiny_data / split / name)
+    form.run()
+    form.multiselect(key="form-focus").set_value([name]).run()
+    form.multiselect(key="form-pairs-new").set_value([name, "2"]).run()
+    read = form.session_state["read"]
+    assert (read.focus, read.pairs) == ((name,), ((name, "2"),))
+    assert parse(shlex.split(settings.command_line(read))) == read
+    assert TrainConfig.from_json(read.to_json()) == read
+
+
+def test_a_chosen_class_that_the_data_lacks_stays_until_it_is_taken_out(
+    form: AppTest, tiny_data: Path
+) -> None:
+    form.session_state["given"] = TrainConfig(data=str(tiny_data), weights="none", focus=("7", "2"))
+    form.run()
+    assert form.session_state["read"] is None
+    assert "'7' is no class of this data" in form.markdown[0].value
+    assert form.multiselect(key="form-focus").value == ["7", "2"]
+    form.multiselect(key="form-focus").set_value(["2"]).run()
+    assert form.session_state["read"].focus == ("2",)
+
+
+def test_a_chosen_class_is_the_datas_whichever_way_its_accents_are_written(
+    form: AppTest, tiny_data: Path
+) -> None:
+    for split in ("train", "val"):
+        (tiny_data / split / "10").rename(tiny_data / split / "café")
+    form.session_state["given"] = TrainConfig(data=str(tiny_data), weights="none", focus=("cafe\u0301",))
+    form.run()
+    assert form.multiselect(key="form-focus").value == ["café"]
+    assert len(form.multiselect(key="form-focus").options) == 3
+
+
+def test_classes_can_be_chosen_while_another_field_is_wrong(form: AppTest) -> None:
+    form.run()
+    form.text_input(key="form-name").set_value("two words")
+    form.multiselect(key="form-focus").set_value(["10"]).run()
+    assert form.session_state["read"] is None
+    assert form.multiselect(key="form-focus").value == ["10"]
+    assert len(form.multiselect(key="form-focus").options) == 3

@@ -96,6 +96,41 @@ def test_json_holds_every_field_in_order() -> None:
     assert list(json.loads(TrainConfig(data="flowers").to_json())) == FIELDS
 
 
+def test_classes_are_lists_in_json_and_tuples_in_code() -> None:
+    values = {"data": "x", "focus": ["cat, domestic", "a:b"], "pairs": [["a:b", "10"], ["10", "c"]]}
+    config = TrainConfig.from_json(json.dumps(values))
+    assert config.focus == ("cat, domestic", "a:b")
+    assert config.pairs == (("a:b", "10"), ("10", "c"))
+    written = json.loads(config.to_json())
+    assert {field: written[field] for field in values} == values
+
+
+def test_the_json_of_older_runs_in_which_classes_stood_in_one_text_still_opens() -> None:
+    config = TrainConfig.from_json('{"data": "x", "focus": "10, 29,", "pairs": "10:52, 29 : 86"}')
+    assert config == TrainConfig(data="x", focus=("10", "29"), pairs=(("10", "52"), ("29", "86")))
+    plain = TrainConfig.from_json('{"data": "x", "focus": "", "pairs": ""}')
+    assert plain == TrainConfig(data="x")
+    assert TrainConfig.from_json('{"data": "x", "focus": "\\"10\\""}').focus == ('"10"',)
+
+
+@pytest.mark.parametrize("value", ["10,29", [10], [""], [["10"]], None, 7, {"10": 1}], ids=repr)
+def test_what_is_no_list_of_class_names_is_refused(value: object) -> None:
+    assert problems_of(focus=value)["focus"].startswith("must be a list of class names, got ")
+
+
+@pytest.mark.parametrize(
+    "value", ["1:2", ["1:2"], ["12"], [["1"]], [["1", "2", "3"]], [["1", ""]], None], ids=repr
+)
+def test_what_is_no_list_of_pairs_is_refused(value: object) -> None:
+    assert problems_of(pairs=value)["pairs"].startswith("must be a list of pairs of class names, got ")
+
+
+@pytest.mark.parametrize("text", ["10", "1:2:3", ":2"])
+def test_text_of_pairs_in_json_that_holds_none_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="pairs: must be a list of pairs of class names"):
+        TrainConfig.from_json(json.dumps({"data": "x", "pairs": text}))
+
+
 def test_whole_numbers_are_taken_for_floats() -> None:
     config = TrainConfig.from_json('{"data": "flowers", "lr": 1, "rotation": 0}')
     assert (config.lr, type(config.lr), type(config.rotation)) == (1.0, float, float)

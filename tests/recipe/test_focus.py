@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import DataError
 from core.recipe.config import TrainConfig
-from core.recipe.focus import focus_indices, is_allowed, measure_recalls, weigh_images
+from core.recipe.focus import focus_indices, is_allowed, measure_recalls, pair_indices, weigh_images
 from core.runs.run import create_run
 from core.train import TrainingJob
 from core.training.loaders import EpochBatches
@@ -28,6 +28,11 @@ def config_of(**values: Any) -> TrainConfig:
 def test_the_classes_are_named_by_their_folders() -> None:
     assert focus_indices(config_of(focus=("35", "2")), CLASSES) == [0, 2]
     assert focus_indices(config_of(), CLASSES) == []
+
+
+def test_a_class_is_found_whichever_way_its_accents_are_written() -> None:
+    assert focus_indices(config_of(focus=("cafe\u0301",)), ["tea", "café"]) == [1]
+    assert pair_indices(config_of(pairs=(("tea", "café"),)), ["tea", "cafe\u0301"]) == [(0, 1)]
 
 
 @pytest.mark.parametrize(
