@@ -23,7 +23,7 @@ def draw_pairs(setting: Setting, key: str, classes: Sequence[str], label: Callab
     chosen = [(_find(one, classes), _find(other, classes)) for one, other in st.session_state.get(key) or ()]
     _draw_choice(setting, key, chosen, (), lambda pair: " / ".join(map(label, pair)))
     st.multiselect(
-        "Add a pair of look-alikes", classes, key=f"{key}-new", format_func=label, max_selections=2,
+        "Add a pair of look-alikes", classes, key=f"{key}-new", format_func=label, max_selections=2, select_all=False,
         on_change=guard_callback(_add_pair), args=(key,), placeholder="Choose two classes",
         help="With the second class chosen, the pair joins those above.",
     )  # fmt: skip

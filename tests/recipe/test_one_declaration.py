@@ -87,10 +87,7 @@ def test_nothing_else_lists_fields_that_it_need_not() -> None:
 
 
 def test_one_more_declaration_brings_check_option_command_and_place(tmp_path: Path) -> None:
-    for folder in ("core/recipe", "core/cli"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    for file in ("core/__init__.py", "core/errors.py"):
-        shutil.copy(ROOT / file, tmp_path / file)
+    shutil.copytree(ROOT / "core", tmp_path / "core", ignore=shutil.ignore_patterns("__pycache__"))
     config = tmp_path / "core" / "recipe" / "config.py"
     text = config.read_text(encoding="utf-8")
     assert text.count("\n    # fmt: on") == 1

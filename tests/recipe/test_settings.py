@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
-from core.recipe.settings import find_differing, group_by_settings, label_settings, settings_of
+from core.recipe.settings import (
+    find_differing,
+    format_setting,
+    group_by_settings,
+    label_settings,
+    settings_of,
+)
 
 
 def config(**values: object) -> TrainConfig:
@@ -48,3 +54,17 @@ def test_a_label_is_as_short_as_it_can_be() -> None:
         "adamw · lr 0.0001",
     ]
     assert label_settings([sgd, config(arch="resnet50", seed=3)]) == ["resnet50", "resnet50"]
+
+
+def test_classes_in_a_label_are_written_as_they_are_typed() -> None:
+    other = config(arch="resnet50", focus=["2"], pairs=[["2", "10"]])
+    special = config(arch="resnet50", focus=["10", "cat, domestic"], pairs=[["a:b", "10"]])
+    assert label_settings([other, special])[1] == ('resnet50 · focus 10,"cat, domestic" · pairs "a:b":10')
+
+
+def test_classes_are_read_by_their_labels() -> None:
+    special = config(focus=["10", "a:b"], pairs=[["10", "a:b"], ["10", "2"]])
+    label = {"10": "10 · tulip", "a:b": "a:b", "2": "2 · rose"}.__getitem__
+    assert format_setting(special, "focus", label) == "10 · tulip, a:b"
+    assert format_setting(special, "pairs", label) == "10 · tulip and a:b; 10 · tulip and 2 · rose"
+    assert format_setting(config(), "focus") == format_setting(config(), "pairs") == "–"

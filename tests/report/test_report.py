@@ -120,7 +120,7 @@ def test_every_section_is_there_in_the_order_of_the_homework(made: Made) -> None
         "A small processor, cpu, fp32, 2 threads",
         "9 images a second",
         "PyTorch 9.9",
-        "--preset seed --name first --arch resnet18",
+        "--name first --arch resnet18",
         "The best epoch was chosen on these very images",
     ],
 )
