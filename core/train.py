@@ -15,6 +15,7 @@ from tqdm import tqdm
 from core.dataset.contents import read_fingerprint
 from core.dataset.folders import ImageFolders
 from core.errors import RunError, UserError, describe_error
+from core.model.ancestry import see_run, see_weights
 from core.model.calibration import calibrate_run, forget_calibration, read_calibration
 from core.model.evaluate import evaluate_run, write_predictions
 from core.recipe.config import TrainConfig
@@ -23,6 +24,7 @@ from core.recipe.schedules import rate_at
 from core.runs.journal import Console, Interrupted, Journal
 from core.runs.run import Run, Status, find_run
 from core.runs.run_data import list_findings, read_data, reopen_data
+from core.runs.seen import SEEN_FILE, read_seen, write_seen
 from core.training import engine, loaders, models, optim
 from core.training.batches import BatchSource, open_source
 from core.training.best import Best
@@ -144,8 +146,11 @@ class TrainingJob:
         if self.run.read_json("data.json"):  # a run that goes on keeps the split and the files it began with
             folders = reopen_data(self.run, self.journal.count_done)
             self.journal.check_asked()
+            if read_seen(self.run) is None:  # it began with an older version
+                write_seen(self.run, see_run(self.run, self.run.folder.parent))
             return folders
-        folders = read_data(self.run, self.config, self.journal.count_done)
+        initial = see_weights(self.config.weights, self.run.folder.parent)
+        folders = read_data(self.run, self.config, initial, self.journal.count_done)
         self.journal.check_asked()
         for line in list_findings(folders, self.config):
             self.journal.write(line)
@@ -317,6 +322,7 @@ class TrainingJob:
         values = best_values(
             learner.judged_network(), arch=config.arch, classes=folders.classes, display=folders.display,
             image_size=config.image_size, resize_size=config.resize_size, epoch=self.best.epoch, val_acc=self.best.acc,
+            seen=self.run.read_json(SEEN_FILE),  # so that it can be told wherever the file goes
         )  # fmt: skip
         save_checkpoint(self.run.best_path, values)
         self.journal.write(f"Model saved at epoch {self.best.epoch}")

@@ -31,9 +31,9 @@ TINY: dict[str, Any] = {
 }
 
 
-def make_images(root: Path, *, train: int = 6, val: int = 2) -> Path:
+def make_images(root: Path, *, train: int = 6, val: int = 2, seed: int = 0) -> Path:
     """Write a data folder of three classes told apart by colour; without val/ where `val` is 0."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for label, colour in COLOURS.items():
         for split, count in (("train", train), ("val", val)):
             for number in range(count):

@@ -35,6 +35,7 @@ from core.report.figures import (
     draw_recall,
     draw_training,
 )
+from core.runs.seen import name_unknown, name_unknowns
 from core.verdicts import class_report, predictions
 from core.verdicts.comparison import compare_focus, compare_groups, group_seeds
 from core.verdicts.judged_on import choose_common, describe_images, load_pair
@@ -176,6 +177,7 @@ def _add_matrix(parts: Parts, facts: RunFacts) -> None:
         "top5": predictions.format_rate(top5, len(facts.table)) if len(names) > 5 else "",
         "accuracy": predictions.format_rate(facts.right, len(facts.table)),
         "held_accuracy": facts.held_accuracy,
+        "unknown_origin": name_unknown(facts.run),
         "averages": _format_averages(facts),
         "pairs_confused": phrases.list_pairs(facts, PAIRS),
         "pair_count": len(parts.tables["confused-pairs"]),
@@ -265,6 +267,9 @@ def _add_comparison(parts: Parts, all_facts: Sequence[RunFacts]) -> None:
     reads = {facts.run.id: facts.read_table for facts in all_facts}
     compared = [reads[run] for members in groups.values() for run in members]
     judged_on = choose_common(compared)
+    unknown = name_unknowns(
+        facts.run for facts in all_facts if any(facts.run.id in names for names in groups.values())
+    )
     verdicts, how = compare_groups(
         {name: [reads[run](judged_on) for run in members] for name, members in groups.items()}
     )
@@ -292,7 +297,7 @@ def _add_comparison(parts: Parts, all_facts: Sequence[RunFacts]) -> None:
         "head": head,
         "results": results,
         "verdicts": [*verdicts, *notes],
-        "tests": f"{describe_images(judged_on, runs=len(compared))} {how}" if how else "",
+        "tests": f"{describe_images(judged_on, runs=len(compared), unknown=unknown)} {how}" if how else "",
         "differing": [
             (
                 label_of(name),
@@ -330,7 +335,7 @@ def _compare_classes(parts: Parts, subject: RunFacts, other: RunFacts) -> dict[s
         "after": after.run.id,
         "count": len(changes),
         "focus": lines,
-        "images": describe_images(pair.judged_on, runs=2),
+        "images": describe_images(pair.judged_on, runs=2, unknown=name_unknowns([before.run, after.run])),
         "rows": [
             (subject.data.label(row.name), row.images, row.first, row.second, row.won, row.lost)
             for row in changes.rename(columns={"class": "name"}).head(CHANGES).itertuples(index=False)

@@ -17,7 +17,8 @@ from core.files import write_text
 from core.places import expand_home
 from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
-from core.runs.run import Run, find_run
+from core.runs.run import Run
+from core.runs.seen import NOTHING, Seen, refuse_seen, see_data, write_seen
 from core.words import format_class, format_count
 
 SPLITS = ("train", "val", "held")
@@ -39,21 +40,23 @@ def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
     return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
 
 
-def read_data(run: Run, config: TrainConfig, progress: Callable[[int, int], bool]) -> ImageFolders:
+def read_data(
+    run: Run, config: TrainConfig, initial: Seen, progress: Callable[[int, int], bool]
+) -> ImageFolders:
     """Read the data set of a run that begins, check every image, and record it in the run's data.json.
 
-    `progress(done, total)` is called while images are checked and then while their contents are read; returning False
-    ends that early and nothing is recorded: the caller must ask again why.
+    `initial` is what the model that the run starts from has seen. `progress(done, total)` is called while images are
+    checked and then while their contents are read; returning False ends that early and nothing is recorded: the caller
+    must ask again why.
 
     Raises:
         DataError: when the data cannot be used as it is, or the run's initial model has seen what is to judge it.
     """
     folders = scan_config(config, keep_fixes(run.folder, config))
-    refuse_seen(folders, config, run.folder.parent)
     checked = leave_out_bad(folders, config, progress)
     if checked is None:
         return folders
-    return checked if record_data(run, checked, config, progress) else folders
+    return checked if record_data(run, checked, config, progress, initial=initial) else folders
 
 
 def record_data(
@@ -61,11 +64,20 @@ def record_data(
     folders: ImageFolders,
     config: TrainConfig,
     progress: Callable[[int, int], bool] | None = None,
+    *,
+    initial: Seen = NOTHING,
 ) -> bool:
-    """Read what the images of a run's data set contain and write its record; False when `progress` ended that."""
+    """Read what the images of a run's data set contain and write its record; False when `progress` ended that.
+
+    Raises:
+        DataError: when the run's initial model has seen what is to judge it.
+    """
     contents = read_contents(folders.root, folders.files, run.folder.parent, progress)
     if contents is None:
         return False
+    refuse_seen(folders, contents, config, initial, run.folder.parent)
+    write_seen(run, initial | see_data(folders, contents))
+    # Last, since a run that has it goes on from it.
     write_text(run.folder / "data.json", json.dumps(describe_data(folders, config, contents)) + "\n")
     return True
 
@@ -132,37 +144,6 @@ def reopen_data(run: Run, progress: Callable[[int, int], bool]) -> ImageFolders:
             "Put it back as it was, or start a new run."
         )
     return folders
-
-
-def refuse_seen(folders: ImageFolders, config: TrainConfig, root: Path) -> None:
-    """Refuse an initial model that has seen what is to judge it: trained on it or, where held back, chosen by it.
-
-    `root` is the folder of all runs. Weights from elsewhere are taken as they are: what they have seen is not known.
-
-    Raises:
-        DataError: naming the run and how many of the images it has seen.
-    """
-    kind, _, name = config.weights.partition(":")
-    if kind != "run":
-        return
-    earlier = find_run(name, root)
-    record = earlier.read_json("data.json")
-    if not record or Path(record["root"]) != folders.root:
-        return
-    trained, chosen_by = ({path for path, _ in record[split]} for split in ("train", "val"))
-    known = earlier.read_config()
-    for field, samples, seen, what, remedy in (
-        ("hold_back", folders.held, trained | chosen_by, "images to hold back",
-         "Start from a run that held back as many, or set hold_back to 0."),
-        ("val_fraction", folders.val, trained, "validation images",
-         f"Split the data as that run did: val_fraction {known.val_fraction:g} and hold_back {known.hold_back}."),
-    ):  # fmt: skip
-        found = [sample.path for sample in samples if sample.path in seen]
-        if found:
-            raise DataError(
-                f"{field}: the run {name}, which this one starts from, was trained on or chosen by {len(found)} of the "
-                f"{len(samples)} {what} (first {found[0]}), so they would prove nothing. {remedy}"
-            )
 
 
 def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:

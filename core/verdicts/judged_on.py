@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import pandas as pd
@@ -13,6 +14,7 @@ from core.verdicts.paired import pair_tables
 
 JudgedOn = Literal["held", "val"]
 Read = Callable[[JudgedOn], pd.DataFrame]  # one run's predictions; raises RunError where it has none
+_NONE: Mapping[str, str] = MappingProxyType({})
 TITLES: dict[JudgedOn, str] = {"held": "Images held back", "val": "Validation"}
 
 
@@ -47,22 +49,39 @@ def load_pair(first: Read, second: Read, wanted: JudgedOn = "held") -> TablePair
     return pair
 
 
-def describe_images(judged_on: JudgedOn, *, runs: int, common: Collection[JudgedOn] = ()) -> str:
-    """Say which images so many runs are judged on, and how far that is to be trusted; `common` are all they share."""
+def describe_images(
+    judged_on: JudgedOn, *, runs: int, common: Collection[JudgedOn] = (), unknown: Mapping[str, str] = _NONE
+) -> str:
+    """Say which images so many runs are judged on, and how far that is to be trusted.
+
+    `common` are all they share. `unknown` names for a run what it came from of which it is not known what it had seen.
+    """
     whom = "both" if runs == 2 else f"all {runs} runs"
+    doubts = [
+        f"{run} came from {origin}, and what that had seen is not known: if it knew these images, the figures of {run} "
+        "are too high."
+        for run, origin in unknown.items()
+    ]
     if judged_on == "held":
-        return (
-            f"Judged on images held back from {whom}: they took no part in training or in choosing the best epoch, so the "
-            "figures are unbiased."
+        unbiased = "." if doubts else ", so the figures are unbiased."
+        return " ".join(
+            [
+                f"Judged on images held back from {whom}: they took no part in training or in choosing the best "
+                f"epoch{unbiased}",
+                *doubts,
+            ]
         )
     settled = (
         "the images held back settle it"
         if "held" in common
         else f"images held back from {whom} would settle it"
     )
-    return (
-        "Judged on validation. Each run's best epoch was chosen on these very images, and often the classes to work on "
-        f"too, so a gain on them is told somewhat too high; {settled}."
+    return " ".join(
+        [
+            "Judged on validation. Each run's best epoch was chosen on these very images, and often the classes to work "
+            f"on too, so a gain on them is told somewhat too high; {settled}.",
+            *doubts,
+        ]
     )
 
 

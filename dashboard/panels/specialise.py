@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.runs.run import Run, find_run
+from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_focus
 from core.verdicts.judged_on import TITLES, JudgedOn, TablePair, describe_images, list_common, load_pair
 from core.verdicts.paired import changes_by_class, compare_paired, describe_gain
@@ -124,7 +125,10 @@ def draw_changes(first: Run, second: Run) -> None:
     st.subheader(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
     pair = load_pair(reads[0], reads[1], draw_judged_on(common))
     draw_verdict(second, pair, data)
-    st.caption(describe_images(pair.judged_on, runs=2, common=common))
+    doubts = {
+        escape_markdown(run): escape_markdown(name) for run, name in name_unknowns([first, second]).items()
+    }
+    st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts))
     changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")

@@ -14,6 +14,7 @@ from core.recipe.config import TrainConfig
 from core.recipe.settings import find_differing, format_setting, label_of
 from core.runs import jobs
 from core.runs.run import Run, default_root, iter_runs
+from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
 from core.verdicts.judged_on import JudgedOn, choose_common, describe_images
 from dashboard.charts.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
@@ -107,11 +108,8 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     members, notes = group_seeds(configs, finished)
     members |= {run.id: [run.id] for run in runs if run.id not in configs}
     compared = {name for names in members.values() for name in names}
-    reads = [
-        partial(services.read_predictions, run)
-        for run in runs
-        if run.id in compared and run.predictions_path().exists()
-    ]
+    judged = [run for run in runs if run.id in compared and run.predictions_path().exists()]
+    reads = [partial(services.read_predictions, run) for run in judged]
     judged_on = choose_common(reads)
     groups = read_groups(runs, members, judged_on)
     st.subheader("Is one better?")
@@ -119,7 +117,8 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     verdicts, how = compare_groups(groups, escape_markdown)
     st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
     if len(reads) > 1:
-        st.caption(f"{describe_images(judged_on, runs=len(reads))} {how}")
+        doubts = {escape_markdown(run): escape_markdown(name) for run, name in name_unknowns(judged).items()}
+        st.caption(f"{describe_images(judged_on, runs=len(reads), unknown=doubts)} {how}")
 
 
 def read_groups(

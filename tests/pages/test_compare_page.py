@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.runs.run import Run
+from core.runs.seen import Seen, write_seen
 from core.runs.tasks import read_order
 from core.words import format_accuracy
 from dashboard.panels.report_panel import report_folder
@@ -136,7 +137,10 @@ def test_two_runs_are_judged_on_what_both_held_back(
         "On all classes after the fix list label\\-fixes\\-train\\.csv: before and after are right"
         in words(app)
     )
+    assert told.count("so the figures are unbiased.") == 2
+    write_seen(second, Seen(unknown=("the file x_1.pt",)))
     app.segmented_control(key="changes-on").set_value("val").run()
+    assert words(app).count("second came from the file x\\_1\\.pt, and what that had seen is not known") == 2
     assert app.query_params["on"] == "val"
     assert "the images held back settle it" in words(app)
     assert "Images won: 1" in words(app)

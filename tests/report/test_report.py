@@ -24,6 +24,7 @@ from core.report.parts import gather_parts
 from core.report.phrases import list_data
 from core.runs.run import Run
 from core.runs.run_data import record_data, scan_config
+from core.runs.seen import Seen, write_seen
 from core.verdicts import class_report, predictions
 from tests.conftest import make_tiny_data
 from tests.made_run import TRUE, make_run
@@ -295,12 +296,16 @@ def test_runs_are_judged_on_what_both_held_back(tmp_path: Path, tiny_data: Path)
     assert "Accuracy on images held back : 66.7 % (30.0–90.3 %)" in text
     assert "first and after are right and wrong on the same 6 images" in text
     assert text.count("Judged on images held back from both") == 2
+    assert text.count("unbiased") == 3
     assert "would settle it" not in text
     after.predictions_path("held").unlink()
+    write_seen(before, Seen(unknown=("the file x.pt",)))
     page = write_report([before, after], tmp_path / "out", overwrite=True)
     assert page is not None
     text = Page(page).text
     assert "and only after on 2 of 6 images" in text
+    assert "is unbiased, unless the file x.pt had seen them" in text
+    assert text.count("first came from the file x.pt, and what that had seen is not known") == 2
     assert text.count("Judged on validation.") == text.count("back from both would settle it") == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -112,9 +113,42 @@ def test_one_that_would_validate_on_what_its_initial_model_was_trained_on_is_ref
     assert train(tmp_path, "same", val_fraction=0.2, **again).read_status().state == "finished"
     message = train(tmp_path, "more", val_fraction=0.5, **again).read_status().message
     assert re.match(
-        r"val_fraction: the run base.* trained on .* of the 9 validation images \(first train/", message
+        r"val_fraction: the run base.* trained on .* of the 9 validation images, .* \(first train/", message
     )
     assert message.endswith("Split the data as that run did: val_fraction 0.2 and hold_back 0.")
+
+
+def refused(folder: Path, name: str, **changes: object) -> str:
+    """Return why a run that would hold back one image of each class is refused, before it trains."""
+    status = train(folder, name, hold_back=1, epochs=1, **changes).read_status()
+    assert status.state == "failed"
+    return status.message
+
+
+def test_one_that_has_seen_them_under_another_path_is_refused_too(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "data" / "train", tmp_path / "data" / "train")
+    shutil.copytree(folder / "data" / "val", tmp_path / "data" / "val")
+    assert "chosen by 3 of the 3 images" in refused(
+        tmp_path, "copy", weights=str(find(folder, "all").best_path)
+    )
+
+
+def test_one_that_comes_from_a_model_which_has_seen_them_is_refused_also_when_that_is_gone(
+    folder: Path, tmp_path: Path
+) -> None:
+    make_images(tmp_path / "data", seed=1)
+    runs = tmp_path / "runs"
+    shutil.copytree(find(folder, "all").folder, runs / "all")
+    assert train(tmp_path, "between", weights="run:all", epochs=1).read_status().state == "finished"
+    shutil.rmtree(runs / "all")
+    shutil.copytree(folder / "data", tmp_path / "other")
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    (tmp_path / "other").rename(tmp_path / "data")
+    assert "chosen by 3 of the 3 images" in refused(tmp_path, "by-name", weights="run:between")
+    model = tmp_path / "taken-away.pt"
+    (runs / "between" / "best.pt").rename(model)
+    shutil.rmtree(runs / "between")
+    assert "chosen by 3 of the 3 images" in refused(tmp_path, "by-file", weights=str(model))
 
 
 def test_a_run_without_them_has_no_such_split(folder: Path) -> None:
