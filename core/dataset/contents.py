@@ -8,9 +8,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from core.dataset.folders import ImageFolders
 from core.dataset.images import find_obstacle
 from core.dataset.kept import Kept, name_data, stamp_file
-from core.errors import DataError
+from core.errors import DataError, describe_cause
 
 FOLDER = ".contents"  # in the folder of all runs
 _CHUNK = 64  # files read as one piece of work
@@ -31,8 +30,7 @@ _YOUNG = 2_000_000_000  # nanoseconds
 Progress = Callable[[int, int], bool]
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """A file's size in bytes and the digest of its bytes, 16 hexadecimal digits."""
 
     size: int
@@ -110,12 +108,11 @@ def _digest_file(root: Path, path: str) -> tuple[int, int, int]:
     """Return a file's size, its time and the digest of its bytes; raises DataError where it cannot be read."""
     digest = hashlib.blake2b(digest_size=8)
     try:
-        if why := find_obstacle(root / path):
-            raise DataError(f"{root}/{path} {why}. Put it back as it was.")
         size, stamp = stamp_file(root, path)
-        with (root / path).open("rb", buffering=0) as file:
+        with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123  many thousands at a time
             while block := file.read(_BLOCK):
                 digest.update(block)
     except OSError as error:
-        raise DataError(f"{root}/{path} cannot be read ({error.strerror}). Put it back as it was.") from None
+        why = find_obstacle(root / path) or f"cannot be read ({describe_cause(error)})"
+        raise DataError(f"{root}/{path} {why}. Put it back as it was.") from None
     return size, stamp, int.from_bytes(digest.digest(), "little")

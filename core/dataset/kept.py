@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,11 +80,13 @@ class Kept:
 
 
 def stamp_file(root: Path, path: str) -> tuple[int, int]:
-    """Return a file's size in bytes and the time of its last change in nanoseconds; raises OSError.
+    """Return a file's size in bytes and the time of its last change in nanoseconds; raises OSError, also for no file.
 
     The time of its inode counts too, since a copy that keeps times sets back the other.
     """
     found = os.stat(f"{root}/{path}")  # noqa: PTH116  many thousands at a time
+    if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
+        raise OSError(errno.EINVAL, "it is no file")
     return found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
 
 

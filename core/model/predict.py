@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +159,18 @@ def _list_folder(folder: Path) -> list[Path]:
     return [folder / path for path in sorted(files, key=natural_key)]
 
 
+def name_images(paths: Sequence[Path]) -> list[str]:
+    """Return what a table calls each image: its file's name, with as many folders as tell it from others of that name."""
+    names = {path: path.name for path in paths}
+    for length in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        counts = Counter(names.values())
+        alike = [path for path, name in names.items() if counts[name] > 1]
+        if not alike:
+            break
+        names |= {path: "/".join(path.parts[-length:]) for path in alike}
+    return [names[path] for path in paths]
+
+
 @dataclass(frozen=True)
 class FilesPredicted:
     """What became of files: those that could not be read, and how many of the others the model is not sure of."""
@@ -179,8 +192,8 @@ def predict_files(
 ) -> FilesPredicted | None:
     """Write the hand-in file `image_name,pred_label` for image files; None when `progress(done, total)` told to stop.
 
-    The names are the files' names and the labels the class folders' names, in the order of `paths`, a label for every
-    image however sure. `details` is a second file that also has its confidence (0..1) at this temperature and whether
+    The names are the files' names (see `name_images`) and the labels the class folders' names, in the order of `paths`,
+    a label for every image however sure. `details` is a second file that also has its confidence (0..1) at this temperature and whether
     it is `sure`: yes where the confidence is at least `min_confidence`. Each file is written whole or not at all.
 
     Raises:
@@ -192,6 +205,7 @@ def predict_files(
     for file in (out, details):
         if file is not None and not file.parent.is_dir():
             raise RunError(f"{file}: cannot be written, there is no folder {file.parent}.")
+    names = dict(zip(paths, name_images(paths), strict=True))
     bad: list[BadImage] = []
     rows: list[tuple[str, str, str, str]] = []
     for start in range(0, len(paths), batch_size):
@@ -203,7 +217,7 @@ def predict_files(
                 bad.append(BadImage(str(path), str(problem)))
         found = predictor.predict([image for _, image in good], temperature=temperature)
         rows += [
-            (path.name, p.classes[0], f"{p.confidences[0]:.6f}", say_sure(p.confidences[0], min_confidence))
+            (names[path], p.classes[0], f"{p.confidences[0]:.6f}", say_sure(p.confidences[0], min_confidence))
             for (path, _), p in zip(good, found, strict=True)
         ]
         if progress is not None and not progress(min(start + batch_size, len(paths)), len(paths)):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.errors import RunError
 from core.model.evidence import EIGENCAM, GRADCAM, Evidence
-from core.model.predict import FilesPredicted, Predictor, find_images, predict_files
+from core.model.predict import FilesPredicted, Predictor, find_images, name_images, predict_files
 from core.runs.run import Run
 from core.training import loaders
 from core.training.checkpoint import best_values, save_checkpoint
@@ -273,6 +273,16 @@ def test_what_is_no_file_is_left_out_with_its_reason(tiny_data: Path, predictor:
             ("10.png", "is no file but a pipe"),
         ]
         assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders() -> None:
+    paths = [
+        Path(name)
+        for name in ("test/1.png", "test/a/2.png", "test/b/2.png", "test/b/c/3.png", "test/a/c/3.png")
+    ]
+    assert name_images(paths) == ["1.png", "a/2.png", "b/2.png", "b/c/3.png", "a/c/3.png"]
+    assert name_images([paths[0], paths[0]]) == ["1.png", "1.png"]
+    assert name_images([]) == []
 
 
 def test_batches_do_not_change_the_hand_in_file(tiny_data: Path, predictor: Predictor) -> None:

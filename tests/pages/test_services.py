@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -243,8 +244,21 @@ def test_a_data_folder_is_counted(tiny_data: Path) -> None:
     assert summary.problem == ""
 
 
+def test_what_no_run_takes_is_counted_with_the_data_and_links_to_nowhere_are_its_problem(
+    tiny_data: Path,
+) -> None:
+    (tiny_data / "train/astray.png").write_bytes((tiny_data / "test/1.png").read_bytes())
+    (tiny_data / "train/2/9.png").symlink_to("/nowhere/9.png")
+    assert (
+        "train/2/9.png is a link to /nowhere"
+        in services.summarise_data(TrainConfig(data=str(tiny_data))).problem
+    )
+    summary = services.summarise_data(TrainConfig(data=str(tiny_data), bad_images="skip"))
+    assert str(summary).endswith("and 3 test images · 2 not taken, as a scan on Data tells")
+
+
 def test_validation_that_is_split_off_is_told(tiny_data: Path) -> None:
-    (tiny_data / "val").rename(tiny_data / "other")
+    shutil.rmtree(tiny_data / "val")
     summary = services.summarise_data(TrainConfig(data=str(tiny_data), val_fraction=0.34))
     assert str(summary) == "3 classes · 12 training, 6 validation (split off training) and 3 test images"
 
