@@ -21,6 +21,7 @@ from core.cli.bakeoff import add_commands as add_bakeoff_commands
 from core.cli.bakeoff import stop_bakeoff
 from core.cli.data import add_commands as add_data_commands
 from core.cli.model import add_commands as add_model_commands
+from core.cli.networks import add_commands as add_networks_command
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.cli.report import add_commands as add_report_command
 from core.errors import UserError, describe_os_error
@@ -130,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     resume.set_defaults(command=_resume)
 
+    add_networks_command(commands)
     add_bakeoff_commands(commands)
     add_data_commands(commands, _bar)
     add_report_command(commands, _bar)

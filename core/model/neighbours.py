@@ -9,6 +9,7 @@ from torch import nn
 
 from core.dataset.folders import ImageFolders, Sample
 from core.errors import RunError
+from core.networks.table import InputFormat
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.training import features
@@ -89,8 +90,9 @@ def locate(run: Run, compute: Compute) -> Place:
     if not folders.train or not folders.val:
         raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
     config = features.plain_config(run.read_config(), values)
-    backbone = features.digest_state(values["model"])
-    key = features.features_key(backbone, folders.fingerprint(), config, compute)
+    backbone = features.digest_state(values["model"], values.get("head", "fc"))  # as of older runs
+    inputs = InputFormat.from_values(values)
+    key = features.features_key(backbone, folders.fingerprint(), config, inputs, compute)
     return Place(folders, key)
 
 
@@ -115,6 +117,7 @@ def compute_neighbourhood(
         compute.place_model(model),
         place.folders,
         config,
+        InputFormat.from_values(values),
         compute,
         root=run.folder.parent,
         key=place.key,

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from core.errors import DataError
 from core.model.evaluate import open_split, read_log_probs
+from core.networks.table import InputFormat
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.training import engine, features, loaders
@@ -74,15 +75,17 @@ def predict_training(
     folders = recorded_folders(run)
     config = features.plain_config(run.read_config(), values)
     compute = engine.choose_compute(config.device, config.precision)
-    backbone = features.digest_backbone(network)
+    inputs = InputFormat.from_values(values)
+    key = features.features_key(
+        features.digest_backbone(network), folders.fingerprint(), config, inputs, compute
+    )
     images, count = len(folders.train) + len(folders.val), len(folders.train)
 
     def report(done: int, total: int) -> bool:
         return progress is None or progress(done, total)
 
     found = features.load_or_compute(
-        compute.place_model(network), folders, config, compute,
-        root=run.folder.parent, key=features.features_key(backbone, folders.fingerprint(), config, compute),
+        compute.place_model(network), folders, config, inputs, compute, root=run.folder.parent, key=key,
         workers=loaders.choose_workers(config.workers, compute.device.type),
         progress=lambda done, total: report(done, total + count),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.errors import RunError, UserError
 from core.files import write_text
+from core.networks.table import InputFormat, inputs_of
 from core.recipe.config import TrainConfig
 
 ACTIVE = ("queued", "running")
@@ -147,6 +148,10 @@ class Run:
             raise RunError(f"{self.id}: {name} is damaged: it holds no JSON object")
         return values
 
+    def read_inputs(self) -> InputFormat:
+        """Return how the run's network takes images, as it was resolved when the run was made."""
+        return InputFormat.from_values(self.read_json("network.json"))
+
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Append one row of figures; a reader never sees half of it as a row."""
         with self.metrics_path.open("a", encoding="utf-8") as file:
@@ -241,6 +246,8 @@ def create_run(config: TrainConfig, root: Path) -> Run:
     draft = Run(root / f".new-{os.getpid()}-{time.time_ns()}")
     draft.folder.mkdir()
     draft.write_config(config)
+    network = {"arch": config.arch, **inputs_of(config.arch).to_values()}
+    write_text(draft.folder / "network.json", json.dumps(network, indent=2) + "\n")
     draft.write_status(Status(created=time.time(), epochs=config.epochs))
     for number in range(1, 1000):
         target = root / (base if number == 1 else f"{base}-{number}")

@@ -15,7 +15,7 @@ from core.files import write_text
 from core.runs.run import Run
 from core.training.engine import Compute
 
-_LIBRARIES = ("torch", "torchvision", "pytorch-optimizer", "numpy", "pillow")
+_LIBRARIES = ("torch", "torchvision", "timm", "pytorch-optimizer", "numpy", "pillow")
 
 
 def describe_environment(compute: Compute, workers: int) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from core.dataset.images import BadImage
 from core.errors import DataError, RunError
 from core.files import write_text
 from core.model.evaluate import evaluate_run, write_predictions
+from core.networks.build import build_model
+from core.networks.table import IMAGENET
 from core.recipe.config import TrainConfig
 from core.runs.run import Run, create_run
 from core.runs.run_data import describe_data, recorded_folders, split_samples
 from core.training.checkpoint import best_values, save_checkpoint
 from core.training.engine import Outcome
-from core.training.models import build_model
 from core.verdicts.predictions import read_predictions
 
 HEAD = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]
@@ -38,7 +39,13 @@ def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("made") / "best.pt"
     model = build_model("resnet18", 3)
     values = best_values(
-        model, arch="resnet18", classes=("2", "10", "35"), display={}, image_size=32, resize_size=32
+        model,
+        arch="resnet18",
+        inputs=IMAGENET,
+        classes=("2", "10", "35"),
+        display={},
+        image_size=32,
+        resize_size=32,
     )
     save_checkpoint(path, values)
     return path
@@ -48,7 +55,7 @@ def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tiny_data: Path, runs_root: Path, best_model: Path) -> Run:
     """Return a run on the tiny data with a best model, as training leaves it."""
     config = TrainConfig(
-        data=str(tiny_data), name="first", arch="resnet18", image_size=32, resize_size=32,
+        data=str(tiny_data), name="first", arch="resnet18", inputs=IMAGENET, image_size=32, resize_size=32,
         batch_size=4, workers=0, device="cpu", precision="fp32",
     )  # fmt: skip
     run = create_run(config, runs_root)

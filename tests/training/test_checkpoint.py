@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from core.errors import RunError
+from core.networks.build import build_model
 from core.runs.run import Run
 from core.training.checkpoint import FORMAT, best_values, load_best, load_checkpoint, save_checkpoint
-from core.training.models import build_model
 
 
 def names_in(folder: Path) -> set[str]:
