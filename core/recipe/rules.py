@@ -43,7 +43,7 @@ def _find_misfits(network: Network, values: Values) -> dict[str, str]:
         problems["progressive_from"] = (
             f"goes with networks that take images of any size; set it to 0 for {network.name}, got {start}"
         )
-    elif start and (problem := network.find_problem(start)):
+    elif start >= 32 and (problem := network.find_problem(start)):
         problems["progressive_from"] = problem
     smallest = start or size
     if values["batch_size"] == 1 and not 0 < network.lone <= smallest:

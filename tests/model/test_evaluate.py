@@ -55,7 +55,7 @@ def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tiny_data: Path, runs_root: Path, best_model: Path) -> Run:
     """Return a run on the tiny data with a best model, as training leaves it."""
     config = TrainConfig(
-        data=str(tiny_data), name="first", arch="resnet18", inputs=IMAGENET, image_size=32, resize_size=32,
+        data=str(tiny_data), name="first", arch="resnet18", image_size=32, resize_size=32,
         batch_size=4, workers=0, device="cpu", precision="fp32",
     )  # fmt: skip
     run = create_run(config, runs_root)

@@ -83,6 +83,7 @@ def test_the_reports_network_comes_back_as_it_was(run: Run) -> None:
     values = best_values(
         model,
         arch="resnext50_32x4d",
+        inputs=IMAGENET,
         classes=("2", "10", "35"),
         display={"2": "rose"},
         image_size=32,
@@ -96,6 +97,8 @@ def test_the_reports_network_comes_back_as_it_was(run: Run) -> None:
     assert rest == {
         "format": FORMAT,
         "arch": "resnext50_32x4d",
+        "head": "fc",
+        **IMAGENET.to_values(),
         "classes": ["2", "10", "35"],
         "display": {"2": "rose"},
         "image_size": 32,
