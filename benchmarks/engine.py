@@ -112,7 +112,7 @@ def measure_plain(data: Path, size: int, steps: int) -> float:
     import torch
 
     from benchmarks.reference import make_loaders, train_step
-    from core.training.models import build_model
+    from core.networks.build import build_model
 
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -137,19 +137,20 @@ def measure_engine(data: Path, size: int, steps: int) -> float:
     from torch import nn
 
     from core.dataset.folders import scan_folders
+    from core.networks.build import build_model
+    from core.networks.table import IMAGENET
     from core.recipe.presets import from_preset
     from core.training import engine
     from core.training.batches import ImageBatches
     from core.training.learner import make_learner
     from core.training.loaders import choose_workers
-    from core.training.models import build_model
 
     config = from_preset("seed", data=str(data), weights="none", image_size=size, resize_size=size * 8 // 7)
     compute = engine.choose_compute()
     torch.manual_seed(0)
     learner = make_learner(compute.place_model(build_model(ARCH, 10)), config)
     workers = choose_workers(-1, compute.device.type)
-    source = ImageBatches(scan_folders(data), config, compute, workers=workers)
+    source = ImageBatches(scan_folders(data), config, IMAGENET, compute, workers=workers)
     begun, count = 0.0, 0
 
     def on_steps(figures: list[engine.StepFigures]) -> bool:
@@ -188,10 +189,11 @@ def compare_head_only(data: Path, workshop: Path, size: int) -> dict[str, float]
     import torch
 
     from core.dataset.folders import scan_folders
+    from core.networks.build import build_model
+    from core.networks.table import IMAGENET
     from core.recipe.presets import from_preset
     from core.training import engine
     from core.training.loaders import EpochBatches, ImageTable, choose_workers, eval_transforms, make_loader
-    from core.training.models import build_model
 
     weights = workshop / "weights.pt"
     torch.save(build_model(ARCH, 10).state_dict(), weights)
@@ -206,7 +208,8 @@ def compare_head_only(data: Path, workshop: Path, size: int) -> dict[str, float]
     folders, compute = scan_folders(data), engine.choose_compute()
     workers = choose_workers(-1, compute.device.type)
     model = compute.place_model(build_model(ARCH, 10))
-    table = ImageTable(folders.root, folders.train, eval_transforms(config.image_size, config.resize_size))
+    transform = eval_transforms(config.image_size, config.resize_size, IMAGENET)
+    table = ImageTable(folders.root, folders.train, transform)
     batches = EpochBatches(len(folders.train), config.batch_size, seed=None)
     begun = time.perf_counter()
     engine.evaluate(model, make_loader(table, batches, workers=workers, pin_memory=False), compute)
@@ -222,14 +225,17 @@ def compare_race(data: Path, workshop: Path, options: argparse.Namespace) -> dic
     import torch
 
     from benchmarks.reference import make_loaders, train_reference
+    from core.networks.build import build_model
+    from core.networks.weights import load_initial_weights
     from core.recipe.presets import from_preset
-    from core.training.models import build_model, load_initial_weights
 
     torch.manual_seed(0)
     loaders = make_loaders(data, size=RACE_SIZE, workers=PLAIN_WORKERS)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = build_model(options.race_arch, 10)
-    load_initial_weights(model, options.race_arch, options.weights, Path)
+    load_initial_weights(
+        model, options.race_arch, options.weights, Path, image_size=RACE_SIZE, progress=lambda *_: True
+    )
     plain = train_reference(model, *loaders, epochs=options.epochs, device=device)
     best = max(plain.val_acc)
     at = plain.val_acc.index(best)

@@ -95,12 +95,13 @@ def make_run(folder: Path, size: int) -> str:
 
     from core.dataset.folders import scan_folders
     from core.model.evaluate import write_predictions
+    from core.networks.build import build_model
+    from core.networks.table import IMAGENET
     from core.recipe.config import TrainConfig
     from core.runs.run import create_run
     from core.runs.run_data import record_data
     from core.training.checkpoint import best_values, save_checkpoint
     from core.training.engine import Outcome
-    from core.training.models import build_model
 
     rng = np.random.default_rng(0)
     classes = tuple(str(number) for number in range(10))
@@ -129,6 +130,7 @@ def make_run(folder: Path, size: int) -> str:
     values = best_values(
         build_model(ARCH, len(classes)),
         arch=ARCH,
+        inputs=IMAGENET,
         classes=classes,
         display={},
         image_size=size,

@@ -18,6 +18,8 @@ from core.errors import RunError, UserError, describe_error
 from core.model.ancestry import see_run, see_weights
 from core.model.calibration import calibrate_run, forget_calibration, read_calibration
 from core.model.evaluate import evaluate_run, write_predictions
+from core.networks.build import build_model, count_parameters, freeze_backbone
+from core.networks.weights import load_initial_weights
 from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_indices
 from core.recipe.schedules import rate_at
@@ -25,7 +27,7 @@ from core.runs.journal import Console, Interrupted, Journal
 from core.runs.run import Run, Status, find_run
 from core.runs.run_data import list_findings, read_data, reopen_data
 from core.runs.seen import SEEN_FILE, read_seen, write_seen
-from core.training import engine, loaders, models, optim
+from core.training import engine, loaders, optim
 from core.training.batches import BatchSource, open_source
 from core.training.best import Best
 from core.training.checkpoint import best_values, load_checkpoint, save_checkpoint
@@ -46,6 +48,7 @@ class TrainingJob:
     def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool] = lambda: False) -> None:
         self.run, self.journal = run, Journal(run, console, should_stop)
         self.config: TrainConfig = run.read_config()
+        self.inputs = run.read_inputs()
         self._saved = time.monotonic()
         # Where training stands: whole epochs done, batches done in the current one, and its sums so far.
         self.epoch, self.batch, self.step = 0, 0, 0
@@ -130,7 +133,7 @@ class TrainingJob:
         if self.config.head_only:
             self.journal.set(phase="computing features", done=0, total=0, force=True)
         source = open_source(
-            learner, folders, self.config, compute, workers=workers, root=self.run.folder.parent,
+            learner, folders, self.config, self.inputs, compute, workers=workers, root=self.run.folder.parent,
             progress=self.journal.count_done,
         )  # fmt: skip
         if source is None:
@@ -158,20 +161,22 @@ class TrainingJob:
 
     def _build_model(self, classes: int) -> nn.Module:
         config = self.config
-        model = models.build_model(config.arch, classes)
+        model = build_model(config.arch, classes, config.image_size)
+        self.journal.write(f"Network {config.arch}, {count_parameters(model) / 1e6:.1f} million parameters")
         if not self.run.last_path.exists():
             root = self.run.folder.parent
-            models.load_initial_weights(
-                model, config.arch, config.weights, lambda name: find_run(name, root).best_path
-            )
+            fit = load_initial_weights(
+                model, config.arch, config.weights, lambda name: find_run(name, root).best_path,
+                image_size=config.image_size, progress=self.journal.count_done,
+            )  # fmt: skip
+            if fit is None:
+                raise Interrupted(self.journal.asked())
+            self.journal.write(f"Weights {config.weights}: {fit}")
         elif config.head_only:  # what the learner goes on from is the head alone
             best = self.run.best_path
             model.load_state_dict(
                 load_checkpoint(best)["model"] if best.exists() else self._load_last("network")["network"]
             )
-        self.journal.write(
-            f"Network {config.arch}, {models.count_parameters(model) / 1e6:.1f} million parameters, from {config.weights}"
-        )
         return model
 
     def _train_epoch(
@@ -179,11 +184,13 @@ class TrainingJob:
     ) -> engine.PassFigures:
         config, first, steps = self.config, self.batch, source.steps
         if config.freeze_epochs:
-            models.freeze_backbone(learner.network, self.epoch < config.freeze_epochs)
+            freeze_backbone(learner.network, self.epoch < config.freeze_epochs)
         begun = time.perf_counter()
         seconds_before = self.epoch_seconds
 
         def set_rate(step: int) -> None:
+            # What a network itself draws, such as dropout, depends on its place in the run, so that a resume is exact.
+            torch.manual_seed(loaders.derive_seed(config.seed, self.epoch, _DRAWS - first - step))
             optim.set_rate(
                 learner.optimizer, self.epoch * steps + first + step, steps * config.epochs, config
             )
@@ -320,7 +327,7 @@ class TrainingJob:
         forget_calibration(self.run)
         write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)
         values = best_values(
-            learner.judged_network(), arch=config.arch, classes=folders.classes, display=folders.display,
+            learner.judged_network(), arch=config.arch, inputs=self.inputs, classes=folders.classes, display=folders.display,
             image_size=config.image_size, resize_size=config.resize_size, epoch=self.best.epoch, val_acc=self.best.acc,
             seen=self.run.read_json(SEEN_FILE),  # so that it can be told wherever the file goes
         )  # fmt: skip
@@ -382,4 +389,5 @@ class TrainingJob:
         )
 
 
+_DRAWS = -1_000_000_000  # below it, the numbers of the steps whose random draws they seed
 _PROGRESS = ("epoch", "batch", "step", "loss_sum", "correct", "seen", "epoch_seconds")

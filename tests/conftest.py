@@ -59,14 +59,16 @@ def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the checkpoint of a ResNet18 with random weights for the tiny data, made once and only to be read."""
     import torch
 
+    from core.networks.build import build_model
+    from core.networks.table import IMAGENET
     from core.training.checkpoint import best_values, save_checkpoint
-    from core.training.models import build_model
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("made") / "best.pt"
     values = best_values(
         build_model("resnet18", 3),
         arch="resnet18",
+        inputs=IMAGENET,
         classes=tuple(COLOURS),
         display={},
         image_size=32,

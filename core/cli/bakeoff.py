@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
+from core.networks.table import describe_unknown, find_network
 from core.places import expand_home, own_command
-from core.recipe.config import ARCHS, SETTINGS, TrainConfig
+from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.runs.run import default_root
 from core.words import format_count
@@ -37,7 +38,7 @@ def add_commands(commands: Any) -> None:
         choices=("network", "optimizer"),
         help="network: ResNet50 or ResNeXt50? optimizer: SGD, AdamW or Ranger?",
     )
-    bake_off.add_argument("--archs", type=_some_of(ARCHS), metavar="A,B", help="networks; none: the preset's")
+    bake_off.add_argument("--archs", type=_networks, metavar="A,B", help="networks; none: the preset's")
     bake_off.add_argument(
         "--optimizers", type=_some_of(_OPTIMIZERS), metavar="A,B", help="none: the preset's"
     )
@@ -167,6 +168,13 @@ def _some_of(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
         return names
 
     return read
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    names = _split(text)
+    if unknown := [name for name in names if find_network(name) is None]:
+        raise argparse.ArgumentTypeError(describe_unknown(unknown[0]))
+    return names
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from torch import nn
 from core.dataset.folders import ImageFolders, Sample
 from core.files import write_rows
 from core.model.placement import choose_placement
+from core.networks.table import InputFormat
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders, split_samples
 from core.training import engine
@@ -43,7 +44,8 @@ def open_split(run: Run, split: str, *, precision: str = "") -> OpenSplit:
     folders = recorded_folders(run)
     samples = split_samples(folders, split)
     compute = choose_placement(run, precision)
-    table = ImageTable(folders.root, samples, eval_transforms(values["image_size"], values["resize_size"]))
+    transform = eval_transforms(values["image_size"], values["resize_size"], InputFormat.from_values(values))
+    table = ImageTable(folders.root, samples, transform)
     batches = EpochBatches(len(samples), config.batch_size, seed=None)
     workers = choose_workers(config.workers, compute.device.type)
     loader = make_loader(table, batches, workers=workers, pin_memory=compute.device.type == "cuda")

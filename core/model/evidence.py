@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 GRADCAM = "Grad-CAM"
@@ -15,7 +16,6 @@ METHODS = {
 }
 # A 224 px image gives 7×7 on the last stage: the least that shows where, not only what.
 MIN_CAM_SIDE = 7
-STAGES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,8 @@ class Evidence:
     rather_than: str | None = None
 
 
-def stage_sides(image_size: int) -> dict[int, int]:
-    """Return the side in cells of the maps of a ResNet's stages 1 to 4 for an image size, of those that show a place."""
-    sides = {stage: -(-image_size // 2 ** (stage + 1)) for stage in STAGES}
-    return {stage: side for stage, side in sides.items() if side > 1}
-
-
-def choose_stage(image_size: int) -> int:
-    """Return the deepest stage whose map is at least 7×7 for this image size (else the finest one)."""
-    return max((s for s, side in stage_sides(image_size).items() if side >= MIN_CAM_SIDE), default=STAGES[0])
+def choose_stage(sides: Mapping[int, int]) -> int:
+    """Return the deepest stage whose map has at least 7×7 cells, else the deepest of the finest; `sides` are theirs by number."""
+    fine = [stage for stage, side in sides.items() if side >= MIN_CAM_SIDE]
+    finest = max(sides.values())
+    return max(fine or [stage for stage, side in sides.items() if side == finest])

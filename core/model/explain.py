@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from core import torchvision_ops  # noqa: F401  pytorch_grad_cam imports torchvision
-from core.model.evidence import EIGENCAM, GRADCAM, METHODS, STAGES, choose_stage
+from core.model.evidence import EIGENCAM, GRADCAM, METHODS, choose_stage
+from core.networks.stages import Stage, find_stages
 
 # isort: split
 from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, LayerCAM
@@ -39,6 +40,7 @@ def explain(
     *,
     method: str = GRADCAM,
     stage: int | None = None,
+    stages: Mapping[int, Stage] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return one map a question. An image of several questions goes through the network once.
 
@@ -49,7 +51,8 @@ def explain(
         images: float32 (N, 3, S, S), normalised as for validation, on the model's device.
         questions: any number, in any order; a class `rather_than` another is explained by the difference of logits.
         method: one of METHODS. EigenCAM shows what activates the stage most, whatever the class.
-        stage: 1 to 4, from fine and general to coarse and of classes; by default `evidence.choose_stage`.
+        stage: from 1, fine and general, to the last, coarse and of classes; by default `evidence.choose_stage`.
+        stages: those of the network for this image size, where they have been found before.
 
     Returns:
         float32 (len(questions), S, S), each map scaled to 0..1 by its own maximum (all 0 where nothing speaks for the
@@ -64,7 +67,7 @@ def explain(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    layer = cam_layer(model, images.shape[-1], stage)
+    place = _choose_place(stages or find_stages(model, images.shape[-1]), stage)
     for question in questions:
         if not 0 <= question.image < len(images):
             raise IndexError(f"there is no image {question.image} among {len(images)}")
@@ -75,20 +78,21 @@ def explain(
             if chosen:
                 asked = [replace(questions[n], image=questions[n].image - start) for n in chosen]
                 batch = images[start : start + _BATCH]
-                maps[chosen] = _explain_batch(model, layer, batch, asked, method)
+                maps[chosen] = _explain_batch(model, place, batch, asked, method)
     return maps
 
 
 def _explain_batch(
-    model: nn.Module, layer: nn.Module, images: torch.Tensor, questions: list[MapQuestion], method: str
+    model: nn.Module, place: Stage, images: torch.Tensor, questions: list[MapQuestion], method: str
 ) -> npt.NDArray[np.float32]:
+    layer = model.get_submodule(place.module)
     activations, logits = _run(model, layer, images)
     rows = [question.image for question in questions]
-    seen = activations.detach().float()
+    seen = place.to_map(activations.detach()).float()
     if method == EIGENCAM:
         raw = _project(seen)[rows]
     else:
-        gradients = _differentiate(logits, activations, questions)
+        gradients = place.to_map(_differentiate(logits, activations, questions)).numpy()
         cam = _BY_GRADIENT[method](model=model, target_layers=[])  # only its formula: the hooks are ours
         raw = cam.get_cam_image(images, layer, None, seen[rows].cpu().numpy(), gradients, eigen_smooth=False)
     raw = np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
@@ -106,7 +110,7 @@ def _run(model: nn.Module, layer: nn.Module, images: torch.Tensor) -> tuple[torc
     def cut(_: nn.Module, __: object, output: torch.Tensor) -> torch.Tensor:
         # Gradients are wanted up to here only; further back they would cost more than the pass forward.
         leaves.append(output.detach().requires_grad_(True))
-        return leaves[-1]
+        return leaves[-1].clone()  # what comes next may change it in place, which a leaf must not be
 
     hook = layer.register_forward_hook(cut)
     try:
@@ -119,8 +123,8 @@ def _run(model: nn.Module, layer: nn.Module, images: torch.Tensor) -> tuple[torc
 
 def _differentiate(
     logits: torch.Tensor, activations: torch.Tensor, questions: list[MapQuestion]
-) -> npt.NDArray[np.float32]:
-    """Return the gradients (len(questions), C, h, w) of each question's score; one backward pass serves all images."""
+) -> torch.Tensor:
+    """Return the gradients of each question's score, on the CPU; one backward pass serves all images."""
     for question in questions:
         for index in (question.target, question.rather_than or 0):
             if not 0 <= index < logits.shape[1]:
@@ -130,7 +134,7 @@ def _differentiate(
     for number, question in enumerate(questions):
         rounds[asked[question.image]].append(number)
         asked[question.image] += 1
-    found = np.zeros((len(questions), *activations.shape[1:]), dtype=np.float32)
+    found = torch.zeros(len(questions), *activations.shape[1:])
     for members in rounds.values():
         score = logits.new_zeros(())
         for question in (questions[number] for number in members):
@@ -138,7 +142,7 @@ def _differentiate(
             if question.rather_than is not None:
                 score = score - logits[question.image, question.rather_than]
         (gradient,) = torch.autograd.grad(score, activations, retain_graph=True)
-        found[members] = gradient[[questions[number].image for number in members]].float().cpu().numpy()
+        found[members] = gradient[[questions[number].image for number in members]].float().cpu()
     return found
 
 
@@ -169,15 +173,8 @@ def _frozen(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def cam_layer(model: nn.Module, image_size: int, stage: int | None = None) -> nn.Module:
-    """Return the last block of a ResNet's stage 1 to 4, by default of the one that suits the image size.
-
-    Raises:
-        ValueError: for another stage.
-    """
-    number = choose_stage(image_size) if stage is None else stage
-    if number not in STAGES:
-        raise ValueError(f"stage must be one of {', '.join(map(str, STAGES))}, got {number}")
-    blocks = model.get_submodule(f"layer{number}")
-    assert isinstance(blocks, nn.Sequential)
-    return blocks[-1]
+def _choose_place(stages: Mapping[int, Stage], stage: int | None) -> Stage:
+    number = choose_stage({number: one.side for number, one in stages.items()}) if stage is None else stage
+    if number not in stages:
+        raise ValueError(f"stage must be one of {', '.join(map(str, stages))}, got {number}")
+    return stages[number]

@@ -10,6 +10,7 @@ from torch import nn
 from core.dataset.contents import Progress, read_fingerprint
 from core.dataset.folders import ImageFolders, Sample
 from core.errors import RunError
+from core.networks.table import InputFormat
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.training import features
@@ -91,13 +92,16 @@ def locate(run: Run, compute: Compute, progress: Progress | None = None) -> Plac
     if not folders.train or not folders.val:
         raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
     config = features.plain_config(run.read_config(), values)
-    backbone = features.digest_state(values["model"])
+    backbone = features.digest_state(values["model"], values.get("head", "fc"))  # as of older runs
+    inputs = InputFormat.from_values(values)
     fingerprint = read_fingerprint(folders, run.folder.parent, progress)
     if fingerprint is None:
         return None
     # Those that another device computed are as good, as long as their precision is the same.
     elsewhere = (choose_compute(device, "bf16" if compute.bf16 else "fp32") for device in list_devices())
-    keys = [features.features_key(backbone, fingerprint, config, each) for each in (compute, *elsewhere)]
+    keys = [
+        features.features_key(backbone, fingerprint, config, inputs, each) for each in (compute, *elsewhere)
+    ]
     kept = (key for key in keys if features.are_kept(run.folder.parent, key))
     return Place(folders, next(kept, keys[0]))
 
@@ -123,6 +127,7 @@ def compute_neighbourhood(
         compute.place_model(model),
         place.folders,
         config,
+        InputFormat.from_values(values),
         compute,
         root=run.folder.parent,
         key=place.key,

@@ -19,6 +19,7 @@ from core.dataset.contents import read_fingerprint
 from core.errors import DataError
 from core.model.evaluate import open_split, read_log_probs
 from core.model.placement import choose_placement
+from core.networks.table import InputFormat
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.training import features, loaders
@@ -77,6 +78,7 @@ def predict_training(
     config = features.plain_config(run.read_config(), values)
     compute = choose_placement(run)
     backbone = features.digest_backbone(network)
+    inputs = InputFormat.from_values(values)
     images, count = len(folders.train) + len(folders.val), len(folders.train)
 
     def report(done: int, total: int) -> bool:
@@ -86,8 +88,8 @@ def predict_training(
     if fingerprint is None:
         return None
     found = features.load_or_compute(
-        compute.place_model(network), folders, config, compute,
-        root=run.folder.parent, key=features.features_key(backbone, fingerprint, config, compute),
+        compute.place_model(network), folders, config, inputs, compute,
+        root=run.folder.parent, key=features.features_key(backbone, fingerprint, config, inputs, compute),
         workers=loaders.choose_workers(config.workers, compute.device.type),
         progress=lambda done, total: report(done, total + count),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,13 @@ from core.model.evidence import GRADCAM, Evidence
 from core.model.explain import MapQuestion, explain
 from core.model.faithfulness import Faithfulness, measure_faithfulness
 from core.model.placement import choose_placement
+from core.networks.fold import fold_norms
+from core.networks.stages import Stage, find_stages
+from core.networks.table import IMAGENET, InputFormat
 from core.runs.run import Run
 from core.training import engine
 from core.training.checkpoint import load_best
 from core.training.loaders import eval_transforms, to_pixels
-from core.training.models import fold_norms
 from core.words import show_path
 
 DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
@@ -51,11 +53,13 @@ class Predictor:
         image_size: int,
         resize_size: int,
         compute: engine.Compute,
+        inputs: InputFormat = IMAGENET,
+        stages: Mapping[int, Stage] | None = None,
     ) -> None:
         self.model = compute.place_model(model).eval()
         self.classes, self.compute = tuple(classes), compute
-        self.image_size = image_size
-        self.transform = eval_transforms(image_size, resize_size)
+        self.image_size, self.inputs, self.stages = image_size, inputs, stages
+        self.transform = eval_transforms(image_size, resize_size, inputs)
         # A heat map hooks the network: what another thread ran through it meanwhile would be mixed into the map.
         self._lock = threading.Lock()
 
@@ -63,13 +67,21 @@ class Predictor:
     def from_run(cls, run: Run) -> Predictor:
         """Load a run's best model; raises RunError when it has none."""
         model, values = load_best(run)
+        model = fold_norms(model, values["image_size"])
         return cls(
-            fold_norms(model),
+            model,
             classes=values["classes"],
             image_size=values["image_size"],
             resize_size=values["resize_size"],
             compute=choose_placement(run),
+            inputs=InputFormat.from_values(values),
+            stages=find_stages(model, values["image_size"]),
         )
+
+    @property
+    def sides(self) -> dict[int, int]:
+        """Return the side in cells of the maps of each stage, by its number."""
+        return {number: stage.side for number, stage in (self.stages or {}).items()}
 
     def prepare(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Return RGB images as the network's input: float32 (N, 3, S, S) on its device."""
@@ -111,8 +123,10 @@ class Predictor:
         ]
         enough = engine.memory_in_words("heat maps", "End what else computes there, such as a training.")
         with self._lock, enough, self.compute.autocast():
-            maps = iter(explain(self.model, inputs, questions, method=method, stage=stage))
-        return to_pixels(inputs), [[next(maps) for _ in all_of_it] for all_of_it in wanted]
+            maps = iter(
+                explain(self.model, inputs, questions, method=method, stage=stage, stages=self.stages)
+            )
+        return to_pixels(inputs, self.inputs), [[next(maps) for _ in all_of_it] for all_of_it in wanted]
 
     def measure_faithfulness(
         self, image: Image.Image, heat: npt.NDArray[np.float32], name: str

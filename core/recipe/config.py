@@ -14,18 +14,6 @@ from core.recipe.class_names import Names, Pairs
 from core.recipe.rules import find_problems
 from core.recipe.setting import Need, Values, declare, read_settings
 
-ARCHS = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-)
 # The groups of the form, in the order of their first fields.
 _DATA, _NETWORK, _OPTIMISATION, _IMAGES, _WEAK, _MACHINE = (
     "Data", "Network", "Optimisation", "Images", "Weak classes", "Machine",
@@ -89,13 +77,15 @@ class TrainConfig:
         help="Name of the run; empty: made from data, network and time.",
     )
     arch: str = declare(
-        "resnext50_32x4d", "Network", _NETWORK, choices=ARCHS,
-        help="Network: any torchvision ResNet, ResNeXt or Wide-ResNet.",
+        "resnext50_32x4d", "Network", _NETWORK,
+        help="Network: a ResNet, ResNeXt or Wide-ResNet of torchvision, or any classification network of timm by its "
+        "name there, with or without the tag that says which weights (convnext_tiny.in12k_ft_in1k). `python -m core "
+        "networks WORD` lists them.",
     )
     weights: str = declare(
         "imagenet", "Initial weights", _NETWORK, path=True,
-        help="Initial weights: 'imagenet' (downloaded once, about 100 MB), 'none' (from scratch), 'run:<id>' (an "
-        "earlier run's best model) or the path of a file.",
+        help="Initial weights: 'imagenet' (those the network was published with, downloaded once), 'none' (from "
+        "scratch), 'run:<id>' (an earlier run's best model) or the path of a file (.pt, .pth or .safetensors).",
     )
     head_only: bool = declare(
         False, "Train the head only", _NETWORK, off=False,

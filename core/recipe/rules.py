@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from core.networks.table import Network, describe_unknown, find_network
 from core.recipe.class_names import normalise, write_pairs
 from core.recipe.setting import Setting, Values
 
+SIZE_STEP = 16  # pixels between the image sizes of a run whose images grow
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -23,10 +25,37 @@ def find_problems(settings: Mapping[str, Setting], values: Values) -> dict[str, 
         problems["resize_size"] = (
             f"must be at least image_size ({size}) or the centre crop pads, got {values['resize_size']}"
         )
-    if values["batch_size"] == 1 and 32 in (size, values["progressive_from"]):
-        # The last stage's map is 1×1 then, and batch normalisation cannot train on one value a channel.
-        problems["batch_size"] = "must be at least 2 for images of 32 pixels, got 1"
+    network = find_network(values["arch"])
+    if network is None:
+        problems["arch"] = describe_unknown(values["arch"])
+    else:
+        problems = {**_find_misfits(network, values), **problems}
     return problems or _find_conflicts(settings, values)
+
+
+def _find_misfits(network: Network, values: Values) -> dict[str, str]:
+    """Return what a network does not go with, by field."""
+    problems = {}
+    size, start = values["image_size"], values["progressive_from"]
+    if problem := network.find_problem(size):
+        problems["image_size"] = problem
+    if start and (network.built or SIZE_STEP % (network.step or size)):
+        problems["progressive_from"] = (
+            f"goes with networks that take images of any size; set it to 0 for {network.name}, got {start}"
+        )
+    elif start >= 32 and (problem := network.find_problem(start)):
+        problems["progressive_from"] = problem
+    smallest = start or size
+    if values["batch_size"] == 1 and not 0 < network.lone <= smallest:
+        # Batch normalisation cannot train on one value a channel, which is all that a map of one cell has.
+        problems["batch_size"] = (
+            f"must be at least 2 for {network.name} and images of {smallest} pixels, got 1"
+        )
+    if values["weights"] == "imagenet" and not network.weights:
+        problems["weights"] = (
+            f"there are no published weights of {network.name}; give none, run:<id> or a file"
+        )
+    return problems
 
 
 def _find_wrong_texts(values: Values) -> dict[str, str]:

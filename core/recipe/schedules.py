@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from core.recipe.config import TrainConfig
+from core.recipe.rules import SIZE_STEP
 
 _GROWING = 0.75  # share of the epochs over which progressive resizing grows the images
-_SIZE_STEP = 16  # pixels
 
 
 def rate_at(step: int, total_steps: int, config: TrainConfig) -> float:
@@ -48,7 +48,7 @@ def size_at(epoch: int, config: TrainConfig) -> int:
     if not config.progressive_from or epoch >= growing:
         return config.image_size
     grown = (config.image_size - config.progressive_from) * epoch / growing
-    return config.progressive_from + int(grown // _SIZE_STEP) * _SIZE_STEP
+    return config.progressive_from + int(grown // SIZE_STEP) * SIZE_STEP
 
 
 def _cosine(start: float, end: float, position: float) -> float:

@@ -16,10 +16,10 @@ from core.errors import UserError
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.model.predict import Predictor
+from core.networks.build import build_model, count_parameters
 from core.recipe.config import SETTINGS, is_augmented
 from core.report.facts import RunFacts
 from core.training.loaders import ImageTable, eval_transforms, to_pixels, train_transforms
-from core.training.models import build_model, count_parameters
 from core.verdicts import class_report
 from core.words import format_confidence
 
@@ -37,7 +37,7 @@ _WHAT = {
     "RandomAffine": "shifts by a random share of the side",
     "ColorJitter": "scales brightness, contrast and saturation by random factors",
     "ToTensor": "makes numbers from 0 to 1 of the pixels",
-    "Normalize": "subtracts ImageNet's mean of each colour and divides by its deviation",
+    "Normalize": "subtracts a mean from each colour and divides by a deviation, as the network was taught",
     "RandomErasing": "blanks out a random rectangle, with this probability",
     "Resize": "scales the shorter side to this many pixels",
     "CenterCrop": "cuts out the middle",
@@ -84,11 +84,11 @@ def find_weak(facts: RunFacts) -> list[str]:
 
 def list_transforms(facts: RunFacts) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """Return the transforms in their order, for training and validation: name, settings, what it does."""
-    config = facts.config
-    validation = eval_transforms(config.image_size, config.resize_size)
+    config, inputs = facts.config, facts.run.read_inputs()
+    validation = eval_transforms(config.image_size, config.resize_size, inputs)
     lists = {"Validation and test": validation}
     if is_augmented(vars(config)):
-        lists = {"Training": train_transforms(config), **lists}
+        lists = {"Training": train_transforms(config, inputs), **lists}
     else:
         lists = {"Training, validation and test": validation}
     found = []
@@ -107,7 +107,8 @@ def list_transforms(facts: RunFacts) -> list[tuple[str, list[tuple[str, str, str
 def count_network(facts: RunFacts) -> int:
     """Return the number of the network's parameters."""
     with torch.device("meta"):  # no memory, no random numbers
-        return count_parameters(build_model(facts.config.arch, len(facts.data.classes)))
+        config = facts.config
+        return count_parameters(build_model(config.arch, len(facts.data.classes), config.image_size))
 
 
 def read_examples(facts: RunFacts, step: Callable[[], None]) -> Examples:
@@ -191,7 +192,8 @@ def _augment(facts: RunFacts) -> list[tuple[Picture, ...]]:
     images, variants = AUGMENTED
     names = _spread(facts.data.classes, images)
     samples = [Sample(facts.data.train_paths[name][-1], facts.data.classes.index(name)) for name in names]
-    table = ImageTable(facts.data.root, samples, train_transforms(facts.config), facts.config.seed)
+    inputs = facts.run.read_inputs()
+    table = ImageTable(facts.data.root, samples, train_transforms(facts.config, inputs), facts.config.seed)
     rows = []
     for number, (sample, name) in enumerate(zip(samples, names, strict=True)):
         original = _read(facts.data.root, sample.path, facts.data.label(name), "as it is")
@@ -202,7 +204,8 @@ def _augment(facts: RunFacts) -> list[tuple[Picture, ...]]:
         except UserError:
             continue
         changed = [
-            Picture(encode_image(enlarge(Image.fromarray(p))), "", "in training") for p in to_pixels(drawn)
+            Picture(encode_image(enlarge(Image.fromarray(p))), "", "in training")
+            for p in to_pixels(drawn, inputs)
         ]
         rows.append((original, *changed))
     return rows

@@ -16,6 +16,7 @@ import psutil
 
 from core.errors import RunError, UserError
 from core.files import discard_folder, draft_folder, read_bytes, sweep_drafts, write_text
+from core.networks.table import InputFormat, inputs_of
 from core.places import own_folder
 from core.recipe.config import TrainConfig
 
@@ -151,6 +152,10 @@ class Run:
             raise RunError(f"{self.id}: {name} is damaged: it holds no JSON object")
         return values
 
+    def read_inputs(self) -> InputFormat:
+        """Return how the run's network takes images, as it was resolved when the run was made."""
+        return InputFormat.from_values(self.read_json("network.json"))
+
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Append one row of figures; a reader never sees half of it as a row."""
         with self.metrics_path.open("a", encoding="utf-8") as file:
@@ -254,6 +259,8 @@ def create_run(config: TrainConfig, root: Path) -> Run:
     with draft_folder(root / "new") as folder:
         draft = Run(folder)
         draft.write_config(config)
+        network = {"arch": config.arch, **inputs_of(config.arch).to_values()}
+        write_text(folder / "network.json", json.dumps(network, indent=2) + "\n")
         draft.write_status(
             Status(phase=LAUNCHING, created=time.time(), epochs=config.epochs, **describe_self())
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from core.dataset.contents import read_fingerprint
 from core.dataset.folders import ImageFolders
+from core.networks.table import InputFormat
 from core.recipe.config import TrainConfig
 from core.recipe.focus import weigh_images
 from core.recipe.schedules import size_at
@@ -32,8 +33,16 @@ class BatchSource(Protocol):
 class ImageBatches:
     """A run's images, loaded by processes that live on between epochs of the same image size."""
 
-    def __init__(self, folders: ImageFolders, config: TrainConfig, compute: Compute, *, workers: int) -> None:
-        self._folders, self._config = folders, config
+    def __init__(
+        self,
+        folders: ImageFolders,
+        config: TrainConfig,
+        inputs: InputFormat,
+        compute: Compute,
+        *,
+        workers: int,
+    ) -> None:
+        self._folders, self._config, self._inputs = folders, config, inputs
         self._workers, self._pin = workers, compute.device.type == "cuda"
         targets = [sample.target for sample in folders.train]
         weights = weigh_images(config, targets, folders.classes)
@@ -41,7 +50,7 @@ class ImageBatches:
         self.steps = len(self._order)  # of a whole epoch, since its first batch is not set yet
         self._size = 0
         self._train: Batches | None = None
-        transform = loaders.eval_transforms(config.image_size, config.resize_size)
+        transform = loaders.eval_transforms(config.image_size, config.resize_size, inputs)
         table = loaders.ImageTable(folders.root, folders.val, transform)
         order = loaders.EpochBatches(len(folders.val), config.batch_size, seed=None)
         self._val = loaders.make_loader(table, order, workers=workers, pin_memory=self._pin)
@@ -60,7 +69,7 @@ class ImageBatches:
 
     def _make_loader(self, size: int) -> Batches:
         sized = replace(self._config, image_size=size, progressive_from=0)
-        transform = loaders.train_transforms(sized)
+        transform = loaders.train_transforms(sized, self._inputs)
         table = loaders.ImageTable(self._folders.root, self._folders.train, transform, self._config.seed)
         return loaders.make_loader(table, self._order, workers=self._workers, pin_memory=self._pin)
 
@@ -69,6 +78,7 @@ def open_source(
     learner: Learner,
     folders: ImageFolders,
     config: TrainConfig,
+    inputs: InputFormat,
     compute: Compute,
     *,
     workers: int,
@@ -80,13 +90,21 @@ def open_source(
     `root` is the folder of all runs, where features are kept.
     """
     if not config.head_only:
-        return ImageBatches(folders, config, compute, workers=workers)
+        return ImageBatches(folders, config, inputs, compute, workers=workers)
     backbone = features.digest_backbone(learner.network)
     fingerprint = read_fingerprint(folders, root, progress)
     if fingerprint is None:
         return None
-    key = features.features_key(backbone, fingerprint, config, compute)
+    key = features.features_key(backbone, fingerprint, config, inputs, compute)
     found = features.load_or_compute(
-        learner.network, folders, config, compute, root=root, key=key, workers=workers, progress=progress
+        learner.network,
+        folders,
+        config,
+        inputs,
+        compute,
+        root=root,
+        key=key,
+        workers=workers,
+        progress=progress,
     )
     return None if found is None else features.FeatureBatches(found, folders, config)

@@ -8,10 +8,11 @@ from typing import IO, Any
 import torch
 from torch import nn
 
-from core.errors import RunError
+from core.errors import RunError, UserError
 from core.files import write_file
+from core.networks.build import build_model, head_name
+from core.networks.table import InputFormat
 from core.runs.run import Run
-from core.training.models import build_model
 
 FORMAT = 1
 
@@ -60,12 +61,20 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def best_values(
-    model: nn.Module, *, arch: str, classes: tuple[str, ...], display: dict[str, str], **figures: Any
+    model: nn.Module,
+    *,
+    arch: str,
+    inputs: InputFormat,
+    classes: tuple[str, ...],
+    display: dict[str, str],
+    **figures: Any,
 ) -> dict[str, Any]:
     """Return what best.pt holds: all that is needed to predict, on any machine, without the data."""
     return {
         "model": model.state_dict(),
         "arch": arch,
+        "head": head_name(model),
+        **inputs.to_values(),
         "classes": list(classes),
         "display": dict(display),
         **figures,
@@ -80,9 +89,9 @@ def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
     """
     values = load_checkpoint(run.best_path)
     try:
-        model = build_model(values["arch"], len(values["classes"]))
+        model = build_model(values["arch"], len(values["classes"]), values["image_size"])
         model.load_state_dict(values.pop("model"))
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError, UserError) as error:
         raise RunError(
             f"{run.id}: {run.best_path.name} holds no model that can be built ({error})."
         ) from None

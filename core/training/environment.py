@@ -16,7 +16,7 @@ from core.runs.run import Run
 from core.training.engine import Compute
 from core.words import format_count
 
-_LIBRARIES = ("torch", "torchvision", "pytorch-optimizer", "numpy", "pillow")
+_LIBRARIES = ("torch", "torchvision", "timm", "pytorch-optimizer", "numpy", "pillow")
 
 
 def describe_environment(compute: Compute, workers: int) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from torch import nn
 
 from core.dataset.folders import ImageFolders
 from core.errors import UserError
+from core.networks.build import head_name, head_of, is_in_head
+from core.networks.table import IMAGENET, InputFormat
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import weigh_images
-from core.training import loaders, models
+from core.training import loaders
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.training.engine import Batches, Compute
 
@@ -77,26 +79,30 @@ def plain_config(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 
 def digest_backbone(network: nn.Module) -> str:
     """Return a digest of all weights and statistics of a network but its head's."""
-    return digest_state(network.state_dict())
+    return digest_state(network.state_dict(), head_name(network))
 
 
-def digest_state(state: Mapping[str, torch.Tensor]) -> str:
-    """Return the digest of the backbone of the network that a state dict is of."""
+def digest_state(state: Mapping[str, torch.Tensor], head: str) -> str:
+    """Return the digest of the backbone of the network that a state dict is of; `head` is the name of its last layer."""
     digest = hashlib.sha256()
     for name, tensor in state.items():
-        if not name.startswith(f"{models.HEAD}."):
+        if not is_in_head(name, head):
             digest.update(name.encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
-def features_key(backbone: str, fingerprint: str, config: TrainConfig, compute: Compute) -> str:
+def features_key(
+    backbone: str, fingerprint: str, config: TrainConfig, inputs: InputFormat, compute: Compute
+) -> str:
     """Return a digest of all that features depend on: the backbone's digest, the data's, transforms and precision."""
     several = config.feature_views > 1
     drawn = [name for name, one in SETTINGS.items() if one.augments and several]
     # In the order in which features were always kept.
     fields = ["image_size", "resize_size", *drawn, "feature_views", *(["seed"] if several else [])]
-    values = {name: getattr(config, name) for name in fields}
+    values: dict[str, Any] = {name: getattr(config, name) for name in fields}
+    if inputs != IMAGENET:  # which older features are all of
+        values.update(inputs.to_values())
     text = json.dumps([_VERSION, backbone, fingerprint, str(compute), values])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -105,6 +111,7 @@ def load_or_compute(
     network: nn.Module,
     folders: ImageFolders,
     config: TrainConfig,
+    inputs: InputFormat,
     compute: Compute,
     *,
     root: Path,
@@ -123,8 +130,8 @@ def load_or_compute(
     path = root / FOLDER / f"{key}.pt"
     views = config.feature_views
     total = len(folders.train) * views + len(folders.val)
-    plain = loaders.eval_transforms(config.image_size, config.resize_size)
-    augmented = loaders.train_transforms(config) if views > 1 else plain
+    plain = loaders.eval_transforms(config.image_size, config.resize_size, inputs)
+    augmented = loaders.train_transforms(config, inputs) if views > 1 else plain
     passes = [(folders.train, augmented, view) for view in range(views)] + [(folders.val, plain, 0)]
     parts: list[torch.Tensor] = []
     done = 0
@@ -162,7 +169,7 @@ def compute_features(network: nn.Module, batches: Batches, compute: Compute) -> 
     """Yield what the backbone makes of each batch, (B, D) on the CPU; the network is put into evaluation mode."""
     network.eval()
     seen: list[torch.Tensor] = []
-    hook = models.head_of(network).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    hook = head_of(network).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten(1)))
     try:
         for images, _ in batches:
             compute.ask(network, images)

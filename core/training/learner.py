@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from core.networks.build import freeze_backbone, head_name, head_of
 from core.recipe.config import TrainConfig
-from core.training import models, optim
+from core.training import optim
 from core.training.average import WeightAverage
 
 
@@ -35,7 +36,7 @@ class Learner:
         if self.trained is self.network:
             return self.average.model
         network = copy.deepcopy(self.network)
-        models.head_of(network).load_state_dict(self.average.model.state_dict())
+        head_of(network).load_state_dict(self.average.model.state_dict())
         return network
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,7 +58,7 @@ class Learner:
 def make_learner(network: nn.Module, config: TrainConfig) -> Learner:
     """Make the learner the config describes of a network that has its weights and is on its device."""
     if config.head_only:
-        models.freeze_backbone(network, True)
-    trained = models.head_of(network) if config.head_only else network
-    optimizer = optim.make_optimizer(trained, config, head="" if config.head_only else models.HEAD)
+        freeze_backbone(network, True)
+    trained = head_of(network) if config.head_only else network
+    optimizer = optim.make_optimizer(trained, config, head="" if config.head_only else head_name(network))
     return Learner(network, trained, optimizer, WeightAverage(trained, config.ema) if config.ema else None)

@@ -21,24 +21,25 @@ from core import torchvision_ops  # noqa: F401  torchvision must find its ops de
 from core.dataset.folders import Sample
 from core.dataset.images import ImageProblem, read_image
 from core.errors import DataError, RunError, UserError
+from core.networks.table import InputFormat
 from core.recipe.config import TrainConfig
 
 # isort: split
 from torchvision import transforms
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 _AGAIN = 1_000_000  # added to the epoch each further time an image comes in it; no run has as many epochs
 
 
-def train_transforms(config: TrainConfig) -> transforms.Compose:
-    """Return the report's eight training transforms in its order: PIL image to float32 (3, S, S), ImageNet-normalised.
+def train_transforms(config: TrainConfig, inputs: InputFormat) -> transforms.Compose:
+    """Return the report's eight training transforms in its order: PIL image to float32 (3, S, S), as the network takes it.
 
     The report's "colour jitter 0.3" is read as brightness, contrast and saturation, hue untouched.
     """
     return transforms.Compose(
         [
-            transforms.RandomResizedCrop(config.image_size, scale=(config.crop_scale_min, 1.0)),
+            transforms.RandomResizedCrop(
+                config.image_size, scale=(config.crop_scale_min, 1.0), interpolation=_interpolation(inputs)
+            ),
             transforms.RandomHorizontalFlip(config.hflip),
             transforms.RandomRotation(config.rotation),
             transforms.RandomAffine(0, translate=(config.translate, config.translate)),
@@ -46,28 +47,32 @@ def train_transforms(config: TrainConfig) -> transforms.Compose:
                 brightness=config.jitter, contrast=config.jitter, saturation=config.jitter
             ),
             transforms.ToTensor(),
-            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            transforms.Normalize(inputs.mean, inputs.std),
             transforms.RandomErasing(config.erasing),
         ]
     )
 
 
-def eval_transforms(image_size: int, resize_size: int) -> transforms.Compose:
-    """Return the report's four validation transforms: PIL image to float32 (3, S, S), ImageNet-normalised."""
+def eval_transforms(image_size: int, resize_size: int, inputs: InputFormat) -> transforms.Compose:
+    """Return the report's four validation transforms: PIL image to float32 (3, S, S), as the network takes it."""
     return transforms.Compose(
         [
-            transforms.Resize(resize_size),
+            transforms.Resize(resize_size, interpolation=_interpolation(inputs)),
             transforms.CenterCrop(image_size),
             transforms.ToTensor(),
-            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            transforms.Normalize(inputs.mean, inputs.std),
         ]
     )
 
 
-def to_pixels(batch: torch.Tensor) -> np.ndarray:
+def _interpolation(inputs: InputFormat) -> transforms.InterpolationMode:
+    return transforms.InterpolationMode(inputs.interpolation)
+
+
+def to_pixels(batch: torch.Tensor, inputs: InputFormat) -> np.ndarray:
     """Undo the normalisation: float (N, 3, H, W) to uint8 (N, H, W, 3), for looking at."""
-    mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+    mean = torch.tensor(inputs.mean).view(1, 3, 1, 1)
+    std = torch.tensor(inputs.std).view(1, 3, 1, 1)
     pixels = (batch.detach().float().cpu() * std + mean).clamp(0, 1) * 255
     return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
 from torch import nn
 
+from core.networks.build import is_in_head
 from core.recipe.config import TrainConfig
 from core.recipe.schedules import rate_at
-from core.training.models import HEAD
 
 # On these every parameter is updated by one kernel: 7 times (SGD) and 6 times (AdamW) as fast on two CPU cores.
 _FUSED_DEVICES = ("cpu", "cuda", "mps")
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig, *, head: str = HEAD) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, config: TrainConfig, *, head: str) -> torch.optim.Optimizer:
     """Return the optimizer the config names, over all trainable parameters of a placed model.
 
-    Parameters are grouped by whether they decay (norms and biases, which have one axis, do not) and whether they
-    are the head's, the submodule of the name `head` (empty: all are); a group's `lr_factor` is its share of the rate.
+    Parameters are grouped by whether they decay (norms and biases, which have one axis, do not, nor what the network
+    itself names, such as a transformer's places) and whether they are the head's, the submodule of the name `head`
+    (empty: all are); a group's `lr_factor` is its share of the rate.
     """
     groups = group_parameters(model, config, head=head)
     fused = all(p.device.type in _FUSED_DEVICES for group in groups for p in group["params"]) or None
@@ -38,13 +40,14 @@ def make_optimizer(model: nn.Module, config: TrainConfig, *, head: str = HEAD) -
     return ranger
 
 
-def group_parameters(model: nn.Module, config: TrainConfig, *, head: str = HEAD) -> list[dict[str, Any]]:
+def group_parameters(model: nn.Module, config: TrainConfig, *, head: str) -> list[dict[str, Any]]:
     """Return the trainable parameters in up to four groups: decaying or not, of the backbone or the head."""
     groups: dict[tuple[bool, bool], dict[str, Any]] = {}
+    spared: Collection[str] = getattr(model, "no_weight_decay", tuple)()
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        in_head, decays = not head or name.startswith(f"{head}."), parameter.ndim > 1
+        in_head, decays = not head or is_in_head(name, head), parameter.ndim > 1 and name not in spared
         group = groups.setdefault(
             (in_head, decays),
             {

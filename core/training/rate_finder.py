@@ -11,10 +11,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from core.networks.build import build_model
+from core.networks.table import inputs_of
+from core.networks.weights import load_initial_weights
 from core.recipe.config import TrainConfig
 from core.runs.run import find_run
 from core.runs.run_data import leave_out_bad, scan_config
-from core.training import engine, loaders, models
+from core.training import engine, loaders
 from core.training.batches import BatchSource, open_source
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
@@ -45,13 +48,16 @@ def find_rate(
     compute = engine.choose_compute(config.device, config.precision)
     loss_of = make_loss(config, folders.classes).to(compute.device)
     torch.manual_seed(config.seed)
-    network = models.build_model(config.arch, len(folders.classes))
-    models.load_initial_weights(
-        network, config.arch, config.weights, lambda name: find_run(name, root).best_path
-    )
+    network = build_model(config.arch, len(folders.classes), config.image_size)
+    fit = load_initial_weights(
+        network, config.arch, config.weights, lambda name: find_run(name, root).best_path,
+        image_size=config.image_size, progress=progress,
+    )  # fmt: skip
+    if fit is None:
+        return None
     learner = make_learner(compute.place_model(network), config)
     source = open_source(
-        learner, folders, config, compute, root=root, progress=progress,
+        learner, folders, config, inputs_of(config.arch), compute, root=root, progress=progress,
         workers=loaders.choose_workers(config.workers, compute.device.type),
     )  # fmt: skip
     if source is None:

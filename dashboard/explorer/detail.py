@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage, stage_sides
+from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage
 from core.model.pictures import STRENGTH
 from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
@@ -94,10 +94,10 @@ def draw_choices(
     run: Run, data: RunData, row: pd.Series, guesses: list[tuple[str, float]]
 ) -> tuple[str, int, str]:
     """Offer class, method and layer; return them as the URL has them: method, stage, class."""
-    size = services.load_predictor(run).image_size
-    sides = stage_sides(size)
+    predictor = services.load_predictor(run)
+    size, sides = predictor.image_size, predictor.sides
     method = address.get_param("method", list(METHODS)) or GRADCAM
-    stage = int(address.get_param("stage", [str(number) for number in sides]) or choose_stage(size))
+    stage = int(address.get_param("stage", [str(number) for number in sides]) or choose_stage(sides))
     name = address.get_param("for", data.classes) or row["predicted"]
     roles = {row["true"]: "true", row["predicted"]: "predicted"}
     likely = dict.fromkeys([row["predicted"], row["true"], *(guess for guess, _ in guesses)])
@@ -117,7 +117,7 @@ def draw_choices(
             str(stage),
             lambda option: f"stage {option} ({sides[int(option)]}×{sides[int(option)]})",
             help="Early stages see edges and textures finely, late ones whole objects coarsely: the cells of the map "
-            f"over the image. At {size} px stage {choose_stage(size)} is the deepest with at least 7×7.",
+            f"over the image. At {size} px stage {choose_stage(sides)} is the deepest with at least 7×7.",
         )
     return method, stage, name
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import ConfigError, UserError, describe_error
-from core.recipe.config import ARCHS, SETTINGS, TrainConfig
+from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.recipe.settings import label_of
 from core.runs import bakeoff
@@ -21,6 +21,7 @@ from core.verdicts.seeds import describe_power
 from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.guard import guard_callback
 from dashboard.panels import forms
+from dashboard.panels.network_field import describe_download, label_network, list_names
 from dashboard.state import address, services
 from dashboard.text import escape_markdown, format_count, format_duration
 
@@ -116,8 +117,8 @@ def draw_choice() -> None:
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=330):
             st.multiselect(
-                "Networks", ARCHS, key="bake-archs", placeholder="the preset's", persist_state="session",
-                help="Empty: the network of each preset.",
+                "Networks", list_names(*st.session_state["bake-archs"]), key="bake-archs", placeholder="the preset's",
+                format_func=label_network, persist_state="session", help="Empty: the network of each preset.",
             )  # fmt: skip
         for key, label, options, help_text in (
             ("presets", "Presets", tuple(PRESETS), "All other settings come from these."),
@@ -297,10 +298,8 @@ def describe_todo(todo: Todo) -> str:
         parts.append(f"{format_count(len(todo.again), 'run')} that ended early will go on.")
     if configs:
         parts.append(describe_time(configs))
-    if any(config.weights == "imagenet" for config in configs):
-        parts.append(
-            "ImageNet weights (about 100 MB a network) are downloaded once if they are not on this machine yet."
-        )
+    if download := describe_download([config.arch for config in configs if config.weights == "imagenet"]):
+        parts.append(download)
     return " ".join(parts)
 
 

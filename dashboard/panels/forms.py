@@ -20,12 +20,13 @@ from core.recipe.settings import GROUPS, NAMES
 from core.runs.run import Run, default_root, iter_runs
 from dashboard.builtin import is_builtin
 from dashboard.panels.class_fields import draw_names, draw_pairs
+from dashboard.panels.network_field import draw_facts, draw_network
 from dashboard.state import services
 from dashboard.state.services import DataSummary
 from dashboard.text import escape_markdown
 
 WEIGHT_KINDS = {
-    "imagenet": "ImageNet (pretrained)",
+    "imagenet": "As published (pretrained)",
     "none": "None (from scratch)",
     "run": "An earlier run's best model",
     "file": "A file",
@@ -84,6 +85,8 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
             with st.container(width=_find_width(setting), gap="xsmall"):
                 if field == "weights":
                     _draw_weights(setting)
+                elif field == "arch":
+                    draw_network(setting, _key(field))
                 elif setting.kind in (Names, Pairs):
                     found = _summarise_data()
                     draw = draw_names if setting.kind == Names else draw_pairs
@@ -92,6 +95,8 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
                     _draw_field(setting)
                 if field in problems:
                     st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
+    if "arch" in GROUPS[title]:
+        draw_facts(values["arch"], (_key("image_size"), _key("resize_size")))
 
 
 def _read_values() -> dict[str, Any]:
@@ -104,6 +109,8 @@ def _find_width(setting: Setting) -> int:
     """Return the width of a field in pixels: what may hold much is wide."""
     if setting.name == "weights":
         return 260
+    if setting.name == "arch":
+        return 430
     if setting.path or setting.kind in (Names, Pairs):
         return 520
     return 260 if setting.kind is str and not setting.choices else 215

@@ -113,7 +113,7 @@ def explain_images(
     """
     predictor, shelf = services.load_predictor(run), _shelf()
     root, stamp = services.read_data(run).root, run.best_path.stat().st_mtime_ns
-    depth = stage or choose_stage(predictor.image_size)
+    depth = stage or choose_stage(predictor.sides)
     keys = [_find_key(run.folder, stamp, root / path, method, depth) for path, _ in wanted]
     known = {key: entry for key in keys if key is not None and (entry := shelf.get(key)) is not None}
     lacking = {
@@ -178,7 +178,8 @@ def redraw(run: Run, path: str, heat: HeatMap, strength: float) -> bytes:
     from core.training.loaders import to_pixels
 
     image = read_image(services.read_data(run).root / path)
-    pixels = to_pixels(services.load_predictor(run).prepare([image]))[0]
+    predictor = services.load_predictor(run)
+    pixels = to_pixels(predictor.prepare([image]), predictor.inputs)[0]
     return encode_image(overlay_map(pixels, heat.scale(), strength=strength))
 
 

@@ -287,6 +287,7 @@ def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
         DataError: when the data cannot be used.
     """
     from core.dataset.images import check_images
+    from core.networks.table import inputs_of
     from core.runs.run_data import scan_config
     from core.training.loaders import ImageTable, to_pixels, train_transforms
 
@@ -296,10 +297,11 @@ def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
     if config.bad_images == "skip":
         bad = {item.path for item in check_images(folders.root, [sample.path for sample in chosen])}
         chosen = tuple(sample for sample in chosen if sample.path not in bad)
-    table = ImageTable(folders.root, chosen, train_transforms(config), config.seed)
+    inputs = inputs_of(config.arch)
+    table = ImageTable(folders.root, chosen, train_transforms(config, inputs), config.seed)
     found = []
     for index, sample in enumerate(chosen):
-        pixels = to_pixels(table[0, index][0][None])[0]
+        pixels = to_pixels(table[0, index][0][None], inputs)[0]
         name = folders.classes[sample.target]
         found.append((folders.display.get(name, name), encode_image(enlarge(Image.fromarray(pixels)))))
     return found

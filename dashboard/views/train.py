@@ -19,6 +19,7 @@ from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
 from dashboard.panels import forms
+from dashboard.panels.network_field import describe_download
 from dashboard.panels.rate_panel import draw_rate_finder
 from dashboard.state import address, services
 from dashboard.text import escape_markdown
@@ -26,7 +27,7 @@ from dashboard.text import escape_markdown
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
     *(field for field in GROUPS["Data"] if field not in NAMES),
-    *("seed", "image_size", "resize_size"),
+    *("seed", "arch", "image_size", "resize_size"),
     *(field for field, setting in SETTINGS.items() if setting.augments),
 )
 
@@ -102,10 +103,8 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         if config is None:
             names = ", ".join(label_of(field) for field in problems)
             st.markdown(f":red[Not yet: mend **{names}** first.]")
-        elif config.weights == "imagenet":
-            st.caption(
-                "ImageNet weights are downloaded once (about 100 MB) if they are not on this machine yet."
-            )
+        elif config.weights == "imagenet" and (download := describe_download([config.arch])):
+            st.caption(download)
     if config is None:
         return
     with st.expander("The same from the command line", icon=":material/terminal:"):
@@ -144,7 +143,9 @@ def draw_preview(config: TrainConfig | None) -> None:
             "With one view for the head only, images are seen as in validation: nothing is left to chance."
         )
         return
-    look = TrainConfig.from_dict({field: getattr(config, field) for field in _PREVIEW_FIELDS})
+    look = TrainConfig.from_dict(
+        {"weights": "none", **{field: getattr(config, field) for field in _PREVIEW_FIELDS}}
+    )
     try:
         pictures = services.augmented_images(look)
     except UserError as error:

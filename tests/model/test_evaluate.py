@@ -16,13 +16,14 @@ from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_fol
 from core.dataset.images import BadImage
 from core.errors import DataError, RunError
 from core.model.evaluate import evaluate_run, write_predictions
+from core.networks.build import build_model
+from core.networks.table import IMAGENET
 from core.recipe.config import TrainConfig
 from core.report.parts import tabulate_matrix
 from core.runs.run import Run, create_run
 from core.runs.run_data import record_data, recorded_folders, split_samples
 from core.training.checkpoint import best_values, save_checkpoint
 from core.training.engine import Outcome
-from core.training.models import build_model
 from core.verdicts.class_report import report_classes
 from core.verdicts.predictions import confusion_matrix, read_predictions
 
@@ -40,7 +41,13 @@ def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("made") / "best.pt"
     model = build_model("resnet18", 3)
     values = best_values(
-        model, arch="resnet18", classes=("2", "10", "35"), display={}, image_size=32, resize_size=32
+        model,
+        arch="resnet18",
+        inputs=IMAGENET,
+        classes=("2", "10", "35"),
+        display={},
+        image_size=32,
+        resize_size=32,
     )
     save_checkpoint(path, values)
     return path

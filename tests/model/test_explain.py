@@ -11,8 +11,9 @@ from torch import nn
 
 from core import torchvision_ops  # noqa: F401  pytorch_grad_cam imports torchvision
 from core.model.evidence import EIGENCAM, METHODS
-from core.model.explain import MapQuestion, cam_layer, explain
-from core.training.models import build_model
+from core.model.explain import MapQuestion, explain
+from core.networks.build import build_model
+from core.networks.stages import find_stages
 
 # isort: split
 from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, LayerCAM
@@ -25,6 +26,10 @@ each_method = pytest.mark.parametrize("method", METHODS)
 def ask(*targets: int) -> list[MapQuestion]:
     """Return a question an image, for the class of its place."""
     return [MapQuestion(image, target) for image, target in enumerate(targets)]
+
+
+def layer_of(model: nn.Module, stage: int) -> nn.Module:
+    return model.get_submodule(find_stages(model, 32)[stage].module)
 
 
 def count_hooks(model: nn.Module) -> int:
@@ -110,7 +115,7 @@ def test_a_frozen_network_is_explained_as_a_free_one(model: nn.Module, images: t
         ([MapQuestion(0, -1)], {}, IndexError, "no class -1"),
         ([MapQuestion(0, 0, rather_than=7)], {}, IndexError, "no class 7"),
         ([MapQuestion(0, 0)], {"method": "CAM"}, ValueError, "method must be one of Grad-CAM, .*'CAM'"),
-        ([MapQuestion(0, 0)], {"stage": 5}, ValueError, "stage must be one of 1, 2, 3, 4, got 5"),
+        ([MapQuestion(0, 0)], {"stage": 5}, ValueError, "stage must be one of 1, 2, 3, got 5"),
     ],
 )
 def test_what_does_not_exist_is_refused_and_the_hooks_are_released(
@@ -136,7 +141,7 @@ def test_what_does_not_exist_is_refused_and_the_hooks_are_released(
 def test_maps_are_pytorch_grad_cams(
     model: nn.Module, images: torch.Tensor, method: str, reference: type
 ) -> None:
-    cam = reference(model=model, target_layers=[cam_layer(model, 32, 2)])
+    cam = reference(model=model, target_layers=[layer_of(model, 2)])
     try:
         wanted = cam(input_tensor=images, targets=[ClassifierOutputTarget(target) for target in (0, 1, 2)])
     finally:
@@ -150,7 +155,7 @@ def test_eigencam_is_the_first_principal_component_whatever_the_class(
     model: nn.Module, images: torch.Tensor
 ) -> None:
     seen: list[torch.Tensor] = []
-    hook = cam_layer(model, 32, 1).register_forward_hook(lambda *call: seen.append(call[2].detach()))
+    hook = layer_of(model, 1).register_forward_hook(lambda *call: seen.append(call[2].detach()))
     model(images)
     hook.remove()
     raw = get_2d_projection_with_sign_correction(seen[0].numpy()).clip(min=0)

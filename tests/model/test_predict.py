@@ -16,11 +16,12 @@ from PIL import Image
 from core.errors import RunError
 from core.model.evidence import EIGENCAM, GRADCAM, Evidence
 from core.model.predict import FilesPredicted, Predictor, find_images, name_images, predict_files
+from core.networks.build import build_model
+from core.networks.table import IMAGENET
 from core.runs.run import Run
 from core.training import loaders
 from core.training.checkpoint import best_values, save_checkpoint
 from core.training.engine import Compute
-from core.training.models import build_model
 from tests.dataset.pictures import locked_folder
 
 CLASSES = ("2", "10", "35")
@@ -44,7 +45,13 @@ def best_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(tmp_path_factory.mktemp("first"))
     model = build_model("resnet18", 3)
     values = best_values(
-        model, arch="resnet18", classes=CLASSES, display={"2": "rose"}, image_size=32, resize_size=36
+        model,
+        arch="resnet18",
+        inputs=IMAGENET,
+        classes=CLASSES,
+        display={"2": "rose"},
+        image_size=32,
+        resize_size=36,
     )
     save_checkpoint(run.best_path, values)
     return run
@@ -95,7 +102,7 @@ def test_a_runs_best_model_predicts_with_the_transforms_it_was_validated_with(re
     torch.manual_seed(0)
     model = build_model("resnet18", 3).eval()
     with torch.inference_mode():
-        wanted = model(loaders.eval_transforms(32, 36)(image)[None]).softmax(1)[0]
+        wanted = model(loaders.eval_transforms(32, 36, IMAGENET)(image)[None]).softmax(1)[0]
     found = resnet.predict([image])[0]
     assert found.classes[0] == CLASSES[int(wanted.argmax())]
     by_class = dict(zip(found.classes, found.confidences, strict=True))

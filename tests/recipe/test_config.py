@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import ConfigError
-from core.recipe.config import ARCHS, SETTINGS, TrainConfig
+from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.presets import PRESET_HELP, PRESETS, from_preset
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
@@ -207,12 +207,43 @@ def test_a_choice_that_does_not_exist_is_refused_with_those_there_are(field: str
     }
 
 
-def test_networks_are_resnets_resnexts_and_wide_resnets() -> None:
-    assert {name.rstrip("0123456789_xd").rstrip("0123456789") for name in ARCHS} == {
-        "resnet",
-        "resnext",
-        "wide_resnet",
-    }
+@pytest.mark.parametrize("arch", ["wide_resnet101_2", "tf_efficientnet_lite0", "convnext_tiny.in12k_ft_in1k"])
+def test_a_network_is_one_of_torchvisions_or_of_timms(arch: str) -> None:
+    assert TrainConfig(data="x", arch=arch).arch == arch
+
+
+def test_a_network_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    told = problems_of(arch="resnet51")["arch"]
+    assert told.startswith("there is no network 'resnet51' here; did you mean resnet")
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "words"),
+    [
+        ({"image_size": 102, "resize_size": 102}, "image_size", "must be a multiple of 4 for swin_tiny"),
+        ({"progressive_from": 128}, "progressive_from", "goes with networks that take images of any size"),
+    ],
+)
+def test_what_a_network_that_is_built_for_a_size_does_not_go_with_is_told(
+    values: dict[str, Any], field: str, words: str
+) -> None:
+    told = problems_of(arch="swin_tiny_patch4_window7_224", **values)
+    assert list(told) == [field]
+    assert told[field].startswith(words)
+
+
+def test_weights_that_nobody_published_are_refused_before_the_start() -> None:
+    assert "no published weights of darknet17" in problems_of(arch="darknet17", weights="imagenet")["weights"]
+
+
+def test_a_batch_of_one_is_refused_where_normalisation_would_have_one_value() -> None:
+    small = {"image_size": 32, "resize_size": 32, "batch_size": 1}
+    told = problems_of(arch="resnet18", **small)
+    assert told == {"batch_size": "must be at least 2 for resnet18 and images of 32 pixels, got 1"}
+    assert list(problems_of(arch="resnet18", batch_size=1, progressive_from=32)) == ["batch_size"]
+    assert TrainConfig(data="x", arch="resnet18", batch_size=1, image_size=48).batch_size == 1
+    for arch in ("test_convnext", "test_vit"):  # which have no batch normalisation
+        assert TrainConfig(data="x", arch=arch, **small).batch_size == 1
 
 
 def test_validation_images_smaller_than_the_networks_are_refused() -> None:

@@ -61,7 +61,7 @@ def test_a_new_run_makes_the_root_and_leaves_nothing_else(tmp_path: Path) -> Non
     root = tmp_path / "not" / "there"
     run = make_run(root)
     assert names_in(root) == {"one"}
-    assert names_in(run.folder) == {"config.json", "status.json"}
+    assert names_in(run.folder) == {"config.json", "network.json", "status.json"}
 
 
 def test_a_run_without_a_name_is_named_by_data_and_network(runs_root: Path) -> None:

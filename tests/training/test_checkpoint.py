@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from core.errors import RunError, describe_error
+from core.networks.build import build_model
+from core.networks.table import IMAGENET
 from core.runs.run import Run
 from core.training.checkpoint import FORMAT, best_values, load_best, load_checkpoint, save_checkpoint
-from core.training.models import build_model
 from tests.disks import no_file_larger_than
 
 
@@ -108,6 +109,7 @@ def test_the_reports_network_comes_back_as_it_was(run: Run) -> None:
     values = best_values(
         model,
         arch="resnext50_32x4d",
+        inputs=IMAGENET,
         classes=("2", "10", "35"),
         display={"2": "rose"},
         image_size=32,
@@ -121,6 +123,8 @@ def test_the_reports_network_comes_back_as_it_was(run: Run) -> None:
     assert rest == {
         "format": FORMAT,
         "arch": "resnext50_32x4d",
+        "head": "fc",
+        **IMAGENET.to_values(),
         "classes": ["2", "10", "35"],
         "display": {"2": "rose"},
         "image_size": 32,

@@ -17,11 +17,14 @@ from torch import nn
 
 from core.dataset.folders import scan_folders
 from core.model.evaluate import evaluate_run
+from core.networks.build import build_model, freeze_backbone, head_of
+from core.networks.table import IMAGENET, InputFormat
+from core.networks.weights import load_weights_file
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, create_run
 from core.train import TrainingJob
-from core.training import features, loaders, models
+from core.training import features, loaders
 from core.training.batches import open_source
 from core.training.checkpoint import load_best, load_checkpoint
 from core.training.engine import Compute, set_training
@@ -49,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("features")
     make_images(folder / "data")
     torch.manual_seed(7)
-    torch.save(models.build_model("resnet18", 5).state_dict(), folder / "weights.pt")
+    torch.save(build_model("resnet18", 5).state_dict(), folder / "weights.pt")
     yield folder
     shutil.rmtree(folder)
 
@@ -84,8 +87,8 @@ def trained(place: Path, launch: Start) -> Run:
 
 @pytest.fixture(scope="module")
 def network(place: Path) -> nn.Module:
-    net = models.build_model("resnet18", 3)
-    models.load_weights_file(net, place / "weights.pt")
+    net = build_model("resnet18", 3)
+    load_weights_file(net, place / "weights.pt")
     return net
 
 
@@ -106,7 +109,7 @@ def compute_all(
         return stop_after is None or done < stop_after
 
     found = features.load_or_compute(
-        network, scan_folders(place / "data"), config, CPU, root=root, key=key, workers=0, progress=progress
+        network, scan_folders(place / "data"), config, IMAGENET, CPU, root=root, key=key, workers=0, progress=progress
     )  # fmt: skip
     return found, told
 
@@ -123,10 +126,10 @@ def test_features_through_the_head_are_the_networks_own_logits(
     assert (found.train.shape, found.val.shape) == ((18, 1, 512), (6, 512))
     assert told == [6, 12, 18, 24]
     folders = scan_folders(place / "data")
-    table = loaders.ImageTable(folders.root, folders.val, loaders.eval_transforms(32, 32))
+    table = loaders.ImageTable(folders.root, folders.val, loaders.eval_transforms(32, 32, IMAGENET))
     images = torch.stack([table[0, index][0] for index in range(6)])
     with torch.no_grad():
-        torch.testing.assert_close(models.head_of(network)(found.val), network.eval()(images))
+        torch.testing.assert_close(head_of(network)(found.val), network.eval()(images))
 
 
 def test_kept_features_are_found_again_and_damaged_ones_made_anew(
@@ -176,12 +179,18 @@ def test_the_key_depends_on_weights_data_transforms_views_and_precision(
     config = make_config(place)
     backbone = features.digest_backbone(network)
 
-    def key(backbone: str = backbone, data: str = "d", compute: Compute = CPU, **changes: Any) -> str:
-        return features.features_key(backbone, data, dataclasses.replace(config, **changes), compute)
+    def key(
+        backbone: str = backbone,
+        data: str = "d",
+        inputs: InputFormat = IMAGENET,
+        compute: Compute = CPU,
+        **changes: Any,
+    ) -> str:
+        return features.features_key(backbone, data, dataclasses.replace(config, **changes), inputs, compute)
 
     same = {key(), key(lr=0.1), key(epochs=3), key(hflip=0.1), key(seed=4), key(batch_size=2)}
     other = [
-        key(backbone="b"), key(data="e"), key(compute=dataclasses.replace(CPU, bf16=True)), key(resize_size=40),
+        key(backbone="b"), key(data="e"), key(inputs=dataclasses.replace(IMAGENET, interpolation="bicubic")), key(compute=dataclasses.replace(CPU, bf16=True)), key(resize_size=40),
         key(feature_views=2), key(feature_views=2, hflip=0.1), key(feature_views=2, seed=4),
     ]  # fmt: skip
     assert same == {key()}
@@ -198,10 +207,17 @@ def test_an_image_changed_in_place_gives_other_features(place: Path, tmp_path: P
 
     def compute_again() -> None:
         config = make_config(place, data=str(data))
-        learner = make_learner(models.build_model("resnet18", 3), config)
-        models.load_weights_file(learner.network, place / "weights.pt")
+        learner = make_learner(build_model("resnet18", 3), config)
+        load_weights_file(learner.network, place / "weights.pt")
         open_source(
-            learner, scan_folders(data), config, CPU, workers=0, root=tmp_path, progress=lambda *_: True
+            learner,
+            scan_folders(data),
+            config,
+            IMAGENET,
+            CPU,
+            workers=0,
+            root=tmp_path,
+            progress=lambda *_: True,
         )
 
     repaint("red")
@@ -221,9 +237,9 @@ def test_features_kept_earlier_are_found_again(views: int, key: str) -> None:
 
 
 def test_the_digest_is_of_the_backbone_and_not_of_the_head(place: Path) -> None:
-    net = models.build_model("resnet18", 3)
+    net = build_model("resnet18", 3)
     before = features.digest_backbone(net)
-    nn.init.zeros_(models.head_of(net).weight)
+    nn.init.zeros_(head_of(net).weight)
     assert features.digest_backbone(net) == before
     net.get_buffer("bn1.running_mean").add_(1)
     assert features.digest_backbone(net) != before
@@ -245,7 +261,7 @@ def test_a_head_only_run_learns_and_is_a_run_like_any_other(trained: Run) -> Non
     assert trained.read_status().best_val_acc > 0.5
     network, values = load_best(trained)
     assert values["classes"] == ["2", "10", "35"]
-    assert isinstance(models.head_of(network), nn.Linear)
+    assert isinstance(head_of(network), nn.Linear)
 
 
 def test_its_best_model_says_of_the_images_what_the_head_said_of_the_features(trained: Run) -> None:
@@ -306,7 +322,7 @@ def test_one_stopped_in_its_first_epoch_goes_on_exactly_though_its_weights_becam
         job = TrainingJob(stopped, log, should_stop=lambda: bool(stopped.read_metrics()[0]))
         assert job.execute().state == "stopped"
     assert not stopped.best_path.exists()
-    torch.save(models.build_model("resnet18", 5).state_dict(), weights)
+    torch.save(build_model("resnet18", 5).state_dict(), weights)
     train_on(stopped, launch)
     one, other = (load_checkpoint(run.last_path)["model"] for run in (whole, stopped))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -314,14 +330,14 @@ def test_one_stopped_in_its_first_epoch_goes_on_exactly_though_its_weights_becam
 
 
 def test_a_frozen_backbone_keeps_its_statistics_too() -> None:
-    net = models.build_model("resnet18", 3)
-    models.freeze_backbone(net, True)
+    net = build_model("resnet18", 3)
+    freeze_backbone(net, True)
     set_training(net)
     before = features.digest_backbone(net)
     net(torch.randn(4, 3, 32, 32)).sum().backward()
     assert features.digest_backbone(net) == before
     assert [name for name, p in net.named_parameters() if p.grad is not None] == ["fc.weight", "fc.bias"]
-    models.freeze_backbone(net, False)
+    freeze_backbone(net, False)
     set_training(net)
     net(torch.randn(4, 3, 32, 32))
     assert features.digest_backbone(net) != before

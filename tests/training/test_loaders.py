@@ -15,6 +15,7 @@ from PIL import Image
 
 from core.dataset.folders import Sample, scan_folders
 from core.errors import DataError, RunError
+from core.networks.table import IMAGENET
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
 from core.training import loaders
@@ -27,7 +28,7 @@ from torchvision.transforms import InterpolationMode
 
 
 def test_training_has_the_reports_eight_transforms_in_its_order() -> None:
-    steps = loaders.train_transforms(from_preset("seed", data="flowers")).transforms
+    steps = loaders.train_transforms(from_preset("seed", data="flowers"), IMAGENET).transforms
     crop, flip, rotate, shift, jitter, to_tensor, normalise, erase = steps
     assert isinstance(crop, transforms.RandomResizedCrop)
     assert (crop.size, crop.scale) == ((224, 224), (0.08, 1.0))
@@ -50,7 +51,7 @@ def test_training_has_the_reports_eight_transforms_in_its_order() -> None:
 
 
 def test_validation_has_the_reports_four_transforms_in_its_order() -> None:
-    resize, crop, to_tensor, normalise = loaders.eval_transforms(224, 256).transforms
+    resize, crop, to_tensor, normalise = loaders.eval_transforms(224, 256, IMAGENET).transforms
     assert isinstance(resize, transforms.Resize)
     assert resize.size == 256
     assert isinstance(crop, transforms.CenterCrop)
@@ -64,8 +65,8 @@ def test_validation_has_the_reports_four_transforms_in_its_order() -> None:
 def test_images_of_any_shape_become_squares_of_the_networks_size(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, RED)
     for transform in (
-        loaders.train_transforms(from_preset("seed", data="x")),
-        loaders.eval_transforms(224, 256),
+        loaders.train_transforms(from_preset("seed", data="x"), IMAGENET),
+        loaders.eval_transforms(224, 256, IMAGENET),
     ):
         tensor = transform(image)
         assert (tensor.shape, tensor.dtype) == ((3, 224, 224), torch.float32)
@@ -76,12 +77,14 @@ def test_every_augmentation_can_be_turned_off() -> None:
         data="x", image_size=32, resize_size=32, crop_scale_min=1.0, hflip=0, rotation=0, translate=0, jitter=0, erasing=0,
     )  # fmt: skip
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8))
-    assert torch.equal(loaders.train_transforms(config)(image), loaders.eval_transforms(32, 32)(image))
+    assert torch.equal(
+        loaders.train_transforms(config, IMAGENET)(image), loaders.eval_transforms(32, 32, IMAGENET)(image)
+    )
 
 
 def test_pixels_come_back_from_the_networks_input_unchanged() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
-    pixels = loaders.to_pixels(loaders.eval_transforms(32, 32)(image)[None])
+    pixels = loaders.to_pixels(loaders.eval_transforms(32, 32, IMAGENET)(image)[None], IMAGENET)
     assert pixels.dtype == np.uint8
     assert np.array_equal(pixels[0], np.asarray(image))
 
@@ -91,7 +94,7 @@ def test_pixels_come_back_from_the_networks_input_unchanged() -> None:
 
 def make_table(root: Path, seed: int = 7) -> ImageTable:
     config = TrainConfig(data=str(root), image_size=32, resize_size=32)
-    return ImageTable(root, scan_folders(root).train, loaders.train_transforms(config), seed)
+    return ImageTable(root, scan_folders(root).train, loaders.train_transforms(config, IMAGENET), seed)
 
 
 def load(table: ImageTable, *, workers: int, epoch: int = 0, first_batch: int = 0) -> list[torch.Tensor]:
@@ -152,7 +155,7 @@ def test_targets_follow_the_order_of_the_classes(tiny_data: Path) -> None:
 
 def test_a_file_that_broke_after_the_check_is_named(tiny_data: Path) -> None:
     (tiny_data / "train" / "2" / "1.png").unlink()
-    table = ImageTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32))
+    table = ImageTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32, IMAGENET))
     with pytest.raises(DataError, match=r"^train/2/1\.png cannot be opened .* Mend or replace it"):
         table[0, 0]
 
@@ -166,7 +169,7 @@ class KilledTable(ImageTable):
 
 
 def test_a_loading_process_that_the_system_ends_is_told_with_what_to_lower(tiny_data: Path) -> None:
-    table = KilledTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32))
+    table = KilledTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32, IMAGENET))
     loader = loaders.make_loader(table, EpochBatches(1, 1, seed=None), workers=1, pin_memory=False)
     with pytest.raises(RunError, match=r"ended by the system.* Lower workers \(now 1\) or batch_size\."):
         list(loader)

@@ -47,7 +47,7 @@ def loss_of(model: nn.Module) -> torch.Tensor:
 
 
 def take_steps(model: nn.Module, config: TrainConfig, count: int) -> None:
-    optimizer = optim.make_optimizer(model, config)
+    optimizer = optim.make_optimizer(model, config, head="fc")
     for _ in range(count):
         optimizer.zero_grad()
         loss_of(model).backward()

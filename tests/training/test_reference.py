@@ -10,12 +10,13 @@ from torch import nn
 
 from benchmarks.reference import make_loaders, train_step
 from core.dataset.folders import scan_folders
+from core.networks.build import build_model
+from core.networks.table import IMAGENET
 from core.recipe.presets import from_preset
 from core.training import engine
 from core.training.batches import ImageBatches
 from core.training.learner import make_learner
 from core.training.loaders import train_transforms
-from core.training.models import build_model
 from core.training.optim import set_rate
 
 
@@ -30,7 +31,7 @@ def test_in_fp32_the_preset_seed_gives_the_plain_loops_losses_step_for_step(tiny
         precision="fp32",
     )
     compute = engine.choose_compute("cpu", "fp32")
-    source = ImageBatches(scan_folders(tiny_data), config, compute, workers=0)
+    source = ImageBatches(scan_folders(tiny_data), config, IMAGENET, compute, workers=0)
     torch.manual_seed(0)
     plain = build_model(config.arch, 3).train()
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.001, momentum=0.9)
@@ -56,4 +57,4 @@ def test_in_fp32_the_preset_seed_gives_the_plain_loops_losses_step_for_step(tiny
 def test_the_plain_loops_transforms_are_the_engines(tiny_data: Path) -> None:
     config = from_preset("seed", data=str(tiny_data))
     train, _ = make_loaders(tiny_data, size=224, workers=0)
-    assert repr(train.dataset.transform) == repr(train_transforms(config))
+    assert repr(train.dataset.transform) == repr(train_transforms(config, IMAGENET))
