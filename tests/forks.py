@@ -42,10 +42,11 @@ def fork_server() -> Iterator[Callable[[Run], ForkServerProcess]]:
 
 
 def work(folder: Path) -> None:
-    """Be the job of the run in a folder."""
-    from core.runs.claim import claim
+    """Be the job of the run in a folder, whatever became of it before."""
+    from core.runs.claim import claim_process, hold
     from core.train import TrainingJob
 
     run = Run(folder)
-    with claim(run), run.log_path.open("a", encoding="utf-8") as log:
+    with hold(run), run.log_path.open("a", encoding="utf-8") as log:
+        claim_process(run)
         TrainingJob(run, log).execute()
