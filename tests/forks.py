@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
@@ -17,8 +16,6 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 @contextmanager
 def fork_server() -> Iterator[Callable[[Run], ForkServerProcess]]:
     """Give a function that starts a run's job as a process; those still alive at the end are killed."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # read by torch when the server loads it
     _CONTEXT.set_forkserver_preload(["core.train", "pytorch_optimizer"])
     started: list[ForkServerProcess] = []
 
@@ -35,10 +32,6 @@ def fork_server() -> Iterator[Callable[[Run], ForkServerProcess]]:
             if process.is_alive():
                 process.kill()
             process.join()
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
 def work(folder: Path) -> None:

@@ -35,12 +35,16 @@ COMBINED = {
 }  # fmt: skip
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
-    "ranger": {"optimizer": "ranger", "schedule": "onecycle", "lr": 0.01},
-    "mixing": {"mixup": 0.4, "cutmix": 1.0, "ema": 0.9, "label_smoothing": 0.1},
-    "focus": {"focus": ("35",), "focus_factor": 1.5, "class_balance": True, "focal": 2.0},
-    "freeze": {"optimizer": "adamw", "freeze_epochs": 1, "head_lr_factor": 10.0},
-    "progressive": {"image_size": 48, "resize_size": 48, "progressive_from": 32},
-}
+    "mixing": {
+        "optimizer": "ranger", "schedule": "onecycle", "lr": 0.01,
+        "mixup": 0.4, "cutmix": 1.0, "ema": 0.9, "label_smoothing": 0.1,
+    },
+    "focus": {
+        "optimizer": "adamw", "freeze_epochs": 1, "head_lr_factor": 10.0,
+        "focus": ("35",), "focus_factor": 1.5, "class_balance": True, "focal": 2.0,
+        "image_size": 48, "resize_size": 48, "progressive_from": 32,
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +73,11 @@ def train_on(run: Run, launch: Start) -> None:
     assert run.read_status().state == "finished", run.read_status().message
 
 
-def kill_at(run: Run, launch: Start, step: int) -> None:
-    """Train and kill with -9 when the step's row is written, or a little later."""
+def kill_at(run: Run, launch: Start, step: int, delay: float = 0) -> None:
+    """Train and kill with -9 when the step's row is written, or some seconds later."""
     process = launch(run)
     wait_until(lambda: steps_of(run) >= step, f"{run.id} has trained {step} steps", PATIENCE)
-    time.sleep(random.uniform(0, 0.15))
+    time.sleep(delay)
     process.kill()
     process.join()
     assert jobs.live_status(run).state == "crashed"
@@ -130,11 +134,11 @@ def undisturbed(place: Path, launch: Start) -> Callable[[str], Run]:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_run_killed_at_several_steps_ends_bit_for_bit_as_one_that_was_not(
-    place: Path, launch: Start, undisturbed: Callable[[str], Run], recipe: str
+    place: Path, launch: Start, undisturbed: Callable[[str], Run], recipe: str, chance: random.Random
 ) -> None:
     killed = make_run(place, f"{recipe}-killed", **SAVED_ALWAYS, **RECIPES[recipe])
-    for step in (random.randint(1, 2), random.randint(3, 5)):
-        kill_at(killed, launch, step)
+    for step in (chance.randint(1, 2), chance.randint(3, 5)):
+        kill_at(killed, launch, step, chance.uniform(0, 0.15))
     train_on(killed, launch)
     assert_same_run(killed, undisturbed(recipe))
     shutil.rmtree(killed.folder)

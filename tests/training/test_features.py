@@ -34,15 +34,6 @@ CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True)
 Start = Callable[[Run], ForkServerProcess]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tiny nets gain nothing from threads, and on busy cores threads wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, a weights file and runs, emptied at the end."""
