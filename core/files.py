@@ -19,7 +19,7 @@ from core.errors import describe_cause
 _T = TypeVar("_T")
 _PREFIX = 40  # characters of a name, at most 160 bytes: with what is added it stays a valid name
 DRAFT = ".draft"  # how the names end of what is being made or thrown away
-_LEFT_OVER = 3600.0  # seconds; a draft that was not touched for so long has lost its maker
+LEFT_OVER = 3600.0  # seconds; a draft that was not touched for so long has lost its maker
 # Windows refuses to replace a file, or to move a folder, while another process has it open, which takes moments.
 _PATIENCE = 2.0 if os.name == "nt" else 0.0
 
@@ -114,11 +114,14 @@ def discard_folder(folder: Path) -> None:
         shutil.rmtree(trash, ignore_errors=True)
 
 
-def sweep_drafts(parent: Path) -> None:
-    """Remove the drafts in a folder whose makers ended before they were done, and what was not thrown away to its end."""
+def sweep_drafts(parent: Path, *, untouched: float = LEFT_OVER) -> None:
+    """Remove the drafts in a folder whose makers ended before they were done, and what was not thrown away to its end.
+
+    They are those that were `untouched` for so many seconds.
+    """
     for path in parent.glob(f".*{DRAFT}"):
         try:
-            old = time.time() - path.stat().st_mtime > _LEFT_OVER
+            old = time.time() - path.stat().st_mtime >= untouched
         except OSError:
             continue  # it has just become what it was made for
         if old and path.is_dir():

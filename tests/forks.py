@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
@@ -11,19 +10,21 @@ from pathlib import Path
 
 from core.runs.run import Run
 
+Start = Callable[..., ForkServerProcess]
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @contextmanager
-def fork_server() -> Iterator[Callable[[Run], ForkServerProcess]]:
-    """Give a function that starts a run's job as a process; those still alive at the end are killed."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # read by torch when the server loads it
+def fork_server() -> Iterator[Start]:
+    """Give a function that starts a run's job as a process, or lets one that ended go on, to `epochs` in all.
+
+    Those still alive at the end are killed.
+    """
     _CONTEXT.set_forkserver_preload(["core.train", "pytorch_optimizer"])
     started: list[ForkServerProcess] = []
 
-    def start(run: Run) -> ForkServerProcess:
-        process = _CONTEXT.Process(target=work, args=(run.folder,))
+    def start(run: Run, epochs: int | None = None) -> ForkServerProcess:
+        process = _CONTEXT.Process(target=work, args=(run.folder, epochs))
         process.start()
         started.append(process)
         return process
@@ -35,17 +36,15 @@ def fork_server() -> Iterator[Callable[[Run], ForkServerProcess]]:
             if process.is_alive():
                 process.kill()
             process.join()
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
-def work(folder: Path) -> None:
+def work(folder: Path, epochs: int | None) -> None:
     """Be the job of the run in a folder."""
+    from core.runs import jobs
     from core.runs.claim import claim
     from core.train import TrainingJob
 
     run = Run(folder)
-    with claim(run), run.log_path.open("a", encoding="utf-8") as log:
+    mine = claim(run) if run.read_status().state == "queued" else jobs.resume_here(run, epochs)
+    with mine, run.log_path.open("a", encoding="utf-8") as log:
         TrainingJob(run, log).execute()

@@ -99,5 +99,4 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 180)
 
 def environment(root: Path, changes: dict[str, str] | None = None) -> dict[str, str]:
     """Return this process' environment with `root` as the folder of all runs."""
-    # One thread each: tiny nets gain nothing from more, and on busy cores threads wait for one another.
-    return {**os.environ, "WEAKSPOT_RUNS": str(root), "OMP_NUM_THREADS": "1", **(changes or {})}
+    return {**os.environ, "WEAKSPOT_RUNS": str(root), **(changes or {})}

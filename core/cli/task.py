@@ -9,13 +9,15 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
 from core.cli.terminal import Progress, Tee
 from core.errors import RunError
+from core.files import LEFT_OVER, sweep_drafts
 from core.recipe.config import TrainConfig
 from core.runs.claim import Taken, claim
 from core.runs.journal import Interrupted, Journal
@@ -54,18 +56,21 @@ def do_work(run: Run, terminal: TextIO | None) -> int:
 
     The log gets all that the terminal gets. A Ctrl-C or SIGTERM asks for a stop.
     """
-    should_stop = _obey_signals()
-    with run.log_path.open("a", encoding="utf-8") as log:
+    is_task = (run.folder / TASK).is_file()
+    # In a run's folder pages write too; what is half made in a task's was left by a job that was killed.
+    sweep_drafts(run.folder, untouched=0.0 if is_task else LEFT_OVER)
+    with _obey_signals() as should_stop, run.log_path.open("a", encoding="utf-8") as log:
         console = Tee(log, terminal)
-        if (run.folder / TASK).is_file():
+        if is_task:
             status = _do_task(Journal(run, console, should_stop))
         else:
             status = _train(run, console, terminal, should_stop)
     return EXIT_CODES.get(status.state, 2)
 
 
-def _obey_signals() -> Callable[[], bool]:
-    """Return what tells whether a signal has asked for a stop."""
+@contextmanager
+def _obey_signals() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether a signal has asked for a stop."""
     asked: list[int] = []
 
     def ask_stop(number: int, _: FrameType | None) -> None:
@@ -73,9 +78,12 @@ def _obey_signals() -> Callable[[], bool]:
             raise KeyboardInterrupt
         asked.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask_stop)
-    return lambda: bool(asked)
+    before = {number: signal.signal(number, ask_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callable[[], bool]) -> Status:
@@ -99,7 +107,7 @@ def _do_task(journal: Journal) -> Status:
             raise RunError(f"{kind!r} is no kind of task; there are: {', '.join(KINDS)}.")
         message = KINDS[kind](folder, journal.count_all, **parameters)
         if message is None:
-            raise Interrupted(journal.asked())
+            raise Interrupted(journal.asked() or "stopped")
         return message
 
     return journal.perform(work, describe_stop=lambda _: STOPPED.get(kind, "Stopped before its end."))

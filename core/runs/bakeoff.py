@@ -12,7 +12,7 @@ from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
 from core.recipe.settings import find_differing, label_settings, settings_of, write_value
 from core.runs import jobs
-from core.runs.run import ACTIVE, Run, Status, iter_runs, make_slug
+from core.runs.run import ACTIVE, Run, Status, list_runs, make_slug
 
 # An optimizer's rate where SGD (momentum 0.9) has 1: Adam's steps do not shrink with the gradient, and momentum makes
 # SGD's ten times as long. Lookahead goes half of the way its optimizer went, so Ranger gets twice AdamW's.
@@ -232,21 +232,20 @@ def read_board(name: str, root: Path) -> Board:
     Raises:
         RunError: naming the bake-offs there are, when none has this name.
     """
-    found = [(run, config) for run, config in _iter_members(root) if config.group == name]
+    found = [member for member in _iter_members(root) if member.config.group == name]
     if not found:
         known = ", ".join(list_bakeoffs(root)[:5]) or "none yet"
         raise RunError(f"There is no bake-off {name!r} under {root}. Bake-offs: {known}.")
     rows: dict[tuple[object, ...], dict[int, Member]] = {}
-    for run, config in reversed(found):  # the oldest first; of two in one place the newest stays
-        member = Member(run, config, jobs.live_status(run))
-        rows.setdefault(settings_of(config), {})[config.seed] = member
+    for member in reversed(found):  # the oldest first; of two in one place the newest stays
+        rows.setdefault(settings_of(member.config), {})[member.config.seed] = member
     heads = [next(iter(row.values())).config for row in rows.values()]
     return Board(name, dict(zip(label_settings(heads), rows.values(), strict=True)))
 
 
 def list_bakeoffs(root: Path) -> list[str]:
     """Return the names of the bake-offs under a root, the newest first."""
-    return list(dict.fromkeys(config.group for _, config in _iter_members(root)))
+    return list(dict.fromkeys(member.config.group for member in _iter_members(root)))
 
 
 def stop_all(board: Board) -> list[Run]:
@@ -262,12 +261,12 @@ def stop_all(board: Board) -> list[Run]:
     return asked
 
 
-def _iter_members(root: Path) -> Iterator[tuple[Run, TrainConfig]]:
+def _iter_members(root: Path) -> Iterator[Member]:
     """Yield the runs that bake-offs have made, the newest first: a run that only carries a `group` is of none."""
-    for run in iter_runs(root):
+    for run, status in list_runs(root):
         try:
             config = run.read_config()
         except UserError:
             continue  # the Runs page tells of it
         if config.group and run.id == name_run(config):
-            yield run, config
+            yield Member(run, config, jobs.judge_status(run, status))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +20,7 @@ from core.cli import task
 from core.cli.terminal import Progress
 from core.dataset.audit import audit_folder, read_audit
 from core.errors import RunError
-from core.files import write_text
+from core.files import DRAFT, make_draft, write_text
 from core.runs import journal
 from core.runs.claim import claim
 from core.runs.journal import Journal
@@ -114,6 +116,31 @@ def test_the_status_is_written_twice_a_second_at_most(tmp_path: Path) -> None:
     for done in range(1000):
         notes.count_all(done, 1000)
     assert (asked.read_status().done, notes.status.done) == (0, 999)
+
+
+def test_a_signal_stops_a_task_and_is_given_back_what_it_did_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(_: Path, progress: Progress) -> str | None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return "done" if progress(1, 2) else None
+
+    monkeypatch.setitem(task.KINDS, "work", work)
+    ask_for(tmp_path, "work")
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["task", str(tmp_path)]) == 1
+    assert read_task(tmp_path).state == "stopped"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_a_killed_task_left_half_made_goes_when_the_next_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(task.KINDS, "work", lambda *_: "done")
+    asked = ask_for(tmp_path, "work")
+    (make_draft(asked.folder, "result") / "prediction.csv").touch()
+    assert main(["task", str(tmp_path)]) == 0
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(DRAFT)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, create_run
 from core.training.checkpoint import load_checkpoint, save_checkpoint
-from tests.forks import fork_server
+from tests.forks import Start, fork_server
 from tests.processes import TINY, call, finish, make_images, start, train_words, wait_until
 
-Start = Callable[[Run], ForkServerProcess]
 PATIENCE = 400  # seconds: a machine may be busy
 EPOCHS = 2  # of three steps
 SAVED_ALWAYS = {"save_minutes": 0.0}
@@ -35,12 +33,16 @@ COMBINED = {
 }  # fmt: skip
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
-    "ranger": {"optimizer": "ranger", "schedule": "onecycle", "lr": 0.01},
-    "mixing": {"mixup": 0.4, "cutmix": 1.0, "ema": 0.9, "label_smoothing": 0.1},
-    "focus": {"focus": ("35",), "focus_factor": 1.5, "class_balance": True, "focal": 2.0},
-    "freeze": {"optimizer": "adamw", "freeze_epochs": 1, "head_lr_factor": 10.0},
-    "progressive": {"image_size": 48, "resize_size": 48, "progressive_from": 32},
-}
+    "mixing": {
+        "optimizer": "ranger", "schedule": "onecycle", "lr": 0.01,
+        "mixup": 0.4, "cutmix": 1.0, "ema": 0.9, "label_smoothing": 0.1,
+    },
+    "focus": {
+        "optimizer": "adamw", "freeze_epochs": 1, "head_lr_factor": 10.0,
+        "focus": ("35",), "focus_factor": 1.5, "class_balance": True, "focal": 2.0,
+        "image_size": 48, "resize_size": 48, "progressive_from": 32,
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +65,19 @@ def make_run(place: Path, name: str, **changes: Any) -> Run:
     return create_run(TrainConfig.from_dict(values), place / "runs")
 
 
-def train_on(run: Run, launch: Start) -> None:
-    process = launch(run)
+def train_on(run: Run, launch: Start, epochs: int | None = None) -> None:
+    process = launch(run, epochs)
     process.join(PATIENCE)
     assert run.read_status().state == "finished", run.read_status().message
 
 
-def kill_at(run: Run, launch: Start, step: int) -> None:
-    """Train and kill with -9 when the step's row is written, or a little later."""
+def kill_at(run: Run, launch: Start, step: int, delay: float = 0) -> None:
+    """Train, kill with -9 when the step's row is written, or some seconds later."""
     process = launch(run)
-    wait_until(lambda: steps_of(run) >= step, f"{run.id} has trained {step} steps", PATIENCE)
-    time.sleep(random.uniform(0, 0.15))
+    trained = f"{run.id} has trained {step} steps"
+    wait_until(lambda: steps_of(run) >= step or not process.is_alive(), trained, PATIENCE)
+    time.sleep(delay)
+    assert process.is_alive()
     process.kill()
     process.join()
     assert jobs.live_status(run).state == "crashed"
@@ -130,11 +134,11 @@ def undisturbed(place: Path, launch: Start) -> Callable[[str], Run]:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_run_killed_at_several_steps_ends_bit_for_bit_as_one_that_was_not(
-    place: Path, launch: Start, undisturbed: Callable[[str], Run], recipe: str
+    place: Path, launch: Start, undisturbed: Callable[[str], Run], recipe: str, chance: random.Random
 ) -> None:
     killed = make_run(place, f"{recipe}-killed", **SAVED_ALWAYS, **RECIPES[recipe])
-    for step in (random.randint(1, 2), random.randint(3, 5)):
-        kill_at(killed, launch, step)
+    for step in (chance.randint(1, 2), chance.randint(3, 5)):
+        kill_at(killed, launch, step, chance.uniform(0, 0.15))
     train_on(killed, launch)
     assert_same_run(killed, undisturbed(recipe))
     shutil.rmtree(killed.folder)
@@ -193,7 +197,6 @@ def test_a_paused_run_says_so_frees_the_machine_and_goes_on_exactly(
     save_checkpoint(
         run.last_path, {**load_checkpoint(run.last_path), "rng": {"torch": torch.get_rng_state()}}
     )
-    jobs.reopen(run)
     train_on(run, launch)
     assert_same_run(run, undisturbed("plain"))
 
@@ -219,9 +222,8 @@ def test_a_finished_run_is_extended_and_is_the_same_as_a_longer_one_where_the_sc
         jobs.reopen(run)
     with pytest.raises(RunError, match="done 1 epoch already"):
         jobs.reopen(run, 1)
-    jobs.reopen(run, EPOCHS)
+    train_on(run, launch, EPOCHS)
     assert run.read_config().epochs == run.read_status().epochs == EPOCHS
-    train_on(run, launch)
     assert_same_run(run, undisturbed("plain"))
 
 
@@ -242,8 +244,7 @@ def test_patience_ends_a_run_early_and_begins_anew_when_it_is_extended(place: Pa
     status = run.read_status()
     assert status.epoch == status.best_epoch + 1
     assert "Ended early: validation did not get better for 1 epoch." in status.message
-    jobs.reopen(run, 30)
-    train_on(run, launch)
+    train_on(run, launch, 30)
     assert run.read_status().epoch >= status.epoch + 1
 
 
@@ -254,7 +255,6 @@ def begun(place: Path, launch: Start, tmp_path: Path) -> Iterator[Run]:
     shutil.copytree(place / "data", data)
     run = make_run(place, "begun", data=str(data), epochs=1)
     train_on(run, launch)
-    jobs.reopen(run, 2)
     yield run
     shutil.rmtree(run.folder)
 
@@ -268,7 +268,7 @@ def test_a_run_is_not_resumed_on_other_data_and_the_differences_are_named(begun:
     (data / "train/4").mkdir()
     shutil.copy(data / "train/35/1.png", data / "train/4/1.png")
     before = begun.last_path.read_bytes()
-    launch(begun).join(PATIENCE)
+    launch(begun, 2).join(PATIENCE)
     status = begun.read_status()
     assert status.state == "failed"
     for difference in (
@@ -285,7 +285,7 @@ def test_a_run_is_not_resumed_without_one_of_its_classes(begun: Run, launch: Sta
     data = Path(begun.read_config().data)
     for split in ("train", "val"):
         shutil.rmtree(data / split / "35")
-    launch(begun).join(PATIENCE)
+    launch(begun, 2).join(PATIENCE)
     assert "class '35' gone" in begun.read_status().message
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from multiprocessing.context import ForkServerProcess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +29,10 @@ from core.training.checkpoint import load_best, load_checkpoint
 from core.training.engine import Compute, set_training
 from core.training.learner import make_learner
 from core.verdicts.predictions import read_predictions
-from tests.forks import fork_server
+from tests.forks import Start, fork_server
 from tests.processes import TINY, make_images, wait_until
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True)
-Start = Callable[[Run], ForkServerProcess]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tiny nets gain nothing from threads, and on busy cores threads wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +62,8 @@ def make_run(place: Path, name: str, **changes: Any) -> Run:
     return create_run(make_config(place, name=name, **changes), place / "runs")
 
 
-def train_on(run: Run, launch: Start) -> None:
-    launch(run).join(400)
+def train_on(run: Run, launch: Start, epochs: int | None = None) -> None:
+    launch(run, epochs).join(400)
     assert run.read_status().state == "finished", run.read_status().message
 
 
@@ -306,8 +295,7 @@ def test_it_is_extended_from_its_own_folder_when_the_run_it_began_from_is_gone(
     run = make_run(place, "child", weights="run:parent", focus=["35"], epochs=1)
     train_on(run, launch)
     shutil.rmtree(parent.folder)
-    jobs.reopen(run, 2)
-    train_on(run, launch)
+    train_on(run, launch, 2)
     assert features.digest_backbone(load_best(run)[0]) == features.digest_backbone(load_best(trained)[0])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,15 +14,6 @@ from core.training import optim
 TOTAL = 101
 # Rates at which each optimizer gets somewhere in a few steps; for one not named here the default holds.
 RATES = {"sgd": 0.05, "ranger": 0.1}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tiny nets gain nothing from threads, and on busy cores threads wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_config(**changes: Any) -> TrainConfig:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,6 @@ from tests.processes import call, make_images, tiny_config, train_words, wait_un
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=False)
 LOSS = nn.CrossEntropyLoss()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tiny nets gain nothing from threads, and on busy cores threads wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Points:

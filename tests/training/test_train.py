@@ -174,17 +174,6 @@ def offline(made: dict[str, Future[Offline]]) -> Offline:
     return made["offline"].result()
 
 
-@pytest.fixture
-def _one_thread() -> Iterator[None]:
-    """For what computes in this process: on busy cores threads wait for one another."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def rows(run: Run, kind: str) -> list[dict[str, Any]]:
     return [row for row in run.read_metrics()[0] if row["kind"] == kind]
 
@@ -251,7 +240,6 @@ def test_every_step_and_every_epoch_has_a_row_of_figures(plain: Made) -> None:
         assert row["images_per_second"] == pytest.approx(18 / row["seconds"], rel=0.01)
 
 
-@pytest.mark.usefixtures("_one_thread")
 def test_the_predictions_table_is_what_the_best_model_says_when_it_is_asked_again(plain: Made) -> None:
     from core.model.evaluate import evaluate_run
     from core.verdicts.predictions import read_predictions
@@ -414,7 +402,6 @@ def test_an_image_that_is_gone_when_a_run_goes_on_is_named(offline: Offline) -> 
     assert "gone" in message
 
 
-@pytest.mark.usefixtures("_one_thread")
 def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     interrupted: Interrupted,
 ) -> None:
@@ -438,7 +425,6 @@ def test_a_confidence_that_cannot_be_measured_fails_no_training(runs_root: Path,
     assert console.getvalue().startswith("Confidence not measured: first: there is no best.pt yet")
 
 
-@pytest.mark.usefixtures("_one_thread")
 def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_stays_in_the_log(exploded: Made) -> None:
     import torch
 
