@@ -84,7 +84,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         jobs.stop(b)
         wait_until(lambda: jobs.live_status(b).state == "stopped", "b is stopped")
         jobs.delete(a)
-        deleted = [path.name for path in root.iterdir() if not path.name.startswith(".queue")]
+        deleted = [path.name for path in root.iterdir() if not path.name.startswith(".")]
         yield Story(
             {name: float(seconds) for name, seconds in launched.items()}, waiting, refused, c.read_status(), family, a_killed, b.read_status(), deleted
         )  # fmt: skip

@@ -17,6 +17,7 @@ from core.errors import DataError
 from core.files import write_text
 from core.runs.run import Run, create_run
 from core.runs.run_data import list_findings, read_data, recorded_folders, reopen_data, scan_config
+from core.runs.seen import NOTHING
 from core.train import TrainingJob
 from tests.dataset.pictures import make_folders, save_plain
 from tests.processes import tiny_config
@@ -26,7 +27,7 @@ def begin(data: Path, **changes: Any) -> Run:
     """Make a run that has read its data."""
     config = tiny_config(data, "first", **changes)
     run = create_run(config, data.parent / "runs")
-    read_data(run, config, lambda *_: True)
+    read_data(run, config, NOTHING, lambda *_: True)
     return run
 
 
@@ -139,7 +140,7 @@ def test_all_that_is_not_taken_is_told_on_the_console_and_on_record(spoilt: Path
     folders = recorded_folders(run)
     assert [item.path for item in folders.skipped] == ["train/2/9.png", "train/10/9.png"]
     config = run.read_config()
-    assert list_findings(read_data(run, config, lambda *_: True), config) == [
+    assert list_findings(read_data(run, config, NOTHING, lambda *_: True), config) == [
         "Data tiny: 3 classes, 18 training and 6 validation images (from Valid/)",
         "Skipped train/2/9.png: is a link to /nowhere/9.png, which is not there",
         "Skipped train/10/9.png: is empty (0 bytes)",
@@ -164,5 +165,5 @@ def test_a_stop_while_contents_are_read_records_nothing(tiny_data: Path) -> None
     config = tiny_config(tiny_data, "first")
     run = create_run(config, tiny_data.parent / "runs")
     answers = iter([True, False])  # the check of the images, then the reading
-    read_data(run, config, lambda *_: next(answers))
+    read_data(run, config, NOTHING, lambda *_: next(answers))
     assert not (run.folder / "data.json").exists()
