@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -18,20 +19,21 @@ from core.errors import RunError, UserError, describe_error
 from core.model.ancestry import see_run, see_weights
 from core.model.calibration import calibrate_run, forget_calibration, read_calibration
 from core.model.evaluate import evaluate_run, write_predictions
-from core.networks.build import build_model, count_parameters, freeze_backbone
+from core.networks.build import build_model, count_parameters, freeze_backbone, head_of
 from core.networks.weights import load_initial_weights
 from core.recipe.config import TrainConfig
-from core.recipe.focus import focus_indices
+from core.recipe.focus import focus_indices, weigh_images
 from core.recipe.schedules import rate_at
 from core.runs.journal import Console, Interrupted, Journal
 from core.runs.run import Run, Status, find_run
 from core.runs.run_data import list_findings, read_data, reopen_data
 from core.runs.seen import SEEN_FILE, read_seen, write_seen
-from core.training import engine, loaders, optim
+from core.training import engine, features, loaders, optim
 from core.training.batches import BatchSource, open_source
 from core.training.best import Best
 from core.training.checkpoint import best_values, load_checkpoint, save_checkpoint
 from core.training.environment import record_environment
+from core.training.head_fit import fit_head, load_head
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
 from core.training.mixing import mix_images
@@ -79,10 +81,13 @@ class TrainingJob:
         self.journal.write(record_environment(self.run, compute, workers, fingerprint))
         self.journal.set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
-        learner = make_learner(compute.place_model(self._build_model(len(folders.classes))), config)
+        network = compute.place_model(self._build_model(len(folders.classes)))
+        if config.head_first and not self.run.last_path.exists():
+            self._fit_head(network, folders, compute, workers, fingerprint)
+        learner = make_learner(network, config)
         self._restore(learner)
         source = self._open_source(learner, folders, compute, workers)
-        if self._chosen and self.best.focus < 0:
+        if (self._chosen or (config.head_first and not config.head_only)) and self.best.focus < 0:
             self._judge_start(learner, folders, self._validate(learner, source, compute))
         while self.epoch < config.epochs and not self._patience_is_out():
             self.journal.write(f"Epoch {self.epoch + 1}/{config.epochs}")
@@ -139,6 +144,37 @@ class TrainingJob:
         if source is None:
             raise Interrupted(self.journal.asked())
         return source
+
+    def _fit_head(
+        self,
+        network: nn.Module,
+        folders: ImageFolders,
+        compute: engine.Compute,
+        workers: int,
+        fingerprint: str,
+    ) -> None:
+        """Fit the head to what the network makes of the training images as they are seen in validation."""
+        config, root = replace(self.config, feature_views=1), self.run.folder.parent
+        self.journal.set(phase="computing features", done=0, total=0, force=True)
+        key = features.features_key(
+            features.digest_backbone(network), fingerprint, config, self.inputs, compute
+        )
+        found = features.load_or_compute(
+            network, folders, config, self.inputs, compute, root=root, key=key, workers=workers,
+            progress=self.journal.count_done,
+        )  # fmt: skip
+        if found is None:
+            raise Interrupted(self.journal.asked())
+        self.journal.set(phase="fitting the head", done=0, total=0, force=True)
+        targets = [sample.target for sample in folders.train]
+        fitted = fit_head(
+            found.train[:, 0].float().numpy(), np.array(targets), len(folders.classes),
+            weights=weigh_images(config, targets, folders.classes), progress=self.journal.count_done,
+        )  # fmt: skip
+        if fitted is None:
+            raise Interrupted(self.journal.asked())
+        load_head(head_of(network), fitted)
+        self.journal.write(f"Head fitted: {fitted.describe()}")
 
     def _patience_is_out(self) -> bool:
         since = max(self.best.epoch, self.journal.status.extended_from)
@@ -201,6 +237,10 @@ class TrainingJob:
                 images, targets, classes=classes, mixup=config.mixup, cutmix=config.cutmix, seed=seed
             )
 
+        if (
+            config.head_only and config.head_first
+        ):  # the fit was the training: what is left is to tell how well it went
+            return self._measure_fit(learner, source, compute)
         with tqdm(
             total=steps, initial=first, file=self.journal.console, ncols=100, mininterval=1.0, unit="it"
         ) as bar:
@@ -234,6 +274,21 @@ class TrainingJob:
         )
         self.journal.write(f"train Loss: {figures.loss:.4f} Acc: {figures.accuracy:.4f}")
         return figures
+
+    def _measure_fit(
+        self, learner: Learner, source: BatchSource, compute: engine.Compute
+    ) -> engine.PassFigures:
+        """Return the figures of a fitted head on the training images."""
+        begun = time.perf_counter()
+        outcome = engine.evaluate(
+            learner.judged, source.train(self.epoch), compute, on_batch=lambda _: not self.journal.asked()
+        )
+        if outcome is None:
+            self._save_last(learner)
+            raise Interrupted(self.journal.asked())
+        loss, seconds = float(outcome.loss.mean()), time.perf_counter() - begun
+        self.journal.write(f"train Loss: {loss:.4f} Acc: {outcome.accuracy:.4f}")
+        return engine.PassFigures(loss, outcome.accuracy, len(outcome.target), seconds)
 
     def _record_step(self, figure: engine.StepFigures, steps: int) -> None:
         if not math.isfinite(figure.loss):

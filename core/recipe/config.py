@@ -101,6 +101,11 @@ class TrainConfig:
         0, "Frozen epochs", _NETWORK, span=(0, 10_000), needs=_WHOLE, off=0,
         help="For this many epochs only the head learns and the rest, with its statistics, stays as loaded; 0: none.",
     )
+    head_first: bool = declare(
+        False, "Fit the head first", _NETWORK, off=False,
+        help="Fit the head to convergence before the first epoch, on what the network as loaded makes of the training "
+        "images, its strength chosen by cross-validation among them. With head_only that is the whole training.",
+    )
     epochs: int = declare(25, "Epochs", _OPTIMISATION, span=(1, 10_000), help="Passes over the training images.")
     batch_size: int = declare(
         32, "Batch size", _OPTIMISATION, unit="images", span=(1, 4096),
@@ -118,6 +123,11 @@ class TrainConfig:
     head_lr_factor: float = declare(
         1.0, "Head rate", _OPTIMISATION, unit="factor", span=(0.01, 1000.0), step=1.0,
         help="The head (the last layer, which is new) learns at this many times the learning rate.",
+    )
+    layer_decay: float = declare(
+        1.0, "Rate of earlier layers", _OPTIMISATION, unit="factor", span=(0.1, 1.0), step=0.05, needs=_WHOLE, off=1.0,
+        help="Each stage of the network learns at this many times the rate of the next one: earlier ones, which see edges "
+        "and colours, change less (0.7 is usual); 1: all at the same rate.",
     )
     momentum: float = declare(
         0.9, "Momentum", _OPTIMISATION, span=(0.0, 0.999), needs=_SGD, off=0.0,

@@ -103,4 +103,18 @@ def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str
         problems["pairs"] = f"goes with images of one class only; set {mixing[0]} to 0, or leave this empty"
     if values["head_only"] and values["weights"] == "none":
         problems["head_only"] = "needs trained weights: the features of a random network say little"
+    elif values["head_first"] and values["weights"] == "none":
+        problems["head_first"] = "needs trained weights: the features of a random network say little"
+    elif values["head_first"] and values["head_only"]:
+        problems.update(_find_more_than_a_fit(values))
     return problems
+
+
+def _find_more_than_a_fit(values: Values) -> dict[str, str]:
+    """Return what has no place where fitting the head is the whole training, which takes one pass and no steps."""
+    wanted = {"epochs": 1, "feature_views": 1, "ema": 0, "focal": 0, "label_smoothing": 0}
+    return {
+        field: f"must be {value} with head_only and head_first, which fit the head once, got {values[field]!r}"
+        for field, value in wanted.items()
+        if values[field] != value
+    }

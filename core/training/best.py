@@ -47,7 +47,8 @@ class Best:
     def describe(self, *, focused: bool, guard: float) -> str:
         """Say which model is the best and how good it is."""
         if not focused:
-            return f"best validation accuracy {self.acc:.2%} at epoch {self.epoch}"
+            when = f"at epoch {self.epoch}" if self.epoch else "of the fitted head, before the first epoch"
+            return f"best validation accuracy {self.acc:.2%} {when}"
         figures = f"mean recall {self.focus:.1%} of the chosen classes, accuracy {self.acc:.2%} of all"
         if self.epoch:
             return f"the best model is of epoch {self.epoch}: {figures}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,15 @@ class FittedHead:
     bias: Floats
     strength: float
     accuracy: float
+
+    def describe(self) -> str:
+        """Say what was chosen and how good it was outside the fit, in a line for the console."""
+        judged = (
+            ""
+            if math.isnan(self.accuracy)
+            else f", accuracy {self.accuracy:.2%} by cross-validation on training images"
+        )
+        return f"regularisation C = {self.strength:g}{judged}"
 
 
 def fit_head(
@@ -87,10 +97,11 @@ def fit_head(
 
 @torch.no_grad()
 def load_head(head: nn.Module, fitted: FittedHead) -> None:
-    """Give a linear head (`weight` (C, D), `bias` (C,)) the weights that were fitted."""
-    assert isinstance(head, nn.Linear)
-    head.weight.copy_(torch.from_numpy(fitted.weight))
-    head.bias.copy_(torch.from_numpy(fitted.bias))
+    """Give a last layer, linear or a convolution of one pixel, the weights that were fitted."""
+    head.get_parameter("weight").copy_(
+        torch.from_numpy(fitted.weight).reshape(head.get_parameter("weight").shape)
+    )
+    head.get_parameter("bias").copy_(torch.from_numpy(fitted.bias))
 
 
 def _fit(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from core.networks.build import is_in_head
+from core.networks.depths import backbone_depths
 from core.recipe.config import TrainConfig
 from core.recipe.schedules import rate_at
 
@@ -41,19 +42,27 @@ def make_optimizer(model: nn.Module, config: TrainConfig, *, head: str) -> torch
 
 
 def group_parameters(model: nn.Module, config: TrainConfig, *, head: str) -> list[dict[str, Any]]:
-    """Return the trainable parameters in up to four groups: decaying or not, of the backbone or the head."""
-    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
+    """Return the trainable parameters in groups: decaying or not, of the head or a stage of the backbone.
+
+    All of the backbone is one stage where `layer_decay` is 1. Else the last one has the whole rate and each before it
+    `layer_decay` times that of the next (J. Howard and S. Ruder, "Universal Language Model Fine-tuning", 2018, section
+    3.2, where 1/2.6 was taken).
+    """
+    groups: dict[tuple[bool, bool, int], dict[str, Any]] = {}
+    depths = {} if config.layer_decay == 1 else backbone_depths(model, head)
+    deepest = max(depths.values(), default=0)
     spared: Collection[str] = getattr(model, "no_weight_decay", tuple)()
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         in_head, decays = not head or is_in_head(name, head), parameter.ndim > 1 and name not in spared
+        below = 0 if in_head else deepest - depths.get(name, deepest)
         group = groups.setdefault(
-            (in_head, decays),
+            (in_head, decays, below),
             {
                 "params": [],
                 "weight_decay": config.weight_decay if decays else 0.0,
-                "lr_factor": config.head_lr_factor if in_head else 1.0,
+                "lr_factor": config.head_lr_factor if in_head else config.layer_decay**below,
             },
         )
         group["params"].append(parameter)
