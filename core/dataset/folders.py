@@ -15,7 +15,7 @@ from core.dataset.layout import Fault, Layout, Tree, find_deeper, read_tree
 from core.dataset.walk import name_some
 from core.errors import DataError
 from core.recipe.class_names import normalise
-from core.words import show_path
+from core.words import format_count, show_path
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def split_held(
     for target, members in by_class.items():
         if len(members) <= count:
             raise DataError(
-                f"hold_back: class {classes[target]!r} has {len(members)} training images, so {count} cannot be held "
+                f"hold_back: class {classes[target]!r} has {format_count(len(members), 'training image')}, so {count} cannot be held "
                 f"back. Hold back at most {min(len(own) for own in by_class.values()) - 1} of each class."
             )
         held.update(sorted(members, key=lambda s: hashlib.sha256(s.path.encode()).digest())[:count])
@@ -214,7 +214,7 @@ def _refuse_closed(root: Path, faults: Sequence[Fault]) -> None:
 def _describe_few(layout: Layout, train_root: Path) -> str:
     count = len(layout.classes["train"])
     text = (
-        f"{train_root}: found {count} class folders, at least 2 are needed. "
+        f"{train_root}: found {format_count(count, 'class folder')}, at least 2 are needed. "
         "Expected one folder a class with its images in it: train/<class>/*."
     )
     if (deeper := find_deeper(train_root)) is None:

@@ -107,7 +107,7 @@ def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:
     origin = " (split off training)" if folders.val_made else "" if place == "val" else f" (from {place}/)"
     lines = [
         f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
-        f"{len(folders.val)} validation images{origin}"
+        f"{format_count(len(folders.val), 'validation image')}{origin}"
         + (f", {len(folders.held)} held back" if folders.held else "")
     ]
     if changed := describe_fixes(folders):
@@ -242,7 +242,7 @@ def find_changes(record: Mapping[str, Any], now: ImageFolders, contents: Mapping
     changes = [f"class {name!r} added" for name in now.classes if name not in before]
     changes += [f"class {name!r} gone" for name in sorted(before) if name not in now.classes]
     changes += [
-        f"{len(paths)} {'file' if len(paths) == 1 else 'files'} {what} ({'' if len(paths) == 1 else 'first '}{paths[0]})"
+        f"{format_count(len(paths), 'file')} {what} ({'' if len(paths) == 1 else 'first '}{paths[0]})"
         for what, paths in files.items()
         if paths
     ]

@@ -16,6 +16,7 @@ from torch import nn
 
 from core.errors import ConfigError, RunError
 from core.training.average import WeightAverage
+from core.words import format_count
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 Mix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -140,8 +141,10 @@ def memory_in_words(what: str, advice: str) -> Iterator[None]:
 def batch_in_memory(images: torch.Tensor) -> contextlib.AbstractContextManager[None]:
     """Tell with what to lower that the memory does not hold a batch: images (N, 3, S, S) or features (N, D)."""
     if images.ndim == 2:
-        return memory_in_words(f"a batch of {len(images)} feature vectors", "Lower batch_size.")
-    what = f"a batch of {len(images)} images of {images.shape[-1]} px"
+        return memory_in_words(
+            f"a batch of {format_count(len(images), 'feature vector')}", "Lower batch_size."
+        )
+    what = f"a batch of {format_count(len(images), 'image')} of {images.shape[-1]} px"
     return memory_in_words(what, "Lower batch_size or image_size.")
 
 

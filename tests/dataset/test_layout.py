@@ -89,7 +89,7 @@ def test_a_class_may_have_a_folder_of_trains(tmp_path: Path) -> None:
 def test_classes_that_lie_deeper_are_hinted_at(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3}, "train/images")
     with pytest.raises(
-        DataError, match=r"found 1 class folders.* are the folders in train/images, move them"
+        DataError, match=r"found 1 class folder,.* are the folders in train/images, move them"
     ):
         scan_folders(tmp_path)
 
