@@ -68,7 +68,7 @@ def test_a_preset_can_be_changed_in_some_fields() -> None:
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
     with pytest.raises(
-        ConfigError, match=r"preset: must be one of seed, demo, small, fast, strong, got 'best'"
+        ConfigError, match=r"preset: must be one of seed, demo, small, quick, fast, strong, got 'best'"
     ):
         from_preset("best", data="flowers")
 
