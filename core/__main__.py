@@ -66,7 +66,7 @@ def build_parser(
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     if add_first is not None:
         add_first(commands)
-    for subject in (training, runs, model, bakeoff, data, networks, report, task):
+    for subject in (training, runs, model, networks, bakeoff, data, report, task):
         subject.add_commands(commands)
     return parser
 

@@ -54,9 +54,9 @@ KINDS = {
     ),
     "misnamed": Kind(
         "serious",
-        "1 file has a name that is not UTF-8",
-        "{} files have names that are not UTF-8",
-        "No list of images can name such a file, so nothing takes it. Rename it. The bytes at fault are shown as \\xe9.",
+        "1 file has a name that is not UTF-8 and must be renamed",
+        "{} files have names that are not UTF-8 and must be renamed",
+        "No list of images can name such a file, so nothing takes it. The bytes at fault are shown as \\xe9.",
     ),
     "stray": Kind(
         "warning",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.dataset.images import BadImage
+from core.dataset.images import BadImage, find_obstacle
 from core.dataset.layout import Fault, Layout, Tree, find_deeper, read_tree
 from core.dataset.walk import name_some
 from core.errors import DataError
@@ -145,6 +145,9 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
     """
     table, mapping = root / "class_names.csv", root / "cat_to_name.json"
     names: dict[str, str] = {}
+    for place in (table, mapping):
+        if place.is_symlink() and (why := find_obstacle(place)):
+            raise DataError(f"{place} {why}. Put the names there, or remove it.")
     try:
         if table.is_file():
             with table.open(encoding="utf-8-sig", newline="") as file:

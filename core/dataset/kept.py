@@ -92,4 +92,4 @@ def stamp_file(root: Path, path: str) -> tuple[int, int]:
 
 def name_data(data: Path) -> str:
     """Return what the files about a data folder are called in the folder of all runs."""
-    return hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]

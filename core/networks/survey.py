@@ -6,7 +6,6 @@ version of timm. Left out is what cannot be trained here, and why is printed.
 
 from __future__ import annotations
 
-import csv
 import logging
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from core import torchvision_ops  # noqa: F401  timm imports torchvision
+from core.files import write_rows
 from core.networks.build import PointHead, head_name
 from core.networks.stages import find_stages
 from core.networks.table import PATH, TORCHVISION
@@ -61,10 +62,7 @@ def main() -> None:
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows of the table as CSV."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(path, COLUMNS, [[row.get(column, "") for column in COLUMNS] for row in rows])
 
 
 def survey(arch: str) -> Facts:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.networks.table import IMAGENET, Network, find_network, list_networks
 from core.recipe.setting import Setting
+from dashboard.guard import guard_callback
 
 
 def draw_network(setting: Setting, key: str) -> None:
@@ -34,8 +35,8 @@ def draw_facts(name: str, size_keys: tuple[str, str]) -> None:
             st.button(
                 f"Use its own image size: {network.size} px (resize {network.resize})",
                 key="use-network-size",
-                on_click=st.session_state.update,
-                args=(dict(zip(size_keys, (network.size, network.resize), strict=True)),),
+                on_click=guard_callback(_take_sizes),
+                args=(size_keys, network),
             )
 
 
@@ -93,3 +94,7 @@ def _describe_colours(network: Network) -> str:
         return f"mean {mean[0]:g} and deviation {std[0]:g}"
     means, stds = (" ".join(f"{value:.3g}" for value in values) for values in (mean, std))
     return f"mean {means} and deviation {stds}"
+
+
+def _take_sizes(size_keys: tuple[str, str], network: Network) -> None:
+    st.session_state.update(zip(size_keys, (network.size, network.resize), strict=True))

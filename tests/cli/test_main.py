@@ -146,7 +146,7 @@ def test_evaluate_writes_the_table_and_prints_the_accuracy_with_its_interval(sto
 def test_predict_writes_the_hand_in_file_in_the_order_people_count(story: Story) -> None:
     head, *rows = story.rows
     assert head == ["image_name", "pred_label"]
-    assert [name for name, _ in rows] == ["9.png", "10.png", "1.png", "1.png"]
+    assert [name for name, _ in rows] == ["9.png", "10.png", "deeper/1.png", "2/1.png"]
     assert {label for _, label in rows} <= {"2", "10", "35"}
 
 

@@ -251,6 +251,11 @@ def test_a_damaged_cache_is_made_anew_and_a_damaged_result_names_the_fix(data: P
         read_audit(folder)
 
 
+def test_every_folder_has_a_place_for_its_audit(runs_root: Path) -> None:
+    names = [audit_folder(Path(os.fsdecode(name)), runs_root).name for name in (b"/a", b"/\xe9", b"/\xe8")]
+    assert len(set(names)) == 3
+
+
 @pytest.mark.parametrize("make", [False, True])
 def test_a_folder_that_is_no_data_set_is_refused_with_its_name(
     tmp_path: Path, runs_root: Path, make: bool

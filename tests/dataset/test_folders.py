@@ -190,6 +190,14 @@ def test_without_a_names_file_there_are_no_display_names(tmp_path: Path) -> None
     assert read_display_names(tmp_path, ["2", "10"]) == {}
 
 
+def test_a_names_file_that_is_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "class_names.csv").symlink_to("/nowhere/names.csv")
+    with pytest.raises(
+        DataError, match=r"class_names\.csv is a link to /nowhere/names\.csv, which is not there"
+    ):
+        read_display_names(tmp_path, ["2"])
+
+
 def test_display_names_keep_commas_and_every_script(tmp_path: Path) -> None:
     (tmp_path / "class_names.csv").write_text('label,name\n2,"Ä, „Ω“ 花"\n', encoding="utf-8")
     assert read_display_names(tmp_path, ["2"]) == {"2": "Ä, „Ω“ 花"}

@@ -50,6 +50,20 @@ def test_a_finding_opens_its_images_and_a_link_reopens_them(
     assert pictures(open_page("data", run="first", finding="nonsense")) == []
 
 
+def test_what_no_run_takes_is_shown_with_the_reason(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    shutil.copy(tiny_data / "test/1.png", tiny_data / "train/astray.png")
+    (tiny_data / "test/9.png").symlink_to("/nowhere/9.png")
+    scan_tiny(tiny_data, runs_root)
+    app = open_page("data", run="first", finding="stray")
+    assert "1 image or folder lies outside the classes and splits" in words(app)
+    assert pictures(app) == ["train/astray.png"]
+    assert "lies in no class folder of train/" in words(app)
+    app.button(key="finding-unreadable").click().run()
+    assert "is a link to /nowhere/9.png, which is not there" in words(app)
+
+
 def test_sound_data_is_told_and_a_damaged_audit_too(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
