@@ -22,6 +22,17 @@ os.environ["OMP_NUM_THREADS"] = "1"
 COLOURS = {"2": (200, 40, 40), "10": (40, 200, 40), "35": (40, 40, 200)}
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the files, begin with those that take longest, or one works on alone in the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("slow")
+    return float(mark.args[0]) if mark else 0.0
+
+
 @pytest.fixture(autouse=True)
 def _own_main() -> Iterator[None]:
     """Put the main module back: an AppTest leaves the page's script in its place, and processes started later run it."""

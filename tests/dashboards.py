@@ -66,11 +66,13 @@ class Dashboard:
 def serve(folder: Path, data: Path) -> Iterator[Dashboard]:
     """Open a dashboard on a folder of images, its runs under `folder`; in the end its trainings end too."""
     server = Dashboard(folder, data)
-    yield server
-    server.stop()
-    for run in iter_runs(server.runs):
-        jobs.kill(run)
-    server.log.close()
+    try:
+        yield server
+    finally:
+        server.stop()
+        for run in iter_runs(server.runs):
+            jobs.kill(run)
+        server.log.close()
 
 
 @contextmanager
@@ -174,6 +176,24 @@ def fill(page: Page, name: str, value: str) -> None:
     box.fill(value)
     box.press("Enter")
     settle(page)
+
+
+def fill_all(page: Page, values: dict[str, str]) -> None:
+    """Fill several number fields: the page runs for several at a time, and a field that a run took back is filled again."""
+
+    def lacking() -> list[str]:
+        return [
+            name for name in values if float(field(page, name).input_value() or "nan") != float(values[name])
+        ]
+
+    for name, value in values.items():
+        box = field(page, name)
+        box.fill(value)
+        box.press("Enter")
+    settle(page)
+    for name in lacking():
+        fill(page, name, values[name])
+    assert lacking() == []
 
 
 def choose(page: Page, name: str, option: str) -> None:

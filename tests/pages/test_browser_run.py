@@ -173,6 +173,7 @@ def test_a_whole_test_folder_becomes_the_file_to_hand_in(page: Page, dashboard: 
     open_page(page, dashboard, "predict?run=made")
     page.get_by_role("tab", name="A whole test folder").click()
     page.get_by_role("button", name="Predict the folder").click()
+    settle(page)
     page.reload()  # the work goes on, and any page shows it
     page.get_by_role("tab", name="A whole test folder").click()
     expect(page.get_by_text("3 images predicted.")).to_be_visible(timeout=120_000)

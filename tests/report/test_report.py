@@ -316,9 +316,11 @@ def test_a_repeat_is_no_second_seed(tmp_path: Path, tiny_data: Path) -> None:
     assert "again repeats the seed of one, so it is left out." in Page(page).text
 
 
-def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(tmp_path: Path, tiny_data: Path) -> None:
+def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(
+    made: Made, tmp_path: Path, tiny_data: Path
+) -> None:
     run, out = make_run(tmp_path / "runs", tiny_data), tmp_path / "out"
-    write_report([run], out)
+    shutil.copytree(made.folder, out)
     (out / "old.txt").touch()
     with pytest.raises(RunError, match=r"there is a report already. Add --overwrite"):
         write_report([run], out)
