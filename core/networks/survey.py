@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from core import torchvision_ops  # noqa: F401  timm imports torchvision
 from core.networks.build import PointHead, head_name
 from core.networks.stages import find_stages
 from core.networks.table import PATH, TORCHVISION

@@ -12,7 +12,7 @@ from core import torchvision_ops
 # isort: split
 import torchvision
 
-NEED_OPERATORS = ("torchvision", "pytorch_grad_cam")
+NEED_OPERATORS = ("torchvision", "timm", "pytorch_grad_cam")
 MODULES = sorted(Path(torchvision_ops.__file__).parent.rglob("*.py"))
 
 
