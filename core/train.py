@@ -162,7 +162,9 @@ class TrainingJob:
     def _build_model(self, classes: int) -> nn.Module:
         config = self.config
         model = build_model(config.arch, classes, config.image_size)
-        self.journal.write(f"Network {config.arch}, {count_parameters(model) / 1e6:.1f} million parameters")
+        self.journal.write(
+            f"Network {config.arch}, {count_parameters(model) / 1e6:.1f} million parameters, {self.inputs}"
+        )
         if not self.run.last_path.exists():
             root = self.run.folder.parent
             fit = load_initial_weights(
