@@ -79,7 +79,9 @@ class TrainingJob:
         self.journal.write(record_environment(self.run, compute, workers, fingerprint))
         self.journal.set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
-        learner = make_learner(compute.place_model(self._build_model(len(folders.classes))), config)
+        learner = make_learner(
+            compute.place_model(self._build_model(len(folders.classes))), config, compute.make_scaler()
+        )
         self._restore(learner)
         source = self._open_source(learner, folders, compute, workers)
         if self._chosen and self.best.focus < 0:
@@ -184,7 +186,8 @@ class TrainingJob:
     def _train_epoch(
         self, learner: Learner, source: BatchSource, compute: engine.Compute, loss_of: nn.Module, classes: int
     ) -> engine.PassFigures:
-        config, first, steps = self.config, self.batch, source.steps
+        config, first = self.config, self.batch
+        steps = -(-source.steps // config.accumulate)
         if config.freeze_epochs:
             freeze_backbone(learner.network, self.epoch < config.freeze_epochs)
         begun = time.perf_counter()
@@ -197,8 +200,10 @@ class TrainingJob:
                 learner.optimizer, self.epoch * steps + first + step, steps * config.epochs, config
             )
 
-        def mix(step: int, images: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            seed = loaders.derive_seed(config.seed, self.epoch, -2 - first - step)
+        def mix(
+            number: int, images: torch.Tensor, targets: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            seed = loaders.derive_seed(config.seed, self.epoch, -2 - first * config.accumulate - number)
             return mix_images(
                 images, targets, classes=classes, mixup=config.mixup, cutmix=config.cutmix, seed=seed
             )
@@ -222,11 +227,11 @@ class TrainingJob:
 
             if first < steps:
                 result = engine.train_epoch(
-                    learner.trained, source.train(self.epoch, first), learner.optimizer,
+                    learner.trained, source.train(self.epoch, first * config.accumulate), learner.optimizer,
                     loss_of, compute,
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
                     mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
-                    average=learner.average,
+                    average=learner.average, accumulate=config.accumulate, scaler=learner.scaler,
                 )  # fmt: skip
                 if result.ended_early:
                     self._save_last(learner)
@@ -386,7 +391,7 @@ class TrainingJob:
             epochs=config.epochs,
             done=self.epoch * steps + self.batch,
             total=steps * config.epochs,
-            images_per_second=config.batch_size / max(self._step_seconds, 1e-9),
+            images_per_second=config.batch_size * config.accumulate / max(self._step_seconds, 1e-9),
             seconds_left=steps_left * self._step_seconds + (config.epochs - self.epoch) * val_seconds,
         )
 
