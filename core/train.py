@@ -84,7 +84,7 @@ class TrainingJob:
         network = compute.place_model(self._build_model(len(folders.classes)))
         if config.head_first and not self.run.last_path.exists():
             self._fit_head(network, folders, compute, workers, fingerprint)
-        learner = make_learner(network, config)
+        learner = make_learner(network, config, compute.make_scaler())
         self._restore(learner)
         source = self._open_source(learner, folders, compute, workers)
         if (self._chosen or (config.head_first and not config.head_only)) and self.best.focus < 0:
@@ -198,7 +198,9 @@ class TrainingJob:
     def _build_model(self, classes: int) -> nn.Module:
         config = self.config
         model = build_model(config.arch, classes, config.image_size)
-        self.journal.write(f"Network {config.arch}, {count_parameters(model) / 1e6:.1f} million parameters")
+        self.journal.write(
+            f"Network {config.arch}, {count_parameters(model) / 1e6:.1f} million parameters, {self.inputs}"
+        )
         if not self.run.last_path.exists():
             root = self.run.folder.parent
             fit = load_initial_weights(
@@ -218,7 +220,8 @@ class TrainingJob:
     def _train_epoch(
         self, learner: Learner, source: BatchSource, compute: engine.Compute, loss_of: nn.Module, classes: int
     ) -> engine.PassFigures:
-        config, first, steps = self.config, self.batch, source.steps
+        config, first = self.config, self.batch
+        steps = -(-source.steps // config.accumulate)
         if config.freeze_epochs:
             freeze_backbone(learner.network, self.epoch < config.freeze_epochs)
         begun = time.perf_counter()
@@ -231,8 +234,10 @@ class TrainingJob:
                 learner.optimizer, self.epoch * steps + first + step, steps * config.epochs, config
             )
 
-        def mix(step: int, images: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            seed = loaders.derive_seed(config.seed, self.epoch, -2 - first - step)
+        def mix(
+            number: int, images: torch.Tensor, targets: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            seed = loaders.derive_seed(config.seed, self.epoch, -2 - first * config.accumulate - number)
             return mix_images(
                 images, targets, classes=classes, mixup=config.mixup, cutmix=config.cutmix, seed=seed
             )
@@ -260,11 +265,11 @@ class TrainingJob:
 
             if first < steps:
                 result = engine.train_epoch(
-                    learner.trained, source.train(self.epoch, first), learner.optimizer,
+                    learner.trained, source.train(self.epoch, first * config.accumulate), learner.optimizer,
                     loss_of, compute,
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
                     mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
-                    average=learner.average,
+                    average=learner.average, accumulate=config.accumulate, scaler=learner.scaler,
                 )  # fmt: skip
                 if result.ended_early:
                     self._save_last(learner)
@@ -439,7 +444,7 @@ class TrainingJob:
             epochs=config.epochs,
             done=self.epoch * steps + self.batch,
             total=steps * config.epochs,
-            images_per_second=config.batch_size / max(self._step_seconds, 1e-9),
+            images_per_second=config.batch_size * config.accumulate / max(self._step_seconds, 1e-9),
             seconds_left=steps_left * self._step_seconds + (config.epochs - self.epoch) * val_seconds,
         )
 

@@ -29,6 +29,7 @@ from core.runs.run import Run
 from core.training import engine
 from core.training.checkpoint import load_best
 from core.training.loaders import eval_transforms, to_pixels
+from core.training.memory import memory_in_words
 from core.words import show_path
 
 DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
@@ -121,7 +122,7 @@ class Predictor:
             for number, all_of_it in enumerate(wanted)
             for one in all_of_it
         ]
-        enough = engine.memory_in_words("heat maps", "End what else computes there, such as a training.")
+        enough = memory_in_words("heat maps", "End what else computes there, such as a training.")
         with self._lock, enough, self.compute.autocast():
             maps = iter(
                 explain(self.model, inputs, questions, method=method, stage=stage, stages=self.stages)

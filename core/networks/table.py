@@ -34,6 +34,12 @@ class InputFormat:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     interpolation: str = "bilinear"  # or bicubic
 
+    def __str__(self) -> str:
+        if (self.mean, self.std) == (IMAGENET.mean, IMAGENET.std):
+            return f"ImageNet's mean and deviation, {self.interpolation}"
+        mean, std = (" ".join(f"{v:.3g}" for v in dict.fromkeys(values)) for values in (self.mean, self.std))
+        return f"mean {mean} and deviation {std}, {self.interpolation}"
+
     def to_values(self) -> dict[str, Any]:
         """Return it as plain values, for a checkpoint or JSON."""
         return {"mean": list(self.mean), "std": list(self.std), "interpolation": self.interpolation}

@@ -111,6 +111,11 @@ class TrainConfig:
         32, "Batch size", _OPTIMISATION, unit="images", span=(1, 4096),
         help="Images a training step.",
     )
+    accumulate: int = declare(
+        1, "Batches a step", _OPTIMISATION, span=(1, 256), off=1,
+        help="The weights move once for so many batches, whose gradients add up: steps of many images with the memory "
+        "of few. Normalisation still sees one batch at a time.",
+    )
     optimizer: str = declare(
         "sgd", "Optimizer", _OPTIMISATION, choices=("sgd", "adamw", "ranger"),
         help="Optimizer: sgd (with momentum), adamw, or ranger (RAdam whose weights are pulled to slow ones by "
@@ -255,7 +260,7 @@ class TrainConfig:
     )
     precision: str = declare(
         "auto", "Precision", _MACHINE, choices=("auto", "fp32", "bf16"),
-        help="auto takes bf16 where the hardware computes in it, else fp32.",
+        help="auto takes bf16 where the hardware computes in it, else fp16 on a GPU that is fast at it, else fp32.",
     )
     workers: int = declare(
         -1, "Loading processes", _MACHINE, span=(-1, 64),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -16,31 +16,47 @@ from torch import nn
 
 from core.errors import ConfigError, RunError
 from core.training.average import WeightAverage
-from core.words import format_count
+from core.training.memory import (
+    batch_in_memory,
+    find_fitting,
+    is_want_of_memory,
+    memory_in_words,
+    say_batch,
+    say_lower,
+)
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
-Mix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Mix = Callable[[int, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 TOP = 5
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how to compute: device, bf16 autocast or fp32, and the memory layout of images."""
+    """Where and how to compute: device, bf16 or fp16 autocast or fp32, and the memory layout of images."""
 
     device: torch.device
     bf16: bool
     channels_last: bool
+    fp16: bool = False
+
+    @property
+    def precision(self) -> str:
+        """Return the precision by its name."""
+        return "bf16" if self.bf16 else "fp16" if self.fp16 else "fp32"
 
     def __str__(self) -> str:
         layout = "channels_last" if self.channels_last else "contiguous"
-        return f"{self.device.type}, {'bf16' if self.bf16 else 'fp32'}, {layout}"
+        return f"{self.device.type}, {self.precision}, {layout}"
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the autocast context of this precision."""
-        if not self.bf16:
+        if self.precision == "fp32":
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16 if self.bf16 else torch.float16)
+
+    def make_scaler(self) -> torch.amp.GradScaler:
+        """Return what keeps gradients in the range of fp16; in any other precision it does nothing."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.fp16)
 
     def place_model(self, model: nn.Module) -> nn.Module:
         """Move a model to the device, in the memory layout chosen."""
@@ -106,6 +122,8 @@ class Outcome:
 def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     """Choose device and precision; `auto` takes CUDA, else Apple's GPU, else CPU, and bf16 where the hardware has it.
 
+    A GPU that only emulates bf16, such as a T4 or V100, takes fp16, where it has units for that.
+
     Raises:
         ConfigError: when the device asked for is not on this machine.
     """
@@ -114,38 +132,14 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
     if name not in devices:
         raise ConfigError({"device": f"{name} was asked for, but this machine has none. Choose auto or cpu."})
     bf16 = _has_bf16(name) if precision == "auto" else precision == "bf16"
-    return Compute(torch.device(name), bf16, channels_last=name != "mps")
+    fp16 = precision == "auto" and name == "cuda" and not bf16 and _has_fast_fp16()
+    return Compute(torch.device(name), bf16, channels_last=name != "mps", fp16=fp16)
 
 
 def list_devices() -> list[str]:
     """Return the kinds of device this machine has, the fastest first; the last is `cpu`."""
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     return [kind for kind, there in has.items() if there]
-
-
-@contextlib.contextmanager
-def memory_in_words(what: str, advice: str) -> Iterator[None]:
-    """Tell in words that the memory does not hold something; any other error passes.
-
-    Raises:
-        RunError: in place of what torch raises on a GPU, on a CPU and in its libraries.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
-            raise
-        raise RunError(f"There is too little memory for {what}. {advice}") from None
-
-
-def batch_in_memory(images: torch.Tensor) -> contextlib.AbstractContextManager[None]:
-    """Tell with what to lower that the memory does not hold a batch: images (N, 3, S, S) or features (N, D)."""
-    if images.ndim == 2:
-        return memory_in_words(
-            f"a batch of {format_count(len(images), 'feature vector')}", "Lower batch_size."
-        )
-    what = f"a batch of {format_count(len(images), 'image')} of {images.shape[-1]} px"
-    return memory_in_words(what, "Lower batch_size or image_size.")
 
 
 def _has_bf16(device: str) -> bool:
@@ -155,44 +149,107 @@ def _has_bf16(device: str) -> bool:
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
+def _has_fast_fp16() -> bool:
+    # Volta and later; most GPUs before it compute in fp16 at a fraction of the speed of fp32.
+    return torch.cuda.get_device_capability() >= (7, 0)
+
+
 def set_training(model: nn.Module) -> None:
     """Put a model into training mode, but for normalisation whose weights are frozen: it keeps its statistics too."""
     model.train()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+        if not isinstance(module, nn.modules.batchnorm._BatchNorm):
+            continue
+        if module.weight is not None and not module.weight.requires_grad:
             module.eval()
 
 
 def train_step(
     model: nn.Module,
-    images: torch.Tensor,
-    targets: torch.Tensor,
+    batches: Sequence[tuple[torch.Tensor, torch.Tensor]],
     optimizer: torch.optim.Optimizer,
     loss_of: nn.Module,
     compute: Compute,
     *,
     mix: Mix | None = None,
     clip_norm: float = 0.0,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Do one optimizer step; return loss () and number right (), both on the device, without waiting for it.
 
-    `mix` blends the placed images and labels; right is then who names the label with the largest share.
-    Gradients longer than `clip_norm` are shortened to it; 0 leaves them as they are.
+    The gradients of several batches add up to those of one batch of all their images. `mix(batch, images, targets)`
+    blends the placed images and labels of a batch (from 0); right is then who names the label with the largest share.
+    Gradients longer than `clip_norm` are shortened to it; 0 leaves them as they are. `scaler` is needed for fp16.
+
+    Raises:
+        RunError: when the memory does not hold a batch, with how many images it would hold.
     """
-    with batch_in_memory(images):
-        images, targets = compute.place_images(images), targets.to(compute.device, non_blocking=True)
-        if mix is not None:
-            images, targets = mix(images, targets)
-        with compute.autocast():
-            logits = model(images)
-            loss = loss_of(logits, targets)
+    scaler = scaler or compute.make_scaler()
+
+    def step(batches: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+        total = sum(len(targets) for _, targets in batches)
+        figures = []
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        for number, (images, targets) in enumerate(batches):
+            share = len(targets) / total
+            blend = None if mix is None else partial(mix, number)
+            figures.append(
+                _add_gradients(
+                    model, images, targets, loss_of, compute, mix=blend, share=share, scaler=scaler
+                )
+            )
         if clip_norm:
+            scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-        optimizer.step()
-        labels = targets if targets.ndim == 1 else targets.argmax(1)
-        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
+        scaler.step(optimizer)
+        scaler.update()
+        if len(figures) == 1:
+            return figures[0]
+        losses, rights = zip(*figures, strict=True)
+        shares = [len(targets) / total for _, targets in batches]
+        return sum(loss * share for loss, share in zip(losses, shares, strict=True)), sum(rights)
+
+    try:
+        return step(batches)
+    except (RuntimeError, MemoryError) as error:
+        if not is_want_of_memory(error):
+            raise
+    images, targets = batches[0]
+
+    def try_size(size: int) -> None:
+        step([(images[:size], targets[:size])])
+
+    fits = find_fitting(len(images), try_size)
+    advice = say_lower(images)
+    if fits:
+        times = -(-len(images) * len(batches) // fits)
+        advice = (
+            f"{fits} fit: set batch_size to {fits}, and accumulate to {times} for steps of as many images."
+        )
+    raise RunError(f"There is too little memory for {say_batch(images)}. {advice}")
+
+
+def _add_gradients(
+    model: nn.Module,
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    loss_of: nn.Module,
+    compute: Compute,
+    *,
+    mix: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None,
+    share: float,
+    scaler: torch.amp.GradScaler,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Add the gradients of a batch, by its `share` of the step's images; return loss () and number right ()."""
+    images, targets = compute.place_images(images), targets.to(compute.device, non_blocking=True)
+    if mix is not None:
+        images, targets = mix(images, targets)
+    with compute.autocast():
+        logits = model(images)
+        loss = loss_of(logits, targets)
+    scaler.scale(loss if share == 1 else loss * share).backward()
+    labels = targets if targets.ndim == 1 else targets.argmax(1)
+    return loss.detach(), (logits.detach().argmax(1) == labels).sum()
 
 
 def train_epoch(
@@ -205,13 +262,15 @@ def train_epoch(
     set_rate: Callable[[int], None],
     on_steps: Callable[[list[StepFigures]], bool],
     report_every: int = 1,
-    mix: Callable[[int, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None = None,
+    mix: Mix | None = None,
     clip_norm: float = 0.0,
     average: WeightAverage | None = None,
+    accumulate: int = 1,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> PassFigures:
-    """Train over the batches once.
+    """Train over the batches once, `accumulate` of them a step.
 
-    `set_rate(step)` is called before each step (from 0) and `mix(step, images, targets)` blends its batch. Figures
+    `set_rate(step)` is called before each step (from 0) and `mix(batch, images, targets)` blends a batch (from 0). Figures
     are fetched from the device every `report_every` steps and handed to `on_steps`; when it returns False the pass
     ends after that step. `average` follows the weights.
     """
@@ -221,30 +280,36 @@ def train_epoch(
     batches = iter(batches)
     step = 0
     while going:
-        batch = next(batches, None)
-        if batch is not None:
+        group = list(islice(batches, accumulate))
+        if group:
             set_rate(step)
             step += 1
-            blend = None if mix is None else partial(mix, step - 1)
+            blend = None if mix is None else partial(_mix_later, mix, (step - 1) * accumulate)
             loss, right = train_step(
-                model, *batch, optimizer, loss_of, compute, mix=blend, clip_norm=clip_norm
+                model, group, optimizer, loss_of, compute, mix=blend, clip_norm=clip_norm, scaler=scaler
             )
-            waiting.append((step, len(batch[1]), loss, right))
+            waiting.append((step, sum(len(targets) for _, targets in group), loss, right))
             if average is not None:
                 average.update(model)
-        if waiting and (batch is None or len(waiting) >= report_every):
+        if waiting and (not group or len(waiting) >= report_every):
             figures = _fetch(waiting)
             waiting = []
             loss_sum += sum(f.loss * f.count for f in figures)
             correct += sum(f.correct for f in figures)
             count += sum(f.count for f in figures)
             going = on_steps(figures)
-        if batch is None:
+        if not group:
             break
     seconds = time.perf_counter() - begun
     return PassFigures(
         loss_sum / max(1, count), correct / max(1, count), count, seconds, ended_early=not going
     )
+
+
+def _mix_later(
+    mix: Mix, before: int, number: int, images: torch.Tensor, targets: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return mix(before + number, images, targets)
 
 
 def _fetch(waiting: list[tuple[int, int, torch.Tensor, torch.Tensor]]) -> list[StepFigures]:

@@ -30,7 +30,7 @@ def describe_environment(compute: Compute, workers: int) -> dict[str, Any]:
     return {
         "compute": str(compute),
         "device": device,
-        "precision": "bf16" if compute.bf16 else "fp32",
+        "precision": compute.precision,
         "threads": torch.get_num_threads(),
         "workers": workers,
         "python": platform.python_version(),

@@ -23,6 +23,7 @@ class Learner:
     trained: nn.Module
     optimizer: torch.optim.Optimizer
     average: WeightAverage | None
+    scaler: torch.amp.GradScaler
 
     @property
     def judged(self) -> nn.Module:
@@ -45,6 +46,7 @@ class Learner:
             "model": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
+            "scaler": self.scaler.state_dict(),
         }
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
@@ -53,12 +55,20 @@ class Learner:
         self.optimizer.load_state_dict(values["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(values["average"])
+        if values.get("scaler"):  # empty in any precision but fp16
+            self.scaler.load_state_dict(values["scaler"])
 
 
-def make_learner(network: nn.Module, config: TrainConfig) -> Learner:
-    """Make the learner the config describes of a network that has its weights and is on its device."""
+def make_learner(
+    network: nn.Module, config: TrainConfig, scaler: torch.amp.GradScaler | None = None
+) -> Learner:
+    """Make the learner the config describes of a network that has its weights and is on its device.
+
+    `scaler` is that of the precision, which only fp16 needs.
+    """
     if config.head_only:
         freeze_backbone(network, True)
     trained = head_of(network) if config.head_only else network
     optimizer = optim.make_optimizer(trained, config, head="" if config.head_only else head_name(network))
-    return Learner(network, trained, optimizer, WeightAverage(trained, config.ema) if config.ema else None)
+    average = WeightAverage(trained, config.ema) if config.ema else None
+    return Learner(network, trained, optimizer, average, scaler or torch.amp.GradScaler("cpu", enabled=False))

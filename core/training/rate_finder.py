@@ -55,7 +55,7 @@ def find_rate(
     )  # fmt: skip
     if fit is None:
         return None
-    learner = make_learner(compute.place_model(network), config)
+    learner = make_learner(compute.place_model(network), config, compute.make_scaler())
     source = open_source(
         learner, folders, config, inputs_of(config.arch), compute, root=root, progress=progress,
         workers=loaders.choose_workers(config.workers, compute.device.type),
@@ -97,9 +97,10 @@ def sweep_rates(
 
     try:
         engine.train_epoch(
-            learner.trained, _take(source, steps), learner.optimizer,
+            learner.trained, _take(source, steps * config.accumulate), learner.optimizer,
             loss_of, compute,
             set_rate=set_rate, on_steps=on_steps, clip_norm=config.clip_norm,
+            accumulate=config.accumulate, scaler=learner.scaler,
         )  # fmt: skip
     finally:
         learner.optimizer.zero_grad(set_to_none=True)
@@ -141,12 +142,12 @@ def _has_diverged(losses: list[float]) -> bool:
     return not math.isfinite(smooth[-1]) or smooth[-1] > _DIVERGED * min(smooth)
 
 
-def _take(source: BatchSource, steps: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _take(source: BatchSource, batches: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     epoch = taken = 0
-    while taken < steps:
+    while taken < batches:
         for batch in source.train(epoch):
             yield batch
             taken += 1
-            if taken == steps:
+            if taken == batches:
                 return
         epoch += 1

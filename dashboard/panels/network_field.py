@@ -7,7 +7,7 @@ from functools import cache
 
 import streamlit as st
 
-from core.networks.table import IMAGENET, Network, find_network, list_networks
+from core.networks.table import Network, find_network, list_networks
 from core.recipe.setting import Setting
 from dashboard.guard import guard_callback
 
@@ -42,15 +42,14 @@ def draw_facts(name: str, size_keys: tuple[str, str]) -> None:
 
 def describe_network(network: Network) -> str:
     """Return in a line what a network weighs, takes in and may be used for."""
-    inputs = network.inputs
     if not network.weights:
         weights = "nobody has published weights"
     else:
         weights = f"weights under {network.licence or 'an unknown licence'}"
         weights += ", installed" if network.is_installed else ""
     return (
-        f"{_millions(network)} million parameters · made for {network.size} px · colours by {_describe_colours(network)}, "
-        f"{inputs.interpolation} · {weights}"
+        f"{_millions(network)} million parameters · made for {network.size} px · colours by {network.inputs} "
+        f"· {weights}"
     )
 
 
@@ -69,7 +68,7 @@ def _names() -> tuple[str, ...]:
 
 
 def list_names(*chosen: str) -> Sequence[str]:
-    """Return the names of all networks, and of those chosen what is none of them: an older table may have had it."""
+    """Return the names of all networks, and of those chosen what is none of these: names without a tag."""
     more = tuple(name for name in chosen if name and name not in _names())
     return (*more, *_names())
 
@@ -84,16 +83,6 @@ def label_network(name: str) -> str:
 def _millions(network: Network) -> str:
     millions = network.parameters / 1e6
     return f"{millions:.1f}" if millions < 100 else f"{millions:,.0f}"
-
-
-def _describe_colours(network: Network) -> str:
-    mean, std = network.inputs.mean, network.inputs.std
-    if (mean, std) == (IMAGENET.mean, IMAGENET.std):
-        return "ImageNet's mean and deviation"
-    if len({*mean, *std}) <= 2 and len(set(mean)) == 1 and len(set(std)) == 1:
-        return f"mean {mean[0]:g} and deviation {std[0]:g}"
-    means, stds = (" ".join(f"{value:.3g}" for value in values) for values in (mean, std))
-    return f"mean {means} and deviation {stds}"
 
 
 def _take_sizes(size_keys: tuple[str, str], network: Network) -> None:

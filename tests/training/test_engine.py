@@ -213,6 +213,81 @@ def test_auto_chooses_a_device_that_computes_and_says_which() -> None:
     assert math.isfinite(float(outcome.loss.sum()))
 
 
+@pytest.mark.parametrize(
+    ("native", "capability", "precision"),
+    [(True, (8, 0), "bf16"), (False, (7, 5), "fp16"), (False, (7, 0), "fp16"), (False, (6, 1), "fp32")],
+    ids=["A100", "T4", "V100", "GTX 1080"],
+)
+def test_a_gpu_computes_in_bf16_or_fp16_only_where_it_is_fast_at_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool, capability: tuple[int, int], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: native or including_emulation
+    )
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    compute = engine.choose_compute()
+    assert str(compute) == f"cuda, {precision}, channels_last"
+    assert engine.choose_compute("cuda", "fp32").precision == "fp32"
+    assert engine.choose_compute("cuda", "bf16").precision == "bf16"
+
+
+def test_in_fp16_the_loss_is_scaled_and_a_step_that_overflows_is_left_out() -> None:
+    half = Compute(torch.device("cpu"), bf16=False, channels_last=True, fp16=True)
+    model, scaler = make_net(), half.make_scaler()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    [batch] = make_batches(6)
+    rough, _ = engine.train_step(
+        model, [batch], optimizer, nn.CrossEntropyLoss(), half, clip_norm=1.0, scaler=scaler
+    )
+    exact, _ = engine.train_step(
+        make_net(), [batch], torch.optim.SGD(make_net().parameters(), lr=0.05), nn.CrossEntropyLoss(), CPU
+    )
+    assert float(rough) == pytest.approx(float(exact), abs=0.02)
+    scale = scaler.get_scale()
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 2.0**40})
+    before = [parameter.clone() for parameter in model.parameters()]
+    engine.train_step(model, [batch], optimizer, nn.CrossEntropyLoss(), half, scaler=scaler)
+    assert all(torch.equal(one, other) for one, other in zip(before, model.parameters(), strict=True))
+    assert scaler.get_scale() < 2.0**40
+    assert scale > 1
+
+
+def test_batches_whose_gradients_add_up_are_one_step_of_all_their_images() -> None:
+    class Plain(nn.Sequential):
+        """A network without normalisation, to which a batch is the sum of its parts."""
+
+    def make() -> Plain:
+        torch.manual_seed(0)
+        return Plain(nn.Flatten(), nn.Linear(192, 3))
+
+    parts, whole = make_batches(22, size=6), make_batches(22, size=12)
+    nets, found = (make(), make()), []
+    for net, batches, accumulate in zip(nets, (parts, whole), (2, 1), strict=True):
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+        steps: list[StepFigures] = []
+        mixed: list[int] = []
+
+        def mix(
+            number: int, images: torch.Tensor, targets: torch.Tensor, mixed: list[int] = mixed
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            mixed.append(number)
+            return images, targets
+
+        engine.train_epoch(
+            net, batches, optimizer, nn.CrossEntropyLoss(), CPU, set_rate=lambda _: None,
+            on_steps=lambda figures, steps=steps: steps.extend(figures) is None, accumulate=accumulate, mix=mix,
+        )  # fmt: skip
+        found.append((steps, mixed))
+    (ours, parts_mixed), (theirs, whole_mixed) = found
+    assert [step.count for step in ours] == [step.count for step in theirs] == [12, 10]
+    assert [step.loss for step in ours] == pytest.approx([step.loss for step in theirs], abs=1e-5)
+    assert [step.correct for step in ours] == [step.correct for step in theirs]
+    assert (parts_mixed, whole_mixed) == ([0, 1, 2, 3], [0, 1])
+    for one, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize(("precision", "bf16"), [("fp32", False), ("bf16", True)])
 def test_device_and_precision_can_be_forced(precision: str, bf16: bool) -> None:
     compute = engine.choose_compute("cpu", precision)
@@ -251,6 +326,30 @@ def test_too_little_memory_is_told_with_what_to_lower(model: nn.Module) -> None:
         assert str(caught.value) == (
             "There is too little memory for a batch of 6 images of 8 px. Lower batch_size or image_size."
         )
+
+
+class Hungry(nn.Module):
+    """A network that a GPU holds for a few images only."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.head = most, nn.Linear(3 * 8 * 8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > self.most:
+            raise GPU_FULL
+        return self.head(images.flatten(1))
+
+
+def test_too_little_memory_is_told_with_the_batch_that_fits() -> None:
+    with pytest.raises(RunError) as caught:
+        train(Hungry(most=4), make_batches(48, size=24))
+    assert str(caught.value) == (
+        "There is too little memory for a batch of 24 images of 8 px. "
+        "3 fit: set batch_size to 3, and accumulate to 8 for steps of as many images."
+    )
+    with pytest.raises(RunError, match=r"8 px\. Lower batch_size or image_size\.$"):
+        train(Hungry(most=0), make_batches(24, size=24))
 
 
 def test_too_little_memory_for_features_blames_no_image_size() -> None:

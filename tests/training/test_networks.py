@@ -206,9 +206,9 @@ def test_in_training_it_is_fed_the_same(data: Path, monkeypatch: pytest.MonkeyPa
     batches: list[torch.Tensor] = []
     train_step = engine.train_step
 
-    def look(model: nn.Module, images: torch.Tensor, *rest: Any, **more: Any) -> Any:
-        batches.append(images)
-        return train_step(model, images, *rest, **more)
+    def look(model: nn.Module, group: Any, *rest: Any, **more: Any) -> Any:
+        batches.extend(images for images, _ in group)
+        return train_step(model, group, *rest, **more)
 
     monkeypatch.setattr(engine, "train_step", look)
     assert train_run(run) == "finished", run.read_status().message
@@ -225,12 +225,20 @@ def test_an_older_run_without_a_record_is_imagenets(data: Path) -> None:
     assert run.read_inputs() == IMAGENET
 
 
-def test_a_network_that_drops_out_goes_on_exactly_too(data: Path) -> None:
-    options = {"arch": "test_vit_relpos", "epochs": 1, "lr": 0.01}
+def test_a_network_that_drops_out_goes_on_exactly_too_with_several_batches_a_step(data: Path) -> None:
+    options = {
+        "arch": "test_vit_relpos",
+        "epochs": 1,
+        "lr": 0.01,
+        "batch_size": 3,
+        "accumulate": 2,
+        "mixup": 0.2,
+    }
     whole, stopped = (make_run(data, name, **options) for name in ("whole", "stopped"))
     assert train_run(whole) == "finished"
     assert train_run(stopped, lambda: bool(stopped.read_metrics()[0])) == "stopped"
     assert train_run(stopped) == "finished"
+    assert sum(row["kind"] == "step" for row in stopped.read_metrics()[0]) == 3
     one, other = (load_checkpoint(run.last_path)["model"] for run in (whole, stopped))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
