@@ -133,7 +133,7 @@ def _find_label_issues(_: Path, progress: Progress, *, run: str, split: str) -> 
 
 
 def _find_rate(folder: Path, progress: Progress, *, config: dict[str, Any], steps: int = 100) -> str | None:
-    from core.training.rate_curve import write_curve
+    from core.runs.rate_curve import write_curve
     from core.training.rate_finder import find_rate
 
     curve = find_rate(TrainConfig.from_dict(config), root=default_root(), progress=progress, steps=steps)

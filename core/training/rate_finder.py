@@ -15,13 +15,13 @@ from core.networks.build import build_model
 from core.networks.table import inputs_of
 from core.networks.weights import load_initial_weights
 from core.recipe.config import TrainConfig
+from core.runs.rate_curve import RateCurve
 from core.runs.run import find_run
 from core.runs.run_data import leave_out_bad, scan_config
 from core.training import engine, loaders
 from core.training.batches import BatchSource, open_source
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
-from core.training.rate_curve import RateCurve
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 _SMOOTHING = 0.9

@@ -10,9 +10,9 @@ from pathlib import Path
 import streamlit as st
 
 from core.recipe.config import TrainConfig
+from core.runs.rate_curve import RateCurve, read_curve
 from core.runs.run import ACTIVE, default_root
 from core.runs.tasks import launch_task, read_task, stop_task
-from core.training.rate_curve import RateCurve, read_curve
 from dashboard.charts import curve_charts
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running

@@ -8,9 +8,9 @@ import psutil
 
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
+from core.runs.rate_curve import RateCurve, write_curve
 from core.runs.run import Run, find_run
 from core.runs.tasks import read_order
-from core.training.rate_curve import RateCurve, write_curve
 from tests.pages.apps import Open, pictures, set_state, title, words
 
 

@@ -14,12 +14,12 @@ from torch import nn
 
 from core.errors import DataError
 from core.recipe.config import TrainConfig
+from core.runs.rate_curve import read_curve
 from core.runs.run import ACTIVE
 from core.runs.tasks import launch_task, read_task
 from core.training import rate_finder
 from core.training.engine import Batches, Compute
 from core.training.learner import Learner, make_learner
-from core.training.rate_curve import read_curve
 from tests.processes import call, make_images, tiny_config, train_words, wait_until
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=False)
