@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from core.__main__ import main
 from core.recipe.config import TrainConfig
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -87,6 +91,15 @@ def call(
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m core WORDS` to its end with `root` as the folder of all runs."""
     return finish(start(*words, root=root, env=env))
+
+
+def call_here(*words: str | Path, root: Path) -> subprocess.CompletedProcess[str]:
+    """Do what `call` does in this process, which has loaded what takes seconds to load."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("WEAKSPOT_RUNS", str(root))
+        code = main([str(word) for word in words])
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 180) -> None:

@@ -28,6 +28,7 @@ from core.dataset.demo import MARKER, VERSIONS
 from core.runs.run import Run, iter_runs
 from tests.processes import REPOSITORY, finish, make_images, train_words, wait_until
 
+pytestmark = pytest.mark.slow(20)
 PARTS = ("core", "dashboard")
 Ended = subprocess.CompletedProcess[str]
 

@@ -26,6 +26,7 @@ from core.runs.queue import wait_for_turn
 from core.runs.run import Run, create_run
 from tests.processes import call, finish, make_images, start, tiny_config, train_words, wait_until
 
+pytestmark = pytest.mark.slow(25)
 Call = subprocess.CompletedProcess[str]
 COMMANDS = (
     "train",

@@ -26,6 +26,8 @@ from tests.dashboards import (
 )
 from tests.pages.apps import PAGES
 
+pytestmark = pytest.mark.slow(90)
+
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:

@@ -34,6 +34,7 @@ from tests.dashboards import (
 )
 from tests.made_run import GUESSED_FIRST, make_run, measure_confidence
 
+pytestmark = pytest.mark.slow(50)
 ROSE, TULIP, IRIS = "2 · rose", "10 · tulip", "35 · iris"
 
 

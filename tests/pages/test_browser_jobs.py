@@ -31,6 +31,8 @@ from tests.dashboards import (
 from tests.made_run import make_run
 from tests.processes import make_images
 
+pytestmark = pytest.mark.slow(90)
+
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:

@@ -33,6 +33,7 @@ from tests.made_run import TRUE, make_run
 from tests.pages.apps import PAGES
 from tests.processes import make_images
 
+pytestmark = pytest.mark.slow(50)
 ROSE, TULIP, IRIS = "2 · rose", "10 · tulip", "35 · iris"
 
 

@@ -29,6 +29,7 @@ from core.verdicts import class_report, predictions
 from tests.conftest import make_tiny_data
 from tests.made_run import TRUE, make_run
 
+pytestmark = pytest.mark.slow(20)
 ODD = '<b>&"rose'
 SECTIONS = [
     "Data", "Transforms", "Network", "Hyper-parameters", "Training", "Results", "Confusion matrix", "Weak classes",

@@ -22,6 +22,7 @@ from core.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.forks import Start, fork_server
 from tests.processes import TINY, call, finish, make_images, start, train_words, wait_until
 
+pytestmark = pytest.mark.slow(40)
 PATIENCE = 400  # seconds: a machine may be busy
 EPOCHS = 2  # of three steps
 SAVED_ALWAYS = {"save_minutes": 0.0}

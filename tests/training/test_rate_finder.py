@@ -20,7 +20,12 @@ from core.runs.tasks import launch_task, read_task
 from core.training import rate_finder
 from core.training.engine import Batches, Compute
 from core.training.learner import Learner, make_learner
+<<<<<<< HEAD
 from tests.processes import call, make_images, tiny_config, train_words, wait_until
+=======
+from core.training.rate_curve import read_curve
+from tests.processes import call_here, make_images, tiny_config, train_words, wait_until
+>>>>>>> h-tests
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=False)
 LOSS = nn.CrossEntropyLoss()
@@ -105,7 +110,7 @@ def test_smoothing_keeps_a_constant_loss() -> None:
 
 def test_the_command_line_gives_the_curve_and_makes_no_run(tmp_path: Path) -> None:
     words = train_words(make_images(tmp_path / "data"), "ignored")[1:]
-    done = call("find-rate", "--json", "--steps=12", *words, root=tmp_path / "runs")
+    done = call_here("find-rate", "--json", "--steps=12", *words, root=tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     curve = json.loads(done.stdout)
     assert set(curve) == {"rates", "losses", "suggestion"}
@@ -115,7 +120,7 @@ def test_the_command_line_gives_the_curve_and_makes_no_run(tmp_path: Path) -> No
 
 def test_what_is_wrong_with_the_initial_weights_is_one_line(tmp_path: Path) -> None:
     words = train_words(make_images(tmp_path / "data"), "ignored", weights=str(tmp_path / "gone.pt"))[1:]
-    done = call("find-rate", *words, root=tmp_path / "runs")
+    done = call_here("find-rate", *words, root=tmp_path / "runs")
     assert done.returncode == 2
     assert done.stderr == f"error: weights: there is no file {tmp_path / 'gone.pt'}.\n"
 

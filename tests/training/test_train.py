@@ -1,4 +1,4 @@
-"""The training job as a process of its own: what it leaves in its folder, how it stops, goes on and fails.
+"""The training job: what it leaves in its folder, how it stops, goes on and fails.
 
 A run takes seconds, so most tests look at one of a few runs that are made once.
 """
@@ -11,8 +11,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ import pytest
 from core.runs import jobs
 from core.runs.run import Run, Status
 from tests.made_run import make_run
-from tests.processes import call, finish, make_images, start, train_words, wait_until
+from tests.processes import call, call_here, finish, make_images, start, train_words, wait_until
 
+pytestmark = pytest.mark.slow(25)
 Call = subprocess.CompletedProcess[str]
 # At these the weights explode within an epoch or two.
 EXPLODING = {"lr": 10, "momentum": 0.99, "weight_decay": 1.0, "epochs": 20}
@@ -61,8 +61,9 @@ class Offline:
 
 
 def train_plain(folder: Path) -> Made:
-    """Train a run that nothing disturbs."""
-    return train_in(folder, make_images(folder / "data"))
+    """Train a run that nothing disturbs, as a user does."""
+    data = make_images(folder / "data")
+    return Made(Run(folder / "run"), call(*train_words(data, "run"), root=folder))
 
 
 def train_interrupted(folder: Path) -> Interrupted:
@@ -112,66 +113,49 @@ def train_offline(folder: Path) -> Offline:
     done = call(*train_words(data, run.id, weights="imagenet"), root=folder, env=env)
     status = run.read_status()
     (data / "train/35/3.png").unlink()
-    return Offline(run, done, status, call("resume", run.id, root=folder, env=env))
+    return Offline(run, done, status, call_here("resume", run.id, root=folder))
 
 
 def train_in(folder: Path, data: Path, **changes: Any) -> Made:
-    return Made(Run(folder / "run"), call(*train_words(data, "run", **changes), root=folder))
-
-
-# The longest first, so that it is not what the others' end has to wait for.
-SCENARIOS: dict[str, Callable[[Path], Any]] = {
-    "interrupted": train_interrupted,
-    "plain": train_plain,
-    "offline": train_offline,
-    "exploded": train_exploded,
-    "mended": train_mended,
-    "refused": train_refused,
-}
+    return Made(Run(folder / "run"), call_here(*train_words(data, "run", **changes), root=folder))
 
 
 @pytest.fixture(scope="module")
-def made(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Any]]]:
-    """The runs that the chosen tests look at, made two at a time; their large checkpoints go at the end."""
-    place = tmp_path_factory.mktemp("train")
-    here = [item for item in request.session.items if item.path == request.path]
-    wanted = {name for item in here if isinstance(item, pytest.Function) for name in item.fixturenames}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {name: pool.submit(make, place / name) for name, make in SCENARIOS.items() if name in wanted}
-        pool.shutdown(cancel_futures=True)
-    shutil.rmtree(place)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the runs of this module, emptied at the end: checkpoints are large."""
+    folder = tmp_path_factory.mktemp("train")
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
-def plain(made: dict[str, Future[Made]]) -> Made:
-    return made["plain"].result()
+def plain(place: Path) -> Made:
+    return train_plain(place / "plain")
 
 
 @pytest.fixture(scope="module")
-def interrupted(made: dict[str, Future[Interrupted]]) -> Interrupted:
-    return made["interrupted"].result()
+def interrupted(place: Path) -> Interrupted:
+    return train_interrupted(place / "interrupted")
 
 
 @pytest.fixture(scope="module")
-def exploded(made: dict[str, Future[Made]]) -> Made:
-    return made["exploded"].result()
+def exploded(place: Path) -> Made:
+    return train_exploded(place / "exploded")
 
 
 @pytest.fixture(scope="module")
-def mended(made: dict[str, Future[Made]]) -> Made:
-    return made["mended"].result()
+def mended(place: Path) -> Made:
+    return train_mended(place / "mended")
 
 
 @pytest.fixture(scope="module")
-def refused(made: dict[str, Future[Made]]) -> Made:
-    return made["refused"].result()
+def refused(place: Path) -> Made:
+    return train_refused(place / "refused")
 
 
 @pytest.fixture(scope="module")
-def offline(made: dict[str, Future[Offline]]) -> Offline:
-    return made["offline"].result()
+def offline(place: Path) -> Offline:
+    return train_offline(place / "offline")
 
 
 def rows(run: Run, kind: str) -> list[dict[str, Any]]:
@@ -391,7 +375,7 @@ def test_pretrained_weights_without_a_network_fail_at_once_and_name_the_other_ch
 ) -> None:
     message = assert_told_in_one_line(offline.status, offline.done, offline.run)
     assert offline.status.ended - offline.status.started < 20
-    assert "ImageNet weights of resnet18" in message
+    assert message.startswith("The weights of resnet18 are not on this machine")
     for choice in ("a file", "run:<id>", "none"):
         assert choice in message
 
