@@ -20,12 +20,7 @@ from core.runs.tasks import launch_task, read_task
 from core.training import rate_finder
 from core.training.engine import Batches, Compute
 from core.training.learner import Learner, make_learner
-<<<<<<< HEAD
-from tests.processes import call, make_images, tiny_config, train_words, wait_until
-=======
-from core.training.rate_curve import read_curve
 from tests.processes import call_here, make_images, tiny_config, train_words, wait_until
->>>>>>> h-tests
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=False)
 LOSS = nn.CrossEntropyLoss()
