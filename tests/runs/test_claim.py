@@ -25,9 +25,8 @@ from core.runs.claim import claim
 from core.runs.run import Run
 
 with claim(Run(Path(sys.argv[1]))):
-    child = os.fork()
-    if child:
-        print(child, flush=True)
+    if not os.fork():
+        print(os.getpid(), flush=True)  # from here on it has let go of what it got by the fork
     time.sleep(100)
 """
 

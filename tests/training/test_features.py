@@ -222,7 +222,7 @@ def test_an_image_changed_in_place_gives_other_features(place: Path, tmp_path: P
 @pytest.mark.parametrize(("views", "key"), [(1, "c9bbe67383d3b6278f82f227"), (2, "bd911494070c0da075a92a55")])
 def test_features_kept_earlier_are_found_again(views: int, key: str) -> None:
     config = TrainConfig(data="x", head_only=True, feature_views=views)
-    assert features.features_key("b", "d", config, CPU) == key
+    assert features.features_key("b", "d", config, IMAGENET, CPU) == key
 
 
 def test_the_digest_is_of_the_backbone_and_not_of_the_head(place: Path) -> None:
