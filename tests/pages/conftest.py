@@ -16,7 +16,6 @@ from core.runs import jobs
 from core.runs.run import Run
 from core.runs.tasks import read_order
 from dashboard.components import gallery, plot
-from tests.made_run import make_run
 from tests.pages.apps import Open
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
@@ -44,6 +43,8 @@ def open_page(runs_root: Path, tiny_data: Path, quick_apps: None, monkeypatch: p
 @pytest.fixture
 def run(runs_root: Path, tiny_data: Path) -> Run:
     """Return a run that has finished, without a model."""
+    from tests.made_run import make_run  # loads torch, which most files of this folder do without
+
     return make_run(runs_root, tiny_data)
 
 

@@ -80,7 +80,8 @@ def test_a_click_on_a_label_shows_all_of_its_class(page: Page, dashboard: Dashbo
     assert gallery(page) == ["val/35/2.png"]
 
 
-def test_a_dragged_box_shows_the_images_of_its_block(page: Page, made: Run) -> None:
+def test_a_dragged_box_shows_the_images_of_its_block(page: Page, dashboard: Dashboard, made: Run) -> None:
+    open_page(page, dashboard, "confusion?run=made")
     graph = chart(page, "Confusion matrix")
     graph.hover()
     graph.locator('[data-title="Box Select"]').click()
@@ -93,7 +94,8 @@ def test_a_dragged_box_shows_the_images_of_its_block(page: Page, made: Run) -> N
     assert set(gallery(page)) == {"val/10/1.png", "val/10/2.png", "val/35/1.png"}
 
 
-def test_the_images_are_sorted_and_one_is_opened_large(page: Page, made: Run) -> None:
+def test_the_images_are_sorted_and_one_is_opened_large(page: Page, dashboard: Dashboard, made: Run) -> None:
+    open_page(page, dashboard, "confusion?run=made&pred=2")
     before = gallery(page)
     choose(page, "Sorted by", "loss")
     assert sorted(gallery(page)) == sorted(before) != gallery(page)
@@ -105,12 +107,12 @@ def test_the_images_are_sorted_and_one_is_opened_large(page: Page, made: Run) ->
     expect(dialog).to_have_count(0)
 
 
-def test_the_list_of_the_images_is_saved(page: Page, made: Run) -> None:
-    settle(page)
+def test_the_list_of_the_images_is_saved(page: Page, dashboard: Dashboard, made: Run) -> None:
+    open_page(page, dashboard, "confusion?run=made&pred=2")
     shown = gallery(page)
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="List of 3 images (CSV)").click()
+        page.get_by_role("button", name="List of 4 images (CSV)").click()
     rows = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8").splitlines()))
     assert [row["path"] for row in rows] == shown
 
@@ -171,7 +173,8 @@ def test_the_matrix_is_ordered_as_asked(page: Page, dashboard: Dashboard, large:
     assert sorted(seen[0]) == sorted(seen[1]) == sorted(seen[2])
 
 
-def test_the_cells_are_coloured_as_asked(page: Page, large: Run) -> None:
+def test_the_cells_are_coloured_as_asked(page: Page, dashboard: Dashboard, large: Run) -> None:
+    open_page(page, dashboard, f"confusion?run={large.id}")
     counts = read(page, VALUES)
     choose(page, "Colour by", "Share of row")
     wait_until(page, lambda: read(page, VALUES) != counts, 20, "the shares of the rows")
@@ -193,7 +196,13 @@ def test_the_cells_are_coloured_as_asked(page: Page, large: Run) -> None:
     page.keyboard.press("Escape")
 
 
-def test_a_class_is_found_and_the_choices_are_kept_between_pages(page: Page, large: Run) -> None:
+def test_a_class_is_found_and_the_choices_are_kept_between_pages(
+    page: Page, dashboard: Dashboard, large: Run
+) -> None:
+    open_page(page, dashboard, f"confusion?run={large.id}")
+    first = read(page, NAMES)
+    choose(page, "Order", "Similarity")
+    wait_until(page, lambda: read(page, NAMES) != first, 20, "the order")
     similar = read(page, NAMES)
     choose(page, "Find a class", "class-0005")
     wait_until(page, lambda: len(read(page, "g => g._fullLayout.shapes")) > 0, 20, "the mark of the class")
@@ -204,10 +213,12 @@ def test_a_class_is_found_and_the_choices_are_kept_between_pages(page: Page, lar
     settle(page)
     assert len(read(page, "g => g._fullLayout.shapes")) > 0
     assert read(page, NAMES) == similar
-    choose(page, "Find a class", "none")
 
 
-def test_a_block_is_listed_by_its_classes_and_opens_page_by_page(page: Page, large: Run) -> None:
+def test_a_block_is_listed_by_its_classes_and_opens_page_by_page(
+    page: Page, dashboard: Dashboard, large: Run
+) -> None:
+    open_page(page, dashboard, f"confusion?run={large.id}")
     page.get_by_role("tab", name="Blocks").click()
     block = page.locator("[class*=st-key-block-]").get_by_role("button").first
     images = int(block.inner_text().rsplit("·", 1)[1])
@@ -225,7 +236,8 @@ def test_a_block_is_listed_by_its_classes_and_opens_page_by_page(page: Page, lar
     assert not set(gallery(page)) & set(first)
 
 
-def test_the_images_are_packed(page: Page, large: Run) -> None:
+def test_the_images_are_packed(page: Page, dashboard: Dashboard, large: Run) -> None:
+    open_page(page, dashboard, f"confusion?run={large.id}&true=class-0005")
     page.get_by_role("button", name="Export").click()
     page.get_by_role("button", name="Pack the images (zip)").click()
     save = page.get_by_role("button", name=re.compile(r"Save .*\.zip"))
@@ -274,7 +286,10 @@ def test_a_heat_map_is_of_the_class_the_layer_and_the_strength_that_were_chosen(
     expect(page.get_by_text("Is the map to be believed?")).to_be_visible()
 
 
-def test_the_nearest_training_images_are_found_while_the_page_can_be_used(page: Page, made: Run) -> None:
+def test_the_nearest_training_images_are_found_while_the_page_can_be_used(
+    page: Page, dashboard: Dashboard, made: Run
+) -> None:
+    open_page(page, dashboard, "weak?run=made&class=35&image=val/35/1.png")
     page.get_by_role("button", name="Find similar training images").click()
     expect(page.get_by_text(re.compile("Nearest of all is train/"))).to_be_visible(timeout=120_000)
     shown = [name.split("/")[1] for name in gallery(page) if name.startswith("train/")]
