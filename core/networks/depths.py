@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from core import torchvision_ops  # noqa: F401  timm imports torchvision
 from core.networks.build import is_in_head
 
 

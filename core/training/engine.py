@@ -223,9 +223,7 @@ def train_step(
     advice = say_lower(images)
     if fits:
         times = -(-len(images) * len(batches) // fits)
-        advice = (
-            f"{fits} fit: set batch_size to {fits}, and accumulate to {times} for steps of as many images."
-        )
+        advice = f"{fits} fit: set batch_size to {fits}, and accumulate to {times}, so that a step has as many images."
     raise RunError(f"There is too little memory for {say_batch(images)}. {advice}")
 
 

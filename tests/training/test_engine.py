@@ -346,7 +346,7 @@ def test_too_little_memory_is_told_with_the_batch_that_fits() -> None:
         train(Hungry(most=4), make_batches(48, size=24))
     assert str(caught.value) == (
         "There is too little memory for a batch of 24 images of 8 px. "
-        "3 fit: set batch_size to 3, and accumulate to 8 for steps of as many images."
+        "3 fit: set batch_size to 3, and accumulate to 8, so that a step has as many images."
     )
     with pytest.raises(RunError, match=r"8 px\. Lower batch_size or image_size\.$"):
         train(Hungry(most=0), make_batches(24, size=24))
