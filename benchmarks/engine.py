@@ -316,20 +316,28 @@ TABLE = """| what | plain loop | engine | ratio | wanted |
 |---|---|---|---|---|"""
 
 
-def describe_setting(data: str) -> str:
-    """Return when and on what it was measured, as the rest of a sentence and a list."""
+def describe_machine() -> str:
+    """Return when and on what something was measured, in brackets."""
     import torch
 
-    from core.training.engine import choose_compute
     from core.training.environment import processor_name
 
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True
     ).stdout.strip()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
-    return f"""({time.strftime("%Y-%m-%d")}, commit {commit}). Both sides are timed in one run on the same images.
+    return (
+        f"({time.strftime('%Y-%m-%d')}, commit {commit}, {device}, {os.cpu_count()} cores, {platform.system()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__})"
+    )
 
-- hardware: {device}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}
+
+def describe_setting(data: str) -> str:
+    """Return when and on what it was measured, as the rest of a sentence and a list."""
+    from core.training.engine import choose_compute
+
+    return f"""{describe_machine()}. Both sides are timed in one run on the same images.
+
 - the engine chose: {choose_compute()}
 - images: a slice of {data}, 10 classes
 - plain: `benchmarks/reference.py`, fp32, contiguous, `loss.item()` at each step, {PLAIN_WORKERS} loading processes"""

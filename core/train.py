@@ -78,10 +78,13 @@ class TrainingJob:
         fingerprint = read_fingerprint(folders, self.run.folder.parent, self.journal.count_done)
         if fingerprint is None:
             raise Interrupted(self.journal.asked())
-        self.journal.write(record_environment(self.run, compute, workers, fingerprint))
         self.journal.set(phase="loading weights", force=True)
         torch.manual_seed(config.seed)
-        network = compute.place_model(self._build_model(len(folders.classes)))
+        network = self._build_model(len(folders.classes))
+        if config.precision == "auto":
+            compute = engine.suit_compute(compute, network, config.image_size)
+        self.journal.write(record_environment(self.run, compute, workers, fingerprint))
+        network = compute.place_model(network)
         if config.head_first and not self.run.last_path.exists():
             self._fit_head(network, folders, compute, workers, fingerprint)
         learner = make_learner(network, config, compute.make_scaler())

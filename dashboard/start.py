@@ -41,7 +41,7 @@ def open_dashboard(data: Path | None, port: int) -> int:
         if data is not None:
             environment["WEAKSPOT_DATA"] = str(data.resolve())
         elif next(iter_runs(root), None) is None:
-            run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), root)
+            run = jobs.submit(from_preset("small", data=str(builtin_folder("glyphs"))), root)
             print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
     except (UserError, OSError) as error:
         return _refuse(describe_error(error))

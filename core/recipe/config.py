@@ -192,6 +192,11 @@ class TrainConfig:
         0.5, "Flip probability", _IMAGES, span=(0.0, 1.0), needs=_AUGMENTED, off=0.0, augments="RandomHorizontalFlip",
         help="Training: probability of a horizontal flip. 0 for characters and digits.",
     )
+    trivial_augment: bool = declare(
+        False, "TrivialAugment", _IMAGES, needs=_AUGMENTED, off=False, augments="TrivialAugmentWide",
+        help="Training: change each image in one way drawn by chance (turn, shear, colours, contrast, sharpness…) and as "
+        "strongly as chance will.",
+    )
     rotation: float = declare(
         15.0, "Rotation", _IMAGES, unit="degrees", span=(0.0, 180.0), step=1.0, needs=_AUGMENTED, off=0.0,
         augments="RandomRotation",

@@ -33,6 +33,7 @@ _SIDE = 224  # pixels of the longer side of a picture
 _WHAT = {
     "RandomResizedCrop": "cuts out a part of random size and shape, scaled to what the network takes",
     "RandomHorizontalFlip": "mirrors left and right, with this probability",
+    "TrivialAugmentWide": "changes the image in one way of fourteen drawn by chance, as strongly as chance will",
     "RandomRotation": "turns by a random angle, in degrees",
     "RandomAffine": "shifts by a random share of the side",
     "ColorJitter": "scales brightness, contrast and saturation by random factors",

@@ -97,8 +97,12 @@ def features_key(
 ) -> str:
     """Return a digest of all that features depend on: the backbone's digest, the data's, transforms and precision."""
     several = config.feature_views > 1
-    drawn = [name for name, one in SETTINGS.items() if one.augments and several]
-    # In the order in which features were always kept.
+    # In the order in which features were always kept, and without what came later where it is off.
+    drawn = [
+        name
+        for name, one in SETTINGS.items()
+        if one.augments and several and not (one.is_off(one.default) and one.is_off(getattr(config, name)))
+    ]
     fields = ["image_size", "resize_size", *drawn, "feature_views", *(["seed"] if several else [])]
     values: dict[str, Any] = {name: getattr(config, name) for name in fields}
     if inputs != IMAGENET:  # which older features are all of

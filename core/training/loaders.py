@@ -33,14 +33,17 @@ _AGAIN = 1_000_000  # added to the epoch each further time an image comes in it;
 def train_transforms(config: TrainConfig, inputs: InputFormat) -> transforms.Compose:
     """Return the report's eight training transforms in its order: PIL image to float32 (3, S, S), as the network takes it.
 
-    The report's "colour jitter 0.3" is read as brightness, contrast and saturation, hue untouched.
+    The report's "colour jitter 0.3" is read as brightness, contrast and saturation, hue untouched. TrivialAugment
+    (S. Müller and F. Hutter, 2021), where it is on, comes after the flip.
     """
+    trivial = [transforms.TrivialAugmentWide(fill=[128] * 3)] if config.trivial_augment else []
     return transforms.Compose(
         [
             transforms.RandomResizedCrop(
                 config.image_size, scale=(config.crop_scale_min, 1.0), interpolation=_interpolation(inputs)
             ),
             transforms.RandomHorizontalFlip(config.hflip),
+            *trivial,
             transforms.RandomRotation(config.rotation),
             transforms.RandomAffine(0, translate=(config.translate, config.translate)),
             transforms.ColorJitter(

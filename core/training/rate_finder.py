@@ -49,6 +49,8 @@ def find_rate(
     loss_of = make_loss(config, folders.classes).to(compute.device)
     torch.manual_seed(config.seed)
     network = build_model(config.arch, len(folders.classes), config.image_size)
+    if config.precision == "auto":
+        compute = engine.suit_compute(compute, network, config.image_size)
     fit = load_initial_weights(
         network, config.arch, config.weights, lambda name: find_run(name, root).best_path,
         image_size=config.image_size, progress=progress,

@@ -256,7 +256,7 @@ def _name_problem(name: str) -> dict[str, str]:
 
 
 def suggest_preset(data: str) -> str:
-    """Return the preset that suits a data folder: the built-in sets are small pictures, trained from scratch."""
+    """Return the preset that suits a data folder: the built-in sets are small pictures."""
     return {"digits": "demo", "glyphs": "small"}.get(is_builtin(data), "seed")
 
 

@@ -64,11 +64,11 @@ def read_config(run: Run) -> TrainConfig | None:
 def draw_empty() -> None:
     """Show what to do when there is no run yet."""
     st.info(
-        "There is no run yet. Train on the built-in digits to see every page filled after its first epoch, in about a minute."
+        "There is no run yet. Train on the built-in characters to see every page filled after the first epoch, in half a minute."
     )
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):
-        run = jobs.submit(from_preset("demo", data=str(builtin_folder("digits"))), default_root())
+        run = jobs.submit(from_preset("small", data=str(builtin_folder("glyphs"))), default_root())
         address.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
     if right.button("Train on my own images", icon=":material/folder_open:", width="stretch"):

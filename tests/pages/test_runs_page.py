@@ -20,7 +20,7 @@ def test_the_list_without_runs_starts_the_demo(open_page: Open, runs_root: Path,
     assert title(app) == "Live"
     run = find_run("latest", runs_root)
     assert app.query_params == {"run": run.id}
-    assert run.read_config().preset == "demo"
+    assert run.read_config().preset == "small"
 
 
 @pytest.mark.parametrize("name", ["runs", "live"])

@@ -71,7 +71,7 @@ def test_a_first_start_trains_the_demo_and_becomes_the_server(
     with pytest.raises(Started) as started:
         call(monkeypatch, "--port", free_port)
     (config,) = submitted
-    assert (config.preset, Path(config.data).name) == ("demo", "digits")
+    assert (config.preset, Path(config.data).name) == ("small", "glyphs")
     assert started.value.port == free_port
     assert started.value.environment == {"WEAKSPOT_RUNS": str(runs_root)}
     assert f"Open http://127.0.0.1:{free_port} in a browser" in capsys.readouterr().out

@@ -232,6 +232,16 @@ def test_a_gpu_computes_in_bf16_or_fp16_only_where_it_is_fast_at_it(
     assert engine.choose_compute("cuda", "bf16").precision == "bf16"
 
 
+def test_a_cpu_with_bf16_takes_fp32_for_depthwise_convolutions_of_small_images_alone() -> None:
+    bf16 = Compute(torch.device("cpu"), bf16=True, channels_last=True)
+    depthwise, grouped = nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 3, groups=4)
+    assert engine.suit_compute(bf16, depthwise, 96).precision == "fp32"
+    assert engine.suit_compute(bf16, depthwise, 224).precision == "bf16"
+    assert engine.suit_compute(bf16, grouped, 96).precision == "bf16"
+    gpu = Compute(torch.device("cuda"), bf16=True, channels_last=True)
+    assert engine.suit_compute(gpu, depthwise, 96).precision == "bf16"
+
+
 def test_in_fp16_the_loss_is_scaled_and_a_step_that_overflows_is_left_out() -> None:
     half = Compute(torch.device("cpu"), bf16=False, channels_last=True, fp16=True)
     model, scaler = make_net(), half.make_scaler()

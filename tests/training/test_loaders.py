@@ -61,6 +61,13 @@ def test_validation_has_the_reports_four_transforms_in_its_order() -> None:
     assert (normalise.mean, normalise.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
+def test_trivial_augment_comes_after_the_flip_where_it_is_on() -> None:
+    config = from_preset("seed", data="flowers", trivial_augment=True)
+    names = [type(step).__name__ for step in loaders.train_transforms(config, IMAGENET).transforms]
+    assert names[1:3] == ["RandomHorizontalFlip", "TrivialAugmentWide"]
+    assert len(names) == 9
+
+
 @pytest.mark.parametrize("size", [(500, 375), (20, 300), (7, 7)])
 def test_images_of_any_shape_become_squares_of_the_networks_size(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, RED)
