@@ -7,10 +7,12 @@ import hashlib
 import os
 import shutil
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -241,6 +243,18 @@ def _start_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # the images were checked; the log is for figures
+    sys.excepthook = _report
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write an error of a loading process to its standard error, the run's log, unless the parent broke off.
+
+    The thread that hands images on (`multiprocessing.resource_sharer`) tells here what it could not finish. It is cut
+    short where the parent was killed, and the log's last lines are to be the training's. A living parent whose
+    connection breaks has an error of its own.
+    """
+    if not isinstance(error, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)
 
 
 def derive_seed(seed: int, epoch: int, index: int) -> int:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import resource
+import select
 import signal
+import socket
+from multiprocessing.connection import Client
+from multiprocessing.process import current_process
+from multiprocessing.resource_sharer import DupFd
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +185,30 @@ def test_a_loading_process_that_the_system_ends_is_told_with_what_to_lower(tiny_
     loader = loaders.make_loader(table, EpochBatches(1, 1, seed=None), workers=1, pin_memory=False)
     with pytest.raises(RunError, match=r"ended by the system.* Lower workers \(now 1\) or batch_size\."):
         list(loader)
+
+
+class ForsakenTable(ImageTable):
+    """Images whose loading process is left in the middle of handing them on, as where its parent is killed."""
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        address, _ = DupFd(0)._id  # type: ignore[attr-defined]
+        with socket.socket(socket.AF_UNIX) as early:
+            early.connect(address)
+            select.select(
+                [early], [], []
+            )  # closed with what came unread: the other end's connection is reset
+        Client(address, authkey=current_process().authkey).close()
+        os.close(DupFd(0).detach())  # requests are answered one by one, so both have failed by now
+        return super().__getitem__(key)
+
+
+def test_a_loading_process_whose_parent_is_gone_writes_nothing_into_its_log(
+    tiny_data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    table = ForsakenTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32, IMAGENET))
+    loader = loaders.make_loader(table, EpochBatches(1, 1, seed=None), workers=1, pin_memory=False)
+    assert len(list(loader)) == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_full_shared_memory_is_told_in_one_line(tiny_data: Path) -> None:
