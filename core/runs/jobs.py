@@ -73,7 +73,7 @@ def launch(run: Run) -> None:
         with run.log_path.open("ab") as log:
             process = subprocess.Popen(
                 launch_command(["task", str(run.folder.resolve())]),
-                env={**os.environ, "WEAKSPOT_RUNS": str(default_root()), "PYTHONUTF8": "1"},
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -85,6 +85,18 @@ def launch(run: Run) -> None:
     # An ended child stays a zombie until its parent has asked for its end.
     threading.Thread(target=process.wait, daemon=True, name=f"end of {run.id}").start()
     run.write_status(replace(status, phase="waiting", pid=process.pid, pid_created=_birth(process.pid)))
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a job: this process', with the root of all runs and what its log needs."""
+    # Where a job was killed, the process that frees its semaphores would have the last word in its log.
+    ignored = filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"))
+    return {
+        **os.environ,
+        "WEAKSPOT_RUNS": str(default_root()),
+        "PYTHONUTF8": "1",
+        "PYTHONWARNINGS": ",".join(ignored),
+    }
 
 
 def detach(platform: str = sys.platform) -> dict[str, Any]:

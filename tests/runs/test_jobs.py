@@ -273,6 +273,14 @@ def test_a_job_is_given_the_folder_of_all_runs_whole(
     jobs.kill(run)
 
 
+def test_nothing_is_added_to_the_log_of_a_job_that_was_killed(runs_root: Path) -> None:
+    """The process that cleans up after it lives on for a moment, and has the log too."""
+    code = "import multiprocessing as m, os; lock = m.get_context('spawn').Lock(); os.kill(os.getpid(), 9)"
+    command = [sys.executable, "-c", code]
+    job = subprocess.run(command, env=jobs.environment(), capture_output=True, text=True, check=False)
+    assert (job.returncode, job.stderr) == (-9, "")
+
+
 def test_a_job_has_a_group_of_its_own_on_every_system() -> None:
     """A signal to the group of who launches it, or the end of its terminal, must not reach it."""
     assert jobs.detach("linux") == jobs.detach("darwin") == {"start_new_session": True}
