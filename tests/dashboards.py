@@ -204,3 +204,11 @@ def choose(page: Page, name: str, option: str) -> None:
         page.keyboard.press("ArrowDown")
     entry.click()
     settle(page)
+
+
+def choose_network(page: Page, label: str, name: str, *, typed: str = "") -> None:
+    """Look for a network among more than a thousand by its name, or the part of it that is typed, and choose it."""
+    box = page.get_by_role("combobox", name=re.compile(f"{label}$|, {label}")).first
+    box.fill(typed or f"{name} ·")
+    page.get_by_role("option", name=re.compile(f"^{re.escape(name)} ·")).click()
+    settle(page)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.dataset import export
 from core.palette import MUTED, TRAIN, VAL
+from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import (
     PAGE,
@@ -78,18 +79,21 @@ def draw_sort() -> SortBy:
     return chosen
 
 
-def draw_images(images: pd.DataFrame, data: RunData, *, label: str) -> None:
-    """Draw a page of the images; one that is opened is shown large. `label` names them for a screen reader."""
+def draw_images(run: Run, images: pd.DataFrame, data: RunData) -> None:
+    """Draw a page of the images of a run; one that is opened is shown large."""
     page = draw_pager(len(images), PAGE, key="browse-page")
     shown = images.iloc[page * PAGE : (page + 1) * PAGE]
     paths = list(shown["path"])
     tiles = [_make_tile(row, data) for row in shown.itertuples()]
     show_open_tiles(
-        tiles, lambda number: address.set_params(image=paths[number]), key="browse-tiles", label=label
+        tiles,
+        lambda number: address.set_params(image=paths[number]),
+        key="browse-tiles",
+        label=f"images of {run.id}",
     )
     if address.get_param("image", list(images["path"])):
         st.dialog("Image", width="large", on_dismiss=guard_callback(close_image))(guard(draw_large))(
-            images, data
+            run, images, data
         )
 
 
@@ -98,8 +102,8 @@ def close_image() -> None:
     address.set_params(image=address.ANY)
 
 
-def draw_large(images: pd.DataFrame, data: RunData) -> None:
-    """Draw the image the URL names, what was predicted for it, and the way to its neighbours."""
+def draw_large(run: Run, images: pd.DataFrame, data: RunData) -> None:
+    """Draw the image the URL names, what was predicted for it, and the ways to its heat maps and its neighbours."""
     paths = list(images["path"])
     place = paths.index(address.get_param("image", paths) or paths[0])
     row = images.iloc[place]
@@ -119,6 +123,13 @@ def draw_large(images: pd.DataFrame, data: RunData) -> None:
             lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
         st.markdown("  \n".join(lines))
         show_bars([(data.label(name), value) for name, value in list_guesses(row)])
+        if run.best_path.exists():
+            st.page_link(
+                st.session_state["pages"]["weak"],
+                label="See the best model's heat maps",
+                icon=":material/local_fire_department:",
+                query_params={"run": run.id, "class": row["true"], "image": row["path"]},
+            )
     draw_steps(paths, place, "browse")
 
 

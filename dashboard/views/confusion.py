@@ -274,7 +274,7 @@ def draw_gallery(
         return
     st.markdown(f"**{describe(selection, data)}**: {count_images(images)}")
     if not images.empty:
-        browse.draw_images(images, data, label=f"images of {run.id}")
+        browse.draw_images(run, images, data)
 
 
 def draw_choice(data: RunData, selection: Selection) -> None:

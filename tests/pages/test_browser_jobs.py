@@ -20,6 +20,7 @@ from tests.dashboards import (
     browse,
     chart,
     choose,
+    choose_network,
     field,
     fill,
     fill_all,
@@ -60,13 +61,6 @@ def open_demo_form(page: Page, dashboard: Dashboard, name: str) -> None:
     page.get_by_role("radio", name="demo").click()
     settle(page)
     fill(page, "Name of the run", name)
-
-
-def choose_network(page: Page, label: str, name: str) -> None:
-    """Look for a network among more than a thousand, and choose it."""
-    page.get_by_role("combobox", name=re.compile(f"{label}$|, {label}")).first.fill(f"{name} ·")
-    page.get_by_role("option", name=re.compile(f"^{name} ·")).click()
-    settle(page)
 
 
 def start(page: Page, name: str) -> None:

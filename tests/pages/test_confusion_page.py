@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -171,6 +172,14 @@ def test_an_image_is_opened_by_a_link_with_its_likeliest_classes(open_page: Open
     assert app.button(key="browse-next").disabled
     app.button(key="browse-previous").click().run()
     assert app.query_params["image"] == "val/35/2.png"
+    assert not app.get("page_link")  # the run has no model any more
+
+
+def test_an_opened_image_leads_to_its_heat_maps(open_page: Open, run_with_model: Run) -> None:
+    app = open_page("confusion", run="first", true="35", image="val/35/1.png")
+    (link,) = app.get("page_link")
+    assert link.proto.label == "See the best model's heat maps"
+    assert parse_qs(link.proto.query_string) == {"run": ["first"], "class": ["35"], "image": ["val/35/1.png"]}
 
 
 def test_the_images_are_packed_when_asked_and_lost_ones_are_named(
