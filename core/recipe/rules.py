@@ -53,7 +53,7 @@ def _find_misfits(network: Network, values: Values) -> dict[str, str]:
         )
     if values["weights"] == "imagenet" and not network.weights:
         problems["weights"] = (
-            f"there are no published weights of {network.name}; give none, run:<id> or a file"
+            f"there are no published weights of {network.name}; choose none (from scratch), an earlier run's or a file"
         )
     return problems
 

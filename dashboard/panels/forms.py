@@ -95,8 +95,8 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
                     _draw_field(setting)
                 if field in problems:
                     st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
-    if "arch" in GROUPS[title]:
-        draw_facts(values["arch"], (_key("image_size"), _key("resize_size")))
+                if field == "arch":
+                    draw_facts(values["arch"], (_key("image_size"), _key("resize_size")))
 
 
 def _read_values() -> dict[str, Any]:

@@ -29,15 +29,14 @@ def draw_facts(name: str, size_keys: tuple[str, str]) -> None:
     network = find_network(name)
     if network is None:
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f":material/info: {describe_network(network)}")
-        if [st.session_state.get(key) for key in size_keys] != [network.size, network.resize]:
-            st.button(
-                f"Use its own image size: {network.size} px (resize {network.resize})",
-                key="use-network-size",
-                on_click=guard_callback(_take_sizes),
-                args=(size_keys, network),
-            )
+    st.caption(f":material/info: {describe_network(network)}")
+    if [st.session_state.get(key) for key in size_keys] != [network.size, network.resize]:
+        st.button(
+            f"Use its own image size: {network.size} px (resize {network.resize})",
+            key="use-network-size",
+            on_click=guard_callback(_take_sizes),
+            args=(size_keys, network),
+        )
 
 
 def describe_network(network: Network) -> str:
@@ -77,7 +76,11 @@ def list_names(*chosen: str) -> Sequence[str]:
 def label_network(name: str) -> str:
     """Return what a network is called in a list."""
     network = find_network(name)
-    return name if network is None else f"{name} · {_millions(network)} M · {network.size} px"
+    if network is None:
+        return name
+    label = f"{name} · {_millions(network)} M · {network.size} px"
+    # Of two that fit what is typed the shorter label comes first, so these words also put a network after the others.
+    return label if network.weights else f"{label} · no published weights"
 
 
 def _millions(network: Network) -> str:

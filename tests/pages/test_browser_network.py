@@ -68,7 +68,8 @@ def test_the_head_of_a_network_of_timm_is_trained_and_an_error_of_it_has_a_heat_
     expect(page.get_by_role("heading", name=WRONG)).to_be_visible()
     seen = page.get_by_alt_text(WRONG, exact=True)
     heat = page.get_by_alt_text(f"Grad-CAM of {WRONG} for 10", exact=True)
-    assert spread(heat) > 1.5 * spread(seen)  # the image is of one colour and noise; a uniform map would even it out
+    # The image is of one colour and noise, which a map that is the same all over would even out.
+    assert spread(heat) > 1.5 * spread(seen)
 
 
 def start_training(page: Page, dashboard: Dashboard) -> None:

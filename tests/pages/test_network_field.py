@@ -34,6 +34,7 @@ def test_the_list_begins_with_torchvisions_and_keeps_a_name_without_a_tag() -> N
     assert list(names[:12]) == ["convnext_tiny", *TORCHVISION, INSTALLED]
     assert list(list_names("resnet50")) == list(list_names())
     assert label_network("convnext_tiny.in12k_ft_in1k") == "convnext_tiny.in12k_ft_in1k · 28.6 M · 224 px"
+    assert label_network("darknet17") == "darknet17 · 14.3 M · 256 px · no published weights"
 
 
 def test_what_has_to_be_downloaded_is_told_once_for_each_network() -> None:

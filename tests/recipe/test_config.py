@@ -233,7 +233,9 @@ def test_what_a_network_that_is_built_for_a_size_does_not_go_with_is_told(
 
 
 def test_weights_that_nobody_published_are_refused_before_the_start() -> None:
-    assert "no published weights of darknet17" in problems_of(arch="darknet17", weights="imagenet")["weights"]
+    assert problems_of(arch="darknet17", weights="imagenet")["weights"] == (
+        "there are no published weights of darknet17; choose none (from scratch), an earlier run's or a file"
+    )
 
 
 def test_a_batch_of_one_is_refused_where_normalisation_would_have_one_value() -> None:
