@@ -126,7 +126,7 @@ def draw_head(run: Run, status: Status) -> None:
         )
         st.metric(
             "Speed",
-            f"{status.images_per_second:.0f} images/s" if status.images_per_second else "–",
+            f"{status.images_per_second:,.0f} images/s" if status.images_per_second else "–",
             width="content",
         )
         if status.state in ACTIVE:

@@ -77,3 +77,9 @@ def test_a_run_made_better_leads_to_what_was_before(
     assert "Before and after" in links
     links = [link.proto.label for link in open_page("live", run="first").get("page_link")]
     assert "Before and after" not in links
+
+
+def test_the_speed_of_a_quick_run_is_grouped_as_other_large_numbers_are(open_page: Open, run: Run) -> None:
+    set_state(run, "finished", images_per_second=3139.4)
+    figures = {metric.label: metric.value for metric in open_page("live", run="first").metric}
+    assert figures["Speed"] == "3,139 images/s"
