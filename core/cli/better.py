@@ -1,0 +1,102 @@
+"""The command that measures better predictions: `python -m core better`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from core.cli.terminal import make_bar
+from core.errors import RunError
+from core.places import own_command
+from core.runs.run import Run, default_root, find_run
+from core.runs.seen import name_unknowns
+
+if TYPE_CHECKING:
+    from core.model.soup import Loaded
+
+ABOUT_AVERAGES = (
+    "Temperature and confidence threshold were measured for a run's plain predictions. Averages are mostly less sure, "
+    "so that the same threshold answers fewer images."
+)
+ABOUT_SOUP = (
+    "A soup's confidences were not measured: it has no temperature and no threshold of its own. Its normalisation "
+    "statistics are averages of those of the runs."
+)
+
+
+def add_commands(commands: Any) -> None:
+    """Add the parser of this command."""
+    better = commands.add_parser(
+        "better",
+        help="measure whether views, several runs or a soup of them predict better, and at what cost",
+    )
+    better.add_argument(
+        "runs", nargs="+", metavar="RUN", help="ids of runs of the same classes; the first is compared with"
+    )
+    better.set_defaults(command=_better)
+
+
+def _better(options: argparse.Namespace) -> int:
+    runs = [find_run(name, default_root()) for name in options.runs]
+    from core.model.better import choose_judges, list_ways, measure_ways
+    from core.model.calibration import read_temperature
+    from core.model.soup import load_runs, mix_soup
+    from core.verdicts.ways import compare_ways, describe_judges, describe_verdict, tabulate_ways
+
+    loaded = load_runs(runs)
+    judges = choose_judges(runs)
+    chosen, notes = _choose_soup(loaded) if len(runs) > 1 else ([], [])
+    soup = f"soup of {' + '.join(one.run.id for one in chosen)}" if chosen else ""
+    models = [*loaded, mix_soup(chosen)] if chosen else loaded
+    results = measure_ways(
+        [model.make_predictor() for model in models],
+        list_ways([run.id for run in runs], soup),
+        judges.folders.root,
+        judges.samples,
+        temperatures=[*map(read_temperature, runs), *([1.0] if soup else [])],
+        progress=make_bar("images"),
+    )
+    assert results is not None
+    gains = compare_ways(results)
+    print(describe_verdict(results[0].name, gains))
+    print(
+        describe_judges(
+            runs[0].id, judges.split, len(judges.samples), soup_chosen=bool(soup), unknown=name_unknowns(runs)
+        )
+    )
+    print("", *tabulate_ways(results[0], gains), "", sep="\n")
+    print(
+        "How was this tested? By McNemar's exact test of each way against the first on the same images; "
+        f"p is corrected for all {len(gains)} ways (Holm), intervals are each way's own."
+    )
+    for note in [*notes, ABOUT_AVERAGES, *([ABOUT_SOUP] if soup else [])]:
+        print(note)
+    return 0
+
+
+def _choose_soup(loaded: Sequence[Loaded]) -> tuple[list[Loaded], list[str]]:
+    """Return the models of the greedy soup, none where there is none, and what is to be said of it."""
+    from core.model.better import choose_judges
+    from core.model.soup import choose_greedily, describe_starts, refuse_soup
+
+    try:
+        refuse_soup(loaded)
+        chosen = choose_greedily(
+            loaded, choose_judges([one.run for one in loaded], ("val",)), progress=make_bar("images")
+        )
+    except RunError as error:
+        return [], [f"No soup was measured. {error}"]
+    assert chosen is not None
+    notes = [warning] if (warning := describe_starts(loaded)) else []
+    if len(chosen) == 1:
+        best = chosen[0].run.id
+        return [], [
+            f"No soup was measured: the weights of no other run make {best} better on validation.",
+            *notes,
+        ]
+    return chosen, [f"To predict with the soup: {_tell_soup([one.run for one in chosen])}", *notes]
+
+
+def _tell_soup(runs: Sequence[Run]) -> str:
+    return f"{own_command()} predict {runs[0].id} PATHS {' '.join(f'--with {run.id}' for run in runs[1:])} --soup"
