@@ -1,4 +1,4 @@
-"""The command that measures better predictions: `python -m core better`."""
+"""The commands about several answers in place of one: `python -m core better | soup`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ABOUT_SOUP = (
 
 
 def add_commands(commands: Any) -> None:
-    """Add the parser of this command."""
+    """Add the parsers of these commands."""
     better = commands.add_parser(
         "better",
         help="measure whether views, several runs or a soup of them predict better, and at what cost",
@@ -35,6 +35,16 @@ def add_commands(commands: Any) -> None:
         "runs", nargs="+", metavar="RUN", help="ids of runs of the same classes; the first is compared with"
     )
     better.set_defaults(command=_better)
+
+    soup = commands.add_parser("soup", help="average the weights of runs into a run of its own")
+    soup.add_argument(
+        "runs", nargs="+", metavar="RUN", help="ids of runs of the same network, image size and classes"
+    )
+    soup.add_argument("--name", default="", metavar="STR", help="name of the new run; by default soup-RUN")
+    soup.add_argument(
+        "--all", action="store_true", help="take all of them, not only those that do validation no harm"
+    )
+    soup.set_defaults(command=_soup)
 
 
 def _better(options: argparse.Namespace) -> int:
@@ -75,6 +85,38 @@ def _better(options: argparse.Namespace) -> int:
     return 0
 
 
+def _soup(options: argparse.Namespace) -> int:
+    root = default_root()
+    runs = [find_run(name, root) for name in options.runs]
+    from core.model.better import choose_judges
+    from core.model.soup import choose_greedily, describe_starts, load_runs, refuse_soup, write_soup
+    from core.verdicts.predictions import format_rate
+
+    loaded = load_runs(runs)
+    refuse_soup(loaded)
+    judges = choose_judges(runs, ("val",))
+    chosen = loaded if options.all else choose_greedily(loaded, judges, progress=make_bar("images"))
+    assert chosen is not None
+    if len(chosen) == 1:
+        raise RunError(f"There is no soup to make: {_tell_alone(chosen[0].run)}.")
+    made = write_soup(chosen, runs[0], options.name or f"soup-{runs[0].id}", root)
+    status = made.read_status()
+    print(f"{made.id}: {status.message}")
+    print(
+        f"val accuracy {format_rate(round(status.best_val_acc * status.val_count), status.val_count)}"
+        + ("" if options.all else "; the runs were chosen by it, so it is told somewhat too high")
+    )
+    if warning := describe_starts(loaded):
+        print(warning)
+    print(f"Its confidences are not measured yet: {own_command()} calibrate {made.id}")
+    print(made.folder)
+    return 0
+
+
+def _tell_alone(best: Run) -> str:
+    return f"the weights of no other run make {best.id} better on validation"
+
+
 def _choose_soup(loaded: Sequence[Loaded]) -> tuple[list[Loaded], list[str]]:
     """Return the models of the greedy soup, none where there is none, and what is to be said of it."""
     from core.model.better import choose_judges
@@ -90,11 +132,7 @@ def _choose_soup(loaded: Sequence[Loaded]) -> tuple[list[Loaded], list[str]]:
     assert chosen is not None
     notes = [warning] if (warning := describe_starts(loaded)) else []
     if len(chosen) == 1:
-        best = chosen[0].run.id
-        return [], [
-            f"No soup was measured: the weights of no other run make {best} better on validation.",
-            *notes,
-        ]
+        return [], [f"No soup was measured: {_tell_alone(chosen[0].run)}.", *notes]
     return chosen, [f"To predict with the soup: {_tell_soup([one.run for one in chosen])}", *notes]
 
 

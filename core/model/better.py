@@ -22,6 +22,7 @@ from core.runs.run_data import recorded_folders
 from core.runs.seen import list_seen
 from core.verdicts.judged_on import JudgedOn
 from core.verdicts.ways import WayResult
+from core.words import format_count
 
 # Three crops and no more: corners are all alike where nothing is cut off. A view from closer shows things as large as
 # training's crops did (H. Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
@@ -136,7 +137,7 @@ def list_ways(names: Sequence[str], soup: str = "") -> list[Way]:
     ]
     if len(names) > 1:
         ways += [Way(f"{name}, plain", ((number, PLAIN),)) for number, name in enumerate(names) if number]
-        together = f"{len(names)} runs averaged"
+        together = f"{format_count(len(names), 'run')} averaged"
         ways += [
             Way(together, tuple((number, PLAIN) for number in every)),
             Way(f"{together}, flip", tuple((n, view) for n in every for view in TTA["flip"])),

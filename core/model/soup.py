@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from core.errors import RunError
-from core.model.better import Judges, Progress, Way, measure_ways, refuse_other_classes
+from core.files import write_text
+from core.model.ancestry import see_run
+from core.model.better import Judges, Progress, Way, choose_judges, measure_ways, refuse_other_classes
+from core.model.evaluate import evaluate_run
 from core.model.predict import PLAIN, Predictor
 from core.networks.build import build_model
 from core.networks.table import InputFormat
-from core.runs.run import Run
+from core.runs.run import Run, create_run, delete_run
+from core.runs.run_data import recorded_folders
+from core.runs.seen import write_seen
 from core.training.average import average_weights
-from core.training.checkpoint import load_best
+from core.training.checkpoint import load_best, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -132,3 +141,45 @@ def _measure(loaded: Sequence[Loaded], judges: Judges, progress: Progress | None
     predictors = [one.make_predictor() for one in loaded]
     found = measure_ways(predictors, ways, judges.folders.root, judges.samples, progress=progress)
     return None if found is None else [float(result.right.mean()) for result in found]
+
+
+def write_soup(chosen: Sequence[Loaded], first: Run, name: str, root: Path) -> Run:
+    """Make a run of this name whose best model is the soup, with the data and the settings of the run `first`.
+
+    It is finished and has trained no epoch. Its model has seen what those of all the runs have seen.
+
+    Raises:
+        RunError: as `refuse_soup`; when a run of this name exists, the data is gone, or a run was trained on images that
+            are to judge it.
+    """
+    soup, folders = mix_soup(chosen), recorded_folders(first)
+    for split in ("held", "val") if folders.held else ("val",):
+        choose_judges([first, *(one.run for one in chosen)], (split,))
+    seen = reduce(or_, (see_run(one.run, root) for one in chosen))
+    config = replace(first.read_config(), name=name, weights=f"run:{first.id}", group="", fixes="")
+    run = create_run(config, root)
+    try:
+        for file in ("data.json", "network.json"):
+            write_text(run.folder / file, (first.folder / file).read_text(encoding="utf-8"))
+        write_seen(run, seen)
+        values = {
+            **soup.values, "model": soup.model.state_dict(), "epoch": 0, "seen": seen.to_values(),
+            "soup": [one.run.id for one in chosen],
+        }  # fmt: skip
+        save_checkpoint(run.best_path, values)
+        outcome = evaluate_run(run)
+        assert outcome is not None
+        if folders.held:
+            evaluate_run(run, "held")
+        members = ", ".join(one.run.id for one in chosen)
+        run.write_status(
+            replace(
+                run.read_status(), state="finished", phase="finished", ended=time.time(), epochs=0,
+                message=f"A soup: the average of the weights of {members}. It trained no epoch of its own.",
+                best_val_acc=outcome.accuracy, val_count=len(outcome.target),
+            )
+        )  # fmt: skip
+    except BaseException:
+        delete_run(run)
+        raise
+    return run

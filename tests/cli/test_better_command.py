@@ -116,3 +116,11 @@ def test_better_tells_how_to_predict_with_the_soup_it_found(
     assert "\nsoup of first + second" in said
     assert "predict first PATHS --with second --soup" in said
     assert "The soup was chosen on these very images" in said
+    assert main(["soup", "second", "first", "--name", "broth"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("broth: A soup: the average of the weights of ")
+    assert "val accuracy 2 of 6 right, 33.3 %" in said
+    assert main(["evaluate", "broth"]) == 0
+
+    assert main(["soup", "first"]) == 2
+    assert "A soup takes at least two runs" in capsys.readouterr().err

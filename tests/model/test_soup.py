@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from core.errors import RunError
+from core.errors import RunError, UserError
 from core.model.better import Judges, choose_judges
+from core.model.predict import Predictor
 from core.model.soup import (
     Loaded,
     choose_greedily,
@@ -17,15 +20,21 @@ from core.model.soup import (
     load_runs,
     mix_soup,
     refuse_soup,
+    write_soup,
 )
 from core.networks.build import build_model
 from core.networks.table import IMAGENET
-from core.runs.run import Run
+from core.runs import jobs
+from core.runs.run import Run, list_runs
+from core.runs.seen import Seen, read_seen, write_seen
 from core.training.average import average_weights
 from core.training.checkpoint import best_values, load_checkpoint, save_checkpoint
+from core.verdicts.predictions import read_predictions
 from tests.conftest import COLOURS
 from tests.made_run import make_run
 from tests.toy_net import build_toy
+
+EASY = {"precision": "fp32", "device": "cpu", "workers": 0, "weights": "none"}
 
 
 @pytest.fixture
@@ -50,7 +59,7 @@ def keep_model(run: Run, *, seed: int = 0, head: float = 1.0, scale: float = 1.0
 
 
 def make_modelled(root: Path, data: Path, name: str, **options: Any) -> Run:
-    return keep_model(make_run(root, data, name=name, weights="none"), **options)
+    return keep_model(make_run(root, data, name=name, **EASY), **options)
 
 
 def fit_head(loaded: Loaded, judges: Judges, *, sign: float = 1.0) -> None:
@@ -144,3 +153,43 @@ def test_runs_that_began_apart_are_told(runs_root: Path, tiny_data: Path) -> Non
     assert "did not begin from the same trained weights" in describe_starts(scratch)
     assert "did not begin from the same trained weights" in describe_starts([scratch[0], trained[0]])
     assert describe_starts(trained) == ""
+
+
+def test_a_soup_that_is_written_is_a_run_like_any_other(runs_root: Path, tiny_data: Path) -> None:
+    runs = [make_modelled(runs_root, tiny_data, name, seed=n) for n, name in enumerate(("a", "b"))]
+    write_seen(runs[1], Seen(np.array([1], np.uint64), np.array([2], np.uint64)))
+    loaded = load_runs(runs)
+    made = write_soup(loaded, runs[0], "both", runs_root)
+    status = jobs.live_status(made)
+    assert (status.state, status.epoch, status.has_best) == ("finished", 0, status.best_val_acc > 0)
+    assert status.message.startswith("A soup: the average of the weights of a, b.")
+    table = read_predictions(made.predictions_path())
+    assert len(table) == 6
+    assert status.best_val_acc == (table["true"] == table["predicted"]).mean()
+    weights = Predictor.from_run(made).model.state_dict()["fc.weight"]
+    assert torch.equal(weights, mix_soup(loaded).model.state_dict()["fc.weight"])
+    seen = read_seen(made)
+    assert seen is not None
+    assert len(seen.trained) == 18 + 1
+    assert {1, 2} <= {*seen.trained.tolist(), *seen.chosen.tolist()}
+    assert load_checkpoint(made.best_path)["soup"] == ["a", "b"]
+    made.write_status(replace(status, best_val_acc=0.5))
+    with pytest.raises(
+        RunError, match=r"no last\.pt to go on from\. Start a new run from its weights, run:both"
+    ):
+        jobs.reopen(made, 5)
+
+
+def test_no_run_is_left_of_a_soup_that_could_not_be_written(runs_root: Path, tiny_data: Path) -> None:
+    runs = [make_modelled(runs_root, tiny_data, name) for name in ("a", "b")]
+    with pytest.raises(RunError, match="A run named 'a' exists"):
+        write_soup(load_runs(runs), runs[0], "a", runs_root)
+    (tiny_data / "val" / "10" / "1.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"val/10/1\.png is empty"):
+        write_soup(load_runs(runs), runs[0], "both", runs_root)
+    own = read_seen(runs[0])
+    assert own is not None
+    write_seen(runs[1], Seen(trained=own.chosen))
+    with pytest.raises(RunError, match="b was trained on 5 of the 6 images"):
+        write_soup(load_runs(runs), runs[0], "both", runs_root)
+    assert sorted(run.id for run, _ in list_runs(runs_root)) == ["a", "b"]
