@@ -120,10 +120,9 @@ def _tell_alone(best: Run) -> str:
 def _choose_soup(loaded: Sequence[Loaded]) -> tuple[list[Loaded], list[str]]:
     """Return the models of the greedy soup, none where there is none, and what is to be said of it."""
     from core.model.better import choose_judges
-    from core.model.soup import choose_greedily, describe_starts, refuse_soup
+    from core.model.soup import choose_greedily, describe_starts
 
     try:
-        refuse_soup(loaded)
         chosen = choose_greedily(
             loaded, choose_judges([one.run for one in loaded], ("val",)), progress=make_bar("images")
         )
