@@ -72,7 +72,7 @@ def compare_ways(results: Sequence[WayResult]) -> list[Gain]:
 
 
 def describe_verdict(plain: str, gains: Sequence[Gain]) -> str:
-    """Say which way is surely better than the plain one of the name `plain`, and which is surely worse."""
+    """Say which way is surely better than the plain one of the name `plain`, and which are surely worse."""
     better = [gain for gain in gains if gain.is_real and gain.test.difference > 0]
     worse = [gain for gain in gains if gain.is_real and gain.test.difference < 0]
     lines = []
@@ -87,7 +87,8 @@ def describe_verdict(plain: str, gains: Sequence[Gain]) -> str:
         most = max(gains, key=lambda gain: gain.test.difference)
         if most.test.difference > 0:
             lines.append(f"The most seen is {most.way.name}: {most.describe()}. That may be chance.")
-    lines += [f"Surely worse: {gain.way.name}, {gain.describe()}." for gain in worse]
+    if worse:
+        lines.append(f"Surely worse: {'; '.join(gain.way.name for gain in worse)}.")
     return " ".join(lines)
 
 
@@ -96,8 +97,9 @@ def describe_judges(
 ) -> str:
     """Say which images judge, how far that is to be trusted, and what is not known of where a run came from."""
     doubts = [
-        f"{run} came from {origin}, and what that had seen is not known: if it knew these images, its figures are too high."
-        for run, origin in unknown.items()
+        f"{', '.join(run for run, its in unknown.items() if its == origin)} came from {origin}, and what that had seen is "
+        "not known: if it knew these images, the figures are too high."
+        for origin in dict.fromkeys(unknown.values())
     ]
     if judged_on == "held":
         count = format_count(images, "image")
