@@ -132,8 +132,12 @@ def _choose_soup(loaded: Sequence[Loaded]) -> tuple[list[Loaded], list[str]]:
     notes = [warning] if (warning := describe_starts(loaded)) else []
     if len(chosen) == 1:
         return [], [f"No soup was measured: {_tell_alone(chosen[0].run)}.", *notes]
-    return chosen, [f"To predict with the soup: {_tell_soup([one.run for one in chosen])}", *notes]
+    return chosen, [_tell_soup([one.run for one in chosen]), *notes]
 
 
 def _tell_soup(runs: Sequence[Run]) -> str:
-    return f"{own_command()} predict {runs[0].id} PATHS {' '.join(f'--with {run.id}' for run in runs[1:])} --soup"
+    others, names = (f"--with {run.id}" for run in runs[1:]), (run.id for run in runs)
+    return (
+        f"To predict with the soup: {own_command()} predict {runs[0].id} PATHS {' '.join(others)} --soup\n"
+        f"To make it a run of its own: {own_command()} soup {' '.join(names)} --all"
+    )

@@ -114,7 +114,8 @@ def test_better_tells_how_to_predict_with_the_soup_it_found(
     assert main(["better", "first", "second"]) == 0
     said = capsys.readouterr().out
     assert "\nsoup of first + second" in said
-    assert "predict first PATHS --with second --soup" in said
+    assert "predict first PATHS --with second --soup\n" in said
+    assert "soup first second --all\n" in said
     assert "The soup was chosen on these very images" in said
     assert main(["soup", "second", "first", "--name", "broth"]) == 0
     said = capsys.readouterr().out
