@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli.better import ABOUT_AVERAGES, ABOUT_SOUP
 from core.cli.terminal import add_run, make_bar
-from core.runs.run import default_root, find_run
+from core.runs.run import Run, default_root, find_run
 from core.words import format_count
 
 if TYPE_CHECKING:
+    from core.model.better import Committee
     from core.model.calibration import Calibration, Estimate
 
 WANTED = (0.9, 0.95, 0.99)  # accuracies a threshold is printed for
@@ -42,6 +45,17 @@ def add_commands(commands: Any) -> None:
     )
     predict.add_argument(
         "--raw", action="store_true", help="confidences as the network gives them, without its temperature"
+    )
+    predict.add_argument(
+        "--tta", choices=("none", "flip", "crops"), default="none",
+        help="average the answers to several views: flip adds the mirror image, crops the whole image and a closer one",
+    )  # fmt: skip
+    predict.add_argument(
+        "--with", dest="others", action="append", default=[], metavar="RUN",
+        help="average the answers of this run of the same classes too; can be given several times",
+    )  # fmt: skip
+    predict.add_argument(
+        "--soup", action="store_true", help="average the weights of the runs instead, as quick as one run"
     )
     predict.set_defaults(command=_predict)
 
@@ -78,22 +92,22 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    run = find_run(options.run, default_root())
+    runs = [find_run(name, default_root()) for name in (options.run, *options.others)]
     from core.model.calibration import read_temperature, read_threshold
-    from core.model.predict import Predictor, find_images, predict_files
+    from core.model.predict import find_images, predict_files
 
     paths = find_images(options.paths)
-    temperature = 1.0 if options.raw else read_temperature(run)
+    raw = options.raw or options.soup  # of a soup no confidence was measured
+    temperatures = [1.0 if raw else read_temperature(run) for run in runs]
     limit = options.min_confidence
     if limit is None:
-        chosen = read_threshold(run, temperature=temperature)
+        chosen = None if options.soup else read_threshold(runs[0], temperature=temperatures[0])
         limit = 0.0 if chosen is None else chosen.value
     found = predict_files(
-        Predictor.from_run(run),
+        _make_answers(runs, temperatures, tta=options.tta, soup=options.soup),
         paths,
         options.out,
         details=options.details,
-        temperature=temperature,
         min_confidence=limit,
         progress=make_bar("images"),
     )
@@ -101,12 +115,26 @@ def _predict(options: argparse.Namespace) -> int:
     for item in found.bad:
         print(f"left out: {item.path} {item.reason}", file=sys.stderr)
     good = len(paths) - len(found.bad)
-    if temperature != 1:
-        print(f"confidences are calibrated, temperature {temperature:.2f}")
+    if any(temperature != 1 for temperature in temperatures):
+        told = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
+        print(f"confidences are calibrated, temperature {told}")
     if limit:
         print(f"{found.unsure} of {good} not sure, below a confidence of {limit:.3f}")
+    if len(runs) > 1 or options.tta != "none":
+        print(ABOUT_SOUP if options.soup else ABOUT_AVERAGES)
     print(f"{options.out}: {format_count(good, 'image')} predicted, {len(found.bad):,} left out")
     return 2 if found.bad else 0
+
+
+def _make_answers(runs: Sequence[Run], temperatures: Sequence[float], *, tta: str, soup: bool) -> Committee:
+    from core.model.better import Committee
+    from core.model.soup import load_runs, mix_soup
+
+    loaded = load_runs(runs)
+    models = [mix_soup(loaded)] if soup else loaded
+    return Committee(
+        [model.make_predictor() for model in models], tta=tta, temperatures=temperatures[: len(models)]
+    )
 
 
 def _calibrate(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ from core.training.loaders import eval_transforms, to_pixels
 from core.training.memory import memory_in_words
 from core.words import show_path
 
+PLAIN, MIRROR, WHOLE, CLOSER = "plain", "mirror", "whole", "closer"  # the views of an image
+_CLOSER = 8 / 7  # as 256 is to 224
 DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
 
 
@@ -41,6 +44,13 @@ class Prediction:
 
     classes: tuple[str, ...]
     confidences: tuple[float, ...]
+
+
+class Answers(Protocol):
+    """What predicts images: a run's best model, or several answers averaged."""
+
+    def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
+        """Return the top 5 classes of each RGB image."""
 
 
 class Predictor:
@@ -60,14 +70,22 @@ class Predictor:
         self.model = compute.place_model(model).eval()
         self.classes, self.compute = tuple(classes), compute
         self.image_size, self.inputs, self.stages = image_size, inputs, stages
-        self.transform = eval_transforms(image_size, resize_size, inputs)
+        self._transforms = {
+            PLAIN: eval_transforms(image_size, resize_size, inputs),
+            WHOLE: eval_transforms(image_size, (image_size, image_size), inputs),
+            CLOSER: eval_transforms(image_size, round(_CLOSER * resize_size), inputs),
+        }
         # A heat map hooks the network: what another thread ran through it meanwhile would be mixed into the map.
         self._lock = threading.Lock()
 
     @classmethod
     def from_run(cls, run: Run) -> Predictor:
         """Load a run's best model; raises RunError when it has none."""
-        model, values = load_best(run)
+        return cls.from_model(*load_best(run), run=run)
+
+    @classmethod
+    def from_model(cls, model: nn.Module, values: Mapping[str, Any], *, run: Run) -> Predictor:
+        """Make it of a network and the other values of a checkpoint, as `load_best` returns them, asked as `run` is."""
         model = fold_norms(model, values["image_size"])
         return cls(
             model,
@@ -84,23 +102,31 @@ class Predictor:
         """Return the side in cells of the maps of each stage, by its number."""
         return {number: stage.side for number, stage in (self.stages or {}).items()}
 
-    def prepare(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Return RGB images as the network's input: float32 (N, 3, S, S) on its device."""
-        return self.compute.place_images(torch.stack([self.transform(image) for image in images]))
+    def prepare(self, images: Sequence[Image.Image], view: str = PLAIN) -> torch.Tensor:
+        """Return RGB images as the network's input: float32 (N, 3, S, S) on its device.
+
+        The view `plain` is that of validation and `mirror` the same from left to right. `whole` is the image squeezed
+        into the square, with nothing cut off, and `closer` its middle enlarged by a seventh.
+        """
+        transform = self._transforms[PLAIN if view == MIRROR else view]
+        batch = torch.stack([transform(image) for image in images])
+        return self.compute.place_images(batch.flip(3) if view == MIRROR else batch)
 
     @torch.inference_mode()
+    def weigh_classes(
+        self, images: Sequence[Image.Image], *, temperature: float = 1.0, view: str = PLAIN
+    ) -> torch.Tensor:
+        """Return the probabilities of all classes for a view of RGB images: float32 (N, C) on the CPU."""
+        inputs = self.prepare(images, view)
+        with self._lock:
+            logits = self.compute.ask(self.model, inputs)
+        return (logits.float() / temperature).softmax(1).cpu()
+
     def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
         """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
         if not images:
             return []
-        inputs = self.prepare(images)
-        with self._lock:
-            logits = self.compute.ask(self.model, inputs)
-        top = (logits.float() / temperature).softmax(1).cpu().topk(min(engine.TOP, len(self.classes)), dim=1)
-        return [
-            Prediction(tuple(self.classes[i] for i in index), tuple(values))
-            for values, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
-        ]
+        return name_likeliest(self.weigh_classes(images, temperature=temperature), self.classes)
 
     def explain(
         self,
@@ -139,6 +165,15 @@ class Predictor:
 
     def _index(self, name: str) -> int:
         return self.classes.index(name)
+
+
+def name_likeliest(probabilities: torch.Tensor, classes: Sequence[str]) -> list[Prediction]:
+    """Return the top 5 of probabilities (N, C) by the names of the classes."""
+    top = probabilities.topk(min(engine.TOP, len(classes)), dim=1)
+    return [
+        Prediction(tuple(classes[i] for i in index), tuple(values))
+        for values, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+    ]
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -195,7 +230,7 @@ class FilesPredicted:
 
 
 def predict_files(
-    predictor: Predictor,
+    predictor: Answers,
     paths: Sequence[Path],
     out: Path,
     *,

@@ -147,6 +147,12 @@ def _reopen(run: Run, epochs: int | None) -> None:
             raise RunError(
                 f"{run.id} has done {format_count(status.epoch, 'epoch')} already; ask for more than that in all."
             )
+        if (
+            status.has_best and not run.last_path.exists()
+        ):  # it would begin anew, in the place of its best model
+            raise RunError(
+                f"{run.id} has a best model but no last.pt to go on from. Start a new run from its weights, run:{run.id}."
+            )
         run.write_config(replace(run.read_config(), epochs=epochs))
         run.write_status(replace(run.read_status(), epochs=epochs, extended_from=status.epoch))
     elif status.state == "finished":

@@ -113,26 +113,37 @@ def refuse_seen(
 ) -> None:
     """Refuse an initial model that has seen what is to judge it: trained on it or, where held back, chosen by it.
 
-    Images are known by their contents, under whatever name and in whatever folder. One that also is among this run's own
-    training images proves nothing anyway, and is no reason to refuse. `root` is the folder of all runs.
+    Which images those are says `list_seen`. `root` is the folder of all runs.
 
     Raises:
         DataError: naming the initial model and how many of the images it has seen.
     """
-    own = see_data(folders, contents)
-    known = np.union1d(own.trained, own.chosen)
-    for name, samples, seen, what in (
-        ("hold_back", folders.held, np.setdiff1d(np.union1d(initial.trained, initial.chosen), known), "images to hold back"),
-        ("val_fraction", folders.val, np.setdiff1d(initial.trained, own.trained), "validation images"),
-    ):  # fmt: skip
-        digests = set(seen.tolist())
-        found = [sample.path for sample in samples if _number(contents[sample.path].digest) in digests]
-        if found:
+    for name, split, samples, what in (
+        ("hold_back", "held", folders.held, "images to hold back"),
+        ("val_fraction", "val", folders.val, "validation images"),
+    ):
+        if found := list_seen(initial, folders, contents, split):
             raise DataError(
                 f"{name}: {name_weights(config.weights)}, which this one starts from, was trained on or chosen by "
                 f"{len(found)} of the {len(samples)} {what}, itself or through a model it came from (first {found[0]}), "
                 f"so they would prove nothing. {_find_remedy(name, config, root)}"
             )
+
+
+def list_seen(seen: Seen, folders: ImageFolders, contents: Mapping[str, Content], split: str) -> list[str]:
+    """Return the paths of the images of a split (val or held) that a model has seen, so that they cannot judge it.
+
+    It has where it was trained on them or, where they are held back, chosen by them. Images are known by their contents;
+    one that also is among this data set's own training images proves nothing anyway, and is not counted.
+    """
+    own = see_data(folders, contents)
+    if split == "held":
+        samples, own_digests = folders.held, np.union1d(own.trained, own.chosen)
+        theirs = np.union1d(seen.trained, seen.chosen)
+    else:
+        samples, own_digests, theirs = folders.val, own.trained, seen.trained
+    digests = set(np.setdiff1d(theirs, own_digests).tolist())
+    return [sample.path for sample in samples if _number(contents[sample.path].digest) in digests]
 
 
 def _find_remedy(name: str, config: TrainConfig, root: Path) -> str:

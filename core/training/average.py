@@ -1,8 +1,9 @@
-"""The running average of a model's weights (EMA), which is often better than the weights of any one step."""
+"""Averages of weights: of the steps of one training as they come (EMA), and of several trained networks (a soup)."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -41,3 +42,18 @@ class WeightAverage:
         """Go on from what `state_dict` returned."""
         self.model.load_state_dict(values["model"])
         self.updates = values["updates"]
+
+
+def average_weights(states: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Return the mean of several networks' state dicts, which must have the same names and shapes.
+
+    Statistics of normalisation are averaged as the weights are, not measured anew; what is no fraction, such as their
+    counter of batches, is the first network's. Source: M. Wortsman et al., "Model soups: averaging weights of multiple
+    fine-tuned models improves accuracy without increasing inference time" (2022), arXiv 2203.05482.
+    """
+    return {
+        name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)
+        if value.is_floating_point()
+        else value.clone()
+        for name, value in states[0].items()
+    }

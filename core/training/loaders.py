@@ -58,8 +58,13 @@ def train_transforms(config: TrainConfig, inputs: InputFormat) -> transforms.Com
     )
 
 
-def eval_transforms(image_size: int, resize_size: int, inputs: InputFormat) -> transforms.Compose:
-    """Return the report's four validation transforms: PIL image to float32 (3, S, S), as the network takes it."""
+def eval_transforms(
+    image_size: int, resize_size: int | tuple[int, int], inputs: InputFormat
+) -> transforms.Compose:
+    """Return the report's four validation transforms: PIL image to float32 (3, S, S), as the network takes it.
+
+    `resize_size` is the shorter side an image gets before its middle is cut out, or both sides (height, width).
+    """
     return transforms.Compose(
         [
             transforms.Resize(resize_size, interpolation=_interpolation(inputs)),

@@ -38,6 +38,8 @@ COMMANDS = (
     "evaluate",
     "predict",
     "calibrate",
+    "better",
+    "soup",
     "networks",
     "bake-off",
     "demo",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.model.soup import load_runs, write_soup
 from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.run import Run
@@ -28,6 +29,18 @@ def test_every_page_is_drawn_with_runs(
     run.best_path.hardlink_to(best_model)
     make_run(runs_root, tiny_data, name="second", lr=0.5)
     app = open_page(name, run="first")
+    assert title(app) == PAGES[name]
+    assert not app.error
+    assert not app.warning
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_drawn_for_a_soup(open_page: Open, run: Run, name: str, best_model: Path) -> None:
+    run.best_path.hardlink_to(best_model)
+    second = make_run(run.folder.parent, Path(run.read_config().data), name="second")
+    second.best_path.hardlink_to(best_model)
+    write_soup(load_runs([run, second]), run, "soup", run.folder.parent)
+    app = open_page(name, run="soup")
     assert title(app) == PAGES[name]
     assert not app.error
     assert not app.warning
