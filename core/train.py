@@ -273,6 +273,7 @@ class TrainingJob:
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
                     mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
                     average=learner.average, accumulate=config.accumulate, scaler=learner.scaler,
+                    keep_statistics=config.keep_statistics,
                 )  # fmt: skip
                 if result.ended_early:
                     self._save_last(learner)

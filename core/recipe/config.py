@@ -106,6 +106,11 @@ class TrainConfig:
         help="Fit the head to convergence before the first epoch, on what the network as loaded makes of the training "
         "images, its strength chosen by cross-validation among them. With head_only that is the whole training.",
     )
+    keep_statistics: bool = declare(
+        False, "Keep batch statistics", _NETWORK, needs=_WHOLE, off=False,
+        help="Batch normalisation keeps the means and deviations the network came with, in place of those of each batch. A "
+        "head that was fitted first knows no others, and few images give poor ones.",
+    )
     epochs: int = declare(25, "Epochs", _OPTIMISATION, span=(1, 10_000), help="Passes over the training images.")
     batch_size: int = declare(
         32, "Batch size", _OPTIMISATION, unit="images", span=(1, 4096),

@@ -168,13 +168,16 @@ def _has_fast_fp16() -> bool:
     return torch.cuda.get_device_capability() >= (7, 0)
 
 
-def set_training(model: nn.Module) -> None:
-    """Put a model into training mode, but for normalisation whose weights are frozen: it keeps its statistics too."""
+def set_training(model: nn.Module, *, keep_statistics: bool = False) -> None:
+    """Put a model into training mode, but for batch normalisation that is to keep its statistics.
+
+    That is the one whose weights are frozen, and all of it with `keep_statistics`.
+    """
     model.train()
     for module in model.modules():
         if not isinstance(module, nn.modules.batchnorm._BatchNorm):
             continue
-        if module.weight is not None and not module.weight.requires_grad:
+        if keep_statistics or (module.weight is not None and not module.weight.requires_grad):
             module.eval()
 
 
@@ -279,14 +282,15 @@ def train_epoch(
     average: WeightAverage | None = None,
     accumulate: int = 1,
     scaler: torch.amp.GradScaler | None = None,
+    keep_statistics: bool = False,
 ) -> PassFigures:
-    """Train over the batches once, `accumulate` of them a step.
+    """Train over the batches once, `accumulate` of them a step; `keep_statistics` is that of `set_training`.
 
     `set_rate(step)` is called before each step (from 0) and `mix(batch, images, targets)` blends a batch (from 0). Figures
     are fetched from the device every `report_every` steps and handed to `on_steps`; when it returns False the pass
     ends after that step. `average` follows the weights.
     """
-    set_training(model)
+    set_training(model, keep_statistics=keep_statistics)
     begun = time.perf_counter()
     loss_sum, correct, count, waiting, going = 0.0, 0, 0, [], True
     batches = iter(batches)

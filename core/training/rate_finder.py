@@ -102,7 +102,7 @@ def sweep_rates(
             learner.trained, _take(source, steps * config.accumulate), learner.optimizer,
             loss_of, compute,
             set_rate=set_rate, on_steps=on_steps, clip_norm=config.clip_norm,
-            accumulate=config.accumulate, scaler=learner.scaler,
+            accumulate=config.accumulate, scaler=learner.scaler, keep_statistics=config.keep_statistics,
         )  # fmt: skip
     finally:
         learner.optimizer.zero_grad(set_to_none=True)

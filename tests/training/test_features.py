@@ -329,3 +329,15 @@ def test_a_frozen_backbone_keeps_its_statistics_too() -> None:
     set_training(net)
     net(torch.randn(4, 3, 32, 32))
     assert features.digest_backbone(net) != before
+
+
+def test_batch_statistics_can_be_kept_while_the_weights_learn() -> None:
+    net = build_model("resnet18", 3)
+    set_training(net, keep_statistics=True)
+    before = net.bn1.running_mean.clone()
+    net(torch.randn(4, 3, 32, 32) + 5).sum().backward()
+    assert torch.equal(net.bn1.running_mean, before)
+    assert net.bn1.weight.grad is not None
+    set_training(net)
+    net(torch.randn(4, 3, 32, 32) + 5)
+    assert not torch.equal(net.bn1.running_mean, before)
