@@ -244,8 +244,9 @@ def compare_race(data: Path, workshop: Path, options: argparse.Namespace) -> dic
         "data": str(data), "arch": options.race_arch, "weights": options.weights, "image_size": RACE_SIZE,
         "resize_size": RACE_SIZE * 8 // 7,
     }  # fmt: skip
-    quick = {"preset fast": from_preset("fast", **common, progressive_from=RACE_SIZE // 2)}
-    if options.weights != "none":
+    known = options.weights != "none"  # a head is fitted first only to features that say something
+    quick = {"preset fast": from_preset("fast", **common, head_first=known, keep_statistics=known)}
+    if known:
         quick["head alone"] = from_preset("seed", **common, head_only=True, optimizer="adamw")
     found = {name: race_to(best, train(config, workshop)) for name, config in quick.items()}
     return {

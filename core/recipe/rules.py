@@ -10,6 +10,8 @@ from core.recipe.class_names import normalise, write_pairs
 from core.recipe.setting import Setting, Values
 
 SIZE_STEP = 16  # pixels between the image sizes of a run whose images grow
+# What has no place where fitting the head is the whole training (head_only with head_first), with the value it must have.
+FIT_ALONE = {"epochs": 1, "feature_views": 1, "ema": 0.0, "focal": 0.0, "label_smoothing": 0.0}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -112,9 +114,8 @@ def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str
 
 def _find_more_than_a_fit(values: Values) -> dict[str, str]:
     """Return what has no place where fitting the head is the whole training, which takes one pass and no steps."""
-    wanted = {"epochs": 1, "feature_views": 1, "ema": 0, "focal": 0, "label_smoothing": 0}
     return {
         field: f"must be {value} with head_only and head_first, which fit the head once, got {values[field]!r}"
-        for field, value in wanted.items()
+        for field, value in FIT_ALONE.items()
         if values[field] != value
     }
