@@ -14,6 +14,7 @@ from core.places import own_command
 from core.recipe.class_names import Names, Pairs, write_names, write_pairs
 from core.recipe.config import SETTINGS, TrainConfig, applies
 from core.recipe.presets import from_preset
+from core.recipe.rules import FIT_ALONE
 
 # What a run is called, not what it does.
 NAMES = tuple(name for name, one in SETTINGS.items() if one.is_name)
@@ -71,9 +72,11 @@ def command_line(config: TrainConfig) -> str:
     """Return the command that starts the same run, quoted for the shell of this system."""
     preset, values = from_preset(config.preset, data=config.data), vars(config)
     parts = [*own_command().split(), "train", *_option("data", config.data), "--preset", config.preset]
+    forced = FIT_ALONE if config.head_only and config.head_first else {}
     for field, setting in SETTINGS.items():
         # What a preset sets but the other settings leave without effect goes back to its default by itself.
         expected = getattr(preset, field) if setting.applies(values) else setting.default
+        expected = forced.get(field, expected)
         if field not in ("data", "preset") and values[field] != expected:
             parts += _option(field, values[field])
     return subprocess.list2cmdline(parts) if os.name == "nt" else shlex.join(parts)

@@ -71,7 +71,7 @@ def test_what_is_not_chosen_is_the_presets() -> None:
     configs = plan(choice=Crossing(presets=("seed", "small")))
     assert [(c.arch, c.optimizer, c.lr) for c in configs] == [
         ("resnext50_32x4d", "sgd", 0.001),
-        ("resnet18", "adamw", 0.0007),
+        ("tf_efficientnet_lite0", "adamw", 0.001),
     ]
 
 
