@@ -20,7 +20,8 @@ class Entrant:
     """What became of an entrant.
 
     `table` has the columns path, true, predicted and split (val or held); None where it failed, and `how` then says how.
-    `seconds` are those of training, `whole` those of its whole process.
+    `seconds` are those of training, `whole` those of its whole process; `load` is the machine's when it began (processes
+    that want to compute, over a minute), None where it never did. Beside other work no time here says much.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Entrant:
     table: pd.DataFrame | None = None
     seconds: float = 0.0
     whole: float = 0.0
+    load: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,7 +57,7 @@ def describe_race(entrants: Sequence[Entrant], presets: Sequence[str], *, title:
     parts = [f"# {title}", setting, "\n".join([HEAD.format(ours=ours or "ours"), *rows])]
     if pairs:
         parts += ["## Is ours better?", list_verdicts(pairs)]
-    parts += ["## What each did", "\n".join(f"- **{e.name}**: {e.how}{list_versions(e)}" for e in entrants)]
+    parts += ["## What each did", "\n".join(f"- **{e.name}**: {e.how}{list_facts(e)}" for e in entrants)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -91,9 +93,12 @@ def list_verdicts(pairs: Sequence[Pair]) -> str:
     )
 
 
-def list_versions(entrant: Entrant) -> str:
-    """Return the versions that it ran with, in brackets."""
-    return f" ({', '.join(f'{k} {v}' for k, v in entrant.versions.items())})" if entrant.versions else ""
+def list_facts(entrant: Entrant) -> str:
+    """Return the versions that it ran with and the machine's load when it began, in brackets."""
+    facts = [f"{package} {version}" for package, version in entrant.versions.items()]
+    if entrant.load is not None:
+        facts.append(f"load when it began {entrant.load:.1f}")
+    return f" ({', '.join(facts)})" if facts else ""
 
 
 def _judged(entrant: Entrant) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def entrant(name: str, wrong: range, *, seconds: float = 60.0) -> Entrant:
             "split": ["val"] * 30 + ["held"] * 10,
         }
     )
-    return Entrant(name, "3 epochs", table, seconds, seconds + 5, {"torch": "2.0"})
+    return Entrant(name, "3 epochs", table, seconds, seconds + 5, 0.5, {"torch": "2.0"})
 
 
 def rows_of(page: str) -> dict[str, list[str]]:
@@ -108,6 +108,19 @@ def test_where_fast_failed_all_are_measured_by_quick_and_its_failure_is_a_row() 
     assert "time, quick = 1" in page
     assert "| fast | failed: RuntimeError: no \\| memory left (exit code 1) |" in page
     assert rows_of(page)["plain"][6] == "1.00 ×"
+
+
+def test_versions_and_the_load_of_the_machine_are_told_of_each() -> None:
+    page = page_of(entrant("fast", range(3)), Entrant("fastai", "no environment"))
+    assert "- **fast**: 3 epochs (torch 2.0, load when it began 0.5)" in page
+    assert page.endswith("- **fastai**: no environment\n")
+
+
+def test_every_entrant_has_the_same_threads_and_no_hub(tmp_path: Path) -> None:
+    names = ["OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE"]
+    asks = [sys.executable, "-c", f"import os; print([os.environ[name] for name in {names}])"]
+    assert run_process(asks, tmp_path / "log.txt", threads=3, limit=60) == ""
+    assert (tmp_path / "log.txt").read_text() == "['3', 'passive', '', '1']\n"
 
 
 def test_without_any_of_ours_there_is_a_table_and_no_verdict() -> None:
