@@ -21,14 +21,26 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass
 class Reference:
-    """What the plain loop did: loss of every step, validation accuracy (0..1) and seconds so far of every epoch."""
+    """What the plain loop did: loss of every step, validation accuracy (0..1) and seconds so far of every epoch.
+
+    `best_state` are the weights after the epoch of best validation accuracy, the first of equals.
+    """
 
     losses: list[float] = field(default_factory=list)
     val_acc: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    best_state: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def make_loaders(data: Path, *, size: int, batch_size: int = 32, workers: int = 4) -> tuple[Loader, Loader]:
+def make_loaders(
+    data: Path,
+    *,
+    size: int,
+    batch_size: int = 32,
+    workers: int = 4,
+    mean: tuple[float, ...] = MEAN,
+    std: tuple[float, ...] = STD,
+) -> tuple[Loader, Loader]:
     """Return training and validation loaders with the report's transforms at `size` pixels (224 in the report)."""
     train_transform = transforms.Compose(
         [
@@ -38,7 +50,7 @@ def make_loaders(data: Path, *, size: int, batch_size: int = 32, workers: int = 
             transforms.RandomAffine(0, translate=(0.1, 0.1)),
             transforms.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3),
             transforms.ToTensor(),
-            transforms.Normalize(MEAN, STD),
+            transforms.Normalize(mean, std),
             transforms.RandomErasing(p=0.5),
         ]
     )
@@ -47,7 +59,7 @@ def make_loaders(data: Path, *, size: int, batch_size: int = 32, workers: int = 
             transforms.Resize(size * 256 // 224),
             transforms.CenterCrop(size),
             transforms.ToTensor(),
-            transforms.Normalize(MEAN, STD),
+            transforms.Normalize(mean, std),
         ]
     )
     train = datasets.ImageFolder(str(data / "train"), train_transform)
@@ -92,6 +104,8 @@ def train_reference(
             for images, labels in val:
                 right += int((model(images.to(device)).argmax(1).cpu() == labels).sum())
                 count += len(labels)
+        if right / count > max(done.val_acc, default=-1.0):
+            done.best_state = {name: value.cpu().clone() for name, value in model.state_dict().items()}
         done.val_acc.append(right / count)
         done.seconds.append(time.perf_counter() - begun)
     return done
