@@ -137,7 +137,7 @@ def day(installed: Installed) -> FirstDay:
     (folder / ".streamlit").mkdir()
     (folder / ".streamlit" / "config.toml").write_text('[server]\nbaseUrlPath = "wrong"\n', encoding="utf-8")
     glyphs = installed.own / "data" / "glyphs"  # as if made by an earlier start, which takes seconds
-    glyphs.mkdir(parents=True)
+    make_images(glyphs)
     (glyphs / MARKER).write_text(
         json.dumps({"name": "glyphs", "version": VERSIONS["glyphs"]}), encoding="utf-8"
     )
