@@ -7,13 +7,14 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from core.errors import UserError
@@ -21,6 +22,7 @@ from core.words import show_path
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
+Values = npt.NDArray[Any]
 _SPECIAL = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -178,16 +180,30 @@ def _turn_upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey; convert() would clip at 255 instead of scaling
-        values = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Image.fromarray((values / 257).round().astype(np.uint8))
+        image = _map_rows(image, lambda rows: (rows.clip(0, 65535) / 257).round())
     elif image.mode == "F":
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
-        image = Image.fromarray((values * scale).clip(0, 255).astype(np.uint8))
+        high = max(float(np.nan_to_num(rows).max(initial=0.0)) for _, rows in _list_rows(image))
+        scale = 255.0 if high <= 1.0 else 1.0
+        image = _map_rows(image, lambda rows: (np.nan_to_num(rows) * scale).clip(0, 255))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _map_rows(image: Image.Image, to_bytes: Callable[[Values], Values]) -> Image.Image:
+    """Return an 8-bit grey image of one with larger numbers, made some rows at a time: all at once takes ten times as much."""
+    grey = Image.new("L", image.size)
+    for top, rows in _list_rows(image):
+        grey.paste(Image.fromarray(to_bytes(rows).astype(np.uint8)), (0, top))
+    return grey
+
+
+def _list_rows(image: Image.Image) -> Iterator[tuple[int, Values]]:
+    """Yield an image's values (rows, width) by strips of about a million, each with the number of its first row."""
+    step = max(1, 2**20 // image.width)
+    for top in range(0, image.height, step):
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + step, image.height))))
 
 
 def _why_unidentified(source: Path | IO[bytes]) -> str:

@@ -17,6 +17,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
@@ -29,6 +30,7 @@ from core.recipe.config import TrainConfig
 # isort: split
 from torchvision import transforms
 
+_MOST_STRETCHED = 50  # times as long as wide; no photo or panorama is
 _AGAIN = 1_000_000  # added to the epoch each further time an image comes in it; no run has as many epochs
 
 
@@ -58,6 +60,23 @@ def train_transforms(config: TrainConfig, inputs: InputFormat) -> transforms.Com
     )
 
 
+class Resize(transforms.Resize):  # type: ignore[misc]  # torchvision has no types
+    """torchvision's, but that of a strip only the middle is scaled, so that 1 × 60,000 pixels do not become gigabytes.
+
+    What is cut off lies far outside the square that the centre crop takes.
+    """
+
+    def forward(self, img: Image.Image) -> Image.Image:
+        """Scale an image's shorter side to the size."""
+        longest = _MOST_STRETCHED * min(img.size)
+        if isinstance(self.size, int) or len(self.size) == 1:
+            cut = [max(0, side - longest) // 2 for side in img.size]
+            if any(cut):
+                img = img.crop((cut[0], cut[1], img.width - cut[0], img.height - cut[1]))
+        scaled: Image.Image = super().forward(img)
+        return scaled
+
+
 def eval_transforms(
     image_size: int, resize_size: int | tuple[int, int], inputs: InputFormat
 ) -> transforms.Compose:
@@ -67,7 +86,7 @@ def eval_transforms(
     """
     return transforms.Compose(
         [
-            transforms.Resize(resize_size, interpolation=_interpolation(inputs)),
+            Resize(resize_size, interpolation=_interpolation(inputs)),
             transforms.CenterCrop(image_size),
             transforms.ToTensor(),
             transforms.Normalize(inputs.mean, inputs.std),

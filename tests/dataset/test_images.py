@@ -6,6 +6,7 @@ import contextlib
 import io
 import random
 import struct
+import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
@@ -158,6 +159,21 @@ def test_cmyk_becomes_rgb(kind: str) -> None:
 def test_16_bit_grey_is_scaled_to_8_bits(kind: str, order: str) -> None:
     values = np.array([[0, 257 * 100, 65535, 300]], dtype=order)
     assert read(encode(Image.fromarray(values), kind))[0, :, 0].tolist() == [0, 100, 255, 1]
+
+
+@pytest.mark.parametrize("kind", ["16 bits", "float"])
+def test_an_image_of_large_numbers_takes_little_more_memory_than_its_pixels(kind: str) -> None:
+    values = np.random.default_rng(0).random((2000, 2000))
+    image = Image.fromarray((values * 65535).astype(np.uint16) if kind == "16 bits" else values.astype("f4"))
+    content = encode(image, "TIFF")
+    tracemalloc.start()
+    try:
+        pixels = np.asarray(read_image(io.BytesIO(content)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.abs(pixels[..., 0] - values * 255).max() <= 1
+    assert peak < 40e6, "8 bytes of a number, and as many again, are 64 MB"
 
 
 def test_a_float_image_of_0_to_1_is_scaled_to_8_bits() -> None:

@@ -268,3 +268,19 @@ def test_the_number_of_workers_is_as_asked_or_by_the_device() -> None:
     assert loaders.choose_workers(5, "cpu") == 5
     assert 1 <= loaders.choose_workers(-1, "cpu") <= 2
     assert 2 <= loaders.choose_workers(-1, "cuda") <= 8
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1), (3, 20_001)])
+def test_of_a_strip_no_more_is_made_than_the_middle(size: tuple[int, int]) -> None:
+    resize = loaders.eval_transforms(224, 256, IMAGENET).transforms[0]
+    made = resize(Image.new("RGB", size, RED))
+    assert min(made.size) == 256
+    assert made.width * made.height <= 51 * 256 * 256
+    assert loaders.eval_transforms(224, 256, IMAGENET)(Image.new("RGB", size, RED)).shape == (3, 224, 224)
+
+
+def test_a_photo_is_scaled_as_torchvision_does() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (30, 700, 3), dtype=np.uint8)
+    ours = loaders.eval_transforms(32, 40, IMAGENET).transforms[0](Image.fromarray(noise))
+    theirs = transforms.Resize(40)(Image.fromarray(noise))
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
