@@ -314,7 +314,7 @@ class TrainConfig:
         """Read what `to_json` wrote, also before classes were listed; raises ConfigError as `from_dict` does."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError({"config": f"is not JSON ({error})"}) from None
         if not isinstance(values, dict):
             raise ConfigError({"config": "must be a JSON object"})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
@@ -21,6 +23,8 @@ from core.places import own_folder
 from core.recipe.config import TrainConfig
 
 ACTIVE = ("queued", "running")
+STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
+_STATUS_BYTES = 1_000_000  # a thousand times what a status has
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
 
 
@@ -49,6 +53,20 @@ class Status:
     best_val_acc: float = 0.0
     val_count: int = 0
     extended_from: int = 0  # epochs that were done when more were asked for
+
+    def find_problem(self) -> str:
+        """Say which value is none that a status can have; empty where all are."""
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            if kind is str and type(value) is not str:
+                return f"{field.name} must be a text, got {value!r}"
+            if kind is int and not (type(value) is int and value >= 0):
+                return f"{field.name} must be a whole number from 0, got {value!r}"
+            if kind is float and not (type(value) in (int, float) and math.isfinite(value)):
+                return f"{field.name} must be a number, got {value!r}"
+        if self.state not in STATES:
+            return f"state must be one of {', '.join(STATES)}, got {self.state[:40]!r}"
+        return ""
 
     @property
     def has_best(self) -> bool:
@@ -123,16 +141,21 @@ class Run:
         write_text(self.folder / "config.json", config.to_json())
 
     def read_status(self) -> Status:
-        """Read the status as last written; whether its process still lives is `jobs.live_status`' to say."""
+        """Read the status as last written; whether its process still lives is `jobs.live_status`' to say.
+
+        One that is damaged makes this run a failed one, which says so, and touches no other.
+        """
         try:
-            values = json.loads(read_bytes(self.folder / "status.json"))
+            values = _read_object(self.folder / "status.json", most=_STATUS_BYTES)
             known = {field.name for field in fields(Status)}
             status = Status(**{key: value for key, value in values.items() if key in known})
-            if status.started and "worked" not in values:  # of an older version
-                status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
-            return status
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            if problem := status.find_problem():
+                raise ValueError(problem)
+        except (OSError, ValueError) as error:
             return Status(state="failed", message=f"status.json cannot be read: {error}")
+        if status.started and "worked" not in values:  # of an older version
+            status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
+        return status
 
     def write_status(self, status: Status) -> Status:
         """Write the status atomically, its `updated` set to now, and return it."""
@@ -143,14 +166,11 @@ class Run:
     def read_json(self, name: str) -> dict[str, Any]:
         """Read one of the run's JSON files (data.json, environment.json); empty when it is not there yet."""
         try:
-            values = json.loads((self.folder / name).read_text(encoding="utf-8"))
+            return _read_object(self.folder / name)
         except FileNotFoundError:
             return {}
         except ValueError as error:
             raise RunError(f"{self.id}: {name} is damaged: {error}") from None
-        if not isinstance(values, dict):
-            raise RunError(f"{self.id}: {name} is damaged: it holds no JSON object")
-        return values
 
     def read_inputs(self) -> InputFormat:
         """Return how the run's network takes images, as it was resolved when the run was made."""
@@ -321,12 +341,32 @@ def _row_text(row: dict[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":")) + "\n"
 
 
+def _read_object(path: Path, *, most: int = 0) -> dict[str, Any]:
+    """Read a JSON object of a run; ValueError says what it is instead. A file over `most` bytes is not read; 0: any is."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is no plain file")  # to open a pipe would wait for ever
+    if most and found.st_size > most:
+        raise ValueError(f"it has {found.st_size:,} bytes, and never more than {most:,}")
+    try:
+        values = json.loads(read_bytes(path))
+    except RecursionError:
+        raise ValueError("its brackets are nested too deep") from None
+    if not isinstance(values, dict):
+        raise ValueError("it holds no JSON object")
+    return values
+
+
 def _parse_rows(text: bytes) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
         try:
-            yield json.loads(line)
-        except ValueError:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
             continue  # a line cut off by a crash of the machine; the rows around it are whole
+        # What is no row of ours is passed over too: a figure of it would be read by name.
+        kind = row.get("kind") if isinstance(row, dict) else None
+        if kind in ("step", "epoch") and isinstance(row.get(kind), int | float):
+            yield row
 
 
 def _screen(text: str) -> list[str]:

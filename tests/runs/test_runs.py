@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -121,6 +122,51 @@ def test_a_damaged_status_reads_as_failed_and_says_so(run: Run, content: bytes) 
     status = run.read_status()
     assert status.state == "failed"
     assert status.message.startswith("status.json cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"created": None}, "created must be a number, got None"),
+        ({"pid": "12"}, "pid must be a whole number from 0, got '12'"),
+        ({"pid": -5}, "pid must be a whole number from 0, got -5"),
+        ({"epoch": 1.5}, "epoch must be a whole number from 0, got 1.5"),
+        ({"best_val_acc": float("nan")}, "best_val_acc must be a number, got nan"),
+        ({"message": 7}, "message must be a text, got 7"),
+        ({"state": "dancing"}, "state must be one of queued, running, .*, got 'dancing'"),
+    ],
+)
+def test_a_run_whose_status_cannot_be_is_a_failed_one_and_the_others_are_listed(
+    run: Run, values: dict[str, object], what: str
+) -> None:
+    other = make_run(run.folder.parent, "two")
+    written = json.loads((run.folder / "status.json").read_text())
+    (run.folder / "status.json").write_text(json.dumps(written | values))
+    assert {found.id for found in iter_runs(run.folder.parent)} == {"one", "two"}
+    assert other.read_status().state == "queued"
+    status = run.read_status()
+    assert status.state == "failed"
+    assert re.fullmatch(f"status.json cannot be read: {what}", status.message)
+
+
+def test_a_status_that_is_nested_gigantic_or_a_pipe_is_told_without_being_read(run: Run) -> None:
+    path = run.folder / "status.json"
+    path.write_text("[" * 100_000)
+    assert run.read_status().message.endswith("its brackets are nested too deep")
+    path.write_text(" " * 2_000_000)
+    assert run.read_status().message.endswith("it has 2,000,000 bytes, and never more than 1,000,000")
+    if hasattr(os, "mkfifo"):
+        path.unlink()
+        os.mkfifo(path)
+        assert run.read_status().message.endswith("it is no plain file")
+
+
+def test_lines_that_are_no_rows_of_figures_are_passed_over(run: Run) -> None:
+    run.append_metrics({"kind": "step", "step": 1, "loss": 2.0})
+    with run.metrics_path.open("a", encoding="utf-8") as file:
+        file.write('5\nnull\n{"kind":"epoch","epoch":null}\n{"kind":[]}\n' + "[" * 100_000 + "\n")
+    run.append_metrics({"kind": "epoch", "epoch": 1})
+    assert [row["kind"] for row in run.read_metrics()[0]] == ["step", "epoch"]
 
 
 def test_readers_of_the_status_never_see_half_of_it(run: Run) -> None:
