@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
 from core.errors import UserError
 from core.runs import jobs
@@ -32,6 +33,9 @@ RUN_PAGES = ("live", "confusion", "weak", "confidence", "data", "predict")
 
 def main() -> None:
     """Draw the page the URL names."""
+    # Streamlit 1.67 leaves the thread in the container of a fragment that ran last. A link clicked at its end reuses
+    # the thread: the next page would be drawn into a container that is gone, and the browser show nothing at all.
+    context_dg_stack.set(get_default_dg_stack_value())
     # A picture of our own: Streamlit fetches a material icon for the browser's tab from the network.
     st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
     st.html(STYLE)

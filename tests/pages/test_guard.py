@@ -181,3 +181,22 @@ def test_a_page_that_fails_keeps_what_is_drawn_and_says_why(error: Exception, ki
     assert not app.exception
     assert [element.value for element in app.markdown] == ["half of the page"]
     assert [element.value.replace("\\", "") for element in app.get(kind)] == [words]
+
+
+def test_a_page_drawn_by_the_thread_of_a_fragment_stands_at_the_top(
+    runs_root: Path, quick_apps: None
+) -> None:
+    """A link clicked as a fragment ends: Streamlit goes on in the same thread, in the fragment's container."""
+
+    def draw_after_a_fragment() -> None:
+        import streamlit as st
+
+        from dashboard.app import main
+
+        with st.container(key="fragment"):
+            main()
+
+    app = AppTest.from_function(draw_after_a_fragment, default_timeout=60).run()
+    assert [title.value for title in app.main.title] == ["Runs"]
+    assert not app.exception
+    assert app.main.children[0].children == {}
