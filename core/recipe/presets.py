@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import ConfigError
 from core.recipe.config import TrainConfig, applies
-from core.recipe.rules import FIT_ALONE
+from core.recipe.rules import FIT_ALONE, fits_alone
 
 # The report's recipe is the dataclass' defaults; a preset names only what differs from it.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -111,6 +111,6 @@ def from_preset(preset: str, **changes: Any) -> TrainConfig:
     if preset not in PRESETS:
         raise ConfigError({"preset": f"must be one of {', '.join(PRESETS)}, got {preset!r}"})
     values = {**PRESETS[preset], "preset": preset, **changes}
-    if values.get("head_only") and values.get("head_first"):
+    if fits_alone(values):
         values.update({field: value for field, value in FIT_ALONE.items() if field not in changes})
     return TrainConfig.from_dict({k: v for k, v in values.items() if k in changes or applies(k, values)})

@@ -15,6 +15,11 @@ FIT_ALONE = {"epochs": 1, "feature_views": 1, "ema": 0.0, "focal": 0.0, "label_s
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
+def fits_alone(values: Values) -> bool:
+    """Tell whether fitting the head is the whole training."""
+    return bool(values.get("head_only") and values.get("head_first"))
+
+
 def find_problems(settings: Mapping[str, Setting], values: Values) -> dict[str, str]:
     """Return what is wrong with a config's values, by field; empty where nothing is."""
     wrong = {name: one.find_wrong_type(values[name]) for name, one in settings.items()}
@@ -107,7 +112,7 @@ def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str
         problems["head_only"] = "needs trained weights: the features of a random network say little"
     elif values["head_first"] and values["weights"] == "none":
         problems["head_first"] = "needs trained weights: the features of a random network say little"
-    elif values["head_first"] and values["head_only"]:
+    elif fits_alone(values):
         problems.update(_find_more_than_a_fit(values))
     return problems
 

@@ -15,6 +15,7 @@ from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import focus_indices, pair_indices
 from core.recipe.presets import from_preset
+from core.recipe.rules import FIT_ALONE, fits_alone
 from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES
 from core.runs.run import Run, default_root, iter_runs
@@ -62,6 +63,8 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         field: values[field] if setting.applies(values) else setting.default
         for field, setting in SETTINGS.items()
     }
+    if fits_alone(values):
+        values.update(FIT_ALONE)
     empty = {field: "is empty; give a number" for field, value in values.items() if value is None}
     if empty:
         return None, empty
@@ -80,7 +83,7 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
     with st.container(horizontal=True, gap="medium"):
         for field in GROUPS[title]:
             setting = SETTINGS[field]
-            if not setting.applies(values):
+            if not _has_say(setting, values):
                 continue
             with st.container(width=_find_width(setting), gap="xsmall"):
                 if field == "weights":
@@ -97,6 +100,10 @@ def draw_group(title: str, problems: dict[str, str]) -> None:
                     st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
                 if field == "arch":
                     draw_facts(values["arch"], (_key("image_size"), _key("resize_size")))
+
+
+def _has_say(setting: Setting, values: dict[str, Any]) -> bool:
+    return setting.applies(values) and not (fits_alone(values) and setting.name in FIT_ALONE)
 
 
 def _read_values() -> dict[str, Any]:
@@ -256,8 +263,8 @@ def _name_problem(name: str) -> dict[str, str]:
 
 
 def suggest_preset(data: str) -> str:
-    """Return the preset that suits a data folder: the built-in sets are small pictures."""
-    return {"digits": "demo", "glyphs": "small"}.get(is_builtin(data), "seed")
+    """Return the preset that suits a data folder: small pictures for the built-in sets, else a first result in minutes."""
+    return {"digits": "demo", "glyphs": "small"}.get(is_builtin(data), "quick")
 
 
 def _key(field: str) -> str:

@@ -67,10 +67,12 @@ def test_a_field_is_called_by_its_label() -> None:
     assert settings.label_of("preset") == "preset"
 
 
-def test_the_built_in_pictures_suggest_the_preset_for_small_ones(tmp_path: Path) -> None:
+def test_small_pictures_are_suggested_for_the_built_in_sets_and_a_result_in_minutes_for_ones_own(
+    tmp_path: Path,
+) -> None:
     assert forms.suggest_preset(str(own_folder() / "data" / "glyphs")) == "small"
     assert forms.suggest_preset(str(own_folder() / "data" / "digits")) == "demo"
-    assert forms.suggest_preset(str(tmp_path)) == "seed"
+    assert forms.suggest_preset(str(tmp_path)) == "quick"
 
 
 def test_a_class_to_specialise_on_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
@@ -389,6 +391,22 @@ def test_choosing_an_earlier_runs_model_takes_the_newest_that_has_one(
     assert form.session_state["read"].weights == "run:new"
     form.selectbox(key="form-weights-run").set_value("old").run()
     assert form.session_state["read"].weights == "run:old"
+
+
+@pytest.mark.parametrize("preset", ["fast", "strong"])
+def test_the_head_alone_is_chosen_with_one_switch_and_given_up_with_it(
+    form: AppTest, tiny_data: Path, preset: str
+) -> None:
+    """Fitting the head is one pass: epochs, an average and smoothed labels have no say and stand nowhere."""
+    recipe = from_preset(preset, data=str(tiny_data), name="")
+    form.session_state["given"] = recipe
+    form.run()
+    form.toggle(key="form-head_only").set_value(True).run()
+    assert form.session_state["read"].head_only
+    assert form.session_state["read"].epochs == 1
+    assert "Epochs" not in [field.label for field in form.number_input]
+    form.toggle(key="form-head_only").set_value(False).run()
+    assert form.session_state["read"] == recipe
 
 
 def test_classes_to_specialise_on_are_chosen_from_those_of_the_data(form: AppTest) -> None:

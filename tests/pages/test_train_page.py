@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
+from streamlit.testing.v1 import AppTest
 
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
@@ -14,10 +15,18 @@ from core.runs.tasks import read_order
 from tests.pages.apps import Open, pictures, set_state, title, words
 
 
+def open_report(open_page: Open) -> AppTest:
+    """Open the form with the report's recipe, which holds most settings."""
+    app = open_page("train")
+    assert app.session_state["form-preset"] == "quick"
+    app.button_group(key="train-preset").set_value("seed").run()
+    return app
+
+
 def test_the_form_starts_the_run_it_describes(
     open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None
 ) -> None:
-    app = open_page("train")
+    app = open_report(open_page)
     app.text_input(key="form-name").set_value("mine")
     app.number_input(key="form-epochs").set_value(3)
     app.selectbox(key="form-weights-kind").set_value("none").run()
@@ -39,7 +48,7 @@ def test_a_wrong_form_names_the_field_and_holds_the_start_back(open_page: Open) 
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(
     open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None
 ) -> None:
-    app = open_page("train")
+    app = open_report(open_page)
     app.button(key="train-find-rate").click().run()
     (folder,) = (runs_root / ".rates").iterdir()
     kind, parameters = read_order(folder)
@@ -64,7 +73,7 @@ def test_a_learning_rate_that_was_found_belongs_to_its_settings(
 
 
 def test_the_preview_does_not_promise_augmentation_that_the_head_does_not_see(open_page: Open) -> None:
-    app = open_page("train")
+    app = open_report(open_page)
     assert len(pictures(app)) == 16
     app.toggle(key="form-head_only").set_value(True).run()
     assert title(app) == "Train"
