@@ -1,7 +1,8 @@
 """How long a page of 24 heat maps takes, the first time and again: python -m benchmarks.maps.
 
-It draws the page Weak classes as the dashboard does (its script in full, without a browser) for a ResNeXt50 with random
-weights, whose maps take as long as any, and writes its section of docs/benchmarks.md.
+It draws the page Weak classes as the dashboard does (its script in full, without a browser) for networks with random
+weights, whose maps take as long as any, computes the features that the nearest images need, and writes its section of
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -20,21 +21,26 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-ARCH = "resnext50_32x4d"
+ARCHS = ("tf_efficientnet_lite0", "resnext50_32x4d")
 ERRORS, RIGHT = 6, 6  # as the page shows: 6 errors of 2 maps, 6 right images of the class and of a strong one
 MAPS = 2 * ERRORS + 2 * RIGHT
+CLASSES, TRAINING = 10, 12
+IMAGES = CLASSES * (TRAINING + ERRORS + RIGHT)
 
 
 def main() -> None:
     """Measure at each size and write the section."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.maps", description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224], help="pixels a side")
+    parser.add_argument("--archs", nargs="+", default=list(ARCHS))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[224], help="pixels a side")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     from benchmarks.sections import write_section
 
     logging.getLogger("streamlit").setLevel(logging.ERROR)  # it warns of running without a server
-    results = {size: measure(size, options.rounds) for size in options.sizes}
+    results = {
+        (arch, size): measure(arch, size, options.rounds) for arch in options.archs for size in options.sizes
+    }
     text = describe(results, options.rounds)
     write_section("maps", text)
     print(text)
@@ -43,8 +49,8 @@ def main() -> None:
 Timing = tuple[float, float]  # seconds on the clock, and those of all threads on the processor
 
 
-def measure(size: int, rounds: int) -> dict[str, Timing]:
-    """Return timings: of the very first page, of the page with fresh maps, of the same again, and of an error in detail."""
+def measure(arch: str, size: int, rounds: int) -> dict[str, Timing]:
+    """Return timings: of the page with fresh maps, of the same again, of an error in detail, of the features of all images."""
     import streamlit as st
     from streamlit.testing.v1 import AppTest
     from streamlit.util import calc_hash
@@ -54,7 +60,7 @@ def measure(size: int, rounds: int) -> dict[str, Timing]:
 
     with tempfile.TemporaryDirectory() as name:
         os.environ["WEAKSPOT_RUNS"] = str(Path(name) / "runs")
-        run = make_run(Path(name), size)
+        run = make_run(Path(name), arch, size)
         st.cache_data.clear()
         st.cache_resource.clear()
         component.cache_clear()
@@ -72,8 +78,9 @@ def measure(size: int, rounds: int) -> dict[str, Timing]:
         app.query_params.update({"image": "val/0/0.jpg"})
         detail = time_page(app, 2)
         again = time_page(app, 2)
+        features = time_features(run)
     medians = {key: statistics.median_low(values) for key, values in found.items()}  # by the clock
-    return {"cold": cold, **medians, "detail": detail, "detail_again": again}
+    return {"cold": cold, **medians, "detail": detail, "detail_again": again, "features": features}
 
 
 def time_page(app: Any, wanted: int) -> Timing:
@@ -87,7 +94,22 @@ def time_page(app: Any, wanted: int) -> Timing:
     return seconds
 
 
-def make_run(folder: Path, size: int) -> str:
+def time_features(run: str) -> Timing:
+    """Return how long it takes to see all images once for the nearest ones, which is done once a run."""
+    from core.model.neighbours import compute_neighbourhood, locate
+    from core.model.placement import choose_placement
+    from core.runs.run import default_root, find_run
+
+    found = find_run(run, default_root())
+    compute = choose_placement(found)
+    begun, before = time.perf_counter(), time.process_time()
+    place = locate(found, compute)
+    assert place is not None
+    compute_neighbourhood(found, place, compute, progress=lambda *_: True)
+    return time.perf_counter() - begun, time.process_time() - before
+
+
+def make_run(folder: Path, arch: str, size: int) -> str:
     """Make a finished run on photos of 500×375 pixels in two classes, both with errors and right images; return its id."""
     from dataclasses import replace
 
@@ -96,7 +118,7 @@ def make_run(folder: Path, size: int) -> str:
     from core.dataset.folders import scan_folders
     from core.model.evaluate import write_predictions
     from core.networks.build import build_model
-    from core.networks.table import IMAGENET
+    from core.networks.table import find_network
     from core.recipe.config import TrainConfig
     from core.runs.run import create_run
     from core.runs.run_data import record_data
@@ -104,16 +126,16 @@ def make_run(folder: Path, size: int) -> str:
     from core.training.engine import Outcome
 
     rng = np.random.default_rng(0)
-    classes = tuple(str(number) for number in range(10))
+    classes = tuple(str(number) for number in range(CLASSES))
     for label in classes:
-        for split, count in (("train", 12), ("val", ERRORS + RIGHT)):
+        for split, count in (("train", TRAINING), ("val", ERRORS + RIGHT)):
             for number in range(count):
                 path = folder / "data" / split / label / f"{number}.jpg"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
                 coarse.resize((500, 375), Image.Resampling.BICUBIC).save(path, quality=90)
     config = TrainConfig(
-        data=str(folder / "data"), name="bench", arch=ARCH, image_size=size, resize_size=size * 8 // 7
+        data=str(folder / "data"), name="bench", arch=arch, image_size=size, resize_size=size * 8 // 7
     )
     run = create_run(config, folder / "runs")
     folders = scan_folders(folder / "data")
@@ -126,11 +148,14 @@ def make_run(folder: Path, size: int) -> str:
     write_predictions(
         run.predictions_path(), folders.val, Outcome(order, prob, true, -np.log(true), target), classes
     )
+    network = find_network(arch)
+    if network is None:
+        raise SystemExit(f"there is no network {arch}")
     torch.manual_seed(0)
     values = best_values(
-        build_model(ARCH, len(classes)),
-        arch=ARCH,
-        inputs=IMAGENET,
+        build_model(arch, len(classes)),
+        arch=arch,
+        inputs=network.inputs,
         classes=classes,
         display={},
         image_size=size,
@@ -141,7 +166,7 @@ def make_run(folder: Path, size: int) -> str:
     return run.id
 
 
-def describe(results: dict[int, dict[str, Timing]], rounds: int) -> str:
+def describe(results: dict[tuple[str, int], dict[str, Timing]], rounds: int) -> str:
     """Return the section: what was measured, on what, and what was wanted."""
     import torch
 
@@ -150,14 +175,15 @@ def describe(results: dict[int, dict[str, Timing]], rounds: int) -> str:
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
     rows = [
-        f"| {what}, {size} px | {found[key][0]:.2f} s | {found[key][1]:.2f} s | {wanted} |"
-        for size, found in results.items()
+        f"| {what} | {arch}, {size} px | {found[key][0]:.2f} s | {found[key][1]:.2f} s | {wanted} |"
+        for (arch, size), found in results.items()
         for what, key, wanted in (
             (f"page of {MAPS} maps, first time (median of {rounds})", "fresh", "≤ 6 s"),
             (f"the same page again (median of {rounds})", "again", "≤ 0.5 s"),
             ("the same, and the model to be loaded first", "cold", ""),
             ("an error in detail, first time: 2 maps, 10 passes for faithfulness", "detail", ""),
             ("the same again", "detail_again", ""),
+            (f"features of {IMAGES} images for the nearest ones, once a run", "features", ""),
         )
     ]
     return "\n".join(
@@ -166,11 +192,11 @@ def describe(results: dict[int, dict[str, Timing]], rounds: int) -> str:
             "",
             f"Written by `python -m benchmarks.maps` ({time.strftime('%Y-%m-%d')}) on {device}, {os.cpu_count()} cores; "
             f"torch {torch.__version__} with {torch.get_num_threads()} threads, {platform.system()}, maps in fp32 "
-            f"({choose_compute()} for the rest). The script of Weak classes in full, without a browser: {ARCH}, "
+            f"({choose_compute()} for the rest). The script of Weak classes in full, without a browser: "
             f"{ERRORS} errors with two maps each and {2 * RIGHT} right images with one, from 500×375 JPEG.",
             "",
-            "| what | by the clock | processor time of all threads | wanted |",
-            "|---|---|---|---|",
+            "| what | network | by the clock | processor time of all threads | wanted |",
+            "|---|---|---|---|---|",
             *rows,
         ]
     )
