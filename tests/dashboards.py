@@ -196,6 +196,12 @@ def fill_all(page: Page, values: dict[str, str]) -> None:
     assert lacking() == []
 
 
+def show_all_settings(page: Page) -> None:
+    """Show the settings of the Train page that are not asked of everyone."""
+    page.get_by_text("All settings", exact=True).click()
+    settle(page)
+
+
 def choose(page: Page, name: str, option: str) -> None:
     """Open a select box and click an option."""
     entry = page.get_by_role("option", name=option, exact=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.better import ABOUT_AVERAGES, ABOUT_SOUP
 from core.cli.terminal import add_run, make_bar
 from core.runs.run import Run, default_root, find_run
-from core.words import format_count
+from core.words import format_count, format_share
 
 if TYPE_CHECKING:
     from core.model.better import Committee
@@ -166,13 +166,13 @@ def _print_thresholds(found: Calibration) -> None:
     for wanted in WANTED:
         choice = cross_choose(found.answers, wanted)
         if choice is None:
-            print(f"{wanted:.0%} right: no threshold reaches it on these images")
+            print(f"{wanted * 100:.0f} % right: no threshold reaches it on these images")
             continue
         (kept, *kept_bounds), (right, *right_bounds) = choice.coverage, choice.accuracy
         print(
-            f"{wanted:.0%} right: from a confidence of {choice.threshold:.3f} on, "
-            f"answers {kept:.0%} ({format_interval(*kept_bounds)}), "
-            f"of which {right:.0%} ({format_interval(*right_bounds)}) are right"
+            f"{wanted * 100:.0f} % right: from a confidence of {choice.threshold:.3f} on, "
+            f"answers {format_share(kept)} ({format_interval(*kept_bounds)}), "
+            f"of which {format_share(right)} ({format_interval(*right_bounds)}) are right"
         )
 
 

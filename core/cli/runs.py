@@ -12,6 +12,7 @@ from core.cli.terminal import add_run
 from core.places import own_command
 from core.runs import jobs
 from core.runs.run import default_root, find_run
+from core.words import format_share
 
 
 def add_commands(commands: Any) -> None:
@@ -49,7 +50,9 @@ def _list(options: argparse.Namespace) -> int:
     width = max(len(row["id"]) for row in rows)
     for row in rows:
         best = (
-            f"{row['best_val_acc']:.2%} at epoch {row['best_epoch']}" if row["best_epoch"] else "no epoch yet"
+            f"{format_share(row['best_val_acc'])} at epoch {row['best_epoch']}"
+            if row["best_epoch"]
+            else "no epoch yet"
         )
         print(f"{row['id']:<{width}}  {row['state']:<8}  epoch {row['epoch']}/{row['epochs']}  {best}")
     return 0

@@ -51,7 +51,7 @@ class TrainConfig:
 
     # fmt: off
     data: str = declare(
-        "", "Folder of images", _DATA, path=True,
+        "", "Folder of images", _DATA, basic=True, path=True,
         help="Folder with train/<class>/*, optionally val/<class>/* and test/*.",
     )
     val_fraction: float = declare(
@@ -59,7 +59,7 @@ class TrainConfig:
         help="Where the data has no val/ folder: share of each class held back for it.",
     )
     hold_back: int = declare(
-        0, "Hold back", _DATA, unit="images a class", span=(0, 10_000), off=0,
+        0, "Hold back", _DATA, basic=True, unit="images a class", span=(0, 10_000), off=0,
         help="Training images of each class that take no part in training or in choosing the best model, to prove "
         "it on; 0: none.",
     )
@@ -73,11 +73,11 @@ class TrainConfig:
         "those to relabel get the class suggested. Validation and held-back images never change.",
     )
     name: str = declare(
-        "", "Name of the run", _DATA, is_name=True,
+        "", "Name of the run", _DATA, basic=True, is_name=True,
         help="Name of the run; empty: made from data, network and time.",
     )
     arch: str = declare(
-        "resnext50_32x4d", "Network", _NETWORK,
+        "resnext50_32x4d", "Network", _NETWORK, basic=True,
         help="Network: a ResNet, ResNeXt or Wide-ResNet of torchvision, or any classification network of timm by its "
         "name there, with or without the tag that says which weights (convnext_tiny.in12k_ft_in1k). `python -m core "
         "networks WORD` lists them.",
@@ -111,7 +111,7 @@ class TrainConfig:
         help="Batch normalisation keeps the means and deviations the network came with, in place of those of each batch. A "
         "head that was fitted first knows no others, and few images give poor ones.",
     )
-    epochs: int = declare(25, "Epochs", _OPTIMISATION, span=(1, 10_000), help="Passes over the training images.")
+    epochs: int = declare(25, "Epochs", _OPTIMISATION, basic=True, span=(1, 10_000), help="Passes over the training images.")
     batch_size: int = declare(
         32, "Batch size", _OPTIMISATION, unit="images", span=(1, 4096),
         help="Images a training step.",

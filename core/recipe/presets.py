@@ -90,6 +90,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 16,
     },
 }
+PRESET_TITLES = {
+    "quick": "Quick: head only",
+    "fast": "Fast: whole network",
+    "strong": "Strong: accuracy first",
+    "small": "Small pictures",
+    "demo": "Digits from scratch",
+    "seed": "The report's",
+}
 PRESET_HELP = {
     "seed": "The report's recipe: pretrained ResNeXt50 (32x4d) at 224 px, SGD 0.001, 25 epochs.",
     "demo": "ResNet18 from scratch at 32 px, 4 epochs of one cycle: two minutes on two CPU cores for the built-in digits.",

@@ -28,7 +28,7 @@ class Setting:
     `group` is the part of the form it stands in, none for what no form asks for. `span` holds the lowest and the highest
     number allowed, `step` is how far a form's buttons go. With `off` it does nothing. `augments` names the transform by
     which it changes how training images look. `path` says that it may hold a file's or folder's, `is_name` that it says
-    what a run is called and not what it does.
+    what a run is called and not what it does, `basic` that a form asks it of everyone.
     """
 
     label: str
@@ -43,6 +43,7 @@ class Setting:
     augments: str = ""
     path: bool = False
     is_name: bool = False
+    basic: bool = False
     name: str = ""
     kind: Any = None
     default: Any = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.recipe.focus import Recalls, is_allowed, measure_recalls
 from core.training.engine import Outcome
+from core.words import format_share
 
 
 @dataclass
@@ -48,8 +49,8 @@ class Best:
         """Say which model is the best and how good it is."""
         if not focused:
             when = f"at epoch {self.epoch}" if self.epoch else "of the fitted head, before the first epoch"
-            return f"best validation accuracy {self.acc:.2%} {when}"
-        figures = f"mean recall {self.focus:.1%} of the chosen classes, accuracy {self.acc:.2%} of all"
+            return f"best validation accuracy {format_share(self.acc)} {when}"
+        figures = f"mean recall {format_share(self.focus)} of the chosen classes, accuracy {format_share(self.acc)} of all"
         if self.epoch:
             return f"the best model is of epoch {self.epoch}: {figures}"
         return (

@@ -15,6 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
+from core.words import format_share
+
 # Inverse strengths of the L2 penalty, in scikit-learn's convention, on features scaled to a standard deviation of 1.
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1)
 FOLDS = 3
@@ -44,7 +46,7 @@ class FittedHead:
         judged = (
             ""
             if math.isnan(self.accuracy)
-            else f", accuracy {self.accuracy:.2%} by cross-validation on training images"
+            else f", accuracy {format_share(self.accuracy)} by cross-validation on training images"
         )
         return f"regularisation C = {self.strength:g}{judged}"
 

@@ -17,9 +17,10 @@ from core.recipe.focus import focus_indices, pair_indices
 from core.recipe.presets import from_preset
 from core.recipe.rules import FIT_ALONE, fits_alone
 from core.recipe.setting import Setting
-from core.recipe.settings import GROUPS, NAMES
+from core.recipe.settings import GROUPS, NAMES, label_of
 from core.runs.run import Run, default_root, iter_runs
 from dashboard.builtin import is_builtin
+from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
 from dashboard.panels.network_field import draw_facts, draw_network
 from dashboard.state import services
@@ -37,6 +38,7 @@ _STEPS = {int: 1, float: 0.05}  # of a field that names no step of its own
 
 def fill_form(config: TrainConfig) -> None:
     """Put a config's values into the form, but for its bake-off: what a form starts belongs to none."""
+    story.forget()
     config = replace(config, group="")
     for field, setting in SETTINGS.items():
         value = getattr(config, field)
@@ -77,14 +79,26 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
     return (None if problems else config), problems
 
 
-def draw_group(title: str, problems: dict[str, str]) -> None:
-    """Draw a group's fields that have a say with the others; a field's problem stands under it."""
+def list_fields(fields: Sequence[str], words: str = "") -> list[str]:
+    """Return those of some fields that have a say with the others and, where words are given, hold each of them."""
+    values = _read_values()
+    return [
+        field
+        for field in fields
+        if _has_say(SETTINGS[field], values)
+        and all(
+            word in f"{label_of(field)} {field} {SETTINGS[field].help}".lower()
+            for word in words.lower().split()
+        )
+    ]
+
+
+def draw_fields(fields: Sequence[str], problems: dict[str, str]) -> None:
+    """Draw those of some fields that have a say with the others; a field's problem stands under it."""
     values = _read_values()
     with st.container(horizontal=True, gap="medium"):
-        for field in GROUPS[title]:
+        for field in list_fields(fields):
             setting = SETTINGS[field]
-            if not _has_say(setting, values):
-                continue
             with st.container(width=_find_width(setting), gap="xsmall"):
                 if field == "weights":
                     _draw_weights(setting)
@@ -225,6 +239,8 @@ def fill_specialise(
     if not head_only:
         changes.update(feature_views=1)
     fill_form(replace(config, **changes))
+    names = ", ".join(escape_markdown(services.label_classes(run)(name)) for name in classes)
+    story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)
 
 
 def fill_control(run: Run) -> None:
@@ -234,6 +250,7 @@ def fill_control(run: Run) -> None:
         RunError: when the run's config cannot be read.
     """
     fill_form(replace(run.read_config(), name="", focus=(), pairs=()))
+    story.tell("train the control: the same training with no classes chosen.", run)
 
 
 def fill_fixed(run: Run, fixes: Path) -> None:
@@ -243,6 +260,21 @@ def fill_fixed(run: Run, fixes: Path) -> None:
         RunError: when the run's config cannot be read.
     """
     fill_form(replace(run.read_config(), name="", fixes=str(fixes.resolve())))
+    story.tell(
+        f"train {escape_markdown(run.id)} again with the corrections in {escape_markdown(fixes.name)}.", run
+    )
+
+
+def fill_again(run: Run) -> None:
+    """Put into the form the settings of a run, to train the same again or to change something first.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    fill_form(replace(run.read_config(), name=""))
+    story.tell(
+        f"train again with the settings of {escape_markdown(run.id)}. Change what you like first.", run
+    )
 
 
 def _weights_problem(weights: str) -> dict[str, str]:

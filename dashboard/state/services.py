@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -266,6 +267,14 @@ def _summarise_data(
         describe_fixes(found),
         len(found.skipped) + len(found.left_out),
     )
+
+
+def label_classes(run: Run) -> Callable[[str], str]:
+    """Return what names a class of a run to a reader; by its folder where what is known of the data cannot be read."""
+    try:
+        return read_data(run).label
+    except UserError:
+        return str
 
 
 @st.cache_data(ttl=15, max_entries=32, show_spinner=False)

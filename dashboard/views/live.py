@@ -10,6 +10,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.recipe.config import applies
+from core.recipe.presets import PRESET_TITLES
+from core.recipe.rules import fits_alone
+from core.recipe.settings import GROUPS, command_line, format_setting, label_of
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run, Status
 from core.verdicts.ordering import order_classes
@@ -20,6 +24,7 @@ from dashboard.components.plot import plot
 from dashboard.explorer import matrices
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import guard, guard_callback
+from dashboard.panels import forms
 from dashboard.panels.specialise import find_before
 from dashboard.state import address, services
 from dashboard.state.status_words import format_best, format_left
@@ -43,6 +48,7 @@ def render() -> None:
     st.fragment(guard(draw), run_every=POLL if active else None)(
         run, active, len(epochs), "step" if by == "step" else "epoch"
     )
+    guard(draw_settings)(run)
     if not epochs.empty:
         guard(draw_classes)(run, epochs)
 
@@ -146,7 +152,7 @@ def draw_progress(run: Run, status: Status) -> None:
     words = (
         status.message
         if status.state == "queued"
-        else f"{status.phase} · {share:.0%} · {format_left(status)}"
+        else f"{status.phase} · {share * 100:.0f} % · {format_left(status)}"
     )
     asked = {"stopped": "stopping", "paused": "pausing"}.get(run.requested_state(), "")
     st.progress(
@@ -183,10 +189,14 @@ def draw_end(run: Run, status: Status) -> None:
         st.markdown(f"On the images held back, which neither trained nor chose the best model: **{right}**.")
     pages = st.session_state["pages"]
     with st.container(horizontal=True):
+        if status.state == "failed":  # the same again would fail again
+            draw_again(run, "Change and start again", primary=True)
         if status.state != "finished":
             draw_button("Resume", "resume", jobs.resume, run, "Goes on from its last checkpoint.")
-        else:
+        elif not fits_alone(vars(run.read_config())):  # of a head that was fitted there is no longer training
             draw_extension(run, status)
+        if status.state != "failed":
+            draw_again(run, "Start again with these settings")
         if status.has_best:
             query = {"run": run.id}
             st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
@@ -200,6 +210,35 @@ def draw_end(run: Run, status: Status) -> None:
                     icon=":material/compare:",
                     query_params={"runs": f"{before.id},{run.id}"},
                 )
+
+
+def draw_again(run: Run, label: str, *, primary: bool = False) -> None:
+    """Offer the form with the settings of this run."""
+    if st.button(
+        label, icon=":material/replay:", key="live-again", type="primary" if primary else "secondary",
+        help="Opens the form with these settings.",
+    ):  # fmt: skip
+        forms.fill_again(run)
+        st.switch_page(st.session_state["pages"]["train"])
+
+
+def draw_settings(run: Run) -> None:
+    """Show what the run was asked to do."""
+    config = run.read_config()
+    label = services.label_classes(run)
+    fields = [
+        (title, field) for title, names in GROUPS.items() for field in names if applies(field, vars(config))
+    ]
+    with st.expander(f"Settings: {PRESET_TITLES.get(config.preset, config.preset)}", icon=":material/tune:"):
+        table = pd.DataFrame(
+            {
+                "setting": [label_of(field) for _, field in fields],
+                "value": [format_setting(config, field, label) for _, field in fields],
+                "group": [title for title, _ in fields],
+            }
+        )
+        st.dataframe(table, hide_index=True, alt="Settings of the run")
+        st.code(command_line(config), language="bash", wrap_lines=True)
 
 
 def draw_extension(run: Run, status: Status) -> None:

@@ -1,4 +1,4 @@
-"""Train: a form for every setting, what it will do to the images, the command it equals, and the start."""
+"""Train: the few settings that matter first, the start, all others on demand, and what they do to the images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import streamlit as st
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
 from core.recipe.config import SETTINGS, TrainConfig, is_augmented
-from core.recipe.presets import PRESET_HELP, PRESETS
-from core.recipe.settings import GROUPS, NAMES, command_line, label_of
+from core.recipe.presets import PRESET_HELP, PRESET_TITLES, from_preset
+from core.recipe.settings import GROUPS, NAMES, command_line, find_differing, label_of
 from core.runs import jobs
 from core.runs.run import default_root
 from dashboard.builtin import builtin_folder, wanted_data
@@ -21,9 +21,12 @@ from dashboard.guard import guard_callback
 from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download
 from dashboard.panels.rate_panel import draw_rate_finder
+from dashboard.panels.story import draw_story
 from dashboard.state import address, services
-from dashboard.text import escape_markdown
+from dashboard.text import escape_markdown, format_duration
 
+# What is asked of everyone; all else has a value that suits the recipe. The folder stands above, by itself.
+_BASIC = [field for field, setting in SETTINGS.items() if setting.basic and field != "data"]
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
     *(field for field in GROUPS["Data"] if field not in NAMES),
@@ -39,18 +42,14 @@ def render() -> None:
         choose_data(wanted_data() or str(builtin_folder("digits")))
     if st.session_state.pop("train-clear-name", False):
         st.session_state["form-name"] = ""
-    draw_starts()
     config, problems = forms.read_form()
+    draw_story(config)
     draw_data(config, problems)
+    draw_recipe(config)
+    forms.draw_fields(_BASIC, problems)
     draw_start(config, problems)
-    for title in list(GROUPS)[1:]:
-        st.subheader(title)
-        forms.draw_group(title, problems)
-        if title == "Optimisation":
-            draw_schedule(config)
-            draw_rate_finder(config)
-        elif title == "Images":
-            draw_preview(config)
+    draw_all(config, problems)
+    draw_preview(config)
 
 
 def choose_data(folder: str) -> None:
@@ -59,20 +58,11 @@ def choose_data(folder: str) -> None:
     forms.fill_preset(forms.suggest_preset(folder))
 
 
-def draw_starts() -> None:
-    """Draw the ways to begin: a preset and the built-in data."""
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    preset = str(st.session_state["form-preset"])
-    st.session_state["train-preset"] = preset
-    left.segmented_control(
-        "Preset",
-        list(PRESETS),
-        key="train-preset",
-        on_change=guard_callback(lambda: forms.fill_preset(st.session_state["train-preset"] or preset)),
-        help="Fills in every setting below except data and name; change what you like afterwards.",
-    )
-    left.caption(PRESET_HELP[preset])
-    with right.container(horizontal=True, horizontal_alignment="right"):
+def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
+    """Draw the folder of images, with what lies there, and the built-in ones beside it."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        with st.container(width=560):
+            forms.draw_fields(("data",), problems)
         for name in DEMOS:
             st.button(
                 f"Use the built-in {name}",
@@ -80,14 +70,32 @@ def draw_starts() -> None:
                 icon=":material/dataset:",
                 on_click=guard_callback(lambda name=name: choose_data(str(builtin_folder(name)))),
             )
-
-
-def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
-    """Draw the data's fields and what lies there."""
-    st.subheader("Data")
-    forms.draw_group("Data", problems)
     if config is not None:
         st.caption(f":material/folder_open: {services.summarise_data(config)}")
+
+
+def draw_recipe(config: TrainConfig | None) -> None:
+    """Draw the choice of a recipe, and what is no longer as it has it."""
+    preset = str(st.session_state["form-preset"])
+    st.session_state["train-preset"] = preset
+    st.pills(
+        "Recipe",
+        list(PRESET_TITLES),
+        key="train-preset",
+        format_func=PRESET_TITLES.__getitem__,
+        on_change=guard_callback(lambda: forms.fill_preset(st.session_state["train-preset"] or preset)),
+        help="Fills in every setting except the folder and the name. You can change any of them afterwards.",
+    )
+    st.caption(PRESET_HELP[preset] + describe_changes(config))
+
+
+def describe_changes(config: TrainConfig | None) -> str:
+    """Return in Markdown which settings are no longer those of the recipe; empty where all are."""
+    if config is None:
+        return ""
+    changed = find_differing([from_preset(config.preset, data=config.data), config])
+    names = ", ".join(label_of(field) for field in changed)
+    return f" :orange-badge[changed: {names}]" if names else ""
 
 
 def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
@@ -102,10 +110,13 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         )
         if config is None:
             names = ", ".join(label_of(field) for field in problems)
-            st.markdown(f":red[Not yet: mend **{names}** first.]")
-        elif config.weights == "imagenet" and (download := describe_download([config.arch])):
-            st.caption(download)
+            st.markdown(f":red[To start, correct **{names}**.]")
+        else:
+            st.caption(describe_cost(config))
     if config is None:
+        for field, problem in problems.items():
+            if not SETTINGS[field].basic:
+                st.markdown(f":red[:material/error: **{label_of(field)}** {escape_markdown(problem)}]")
         return
     with st.expander("The same from the command line", icon=":material/terminal:"):
         st.code(command_line(config), language="bash", wrap_lines=True)
@@ -123,6 +134,49 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
 
 
+def describe_cost(config: TrainConfig) -> str:
+    """Say how long the run will take where a run like it is known, and what has to be downloaded first."""
+    words = []
+    estimate = services.estimate_time((config,))
+    if estimate.known:
+        words.append(f"About {format_duration(estimate.seconds)} on this machine, going by earlier runs.")
+    if config.weights == "imagenet":
+        words.append(describe_download([config.arch]))
+    return " ".join(filter(None, words))
+
+
+def draw_all(config: TrainConfig | None, problems: dict[str, str]) -> None:
+    """Draw all other settings where they are asked for, by group; a search leaves those that hold its words."""
+    with st.container(horizontal=True, vertical_alignment="center", key="train-all-row"):
+        shown = st.toggle("All settings", key="train-all", persist_state="session")
+        words = (
+            st.text_input(
+                "Find a setting", key="train-search", placeholder="Find a setting", label_visibility="collapsed",
+                icon=":material/search:", width=260, persist_state="session",
+            )
+            if shown
+            else ""
+        )  # fmt: skip
+    if not shown:
+        return
+    others = {
+        title: [field for field in fields if not SETTINGS[field].basic] for title, fields in GROUPS.items()
+    }
+    found = {title: forms.list_fields(fields, words) for title, fields in others.items()}
+    if not any(found.values()):
+        st.info(
+            f"No setting has the words “{escape_markdown(words)}”. Try another one.",
+            icon=":material/search_off:",
+        )
+    for title, fields in found.items():
+        if fields:
+            st.subheader(title)
+            forms.draw_fields(fields, problems)
+        if title == "Optimisation" and not words:
+            draw_schedule(config)
+            draw_rate_finder(config)
+
+
 def draw_schedule(config: TrainConfig | None) -> None:
     """Plot how the learning rate will move, where it does."""
     if config is None or config.schedule == "constant":
@@ -134,15 +188,12 @@ def draw_schedule(config: TrainConfig | None) -> None:
 
 def draw_preview(config: TrainConfig | None) -> None:
     """Show sixteen training images as the network will get them."""
-    st.markdown("**Sixteen training images as the network will get them**")
     if config is None:
-        st.caption("They are shown once the settings above are right.")
         return
     if not is_augmented(vars(config)):
-        st.caption(
-            "With one view for the head only, images are seen as in validation: nothing is left to chance."
-        )
+        st.caption("Training the head only sees each image once, as it is: there is no augmentation to show.")
         return
+    st.markdown("**Sixteen training images as the network will get them**")
     look = TrainConfig.from_dict(
         {"weights": "none", **{field: getattr(config, field) for field in _PREVIEW_FIELDS}}
     )

@@ -60,12 +60,12 @@ def test_what_is_wrong_with_the_form_is_told_at_its_field(
 def test_a_name_with_other_settings_cannot_be_started(
     open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None
 ) -> None:
-    values = from_preset("seed", data=str(tiny_data), group="bake", epochs=3)
+    values = from_preset("fast", data=str(tiny_data), group="bake", epochs=3)
     create_run(replace(values, name=name_run(values)), runs_root)
     app = open_page("bake-off", group="-")
     app.text_input(key="bake-name").set_value("bake").run()
     (error,) = app.error
-    assert "epochs 3 in place of 25" in error.value.replace("\\", "")
+    assert "epochs 3 in place of 8" in error.value.replace("\\", "")
 
 
 def test_the_board_shows_every_state_and_stops_all(

@@ -97,7 +97,7 @@ def test_the_demo_is_watched_survives_the_dashboards_end_and_finishes_with_95_pe
 
 def start_demo(page: Page, dashboard: Dashboard) -> None:
     open_page(page, dashboard, "train")
-    page.get_by_role("radio", name="demo").click()
+    page.get_by_role("radio", name="Digits from scratch").click()
     settle(page)
     fill(page, "Name of the run", "first")
     page.get_by_role("button", name="Start training").click()
@@ -109,7 +109,7 @@ def watch_the_curve_grow(page: Page) -> None:
     wait_until(page, lambda: points(graph, "training, each step") > 2, 90, "the first steps")
     before = points(graph, "training, each step")
     wait_until(page, lambda: points(graph, "training, each step") > before, 30, "more steps")
-    expect(page.get_by_text(re.compile(r"training · \d+% · about .* left"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"training · \d+ % · about .* left"))).to_be_visible()
     expect(page.get_by_text("images/s")).to_be_visible()
 
 

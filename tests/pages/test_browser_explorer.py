@@ -30,6 +30,7 @@ from tests.dashboards import (
     place_of,
     serve,
     settle,
+    show_all_settings,
     wait_until,
 )
 from tests.made_run import GUESSED_FIRST, make_run, measure_confidence
@@ -308,6 +309,10 @@ def test_doubtful_training_labels_become_a_run_without_them(
     settle(page)
     page.get_by_role("button", name="Train without these errors").click()
     expect(page).to_have_url(re.compile("/train"))
+    expect(
+        page.get_by_text(re.compile(r"Ready to train made again with the corrections in .*\.csv"))
+    ).to_be_visible()
+    show_all_settings(page)
     expect(field(page, "Fix list of labels (CSV)")).to_have_value(re.compile(r"made/.*\.csv$"))
     expect(page.get_by_role("button", name="Start training")).to_be_enabled()
 

@@ -27,6 +27,7 @@ from tests.dashboards import (
     open_page,
     serve,
     settle,
+    show_all_settings,
     wait_until,
 )
 from tests.made_run import make_run
@@ -58,8 +59,9 @@ def made(dashboard: Dashboard, best_model: Path) -> Run:
 
 def open_demo_form(page: Page, dashboard: Dashboard, name: str) -> None:
     open_page(page, dashboard, "train")
-    page.get_by_role("radio", name="demo").click()
+    page.get_by_role("radio", name="Digits from scratch").click()
     settle(page)
+    show_all_settings(page)
     fill(page, "Name of the run", name)
 
 
@@ -165,6 +167,8 @@ def test_from_a_cell_of_the_matrix_to_a_verdict_on_the_training_that_it_asked_fo
     open_page(page, dashboard, "confusion?run=made&true=10&pred=2")
     page.get_by_role("button", name="Specialise on these").click()
     page.get_by_role("button", name="Only its head (quick)").click()
+    expect(page.get_by_text(re.compile("Ready to specialise made on 10.*, 2"))).to_be_visible()
+    show_all_settings(page)
     expect(page.get_by_role("button", name=re.compile(r"^Remove 10\b.*\b2\b"))).to_be_visible()
     settle(page)
     fill_all(page, {"Epochs": "6", "Learning rate": "0.05", "Others may lose (points)": "100"})

@@ -26,6 +26,7 @@ from tests.dashboards import (
     open_page,
     serve,
     settle,
+    show_all_settings,
 )
 from tests.processes import make_images
 
@@ -74,8 +75,9 @@ def test_the_head_of_a_network_of_timm_is_trained_and_an_error_of_it_has_a_heat_
 
 def start_training(page: Page, dashboard: Dashboard) -> None:
     open_page(page, dashboard, "train")
-    page.get_by_role("radio", name="demo").click()
+    page.get_by_role("radio", name="Digits from scratch").click()
     settle(page)
+    show_all_settings(page)
     fill(page, "Name of the run", "lite")
     choose_network(page, "Network", INSTALLED, typed="net_lite0")
     expect(page.get_by_text("4.7 million parameters · made for 224 px")).to_be_visible()

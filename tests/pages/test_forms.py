@@ -340,7 +340,7 @@ def draw_form() -> None:
         forms.fill_form(st.session_state.pop("given"))
     config, problems = forms.read_form()
     for title in settings.GROUPS:
-        forms.draw_group(title, problems)
+        forms.draw_fields(settings.GROUPS[title], problems)
     st.session_state["read"] = config
 
 

@@ -45,13 +45,14 @@ def test_what_has_to_be_downloaded_is_told_once_for_each_network() -> None:
 def draw_form() -> None:
     import streamlit as st
 
+    from core.recipe import settings
     from dashboard.panels import forms
 
     if "given" in st.session_state:
         forms.fill_form(st.session_state.pop("given"))
     config, problems = forms.read_form()
     for title in ("Network", "Images"):
-        forms.draw_group(title, problems)
+        forms.draw_fields(settings.GROUPS[title], problems)
     st.session_state["read"] = config, problems
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
@@ -20,6 +21,7 @@ def open_report(open_page: Open) -> AppTest:
     app = open_page("train")
     assert app.session_state["form-preset"] == "quick"
     app.button_group(key="train-preset").set_value("seed").run()
+    app.toggle(key="train-all").set_value(True).run()
     return app
 
 
@@ -42,7 +44,7 @@ def test_a_wrong_form_names_the_field_and_holds_the_start_back(open_page: Open) 
     app.text_input(key="form-data").set_value("/no/such/folder").run()
     assert title(app) == "Train"
     assert app.button(key="train-start").disabled
-    assert "mend **Folder of images** first" in words(app)
+    assert "correct **Folder of images**" in words(app)
 
 
 def test_a_learning_rate_that_was_found_belongs_to_its_settings(
@@ -78,6 +80,58 @@ def test_the_preview_does_not_promise_augmentation_that_the_head_does_not_see(op
     app.toggle(key="form-head_only").set_value(True).run()
     assert title(app) == "Train"
     assert pictures(app) == []
-    assert "images are seen as in validation" in words(app)
+    assert "there is no augmentation to show" in words(app)
     app.number_input(key="form-feature_views").set_value(2).run()
     assert len(pictures(app)) == 16
+
+
+def labels(app: AppTest) -> list[str]:
+    return [widget.label for widget in (*app.text_input, *app.number_input, *app.selectbox, *app.toggle)]
+
+
+def test_few_settings_are_asked_of_everyone_and_all_others_are_found_by_a_word(open_page: Open) -> None:
+    app = open_page("train")
+    app.button_group(key="train-preset").set_value("fast").run()
+    asked = ["Folder of images", "Name of the run", "Epochs", "Hold back (images a class)", "Network"]
+    assert sorted(labels(app)) == sorted([*asked, "All settings"])
+    app.toggle(key="train-all").set_value(True).run()
+    assert len(labels(app)) > 25
+    app.text_input(key="train-search").set_value("learning rate").run()
+    assert {"Learning rate", "Schedule"} <= set(labels(app))
+    assert "Rotation (degrees)" not in labels(app)
+    app.text_input(key="train-search").set_value("nonsuch").run()
+    assert "No setting has the words “nonsuch”" in app.info[0].value
+
+
+def test_what_is_no_longer_as_in_the_recipe_is_named(open_page: Open) -> None:
+    app = open_page("train")
+    app.button_group(key="train-preset").set_value("fast").run()
+    assert "changed" not in words(app)
+    app.number_input(key="form-epochs").set_value(3).run()
+    assert "changed: Epochs]" in words(app)
+    app.button_group(key="train-preset").set_value("strong").run()
+    assert "changed" not in words(app)
+
+
+def test_a_problem_of_a_setting_that_is_not_shown_is_told_at_the_start(open_page: Open) -> None:
+    app = open_page("train")
+    app.session_state["form-resize_size"] = 32
+    app.run()
+    assert app.button(key="train-start").disabled
+    assert "**Validation resize (px)** must be at least image" in words(app)
+
+
+def test_a_form_that_was_filled_in_says_what_it_is_ready_for_and_what_differs(
+    open_page: Open, run: Run
+) -> None:
+    app = open_page("live", run="first")
+    app.button(key="live-again").click().run()
+    assert title(app) == "Train"
+    assert "**Ready to train again with the settings of first." in app.success[0].value
+    assert "Different from" not in words(app)
+    app._page_hash = calc_hash("train")  # an AppTest does not stay where a page sent it
+    app.number_input(key="form-epochs").set_value(7).run()
+    assert "Different from first: Epochs" in words(app)
+    assert "→ 7" in words(app)
+    app.button_group(key="train-preset").set_value("fast").run()
+    assert not app.success

@@ -20,6 +20,7 @@ import pytest
 
 from core.runs import jobs
 from core.runs.run import Run, Status
+from core.words import format_share
 from tests.made_run import make_run
 from tests.processes import call, call_here, finish, make_images, start, train_words, wait_until
 
@@ -190,7 +191,7 @@ def test_a_run_finishes_and_says_so(plain: Made) -> None:
     assert (status.state, status.epoch, status.epochs) == ("finished", 2, 2)
     assert (status.done, status.total, status.val_count) == (6, 6, 6)
     assert status.created <= status.started <= status.ended
-    assert f"{status.best_val_acc:.2%} at epoch {status.best_epoch}" in status.message
+    assert f"{format_share(status.best_val_acc)} at epoch {status.best_epoch}" in status.message
 
 
 def test_the_log_reads_like_the_consoles_of_the_field(plain: Made) -> None:
