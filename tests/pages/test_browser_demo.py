@@ -73,6 +73,7 @@ def test_a_wrong_field_gets_its_message_and_holds_the_start_back(page: Page, das
 
 def test_the_form_shows_sixteen_augmented_images_and_the_command(page: Page, dashboard: Dashboard) -> None:
     open_page(page, dashboard, "train")
+    page.get_by_role("radio", name="Digits from scratch").click()
     expect(page.get_by_role("list", name="augmented training images").locator("img")).to_have_count(16)
     page.get_by_text("The same from the command line").click()
     expect(page.get_by_text("python -m core train --data")).to_be_visible()
