@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.run import Run
 
 PAGES = {
+    "start": "Find the weak spots of your image classifier",
     "runs": "Runs",
     "train": "Train",
     "live": "Live",
@@ -44,6 +45,11 @@ def words(app: AppTest) -> str:
     found = [str(element.value) for kind in kinds for element in app.get(kind)]
     tiles = [json.loads(data).get("html", "") for data in component_data(app)]
     return "\n".join([*found, *(block.proto.body for block in app.get("html")), *tiles])
+
+
+def links(app: AppTest) -> str:
+    """Return the words of all links to pages."""
+    return "\n".join(link.proto.label for link in app.get("page_link"))
 
 
 def component_data(app: AppTest) -> list[str]:

@@ -56,7 +56,9 @@ def test_every_page_without_a_run_names_the_next_step(page: Page, dashboard: Das
 
 def test_a_wrong_field_gets_its_message_and_holds_the_start_back(page: Page, dashboard: Dashboard) -> None:
     open_page(page, dashboard, "")
+    page.get_by_role("button", name="Train on my images").click()
     expect(page).to_have_url(re.compile("/train"))
+    settle(page)
     folder = field(page, "Folder of images")
     expect(folder).to_have_value(str(dashboard.data))
     folder.fill("/no/such/folder")
@@ -142,4 +144,5 @@ def end_the_dashboard_and_come_back(page: Page, dashboard: Dashboard) -> None:
     wait_until(page, lambda: run.read_status().epoch == 3, 600, "the last epoch")
     dashboard.start()
     open_page(page, dashboard, "")
+    page.get_by_role("link", name="Watch it live").click()
     expect(page).to_have_url(re.compile(r"/live\?run=first"))

@@ -9,9 +9,9 @@ import pytest
 from core.model.soup import load_runs, write_soup
 from core.recipe.presets import from_preset
 from core.runs import jobs
-from core.runs.run import Run
+from core.runs.run import Run, iter_runs
 from tests.made_run import make_run
-from tests.pages.apps import PAGES, Open, title, words
+from tests.pages.apps import PAGES, Open, links, title, words
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -103,7 +103,7 @@ def test_an_error_in_the_first_page_becomes_a_message(
     def fail(found: object) -> None:
         raise PermissionError(13, "Permission denied", "checkpoints")
 
-    monkeypatch.setattr("core.runs.queue.revive_queue", fail)
+    monkeypatch.setattr("dashboard.views.start.revive_queue", fail)
     app = open_page()
     assert not app.exception
     assert "Permission denied" in words(app)
@@ -120,21 +120,40 @@ def test_marks_in_an_error_are_shown_letter_by_letter(
     assert r"in \_\_main\_\_ of \*all\* files" in error.value
 
 
-def test_the_first_page_is_train_for_data_without_a_run(open_page: Open) -> None:
-    assert title(open_page()) == "Train"
+def test_the_first_page_leads_to_ones_own_images_and_to_the_demo(
+    open_page: Open, tiny_data: Path, no_jobs: None, runs_root: Path
+) -> None:
+    app = open_page()
+    assert title(app) == PAGES["start"]
+    assert f"opened on **{tiny_data.name}**" in words(app).replace("\\", "")
+    assert "Last runs" not in words(app)
+    app.button(key="start-own").click().run()
+    assert title(app) == "Train"
+    app = open_page()
+    app.button(key="start-demo").click().run()
+    assert title(app) == "Live"
+    (demo,) = iter_runs(runs_root)
+    assert (demo.read_config().preset, Path(demo.read_config().data).name) == ("small", "glyphs")
+    app = open_page()
+    assert [button.key for button in app.button] == ["start-own"]  # the demo is under way
+    assert "Open the demo" in links(app)
 
 
-def test_the_first_page_is_the_list_when_nothing_is_under_way(open_page: Open, run: Run) -> None:
-    assert title(open_page()) == "Runs"
-
-
-def test_the_first_page_is_live_while_a_run_trains(
+def test_the_first_page_shows_what_runs_and_the_last_runs(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path, no_jobs: None
 ) -> None:
     jobs.submit(from_preset("demo", data=str(tiny_data), name="active"), runs_root)
     app = open_page()
-    assert title(app) == "Live"
-    assert app.query_params == {"run": "active"}
+    (bar,) = app.get("progress")
+    assert bar.proto.text.startswith("**active**")
+    assert "Watch it live" in links(app)
+    assert "**first**" in words(app)
+    assert "See its errors" in links(app)
+
+
+def test_the_name_of_the_run_stands_on_its_pages(open_page: Open, run: Run) -> None:
+    for name in ("live", "confusion", "weak", "confidence", "data", "predict"):
+        assert "Run **first**" in [caption.value for caption in open_page(name, run="first").caption]
 
 
 def test_a_run_is_chosen_in_the_sidebar(open_page: Open, run: Run, runs_root: Path, tiny_data: Path) -> None:

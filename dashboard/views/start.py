@@ -1,0 +1,183 @@
+"""Start: what this is, the two ways to begin, what runs now, and the last runs."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import UserError
+from core.recipe.presets import from_preset
+from core.runs import jobs
+from core.runs.queue import revive_queue
+from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
+from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.guard import guard
+from dashboard.state import address
+from dashboard.state.status_words import BADGES, format_best, format_left
+from dashboard.text import escape_markdown
+
+POLL = 2.0
+LAST = 5  # runs shown
+HOUSE = Path(__file__).resolve().parents[1]
+STEPS = (
+    ("start-matrix.svg", "Click an error", "The confusion matrix opens the very images behind each cell."),
+    (
+        "start-heat.svg",
+        "See why",
+        "Heat maps show what the network looked at, and which training images are nearest.",
+    ),
+    (
+        "start-proof.svg",
+        "Prove the fix",
+        "Train on what is weak, and let a paired test say whether it got better.",
+    ),
+)
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Find the weak spots of your image classifier")
+    st.markdown(
+        "Weakspot trains an image classifier on your photos and shows which classes it gets wrong, and why. "
+        "Then it helps you to fix them and to prove that they got better."
+    )
+    draw_steps()
+    draw_ways()
+    active = any(status.state in ACTIVE for _, status in jobs.list_live(default_root()))
+    st.fragment(guard(draw_runs), run_every=POLL if active else None)(active)
+
+
+def draw_steps() -> None:
+    """Draw in three pictures what is done here."""
+    with st.container(key="narrow-steps"):
+        columns = st.columns(len(STEPS), gap="medium")
+    for column, (picture, title, text) in zip(columns, STEPS, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.html(
+                f'<img src="{read_picture(picture)}" alt="" style="display: block; width: 100%; max-width: 280px; margin: auto">'
+            )
+            st.markdown(f"**{title}**  \n{text}")
+
+
+@cache
+def read_picture(name: str) -> str:
+    """Return a picture of the dashboard's own as an address that holds all of it; the text beside it says the same."""
+    coded = base64.b64encode((HOUSE / name).read_bytes()).decode()
+    return f"data:image/svg+xml;base64,{coded}"
+
+
+def draw_ways() -> None:
+    """Draw the two ways to begin, side by side."""
+    pages, data = st.session_state["pages"], wanted_data()
+    with st.container(key="medium-ways"):
+        own, demo = st.columns(2, gap="medium")
+    with own.container(border=True, height="stretch"):
+        st.subheader("Use my images", anchor=False)
+        folder = (
+            f"The dashboard was opened on **{escape_markdown(Path(data).name)}**."
+            if data
+            else "A folder with one subfolder for each class."
+        )
+        st.markdown(f"{folder} A first result takes minutes, also without a GPU.")
+        if st.button("Train on my images", type="primary", icon=":material/folder_open:", key="start-own"):
+            st.switch_page(pages["train"])
+    with demo.container(border=True, height="stretch"):
+        st.subheader("Try the demo", anchor=False)
+        st.markdown(
+            "100 written characters, some of which look alike. It takes about 3 minutes on two cores, and every page fills."
+        )
+        done = find_demo()
+        if done is not None:
+            st.page_link(
+                pages["confusion" if done[1].has_best else "live"],
+                label=f"Open the demo {escape_markdown(done[0].id)}",
+                icon=":material/open_in_new:",
+                query_params={"run": done[0].id},
+            )
+        elif st.button("Start the demo training", icon=":material/play_arrow:", key="start-demo"):
+            run = jobs.submit(from_preset("small", data=str(builtin_folder("glyphs"))), default_root())
+            address.choose_run(run)
+            st.switch_page(pages["live"], query_params={"run": run.id})
+
+
+def find_demo() -> tuple[Run, Status] | None:
+    """Return the newest run on the built-in characters that did not fail; None where there is none."""
+    folder = str(builtin_folder("glyphs"))
+    for run, status in jobs.list_live(default_root()):
+        if status.state not in ("failed", "crashed") and is_on(run, folder):
+            return run, status
+    return None
+
+
+def is_on(run: Run, folder: str) -> bool:
+    """Tell whether a run was trained on a folder of images."""
+    try:
+        return run.read_config().data == folder
+    except UserError:
+        return False
+
+
+def draw_runs(was_active: bool) -> None:
+    """Draw what runs on this machine, with its progress, and the last runs."""
+    found = list_runs(default_root())
+    if revive_queue(found):
+        found = list_runs(default_root())
+    judged = [(run, jobs.judge_status(run, status)) for run, status in found]
+    if was_active != any(status.state in ACTIVE for _, status in judged):
+        st.rerun()  # draws the page anew, with or without polling
+    if not judged:
+        return
+    active = [(run, status) for run, status in judged if status.state in ACTIVE]
+    if active:
+        st.subheader("On this machine now", anchor=False)
+    for run, status in active:
+        draw_active(run, status)
+    ended = [(run, status) for run, status in judged if status.state not in ACTIVE][:LAST]
+    if ended:
+        st.subheader("Last runs", anchor=False)
+    for run, status in ended:
+        draw_ended(run, status)
+    if len(judged) > len(active) + len(ended):
+        st.page_link(
+            st.session_state["pages"]["runs"], label=f"All {len(judged):,} runs", icon=":material/view_list:"
+        )
+
+
+def draw_active(run: Run, status: Status) -> None:
+    """Draw a run that trains or waits: how far it is, how good, and the way to watch it."""
+    with (
+        st.container(border=True, key=f"start-active-{run.id}"),
+        st.container(horizontal=True, vertical_alignment="center"),
+    ):
+        share = min(1.0, status.done / status.total) if status.total else 0.0
+        words = status.message if status.state == "queued" else f"{status.phase} · {format_left(status)}"
+        st.progress(share, text=f"**{escape_markdown(run.id)}** · {escape_markdown(words)}")
+        if status.has_best:
+            st.markdown(f"{format_best(status)} so far", width="content")
+        st.page_link(
+            st.session_state["pages"]["live"],
+            label="Watch it live",
+            icon=":material/show_chart:",
+            query_params={"run": run.id},
+        )
+
+
+def draw_ended(run: Run, status: Status) -> None:
+    """Draw a line for a run that has ended, with the way to its errors."""
+    colour, icon = BADGES[status.state]
+    result = format_best(status) if status.has_best else "no validation yet"
+    page, label = ("confusion", "See its errors") if status.has_best else ("live", "See what happened")
+    with st.container(horizontal=True, vertical_alignment="center", key=f"start-ended-{run.id}"):
+        st.markdown(
+            f"**{escape_markdown(run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}] &nbsp; {result}",
+            width="content",
+        )
+        st.page_link(
+            st.session_state["pages"][page],
+            label=label,
+            icon=":material/arrow_forward:",
+            query_params={"run": run.id},
+        )
