@@ -12,6 +12,8 @@ from typing import Any
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.cli.task import do_work
 from core.cli.terminal import add_run, make_bar
+from core.dataset.remedy import find_remedy
+from core.errors import DataError, describe_error
 from core.places import expand_home
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
@@ -91,5 +93,11 @@ def _read_config(options: argparse.Namespace) -> TrainConfig:
     folder = expand_home(changes["data"]).resolve()
     config = from_preset(options.preset, **{**changes, "data": str(folder)})
     # The commonest slip, a folder that is not there or is locked, need not leave a failed run behind.
-    with os.scandir(folder):
-        return config
+    try:
+        with os.scandir(folder):
+            return config
+    except OSError as error:
+        remedy = find_remedy(changes["data"])
+        if remedy is None:
+            raise
+        raise DataError(f"{describe_error(error)}. Did you mean {remedy}?") from None

@@ -22,7 +22,7 @@ SPLIT_NAMES = {
 # Beside class folders these may as well be classes: then they are a split only where they hold folders.
 _AMBIGUOUS = ("dev", "eval", "evaluation")
 _DEEPEST = 3  # folders below the one given that are looked into for the data set, to name it
-_IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib")
 
 
 @dataclass(frozen=True)
@@ -241,12 +241,12 @@ def _judge_split(found: Found, split: str, folder: str) -> Iterator[Fault]:
     """Yield what lies beside a split's class folders: class folders that are none, and images without a class."""
     where = f"lies in no class folder of {folder}/" if folder else "lies in no class folder"
     for path in found.files:
-        if path.lower().endswith(_IMAGES):
+        if path.lower().endswith(IMAGE_ENDINGS):
             yield Fault("stray", path, where)
     for item in found.odd:
         yield Fault("stray", item.path, item.reason)
     for item in (*found.dead, *found.closed):
-        if item.path.lower().endswith(_IMAGES):
+        if item.path.lower().endswith(IMAGE_ENDINGS):
             yield Fault("stray", item.path, item.reason)
         elif not _split_of(item.path):
             label = normalise(item.path.rsplit("/", 1)[-1])
@@ -256,7 +256,7 @@ def _judge_split(found: Found, split: str, folder: str) -> Iterator[Fault]:
 def _list_strays(root: Path, inside: Found, leave_out: set[str]) -> Iterator[Fault]:
     """Yield images that lie beside the folder of training, and folders of them; other files are no one's concern."""
     for path in inside.files:
-        if path.lower().endswith(_IMAGES):
+        if path.lower().endswith(IMAGE_ENDINGS):
             yield Fault("stray", path, "lies in no class folder")
     for name in inside.folders:
         if name not in leave_out and _holds_images(root, name):
@@ -269,7 +269,7 @@ def _holds_images(root: Path, folder: str) -> bool:
     """Tell whether images lie in a folder or in one of its subfolders, as they would in a split."""
     inside = look_into(root, folder)
     places = chain([inside], (look_into(root, name) for name in inside.folders[:20]))
-    return any(path.lower().endswith(_IMAGES) for place in places for path in place.files)
+    return any(path.lower().endswith(IMAGE_ENDINGS) for place in places for path in place.files)
 
 
 def _list_faults(found: Found, split: str, label: str) -> Iterator[Fault]:

@@ -269,6 +269,15 @@ def _summarise_data(
     )
 
 
+@st.cache_data(ttl=15, max_entries=32, show_spinner=False)
+def find_remedy(folder: str) -> str:
+    """Return the folder of images that was probably meant; empty where the one given is right or nothing is near."""
+    from core.dataset.remedy import find_remedy
+
+    found = find_remedy(folder)
+    return "" if found is None else str(found)
+
+
 def label_classes(run: Run) -> Callable[[str], str]:
     """Return what names a class of a run to a reader; by its folder where what is known of the data cannot be read."""
     try:

@@ -70,8 +70,22 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
                 icon=":material/dataset:",
                 on_click=guard_callback(lambda name=name: choose_data(str(builtin_folder(name)))),
             )
+    if remedy := services.find_remedy(str(st.session_state["form-data"])):
+        st.button(
+            f"Use {escape_markdown(remedy)} instead",
+            icon=":material/subdirectory_arrow_right:",
+            key="use-remedy",
+            type="primary" if config is None else "secondary",
+            help="That folder holds the data set of which this seems to be meant.",
+            on_click=guard_callback(_use_folder),
+            args=(remedy,),
+        )
     if config is not None:
         st.caption(f":material/folder_open: {services.summarise_data(config)}")
+
+
+def _use_folder(folder: str) -> None:
+    st.session_state["form-data"] = folder
 
 
 def draw_recipe(config: TrainConfig | None) -> None:

@@ -135,3 +135,14 @@ def test_a_form_that_was_filled_in_says_what_it_is_ready_for_and_what_differs(
     assert "→ 7" in words(app)
     app.button_group(key="train-preset").set_value("fast").run()
     assert not app.success
+
+
+def test_a_folder_that_is_nearly_right_is_put_right_with_one_click(open_page: Open, tiny_data: Path) -> None:
+    app = open_page("train")
+    assert "use-remedy" not in [button.key for button in app.button]
+    app.text_input(key="form-data").set_value(f'"{tiny_data}/trian"').run()
+    assert app.button(key="train-start").disabled
+    app.button(key="use-remedy").click().run()
+    assert app.text_input(key="form-data").value == str(tiny_data)
+    assert not app.button(key="train-start").disabled
+    assert "use-remedy" not in [button.key for button in app.button]
