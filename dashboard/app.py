@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from core.runs.run import default_root, iter_runs
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
-from dashboard.text import escape_markdown
 from dashboard.views import (
     bakeoff,
     compare,
@@ -37,6 +37,13 @@ STYLE = """
 [class*="st-key-wide-"] .stColumn { min-width: min(100%, 420px); }
 [class*="st-key-medium-"] .stColumn { min-width: min(100%, 250px); }
 [class*="st-key-narrow-"] .stColumn { min-width: min(100%, 150px); }
+.ws-run { font-size: .85rem; opacity: .75; margin-bottom: -1.4rem; overflow-wrap: anywhere; }
+@media (max-width: 640px) { .ws-run { margin-top: 1rem; } }
+@media (max-width: 1100px) {
+  .st-key-sheet-images { position: fixed; right: 0; bottom: 0; z-index: 99; width: min(100vw, 600px); max-height: 56vh;
+    overflow-y: auto; padding: 1rem; background: Canvas; border-radius: 14px 14px 0 0;
+    box-shadow: 0 -4px 24px rgba(0, 0, 0, .35); }
+}
 </style>
 """
 # The pages by what they are for, in the order of the work.
@@ -104,7 +111,7 @@ def draw_run_choice() -> None:
     status = jobs.live_status(selected)
     st.sidebar.caption(f"{BADGES[status.state][1]} {status.state}")
     # The sidebar is folded away on a narrow screen, and the run has to be known there too.
-    st.caption(f"Run **{escape_markdown(selected.id)}**")
+    st.html(f'<div class="ws-run">Run <b>{html.escape(selected.id)}</b></div>')
 
 
 if __name__ == "__main__":

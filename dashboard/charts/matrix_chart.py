@@ -48,6 +48,10 @@ RECALL_SCALE = (
 )
 
 MAX_CLASSES_WITH_TEXT = 25
+LONGEST_NAME = {
+    True: 30,
+    False: 20,
+}  # letters of a class's name beside few classes and beside many; hover has all
 MAX_OUTLINES = 100  # a scattered block of more pieces would hide what it marks
 WINDOW = 25  # classes a side that are shown around one that was looked for
 # What a full colour stands for at least, so that a lone error is no alarm: images, or a share.
@@ -307,6 +311,9 @@ def _draw(
         "categoryarray": labels,
         "range": [-0.5, size - 0.5],
         "tickfont": {"size": _label_size(size)},
+        "labelalias": {
+            label: short for name, label in zip(names, labels, strict=True) if (short := _shorten(name, few))
+        },
         "showgrid": False,
         "zeroline": False,
         "showline": True,
@@ -365,6 +372,12 @@ def _rectangle(x: tuple[int, int], y: tuple[int, int], **looks: Any) -> Shape:
     # Plotly takes a number on a category axis for a name where such a name exists; .4999 keeps clear of "2.5".
     ends = {"x0": x[0] - 0.4999, "x1": x[1] + 0.4999, "y0": y[0] - 0.4999, "y1": y[1] + 0.4999}
     return {"type": "rect", **ends, **looks}
+
+
+def _shorten(name: str, few: bool) -> str:
+    """Return a name cut to what fits beside a matrix; empty where it fits."""
+    most = LONGEST_NAME[few]
+    return html.escape(f"{name[: most - 1].rstrip()}…", quote=False) if len(name) > most else ""
 
 
 def _height(classes: int) -> int:

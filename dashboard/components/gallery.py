@@ -188,16 +188,17 @@ def _figure(tile: Tile, number: int | None = None) -> str:
 def draw_steps(paths: Sequence[str], place: int, key: str) -> None:
     """Draw the buttons to the images before and after the one at `place`; the URL's `image` changes."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        for words, icon, other in (
-            ("Previous", "chevron_left", place - 1),
-            ("Next", "chevron_right", place + 1),
+        for words, icon, shortcut, other in (
+            ("Previous", "chevron_left", "Left", place - 1),
+            ("Next", "chevron_right", "Right", place + 1),
         ):
             st.button(
                 words,
                 icon=f":material/{icon}:",
                 key=f"{key}-{words.lower()}",
                 disabled=not 0 <= other < len(paths),
+                shortcut=shortcut,
                 on_click=guard_callback(address.set_params),
-                kwargs={"image": paths[other % len(paths)]},
+                kwargs={"image": paths[other % len(paths)], "for": address.ANY},
             )
         st.caption(f"{place + 1:,} of {len(paths):,}")

@@ -20,7 +20,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 function createChart(parentElement) {
   const graph = parentElement.querySelector(".weakspot-plot");
-  const chart = { graph, data: null, setTriggerValue: null, turn: 0, drawn: false, observer: null };
+  const [cursor, said] = [".weakspot-cursor", ".weakspot-said"].map((name) => parentElement.querySelector(name));
+  const chart = { graph, cursor, said, at: null, data: null, setTriggerValue: null, turn: 0, drawn: false, observer: null };
   // What is drawn: the figure and theme as text, the figure's own shapes and ranges, and what was put on top of it.
   Object.assign(chart, { look: "", figure: null, cells: null, grain: 1, marks: "[]", view: "null" });
   chart.observer = new ResizeObserver(() => requestAnimationFrame(() => fitChart(chart)));
@@ -38,6 +39,7 @@ function removeChart(chart, parentElement) {
 function fitChart(chart) {
   const width = chart.graph.clientWidth; // 0 in a tab or an expander that is closed
   if (chart.drawn && width > 0 && width !== chart.graph._fullLayout?.width) window.Plotly.Plots.resize(chart.graph);
+  showCursor(chart);
 }
 
 function loadPlotly(address) {
@@ -72,6 +74,7 @@ async function draw(chart, turn) {
   const look = JSON.stringify([theme, data.key, data.height, data.boxes]) + data.figure;
   if (chart.look !== look) await drawFigure(chart, look, theme);
   await putOnTop(chart);
+  offerKeys(chart);
   fitChart(chart);
   await fitGrain(chart);
 }
@@ -129,7 +132,12 @@ function listen(chart) {
     const [own, other] = chart.cells ? customdata.slice(-2) : [x, y];
     chart.setTriggerValue("click", { x: own, y: other, customdata });
   });
-  graph.on("plotly_relayout", () => fitGrain(chart));
+  graph.on("plotly_relayout", () => {
+    fitGrain(chart);
+    showCursor(chart);
+  });
+  graph.addEventListener("keydown", (event) => takeKey(chart, event));
+  graph.addEventListener("focusout", () => moveCursor(chart, null));
   graph.on("plotly_selected", (selected) => {
     if (!chart.data.boxes || !selected?.range) return;
     const { xaxis, yaxis } = graph._fullLayout;
@@ -145,6 +153,68 @@ function listen(chart) {
   });
   graph.on("plotly_hover", () => graph.classList.toggle("over-mark", chart.data.clickable));
   graph.on("plotly_unhover", () => graph.classList.remove("over-mark"));
+}
+
+// A matrix is read and clicked without a mouse as well: arrows move a cursor from cell to cell, Enter clicks.
+function offerKeys({ graph, said, cells, data }) {
+  const offered = Boolean(cells && data.clickable);
+  graph.tabIndex = offered ? 0 : -1;
+  said.id = `${data.key}-said`;
+  if (!graph.matches(":focus")) said.textContent = data.summary;
+  if (offered) graph.setAttribute("aria-describedby", said.id);
+}
+
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+function takeKey(chart, event) {
+  const { cells, data, at } = chart;
+  if (!cells || !data.clickable || event.ctrlKey || event.metaKey || event.altKey) return;
+  const [rows, columns] = [cells.y.length, cells.x.length];
+  const [row, column] = at ?? [0, 0];
+  const inside = (place, count) => Math.min(Math.max(place, 0), count - 1);
+  if (event.key in STEPS) {
+    const [down, right] = at ? STEPS[event.key] : [0, 0]; // the first key shows where the cursor is
+    moveCursor(chart, [inside(row + down, rows), inside(column + right, columns)]);
+  } else if (event.key === "Home") moveCursor(chart, [row, 0]);
+  else if (event.key === "End") moveCursor(chart, [row, columns - 1]);
+  else if (event.key === "PageUp") moveCursor(chart, [0, column]);
+  else if (event.key === "PageDown") moveCursor(chart, [rows - 1, column]);
+  else if (event.key === "Escape" && at) moveCursor(chart, null);
+  else if (event.key === "Enter" && at) {
+    chart.setTriggerValue("click", { x: cells.x[column], y: cells.y[row], customdata: null });
+  } else return;
+  event.preventDefault();
+  event.stopPropagation(); // the arrows also lead from image to image
+}
+
+function moveCursor(chart, at) {
+  chart.at = at;
+  if (at) {
+    const { cells, said } = chart;
+    const [row, column] = at;
+    const filled = cells.at.findIndex((place, i) => place === row && cells.to[i] === column);
+    const images = filled < 0 ? "no image" : `images: ${cells.hover[0][filled]}`;
+    said.textContent = plainText(`true ${cells.y[row]}, predicted ${cells.x[column]}, ${images}`);
+  }
+  showCursor(chart);
+}
+
+function showCursor({ graph, cursor, at, drawn }) {
+  const { xaxis, yaxis } = graph._fullLayout ?? {};
+  cursor.hidden = !at || !drawn;
+  if (cursor.hidden) return;
+  const [row, column] = at;
+  const [left, right, top, bottom] = [
+    xaxis.l2p(column - 0.5), xaxis.l2p(column + 0.5), yaxis.l2p(row - 0.5), yaxis.l2p(row + 0.5),
+  ];
+  const outside = right <= 0 || left >= xaxis._length || bottom <= 0 || top >= yaxis._length; // of what is zoomed to
+  cursor.hidden = outside;
+  Object.assign(cursor.style, {
+    left: `${graph.offsetLeft + xaxis._offset + left}px`,
+    top: `${graph.offsetTop + yaxis._offset + top}px`,
+    width: `${right - left}px`,
+    height: `${bottom - top}px`,
+  });
 }
 
 // A category covers half a step to both sides of its place.

@@ -22,6 +22,10 @@ from dashboard.guard import guard_callback
 DEFAULT_HEIGHT = 420
 STYLE = """
 .weakspot-plot { width: 100%; }
+.weakspot-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 8px; }
+.weakspot-cursor { position: absolute; pointer-events: none; outline: 3px solid var(--st-primary-color); outline-offset: 2px;
+  border-radius: 1px; }
+.weakspot-said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; margin: 0; }
 .weakspot-plot.over-mark .nsewdrag { cursor: pointer; }
 .weakspot-plot.with-labels :is(.xtick, .ytick) text { pointer-events: all; cursor: pointer; }
 .weakspot-plot.with-labels :is(.xtick, .ytick) text:hover { text-decoration: underline; }
@@ -82,6 +86,7 @@ def plot(
     on_box: Callable[[Box], None] | None = None,
     shapes: Sequence[dict[str, Any]] = (),
     view: View | None = None,
+    summary: str = "",
 ) -> None:
     """Show `figure` as wide as its container and `height` pixels high (by default the figure's own height).
 
@@ -92,7 +97,8 @@ def plot(
     offer then. Text on category axes has to be HTML-escaped, as `charts` does it.
 
     `shapes` are drawn over the figure's own; where only they change, as a selection does, the figure is not drawn
-    anew. The chart zooms to `view` when it changes, and back to the whole when it becomes None.
+    anew. The chart zooms to `view` when it changes, and back to the whole when it becomes None. `summary` says in words
+    what the chart shows; a heat map with `on_click` is also used by keys.
     """
     packed = figure if isinstance(figure, PackedFigure) else pack(figure)
     pixels = height or packed.height
@@ -104,6 +110,7 @@ def plot(
         "labels": on_label is not None,
         "boxes": on_box is not None,
         "shapes": list(shapes),
+        "summary": summary,
         "view": None if view is None else {"x": list(view.x), "y": list(view.y)},
         "script": library.ADDRESS,
     }
@@ -138,7 +145,8 @@ def component() -> ComponentRenderer:
     """Return the mounting command of the component, registered with Streamlit at the first call."""
     return st.components.v2.component(
         "weakspot_plot",
-        html='<div class="weakspot-plot"></div>',
+        html='<div class="weakspot-plot"></div><div class="weakspot-cursor" hidden></div>'
+        '<p class="weakspot-said" aria-live="polite"></p>',
         css=STYLE,
         js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
         isolate_styles=False,  # Plotly puts its own style sheet into the document, where a shadow root hides it

@@ -14,7 +14,7 @@ from core.verdicts.judged_on import TablePair
 from core.verdicts.paired import pair_tables
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
-from dashboard.explorer.browse import close_image
+from dashboard.explorer.detail import close_image
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, maps, services
 from dashboard.state.services import RunData

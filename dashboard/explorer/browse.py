@@ -21,6 +21,7 @@ from dashboard.components.gallery import (
     show_open_tiles,
     show_tiles,
 )
+from dashboard.explorer import detail, neighbours
 from dashboard.explorer.matrices import Change, TableFigures
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, services
@@ -92,27 +93,24 @@ def draw_images(run: Run, images: pd.DataFrame, data: RunData) -> None:
         label=f"images of {run.id}",
     )
     if address.get_param("image", list(images["path"])):
-        st.dialog("Image", width="large", on_dismiss=guard_callback(close_image))(guard(draw_large))(
+        st.dialog("Image", width="large", on_dismiss=guard_callback(detail.close_image))(guard(draw_large))(
             run, images, data
         )
 
 
-def close_image() -> None:
-    """Write to the URL that no image is looked at."""
-    address.set_params(image=address.ANY)
-
-
 def draw_large(run: Run, images: pd.DataFrame, data: RunData) -> None:
-    """Draw the image the URL names, what was predicted for it, and the ways to its heat maps and its neighbours."""
+    """Draw the image the URL names: what was predicted for it, why, and which training images are like it."""
     paths = list(images["path"])
     place = paths.index(address.get_param("image", paths) or paths[0])
     row = images.iloc[place]
-    true, predicted = (data.label(row[column]) for column in ("true", "predicted"))
-    left, right = st.columns([3, 2], gap="medium")
+    draw_steps(paths, place, "browse")
+    with st.container(key="medium-large"):
+        left, right = st.columns([2, 3], gap="medium")
     with left:
         picture = services.thumbnail(data.root / row["path"], 1024)
-        show_tiles([Tile(picture, str(row["path"]))], side=400, label="the image")
+        show_tiles([Tile(picture, str(row["path"]))], side=200, label="the image")
     with right:
+        true, predicted = (data.label(row[column]) for column in ("true", "predicted"))
         verdict = "predicted right" if true == predicted else f"taken for **{escape_markdown(predicted)}**"
         st.markdown(f"**{escape_markdown(true)}** {verdict}")
         lines = [
@@ -123,14 +121,12 @@ def draw_large(run: Run, images: pd.DataFrame, data: RunData) -> None:
             lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
         st.markdown("  \n".join(lines))
         show_bars([(data.label(name), value) for name, value in list_guesses(row)])
-        if run.best_path.exists():
-            st.page_link(
-                st.session_state["pages"]["weak"],
-                label="See the best model's heat maps",
-                icon=":material/local_fire_department:",
-                query_params={"run": run.id, "class": row["true"], "image": row["path"]},
-            )
-    draw_steps(paths, place, "browse")
+    if not run.best_path.exists():
+        st.caption(f":material/block: {escape_markdown(run.id)} has no model, so there are no heat maps.")
+        return
+    # What takes its time comes last: the picture and the answer are seen meanwhile.
+    detail.draw_evidence(run, data, row)
+    neighbours.draw_neighbours(run, data, row["path"], row["predicted"], row["true"])
 
 
 def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:

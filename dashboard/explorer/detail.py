@@ -38,29 +38,41 @@ def draw_detail(run: Run, data: RunData, table: pd.DataFrame, path: str) -> None
     """Draw all that is known of one validation image."""
     row = table[table["path"] == path].iloc[0]
     draw_way(table, data, row)
-    guesses = list_guesses(row)
-    wrong = row["true"] != row["predicted"]
-    # What it is held against: the true class of an error, the runner-up of a right answer.
-    rival = row["true"] if wrong else next((name for name, _ in guesses if name != row["predicted"]), None)
     with st.container(key="medium-detail"):
         picture, evidence = st.columns([2, 5], gap="large")
     with evidence:
-        method, stage, name = draw_choices(run, data, row, guesses)
-        asked = [Evidence(name)]
-        if rival is not None and method != EIGENCAM:
-            asked.append(Evidence(row["predicted"], rather_than=rival))
-        (explained,) = maps.explain_images(run, [(path, tuple(asked))], method=method, stage=stage)
-        if explained is not None:
-            draw_maps(run, data, path, explained, asked, method)
+        explained = draw_evidence(run, data, row)
     with picture:
-        title = f"{'Taken for' if wrong else 'Rightly taken for'} {data.label(row['predicted'])}"
-        bars = tuple(
-            (f"{'✓ ' if guess == row['true'] else ''}{data.label(guess)}", value) for guess, value in guesses
-        )
-        lines = (f"True class (✓) {data.label(row['true'])}: {format_confidence(row['true_confidence'])}",)
-        seen = Tile(explained.seen if explained else None, path.rsplit("/", 1)[-1], alt=path)
-        show_cards([Card(title, lines, (seen,), bars)], side=200, label="the image")
+        draw_verdict(data, row, explained.seen if explained else None)
     neighbours.draw_neighbours(run, data, path, row["predicted"], row["true"])
+
+
+def draw_verdict(data: RunData, row: pd.Series, picture: bytes | None) -> None:
+    """Draw an image with what it was taken for and its likeliest classes."""
+    title = f"{'Taken for' if row['true'] != row['predicted'] else 'Rightly taken for'} {data.label(row['predicted'])}"
+    bars = tuple(
+        (f"{'✓ ' if guess == row['true'] else ''}{data.label(guess)}", value)
+        for guess, value in list_guesses(row)
+    )
+    lines = (f"True class (✓) {data.label(row['true'])}: {format_confidence(row['true_confidence'])}",)
+    seen = Tile(picture, row["path"].rsplit("/", 1)[-1], alt=row["path"])
+    show_cards([Card(title, lines, (seen,), bars)], side=200, label="the image")
+
+
+def draw_evidence(run: Run, data: RunData, row: pd.Series) -> Explained | None:
+    """Draw the heat maps of an image by the method chosen, and whether they are to be believed; None where it is gone."""
+    path, guesses = row["path"], list_guesses(row)
+    wrong = row["true"] != row["predicted"]
+    # What it is held against: the true class of an error, the runner-up of a right answer.
+    rival = row["true"] if wrong else next((name for name, _ in guesses if name != row["predicted"]), None)
+    method, stage, name = draw_choices(run, data, row, guesses)
+    asked = [Evidence(name)]
+    if rival is not None and method != EIGENCAM:
+        asked.append(Evidence(row["predicted"], rather_than=rival))
+    (explained,) = maps.explain_images(run, [(path, tuple(asked))], method=method, stage=stage)
+    if explained is not None:
+        draw_maps(run, data, path, explained, asked, method)
+    return explained
 
 
 def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.runs.run import Run, default_root, iter_runs
+from core.runs.run import ACTIVE, Run, default_root, iter_runs
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import guard_callback
 from dashboard.state import address
@@ -27,7 +27,8 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
         values = {name: st.session_state[f"confusion-{name}"] for name in ("epoch", "against")}
         address.set_params(**values, page=address.ANY, image=address.ANY)
 
-    best = run.read_status().best_epoch
+    status = run.read_status()
+    best = status.best_epoch
     st.selectbox(
         "Matrix of",
         [address.ANY, *reversed(epochs)],
@@ -47,7 +48,19 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
         width=190,
         help="What changed since another epoch, or from another run's best model, on the same images.",
     )
+    if not epoch and status.state in ACTIVE and str(best) in epochs:
+        epoch = str(best)  # a better one that comes meanwhile must not stand under this one's heading
     return TableSource(run, int(epoch or 0)), find_other(run, against)
+
+
+def offer_newer(source: TableSource) -> None:
+    """Offer a better epoch that came since the page was drawn, unless an epoch was asked for."""
+    best = source.run.read_status().best_epoch
+    if source.epoch and best > source.epoch and not address.get_param("epoch"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Epoch {best} is better than epoch {source.epoch}, which is shown.", width="content")
+            if st.button("Show it", icon=":material/update:", key="confusion-newer"):
+                st.rerun(scope="app")
 
 
 def describe_other(value: str) -> str:

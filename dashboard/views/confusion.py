@@ -9,11 +9,19 @@ from core.errors import UserError
 from core.runs.run import Run
 from core.verdicts import predictions
 from core.verdicts.ordering import ORDERS, Order
-from dashboard.charts.matrix_chart import VALUES, Look, Values, mark_class, outline_cells, window_around
+from dashboard.charts.matrix_chart import (
+    MAX_CLASSES_WITH_TEXT,
+    VALUES,
+    Look,
+    Values,
+    mark_class,
+    outline_cells,
+    window_around,
+)
 from dashboard.components.plot import Box, Click, LabelClick, View, plot
 from dashboard.explorer import browse, matrices
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
-from dashboard.explorer.sources import draw_sources
+from dashboard.explorer.sources import draw_sources, offer_newer
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.specialise import draw_for_images
 from dashboard.state import address, services
@@ -22,8 +30,15 @@ from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count, format_share
 
 PAIRS = 12
+BESIDE = 640  # pixels of a matrix of many classes that has its images beside it
+TALLEST = 1600
 BLOCKS = 12
 NAMED = 6  # classes of a block that are written out
+SIDES = ("Confused pairs", "Blocks", "Images")
+SIDE = "confusion-beside"  # which of them is shown
+SEEN = "confusion-seen"  # the selection that it was chosen for
+WIDE = "wide"  # in the URL: the matrix as wide as the page
+REORDERED = "confusion-reordered"  # the order was changed by what stands beside the matrix
 AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
 ORDER_TITLES: dict[Order, str] = {
     "name": "Name",
@@ -56,23 +71,72 @@ def render() -> None:
             st.warning(words, icon=":material/compare_arrows:")
             other = None
     draw_summary(source, other, judged, change)
-    with st.container(key="medium-matrix"):
-        explorer, lists = st.columns([7, 3], gap="medium")
-    with explorer:
-        # A click draws only this part anew: the rest of the page has nothing to do with what is selected.
-        st.fragment(guard(draw_explorer))(run, source, other, data, by, look, found)
-    with lists:
-        draw_lists(source, judged, data)
+    # A click draws only this part anew: the rest of the page has nothing to do with what is selected.
+    st.fragment(guard(draw_explorer))(run, source, other, data, by, look, found)
 
 
 def draw_explorer(
     run: Run, source: TableSource, other: TableSource | None, data: RunData, by: Order, look: Look, found: str
 ) -> None:
-    """Draw the matrix and the images of what is selected in it."""
+    """Draw the matrix, and beside it what is confused most or the images of what is selected."""
+    if st.session_state.pop(REORDERED, False):
+        st.rerun(scope="app")  # the order is chosen outside of what a click draws anew
     selection = read_selection(data.classes)
-    draw_matrix(source, other, data, by, look, selection, found)
-    change = matrices.compare(source, other) if other is not None else None
-    draw_gallery(run, matrices.judge(source), change, data, selection)
+    offer_newer(source)
+    wide = address.get_param(WIDE) == "1"
+    with st.container(key="wide-matrix"):
+        explorer, side = (st.container(), st.container()) if wide else st.columns([6, 5], gap="medium")
+    with explorer:
+        draw_matrix(source, other, data, by, look, selection, found, wide=wide)
+    # On a narrow screen the images of a selection come as a sheet over the matrix: see the page's style.
+    with side.container(key="sheet-images" if selection and not wide else "confusion-side"):
+        draw_side(run, source, other, data, selection, wide=wide)
+
+
+def draw_side(
+    run: Run,
+    source: TableSource,
+    other: TableSource | None,
+    data: RunData,
+    selection: Selection,
+    *,
+    wide: bool,
+) -> None:
+    """Draw what stands beside the matrix: the images after a selection, else the lists to select from."""
+    if st.session_state.get(SEEN) != (run.id, selection):
+        st.session_state[SEEN] = (run.id, selection)
+        st.session_state[SIDE] = "Images" if selection else SIDES[0]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        shown = st.segmented_control(
+            "Beside the matrix", SIDES, key=SIDE, required=True, label_visibility="collapsed"
+        )
+        st.button(
+            "",
+            icon=":material/close_fullscreen:" if wide else ":material/open_in_full:",
+            key="confusion-wide",
+            help="Matrix and images beside each other"
+            if wide
+            else "The matrix as wide as the page, images below it",
+            on_click=guard_callback(address.set_params),
+            kwargs={WIDE: address.ANY if wide else "1"},
+        )
+        if selection:
+            st.button(
+                "",
+                icon=":material/close:",
+                key="confusion-close",
+                help="Select nothing",
+                on_click=guard_callback(select),
+                args=(Selection(), data.classes),
+            )
+    judged = matrices.judge(source)
+    if shown == SIDES[0]:
+        draw_pairs(judged, data)
+    elif shown == SIDES[1]:
+        draw_blocks(source, data)
+    else:
+        change = matrices.compare(source, other) if other is not None else None
+        draw_gallery(run, judged, change, data, selection)
 
 
 def draw_look(data: RunData) -> tuple[Order, Look, str]:
@@ -152,6 +216,8 @@ def draw_matrix(
     look: Look,
     selection: Selection,
     found: str,
+    *,
+    wide: bool,
 ) -> None:
     """Draw the matrix; a click or a dragged box selects."""
     order = matrices.order_names(source, by)
@@ -194,16 +260,26 @@ def draw_matrix(
         on_box=take_box,
         shapes=shapes,
         view=View(window, (window[1], window[0])) if window else None,
+        height=choose_height(len(classes), wide),
+        summary=summarise(matrices.judge(source), data),
     )
 
 
-def draw_lists(source: TableSource, judged: TableFigures, data: RunData) -> None:
-    """List the most confused pairs and the blocks; each is a button that selects its images."""
-    pairs, blocks = st.tabs(["Confused pairs", "Blocks"])
-    with pairs:
-        draw_pairs(judged, data)
-    with blocks:
-        draw_blocks(source, data)
+def choose_height(classes: int, wide: bool) -> int | None:
+    """Return the height of the matrix in pixels: beside images many classes fit the window, else each has 9; None for its own."""
+    if classes <= MAX_CLASSES_WITH_TEXT:
+        return None
+    return min(250 + 9 * classes, TALLEST) if wide else BESIDE
+
+
+def summarise(judged: TableFigures, data: RunData) -> str:
+    """Say in words what the matrix shows, for those who do not see it."""
+    right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
+    words = f"{format_count(len(data.classes), 'class')}, {right:,} of {format_count(count, 'image')} right."
+    if not judged.pairs.empty:
+        first = judged.pairs.iloc[0]
+        words += f" Confused most: {data.label(first['true'])} taken for {data.label(first['predicted'])}, {format_count(int(first['count']), 'image')}."
+    return f"{words} Arrow keys move from cell to cell, Enter shows the images of one."
 
 
 def draw_pairs(judged: TableFigures, data: RunData) -> None:
@@ -231,7 +307,9 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
         st.info("No group of classes stands out as confused with each other.", icon=":material/info:")
 
     def choose(names: tuple[str, ...]) -> None:
-        st.session_state["confusion-order"] = "similarity"  # where the block stands together
+        # Where the block stands together.
+        st.session_state[REORDERED] = st.session_state["confusion-order"] != "similarity"
+        st.session_state["confusion-order"] = "similarity"
         st.session_state["confusion-find"], st.session_state[AROUND] = address.ANY, names
         select(Selection(names, names, wrong_only=True), data.classes)
 
@@ -251,28 +329,28 @@ def draw_gallery(
     run: Run, judged: TableFigures, change: Change | None, data: RunData, selection: Selection
 ) -> None:
     """Show the images of the selection; of a difference those that came into it and those that left it."""
-    st.subheader("Images", anchor="images")
+    if not selection:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            draw_choice(data, selection)
+        st.info(
+            "Click a cell of the matrix, a class's name, a confused pair or a block, or choose classes here.",
+            icon=":material/ads_click:",
+        )
+        return
+    if change is None:
+        images = browse.choose_images(judged, selection, data.classes)
+    else:
+        images = browse.choose_moved(judged, change, selection, data.classes)
+    st.markdown(f"**{describe(selection, data)}**: {count_images(images)}")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-images"):
-        draw_choice(data, selection)
-        if not selection:
-            images = None
-        elif change is None:
-            images = browse.choose_images(judged, selection, data.classes)
-        else:
-            images = browse.choose_moved(judged, change, selection, data.classes)
-        by = browse.draw_sort()
-        if images is not None and not images.empty:
+        with st.popover("Filter", icon=":material/filter_list:"):
+            draw_choice(data, selection)
+            by = browse.draw_sort()
+        if not images.empty:
             images = browse.sort_images(images, by)
             browse.draw_export(images, data, f"{run.id}-images")
             if change is None:
                 draw_for_images(run, data, images)
-    if images is None:
-        st.info(
-            "Click a cell of the matrix, a class's name, a confused pair or a block, or choose classes above.",
-            icon=":material/ads_click:",
-        )
-        return
-    st.markdown(f"**{describe(selection, data)}**: {count_images(images)}")
     if not images.empty:
         browse.draw_images(run, images, data)
 

@@ -98,14 +98,87 @@ def test_a_dragged_box_shows_the_images_of_its_block(page: Page, dashboard: Dash
 def test_the_images_are_sorted_and_one_is_opened_large(page: Page, dashboard: Dashboard, made: Run) -> None:
     open_page(page, dashboard, "confusion?run=made&pred=2")
     before = gallery(page)
+    page.get_by_role("button", name="Filter").click()
     choose(page, "Sorted by", "loss")
+    page.keyboard.press("Escape")
     assert sorted(gallery(page)) == sorted(before) != gallery(page)
     page.locator(".ws-open").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".ws-bars .ws-bar")).to_have_count(3)
-    expect(dialog.get_by_role("img")).to_have_attribute("alt", gallery(page)[0])
+    expect(dialog.get_by_role("img").first).to_have_attribute("alt", gallery(page)[0])
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+
+
+def test_images_stand_beside_the_matrix_in_the_same_window(
+    page: Page, dashboard: Dashboard, made: Run
+) -> None:
+    open_page(page, dashboard, "confusion?run=made")
+    click_cell(page, IRIS, ROSE)
+    expect(page).to_have_url(re.compile("true=35&pred=2"))
+    settle(page)
+    matrix, image = (
+        place.bounding_box()
+        for place in (chart(page, "Confusion matrix"), page.locator(".ws-grid img").first)
+    )
+    assert matrix is not None
+    assert image is not None
+    assert image["x"] >= matrix["x"] + matrix["width"]
+    assert image["y"] + image["height"] <= 900
+
+
+@pytest.mark.parametrize("width", [900, 390])
+def test_on_a_narrow_screen_images_come_over_the_matrix(
+    page: Page, dashboard: Dashboard, made: Run, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 850})
+    try:
+        open_page(page, dashboard, "confusion?run=made&true=35&pred=2")
+        image = page.locator(".ws-grid img").first.bounding_box()
+        assert image is not None
+        assert 0 <= image["x"] <= width - image["width"]
+        assert image["y"] < 850
+        page.locator(".st-key-confusion-close").get_by_role("button").click()
+        expect(page.locator(".ws-grid img")).to_have_count(0)
+    finally:
+        page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_from_the_matrix_to_the_reason_by_keys_alone(page: Page, dashboard: Dashboard, made: Run) -> None:
+    open_page(page, dashboard, "confusion?run=made")
+    matrix = chart(page, "Confusion matrix")
+    matrix.focus()
+    said = page.locator(".weakspot-said").first
+    expect(said).to_contain_text("3 classes, 4 of 6 images right")
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown"):  # the first shows where the cursor is
+        page.keyboard.press(key)
+    expect(said).to_have_text(f"true {IRIS}, predicted {ROSE}, images: 1")
+    expect(page.locator(".weakspot-cursor").first).to_be_visible()
+    page.keyboard.press("End")
+    expect(said).to_have_text(f"true {IRIS}, predicted {IRIS}, images: 1")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("true=35&pred=2"))
+    settle(page)
+    page.locator(".ws-open").first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_alt_text("Grad-CAM of val/35/1.png for 2", exact=True)).to_be_visible(timeout=60_000)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_the_arrows_lead_from_image_to_image(page: Page, dashboard: Dashboard, made: Run) -> None:
+    open_page(page, dashboard, "confusion?run=made&pred=2")
+    names = gallery(page)
+    page.locator(".ws-open").first.click()
+    dialog = page.get_by_role("dialog")
+    for name in names[:3]:
+        expect(dialog.get_by_alt_text(name, exact=True)).to_be_visible()
+        settle(page)
+        page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("image="))
+    page.keyboard.press("Escape")
 
 
 def test_the_list_of_the_images_is_saved(page: Page, dashboard: Dashboard, made: Run) -> None:
@@ -220,7 +293,7 @@ def test_a_block_is_listed_by_its_classes_and_opens_page_by_page(
     page: Page, dashboard: Dashboard, large: Run
 ) -> None:
     open_page(page, dashboard, f"confusion?run={large.id}")
-    page.get_by_role("tab", name="Blocks").click()
+    page.get_by_role("radio", name="Blocks").click()
     block = page.locator("[class*=st-key-block-]").get_by_role("button").first
     images = int(block.inner_text().rsplit("·", 1)[1])
     block.click()

@@ -65,10 +65,9 @@ def test_the_head_of_a_network_of_timm_is_trained_and_an_error_of_it_has_a_heat_
     settle(page)
     assert gallery(page) == [WRONG]
     page.locator(".ws-open").first.click()
-    page.get_by_role("dialog").get_by_role("link", name="See the best model's heat maps").click()
-    expect(page.get_by_role("heading", name=WRONG)).to_be_visible()
-    seen = page.get_by_alt_text(WRONG, exact=True)
-    heat = page.get_by_alt_text(f"Grad-CAM of {WRONG} for 10", exact=True)
+    dialog = page.get_by_role("dialog")
+    seen = dialog.get_by_alt_text(WRONG, exact=True)
+    heat = dialog.get_by_alt_text(f"Grad-CAM of {WRONG} for 10", exact=True)
     # The image is of one colour and noise, which a map that is the same all over would even out.
     assert spread(heat) > 1.5 * spread(seen)
 
@@ -96,7 +95,7 @@ def start_training(page: Page, dashboard: Dashboard) -> None:
 def spread(picture: Locator) -> float:
     """Return how much the colours (0..255) of a picture that is really there differ between its 4×4 parts."""
     expect(picture).to_be_visible(timeout=60_000)
-    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 64
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 32
     coded = str(picture.get_attribute("src")).removeprefix("data:image/webp;base64,")
     parts = (
         Image.open(io.BytesIO(base64.b64decode(coded))).convert("RGB").resize((4, 4), Image.Resampling.BOX)

@@ -96,6 +96,7 @@ def test_the_boxes_and_the_list_of_pairs_lead_to_the_same(page: Page, dashboard:
     settle(page)
     assert gallery(page) == ["val/10/2.png"]
     open_page(page, dashboard, "confusion?run=made")
+    page.get_by_role("radio", name="Images").click()
     choose(page, "Predicted class", ROSE)
     expect(page).to_have_url(re.compile("pred=2"))
     settle(page)

@@ -7,15 +7,15 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.files import write_text
 from core.runs.run import Run
 from dashboard.state.selection import pack_names
 from tests.made_run import make_run
-from tests.pages.apps import Open, charts_of, component_data, pictures, title, words
+from tests.pages.apps import Open, charts_of, component_data, pictures, set_state, title, words
 
 
 def test_a_link_opens_exactly_the_images_of_its_cell(open_page: Open, run: Run) -> None:
@@ -50,6 +50,7 @@ def test_an_unknown_class_in_a_link_is_ignored(open_page: Open, run: Run) -> Non
 
 def test_the_boxes_write_the_cell_into_the_address(open_page: Open, run: Run) -> None:
     app = open_page("confusion", run="first", page="2")
+    app.button_group(key="confusion-beside").set_value("Images").run()
     app.selectbox(key="confusion-true").set_value("35").run()
     assert app.query_params == {"run": "first", "true": "35"}
     assert set(pictures(app)) == {"val/35/1.png", "val/35/2.png"}
@@ -143,6 +144,7 @@ def test_a_damaged_table_of_an_epoch_is_told_and_another_can_be_chosen(open_page
 
 def test_a_block_of_confused_classes_is_listed_and_selects_its_errors(open_page: Open, run: Run) -> None:
     app = open_page("confusion", run="first", epoch="1")
+    app.button_group(key="confusion-beside").set_value("Blocks").run()
     (block,) = [button for button in app.button if (button.key or "").startswith("block-")]
     assert "· 2" in block.label
     block.click().run()
@@ -175,11 +177,58 @@ def test_an_image_is_opened_by_a_link_with_its_likeliest_classes(open_page: Open
     assert not app.get("page_link")  # the run has no model any more
 
 
-def test_an_opened_image_leads_to_its_heat_maps(open_page: Open, run_with_model: Run) -> None:
-    app = open_page("confusion", run="first", true="35", image="val/35/1.png")
-    (link,) = app.get("page_link")
-    assert link.proto.label == "See the best model's heat maps"
-    assert parse_qs(link.proto.query_string) == {"run": ["first"], "class": ["35"], "image": ["val/35/1.png"]}
+def test_an_opened_image_has_its_heat_maps_and_says_where_there_are_none(
+    open_page: Open, run: Run, best_model: Path
+) -> None:
+    opened = {"run": "first", "true": "35", "image": "val/35/1.png"}
+    app = open_page("confusion", **opened)
+    assert "first has no model, so there are no heat maps" in words(app)
+    run.best_path.hardlink_to(best_model)
+    app = open_page("confusion", **opened)
+    for what in ("2", "2 rather than 35"):
+        assert f'alt="Grad-CAM of val/35/1.png for {what}"' in words(app)
+    assert "Is the map to be believed?" in words(app)
+    assert app.subheader[-1].value == "The nearest training images"
+    app.selectbox(key="detail-method").set_value("LayerCAM").run()
+    assert 'alt="LayerCAM of val/35/1.png for 2"' in words(app)
+    (step,) = (
+        one for one in app.button if one.key in ("browse-next", "browse-previous") and not one.disabled
+    )
+    step.click().run()
+    assert app.query_params["image"] == "val/35/2.png"
+
+
+def test_the_matrix_is_enlarged_and_the_link_keeps_it(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first")
+    app.button(key="confusion-wide").click().run()
+    assert app.query_params["wide"] == "1"
+    app.button(key="pair-0").click().run()
+    assert app.query_params == {"run": "first", "wide": "1", "true": "10", "pred": "2"}
+    app.button(key="confusion-close").click().run()
+    assert app.query_params == {"run": "first", "wide": "1"}
+
+
+def test_while_a_run_trains_the_page_names_its_epoch_and_offers_a_better_one(
+    open_page: Open, run: Run
+) -> None:
+    set_state(run, "running", best_epoch=1)
+    assert "Epoch 1 on validation: 3 of 6 right" in words(open_page("confusion", run="first"))
+    # A better epoch, and a click that draws the matrix and its images alone.
+    set_state(run, "running", best_epoch=2)
+    part = AppTest.from_function(draw_newer, args=(str(run.folder),), default_timeout=60).run()
+    assert not part.exception, part.exception
+    assert "Epoch 2 is better than epoch 1, which is shown." in words(part)
+    assert part.button(key="confusion-newer").label == "Show it"
+
+
+def draw_newer(folder: str) -> None:
+    from pathlib import Path
+
+    from core.runs.run import Run
+    from dashboard.explorer.matrices import TableSource
+    from dashboard.explorer.sources import offer_newer
+
+    offer_newer(TableSource(Run(Path(folder)), 1))
 
 
 def test_the_images_are_packed_when_asked_and_lost_ones_are_named(

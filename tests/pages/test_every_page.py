@@ -153,7 +153,7 @@ def test_the_first_page_shows_what_runs_and_the_last_runs(
 
 def test_the_name_of_the_run_stands_on_its_pages(open_page: Open, run: Run) -> None:
     for name in ("live", "confusion", "weak", "confidence", "data", "predict"):
-        assert "Run **first**" in [caption.value for caption in open_page(name, run="first").caption]
+        assert ">Run <b>first</b><" in words(open_page(name, run="first"))
 
 
 def test_a_run_is_chosen_in_the_sidebar(open_page: Open, run: Run, runs_root: Path, tiny_data: Path) -> None:
