@@ -17,7 +17,7 @@ from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.guard import guard
 from dashboard.state import address
 from dashboard.state.status_words import BADGES, format_best, format_left
-from dashboard.text import escape_markdown
+from dashboard.text import escape_markdown, format_count
 
 POLL = 2.0
 LAST = 5  # runs shown
@@ -142,7 +142,9 @@ def draw_runs(was_active: bool) -> None:
         draw_ended(run, status)
     if len(judged) > len(active) + len(ended):
         st.page_link(
-            st.session_state["pages"]["runs"], label=f"All {len(judged):,} runs", icon=":material/view_list:"
+            st.session_state["pages"]["runs"],
+            label=f"All {format_count(len(judged), 'run')}",
+            icon=":material/view_list:",
         )
 
 
