@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.better import ABOUT_AVERAGES, ABOUT_SOUP
 from core.cli.terminal import add_run, make_bar
-from core.runs.run import Run, default_root, find_run
+from core.runs.run import FOLD, Run, default_root, find_run
 from core.words import format_count, format_share
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ def add_commands(commands: Any) -> None:
     )
     predict.set_defaults(command=_predict)
 
+    judge = commands.add_parser(
+        "judge", help="judge a run on all its training images, each by a model that was fitted without it"
+    )
+    add_run(judge)
+    judge.set_defaults(command=_judge)
+
     calibrate = commands.add_parser(
         "calibrate", help="measure how far a run's confidences can be believed, and fit their temperature"
     )
@@ -88,6 +94,33 @@ def _evaluate(options: argparse.Namespace) -> int:
         f"{options.split} accuracy {format_rate(right, len(outcome.target))}, loss {outcome.loss.mean():.4f}"
     )
     print(run.predictions_path(options.split))
+    return 0
+
+
+def _judge(options: argparse.Namespace) -> int:
+    run = find_run(options.run, default_root())
+    from core.model.out_of_sample import judge_training
+    from core.runs.run_data import read_run_data
+    from core.verdicts.class_report import find_certainly_weak, report_classes
+    from core.verdicts.predictions import format_interval, format_rate, read_predictions
+
+    found = judge_training(run, progress=make_bar("steps"))
+    assert found is not None
+    data = read_run_data(run)
+    tables = [read_predictions(run.predictions_path(split)) for split in (FOLD, "val")]
+    reports = [report_classes(table, data.classes, data.train_counts) for table in tables]
+    print(f"Out of fold {format_rate(found.right, found.judged)}.")
+    print(found.describe())
+    weak = find_certainly_weak(reports[0], found.right / found.judged)
+    print(f"{format_count(len(weak), 'class', 'is')} clearly below the average of all images:")
+    before = reports[1].set_index("class")
+    for row in weak.itertuples():
+        said = before.loc[row.class_name]
+        print(
+            f"  {data.label(row.class_name)}: {row.right} of {row.support} right, {format_interval(row.low, row.high)}; "
+            f"validation: {said['right']} of {said['support']}"
+        )
+    print(run.predictions_path(FOLD))
     return 0
 
 

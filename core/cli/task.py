@@ -182,6 +182,15 @@ def _predict(
     return None if found is None else found.describe()
 
 
+def _judge(_: Path, progress: Progress, *, run: str) -> str | None:
+    asked = find_run(run, default_root())
+    from core.model.out_of_sample import judge_training
+    from core.verdicts.predictions import format_rate
+
+    found = judge_training(asked, progress=progress)
+    return None if found is None else f"Out of fold {format_rate(found.right, found.judged)}."
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -190,4 +199,5 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "calibrate": _calibrate,
     "report": _report,
     "predict": _predict,
+    "judge": _judge,
 }

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.dataset.duplicates import Group, group_equal, group_similar
 from core.dataset.findings import Finding
-from core.dataset.folders import Sample, read_display_names, split_held, split_stratified
+from core.dataset.folders import ImageFolders, Sample, read_display_names, split_held, split_stratified
 from core.dataset.image_facts import ImageFacts, measure_images
 from core.dataset.kept import name_data
 from core.dataset.layout import Fault, find_split, read_tree
@@ -296,6 +296,21 @@ def _to_json(audit: Audit) -> dict[str, object]:
     findings = [asdict(finding) for finding in audit.findings]
     values = {**vars(audit), "root": str(audit.root), "images": images, "findings": findings}
     return {"version": _VERSION, **values}
+
+
+def group_copies(
+    folders: ImageFolders, runs_root: Path, progress: Callable[[int, int], bool] | None = None
+) -> list[Group] | None:
+    """Return the groups of training images that are the same or near copies, as places in `folders.train`; None when stopped.
+
+    What is measured of each file is kept under `runs_root` as an audit keeps it.
+    """
+    paths = [sample.path for sample in folders.train]
+    facts = measure_images(folders.root, paths, cache=_facts_path(folders.root, runs_root), progress=progress)
+    if facts is None:
+        return None
+    pixels, looks, thumbs = (facts.values[name] for name in ("pixels", "look", "thumb"))
+    return [*group_equal(pixels), *group_similar(pixels, looks, thumbs)]
 
 
 def _facts_path(data: Path, runs_root: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import nn
 
 from core.dataset.contents import Progress, read_fingerprint
@@ -38,19 +39,20 @@ class Neighbourhood:
         self._folders = folders
         self._train = nn.functional.normalize(found.train[:, 0].float(), dim=1)
         self._val = nn.functional.normalize(found.val.float(), dim=1)
-        self._row = {sample.path: row for row, sample in enumerate(folders.val)}
+        self._all = torch.cat([self._train, self._val])
+        self._row = {sample.path: row for row, sample in enumerate((*folders.train, *folders.val))}
 
     def find(self, path: str, name: str | None = None, *, count: int = 5) -> list[Neighbour]:
-        """Return the nearest training images of a validation image, nearest first; of one class where it is named.
+        """Return the nearest other training images of an image, nearest first; of one class where it is named.
 
         Raises:
-            KeyError: for a path that is none of the validation images whose features are known.
+            KeyError: for a path that is none of the images whose features are known.
         """
-        query = self._val[self._row[path]]
+        query = self._all[self._row[path]]
         members = [
             row
             for row, sample in enumerate(self._folders.train)
-            if name is None or self._folders.classes[sample.target] == name
+            if sample.path != path and (name is None or self._folders.classes[sample.target] == name)
         ]
         similar = self._train[members] @ query
         best = similar.topk(min(count, len(members)))
@@ -63,7 +65,7 @@ class Neighbourhood:
         ]
 
     def knows(self, path: str) -> bool:
-        """Tell whether the features of a validation image are known: its file was there when they were computed."""
+        """Tell whether the features of an image are known: its file was there when they were computed."""
         return path in self._row
 
 

@@ -23,6 +23,7 @@ from core.places import own_folder
 from core.recipe.config import TrainConfig
 
 ACTIVE = ("queued", "running")
+FOLD = "fold"  # the split whose predictions table has the training images, each judged by a model fitted without it
 STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
 _STATUS_BYTES = 1_000_000  # a thousand times what a status has
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from torch import nn
 
 from core.words import format_share
@@ -57,23 +58,26 @@ def fit_head(
     classes: int,
     *,
     weights: npt.NDArray[np.float64] | None = None,
+    strength: float | None = None,
     progress: Callable[[int, int], bool],
 ) -> FittedHead | None:
     """Fit multinomial logistic regression to features (N, D) and targets (N,); None when `progress` said to end.
 
     `weights` (N,) is how much each image counts. The strength with the highest accuracy over stratified folds is taken (of many images one fold is enough),
     the strongest of several equal ones, and fitted to all images. A class without an image gets a bias so low that it
-    is never the answer. `progress(fits done, fits in all)` is called after each fit.
+    is never the answer. `progress(fits done, fits in all)` is called after each fit. A `strength` that is given is
+    taken as it is.
 
     Source: S. Kornblith et al., "Do Better ImageNet Models Transfer Better?" (2019), section 3, for the protocol;
     scikit-learn's L-BFGS solver for the fit.
     """
     mean, deviation = features.mean(0), features.std(0) + 1e-6
     scaled = (features - mean) / deviation
-    folds = _make_folds(targets)
+    folds = _make_folds(targets) if strength is None else []
     everyone = np.ones(len(targets), dtype=bool)
     total, done = len(STRENGTHS) * len(folds) + 1, 0
-    strength, best = STRENGTHS[len(STRENGTHS) // 2], float("nan")
+    best = float("nan")
+    strength = STRENGTHS[len(STRENGTHS) // 2] if strength is None else strength
     rights = dict.fromkeys(STRENGTHS, 0)
     for outside in folds:
         model = LogisticRegression(
@@ -99,6 +103,39 @@ def fit_head(
     weight[model.classes_] = slopes / deviation
     bias[model.classes_] = offsets - (slopes / deviation) @ mean
     return FittedHead(weight, bias, strength, best)
+
+
+def fit_outside(
+    features: Floats,
+    targets: Labels,
+    groups: Labels,
+    classes: int,
+    *,
+    folds: int,
+    seed: int = 0,
+    progress: Callable[[int, int], bool],
+) -> Floats | None:
+    """Return the log-probabilities (N, C) of each image by a head that was fitted without it; None when told to end.
+
+    Images of a group (N,) lie in one fold, which is stratified by class as far as that allows. The strength is chosen
+    outside the first fold. `progress(folds done, folds in all)` is called after each one.
+    """
+    found = np.empty((len(targets), classes), dtype=np.float32)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    strength: float | None = None
+    for number, (rest, held) in enumerate(splitter.split(features, targets, groups), 1):
+        fitted = fit_head(
+            features[rest],
+            targets[rest],
+            classes,
+            strength=strength,
+            progress=lambda *_, done=number - 1: progress(done, folds),
+        )
+        if fitted is None or not progress(number, folds):
+            return None
+        strength = fitted.strength
+        found[held] = log_softmax(features[held] @ fitted.weight.T + fitted.bias, axis=1)
+    return found
 
 
 @torch.no_grad()

@@ -45,6 +45,15 @@ def report_classes(
     return report
 
 
+def find_certainly_weak(report: pd.DataFrame, overall: float) -> pd.DataFrame:
+    """Return the rows of a report whose recall is below the accuracy of all images (0..1) even at its upper end, weakest first.
+
+    The class stands in the column `class_name` too. Of classes that are as good as all others one in forty is among them.
+    """
+    weak = report[(report["support"] > 0) & (report["high"] < overall)]
+    return weak.sort_values("high", kind="stable").assign(class_name=weak["class"])
+
+
 def average_figures(report: pd.DataFrame) -> pd.DataFrame:
     """Return the rows `macro` and `weighted` of precision, recall, f1 and top5 (0..1), over the classes with images.
 
@@ -91,7 +100,7 @@ def describe_class(
     """
     row = report[report["class"] == name].iloc[0]
     if not row["support"]:
-        return "No validation image shows this class, so nothing can be said about it."
+        return "No image that was judged shows this class, so nothing can be said about it."
     parts = [
         _describe_recall(row, float((table["true"] == table["predicted"]).mean())),
         *_describe_confusions(name, table, label),

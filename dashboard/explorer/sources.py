@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.runs.run import ACTIVE, Run, default_root, iter_runs
+from core.runs.run import ACTIVE, FOLD, Run, default_root, iter_runs
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import guard_callback
 from dashboard.state import address
 
 
+def draw_judged_on(run: Run) -> str:
+    """Offer on which images the run is judged, where its training images were judged too; the URL keeps it as `on`."""
+    if not run.predictions_path(FOLD).exists():
+        return "val"
+    split = address.get_param("on", [FOLD]) or "val"
+    st.session_state["judged-on"] = split
+    st.selectbox(
+        "Judged on",
+        ["val", FOLD],
+        key="judged-on",
+        format_func={"val": "Validation", FOLD: "All training images"}.__getitem__,
+        on_change=guard_callback(_apply_judged_on),
+        width=190,
+        help="Each training image is judged by a model that was fitted without it and without images of its scene.",
+    )
+    return split
+
+
+def _apply_judged_on() -> None:
+    split = st.session_state["judged-on"]
+    address.set_params(on=address.ANY if split == "val" else split, page=address.ANY, image=address.ANY)
+
+
 def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
-    """Offer the model or epoch that is shown, and what it is compared with; the URL keeps both."""
+    """Offer the images, the model or epoch that is shown, and what it is compared with; the URL keeps them."""
+    split = draw_judged_on(run)
+    if split != "val":
+        return TableSource(run, split=split), None
     epochs = [str(epoch) for epoch in run.list_epochs()]
     epoch = address.get_param("epoch", epochs)
     others = [

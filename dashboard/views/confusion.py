@@ -23,6 +23,7 @@ from dashboard.explorer import browse, matrices
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
 from dashboard.explorer.sources import draw_sources, offer_newer
 from dashboard.guard import guard, guard_callback
+from dashboard.panels.out_of_fold import draw_out_of_fold
 from dashboard.panels.specialise import draw_for_images
 from dashboard.state import address, services
 from dashboard.state.selection import Selection, read_selection, select
@@ -71,6 +72,7 @@ def render() -> None:
             st.warning(words, icon=":material/compare_arrows:")
             other = None
     draw_summary(source, other, judged, change)
+    draw_out_of_fold(run, source.split)
     # A click draws only this part anew: the rest of the page has nothing to do with what is selected.
     st.fragment(guard(draw_explorer))(run, source, other, data, by, look, found)
 
@@ -196,7 +198,7 @@ def draw_summary(
     """Say how good the predictions are, or what changed, and what can be done."""
     right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
     name = escape_markdown(str(source))
-    sentence = f"{name[0].upper()}{name[1:]} on validation: {predictions.format_rate(right, count)}."
+    sentence = f"{name[0].upper()}{name[1:]} on {source.images}: {predictions.format_rate(right, count)}."
     if other is not None and change is not None:
         one, two = (
             escape_markdown(f"{s.run.id} ({s})" if source.run != other.run else str(s))
@@ -285,15 +287,13 @@ def summarise(judged: TableFigures, data: RunData) -> str:
 def draw_pairs(judged: TableFigures, data: RunData) -> None:
     """List the most confused pairs."""
     if judged.pairs.empty:
-        st.success(
-            "Every validation image is predicted right. There is nothing to confuse.", icon=":material/check:"
-        )
+        st.success("Every image is predicted right. There is nothing to confuse.", icon=":material/check:")
     for number, pair in enumerate(judged.pairs.head(PAIRS).itertuples()):
         text = f"**{escape_markdown(data.label(pair.true))}** taken for **{escape_markdown(data.label(pair.predicted))}** · {pair.count}"
         st.button(
             text,
             key=f"pair-{number}",
-            help=f"{format_count(pair.count, 'validation image')}, {format_share(pair.share)} of the true class",
+            help=f"{format_count(pair.count, 'image')}, {format_share(pair.share)} of the true class",
             width="stretch",
             on_click=guard_callback(select),
             args=(Selection((pair.true,), (pair.predicted,)), data.classes),
@@ -318,7 +318,7 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
         st.button(
             f"**{name_classes(names, data)}** · {block.confusions}",
             key=f"block-{number}",
-            help=f"{format_count(block.confusions, 'validation image')} of one of these {len(names)} classes taken for another of them",
+            help=f"{format_count(block.confusions, 'image')} of one of these {len(names)} classes taken for another of them",
             width="stretch",
             on_click=guard_callback(choose),
             args=(names,),
@@ -419,7 +419,7 @@ def name_classes(names: tuple[str, ...], data: RunData) -> str:
 
 def count_images(images: pd.DataFrame) -> str:
     """Return how many images there are in words; of a difference how many came in, left, or moved."""
-    count = format_count(len(images), "validation image")
+    count = format_count(len(images), "image")
     if "change" not in images:
         return count
     if images.empty:

@@ -15,7 +15,9 @@ from dashboard.charts import curve_charts
 from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_tiles
 from dashboard.components.plot import plot
 from dashboard.explorer import detail
+from dashboard.explorer.sources import draw_judged_on
 from dashboard.guard import guard, guard_callback
+from dashboard.panels.out_of_fold import draw_out_of_fold
 from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
@@ -35,10 +37,13 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
-    table, data = services.read_predictions(run), services.read_data(run)
+    services.read_predictions(run)  # a run before its first epoch is told before any choice is offered
+    split = draw_judged_on(run)
+    table, data = services.read_predictions(run, split), services.read_data(run)
     if path := address.get_param("image", list(table["path"])):
         detail.draw_detail(run, data, table, path)
         return
+    draw_out_of_fold(run, split)
     figures = class_report.report_classes(table, data.classes, data.train_counts)
     name = address.get_param("class", data.classes) or str(figures["class"].iloc[0])
     with st.container(key="wide-ranking"):
@@ -102,7 +107,7 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
     row = figures[figures["class"] == name].iloc[0]
     if not row["support"]:
         st.info(
-            "No validation image shows this class, so nothing can be said about it. Add some to val/.",
+            "No image that was judged shows this class, so nothing can be said about it. Add some to val/.",
             icon=":material/info:",
         )
         return
@@ -110,7 +115,7 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
         st.metric(
             "Recall",
             f"{row['right']} of {row['support']}",
-            help="Validation images of this class that were predicted right.",
+            help="Images of this class that were predicted right.",
             width="content",
         )
         interval = format_interval(row["low"], row["high"])
@@ -133,7 +138,7 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
     wrong = own[own["predicted"] != name].sort_values("confidence", ascending=False, kind="stable")
     st.subheader(f"Wrong images of {escape_markdown(data.label(name))}")
     if wrong.empty:
-        st.success("Every validation image of this class is predicted right.", icon=":material/check:")
+        st.success("Every image of this class is predicted right.", icon=":material/check:")
         return
     st.caption(
         "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class."
@@ -224,7 +229,7 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
         .head(EXAMPLES)
     )
     if right.empty:
-        st.info("No validation image of it is predicted right.", icon=":material/info:")
+        st.info("No image of it is predicted right.", icon=":material/info:")
         return
     found = maps.explain_images(run, [(path, (Evidence(name),)) for path in right["path"]])
     tiles = []
@@ -265,7 +270,7 @@ def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
     top5 = class_report.find_top5(table)
     right = int((table["true"] == table["predicted"]).sum())
     st.markdown(
-        f"**Accuracy** over all validation images: {predictions.format_rate(right, len(table))}.  \n"
+        f"**Accuracy** over all images: {predictions.format_rate(right, len(table))}.  \n"
         f"**Top 5**, the true class among the first five guesses: {predictions.format_rate(int(top5.sum()), len(table))}."
     )
     names = {"precision": "precision", "recall": "recall", "f1": "F1", "top5": "top 5"}
@@ -291,7 +296,7 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
         {
             "class": [data.label(name) for name in figures["class"]],
             "training": figures["train"],
-            "validation": figures["support"],
+            "judged": figures["support"],
             "right": figures["right"],
             "recall": figures["recall"] * 100,
             "95 % interval": [
@@ -306,7 +311,7 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
     )
     helps = {
         "training": "Training images of the class.",
-        "validation": "Validation images of the class: the support of its figures.",
+        "judged": "Images of the class that were judged: the support of its figures.",
         "95 % interval": "Where the true recall lies, by Wilson's formula.",
         "confused with": "What its images are most often taken for.",
         "mistaken for it": "Whose images are most often taken for it.",

@@ -100,7 +100,7 @@ def test_the_boxes_and_the_list_of_pairs_lead_to_the_same(page: Page, dashboard:
     choose(page, "Predicted class", ROSE)
     expect(page).to_have_url(re.compile("pred=2"))
     settle(page)
-    expect(page.get_by_text(re.compile("4 validation images"))).to_be_visible()
+    expect(page.get_by_text(re.compile("4 images"))).to_be_visible()
 
 
 def test_weak_classes_shows_two_heat_maps_an_image(page: Page, dashboard: Dashboard) -> None:

@@ -104,11 +104,11 @@ def test_the_matrix_of_an_epoch_shows_the_images_of_that_epoch(open_page: Open, 
 def test_a_difference_tells_what_came_in_and_what_left(open_page: Open, run: Run) -> None:
     app = open_page("confusion", run="first", against="epoch:1", true="35", pred="2")
     assert pictures(app) == ["val/35/1.png"]
-    assert "1 validation image changed, 1 came in" in words(app)
+    assert "1 image changed, 1 came in" in words(app)
     assert "before 10 · tulip" in words(app)
     app = open_page("confusion", run="first", against="epoch:1", true="10", pred="2")
     assert pictures(app) == ["val/10/1.png"]
-    assert "1 validation image changed, 1 left" in words(app)
+    assert "1 image changed, 1 left" in words(app)
     app = open_page("confusion", run="first", against="epoch:1", true="35", pred="35")
     assert "no image came in or left" in words(app)
 

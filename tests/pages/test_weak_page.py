@@ -45,7 +45,7 @@ def test_a_class_without_validation_images_is_not_praised(
     app = open_page("weak", run="first", **{"class": "35"})
     assert title(app) == "Weak classes"
     assert not app.success
-    assert "No validation image shows this class" in words(app)
+    assert "No image that was judged shows this class" in words(app)
     assert "Wrong images of" not in words(app)
 
 

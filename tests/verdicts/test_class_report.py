@@ -197,7 +197,7 @@ def test_where_all_classes_have_as_many_training_images_nothing_is_made_of_it() 
 def test_a_class_without_images_is_not_judged() -> None:
     table = table_of("bb", "ab")
     text = describe_class("a", table=table, report=report_of(table), label=str)
-    assert text == "No validation image shows this class, so nothing can be said about it."
+    assert text == "No image that was judged shows this class, so nothing can be said about it."
 
 
 def test_a_thousand_classes_are_reported_in_a_moment() -> None:

@@ -1,0 +1,51 @@
+"""Judging a run on all its training images: offered where validation is small, done by a task, and said how it was done."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.runs.run import ACTIVE, FOLD, Run
+from core.runs.tasks import launch_task, read_task
+from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
+from dashboard.state import services
+from dashboard.text import escape_markdown
+
+
+def draw_out_of_fold(run: Run, split: str) -> None:
+    """Draw how far the judging is, how it was done where its table is shown, or the offer to do it."""
+    folder = run.folder / ".judge"
+    status = read_task(folder)
+    if status.state in ACTIVE:
+        st.markdown("**Judging all training images**, each by a model that was fitted without it.")
+        draw_running(folder, "", key="judge")
+        return
+    if split == FOLD:
+        draw_method(run)
+        return
+    draw_end(status)
+    if run.predictions_path(FOLD).exists():
+        return
+    data = services.read_data(run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Judge on all training images",
+            icon=":material/fact_check:",
+            key="judge-start",
+            on_click=guard_callback(launch_task),
+            args=(folder, "judge"),
+            kwargs={"run": run.id},
+        )
+        st.caption(
+            f"{sum(data.train_counts.values()):,} images in place of {len(services.read_predictions(run)):,}: each is judged by "
+            "a model that was fitted without it. It takes minutes, and a few images say little about a class."
+        )
+
+
+def draw_method(run: Run) -> None:
+    """Say how the training images were judged."""
+    from core.model.out_of_sample import read_out_of_fold
+
+    about = read_out_of_fold(run)
+    if about is not None:
+        st.caption(f":material/info: {escape_markdown(about.describe())}")

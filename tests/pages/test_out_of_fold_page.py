@@ -1,0 +1,96 @@
+"""Judging on all training images, on the pages: offered, watched, and the whole analysis of its table."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import psutil
+import pytest
+
+from core.cli.task import KINDS
+from core.files import write_text
+from core.model.out_of_sample import read_out_of_fold
+from core.runs.run import FOLD, Run
+from core.runs.tasks import read_order
+from tests.pages.apps import Open, pictures, set_state, words
+
+
+@pytest.fixture
+def judged(run: Run) -> Run:
+    """Return the run with a table of its training images, of which one of class 2 is taken for 10."""
+    table = run.predictions_path()
+    head, *_ = table.read_text(encoding="utf-8").splitlines()
+    columns = head.split(",")
+    rows = [head]
+    for name in ("2", "10", "35"):
+        for number in range(6):
+            said = "10" if (name, number) == ("2", 3) else name
+            values = {
+                "path": f"train/{name}/{number}.png",
+                "true": name,
+                "predicted": said,
+                "confidence": "0.9",
+            }
+            values |= {"true_confidence": "0.9" if said == name else "0.05", "loss": "0.1", "top1": said}
+            rows.append(
+                ",".join(
+                    values.get(column, "0.01" if column.endswith("confidence") else "35")
+                    for column in columns
+                )
+            )
+    write_text(run.predictions_path(FOLD), "\n".join(rows) + "\n")
+    about = {
+        "judged": 18,
+        "right": 17,
+        "left_out": [],
+        "network": "resnet18",
+        "weights": "imagenet",
+        "whole": True,
+    }
+    write_text(run.folder / "out-of-fold.json", json.dumps(about))
+    return run
+
+
+@pytest.mark.parametrize("page", ["confusion", "weak"])
+def test_it_is_offered_and_its_progress_shown(open_page: Open, run: Run, no_jobs: None, page: str) -> None:
+    app = open_page(page, run="first")
+    assert "18 images in place of 6" in words(app)
+    app.button(key="judge-start").click().run()
+    task = Run(run.folder / ".judge")
+    assert read_order(task.folder) == ("judge", {"run": "first"})
+    assert "judge" in KINDS
+    me = psutil.Process(os.getpid())
+    set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=9, total=18, seconds_left=5.0)
+    app.run()
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "9 of 18 · about 5 s left"
+    assert "judge-start" not in [button.key for button in app.button]
+
+
+def test_the_matrix_and_the_images_are_of_the_training_images(open_page: Open, judged: Run) -> None:
+    app = open_page("confusion", run="first")
+    app.selectbox(key="judged-on").set_value(FOLD).run()
+    assert app.query_params["on"] == FOLD
+    assert "Models fitted without them on training: 17 of 18 right" in words(app)
+    assert "5 heads on the features of resnet18" in words(app)
+    assert "has seen these images and cannot judge them" in words(app)
+    app.button(key="pair-0").click().run()
+    assert pictures(app) == ["train/2/3.png"]
+
+
+def test_a_class_is_ranked_by_its_training_images(open_page: Open, judged: Run) -> None:
+    app = open_page("weak", run="first", on=FOLD)
+    assert [metric.value for metric in app.metric][:2] == ["5 of 6", "44–97 %"]
+    assert app.query_params["on"] == FOLD
+    app.selectbox(key="judged-on").set_value("val").run()
+    assert "on" not in app.query_params
+    assert app.metric[0].value == "1 of 2"
+
+
+def test_a_table_whose_description_is_damaged_is_shown_without_it(open_page: Open, judged: Run) -> None:
+    write_text(judged.folder / "out-of-fold.json", '{"judged": "many"}')
+    assert read_out_of_fold(judged) is None
+    app = open_page("confusion", run="first", on=FOLD)
+    assert "17 of 18 right" in words(app)
+    assert not app.error
