@@ -110,7 +110,7 @@ def format_rate(right: int, count: int) -> str:
         return "no images"
     low, high = wilson_interval(right, count)
     interval = f"{float(low) * 100:.1f}–{float(high) * 100:.1f} %"
-    return f"{right} of {count} right, {right / count * 100:.1f} % (95 % interval {interval})"
+    return f"{right:,} of {count:,} right, {right / count * 100:.1f} % (95 % interval {interval})"
 
 
 def confusion_matrix(table: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -215,11 +215,11 @@ def new_figure(title: str, *, height: int, revision: str) -> go.Figure:
         title={
             "text": title,
             "x": 0,
-            "xref": "paper",
+            "xref": "container",  # beside long names the plot's own left edge leaves a title no room
             "xanchor": "left",
             "y": 1,
             "yanchor": "top",
-            "pad": {"t": 12},
+            "pad": {"t": 12, "l": 8},
         },
         height=height,
         uirevision=revision,

@@ -45,15 +45,10 @@ class TableSource:
         """Return the path of the predictions table."""
         return self.run.epoch_path(self.epoch) if self.epoch else self.run.predictions_path(self.split)
 
-    @property
-    def images(self) -> str:
-        """Return what its images are called."""
-        return "validation" if self.split == "val" else "training"
-
     def __str__(self) -> str:
         """Return it in words, without the run."""
         if self.split == FOLD:
-            return "models fitted without them"
+            return "All training images, each judged by a model fitted without it"
         return f"epoch {self.epoch}" if self.epoch else "best model"
 
 

@@ -9,7 +9,7 @@ from core.runs.tasks import launch_task, read_task
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.state import services
-from dashboard.text import escape_markdown
+from dashboard.text import escape_markdown, format_count
 
 
 def draw_out_of_fold(run: Run, split: str) -> None:
@@ -26,20 +26,17 @@ def draw_out_of_fold(run: Run, split: str) -> None:
     draw_end(status)
     if run.predictions_path(FOLD).exists():
         return
-    data = services.read_data(run)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Judge on all training images",
-            icon=":material/fact_check:",
-            key="judge-start",
-            on_click=guard_callback(launch_task),
-            args=(folder, "judge"),
-            kwargs={"run": run.id},
-        )
-        st.caption(
-            f"{sum(data.train_counts.values()):,} images in place of {len(services.read_predictions(run)):,}: each is judged by "
-            "a model that was fitted without it. It takes minutes, and a few images say little about a class."
-        )
+    count = sum(services.read_data(run).train_counts.values())
+    st.button(
+        f"Judge on all {format_count(count, 'training image')}",
+        icon=":material/fact_check:",
+        key="judge-start",
+        on_click=guard_callback(launch_task),
+        args=(folder, "judge"),
+        kwargs={"run": run.id},
+        help=f"In place of {format_count(len(services.read_predictions(run)), 'validation image')}, for a few images say little about "
+        "a class. Each is judged by a model that was fitted without it. It takes minutes.",
+    )
 
 
 def draw_method(run: Run) -> None:

@@ -198,7 +198,8 @@ def draw_summary(
     """Say how good the predictions are, or what changed, and what can be done."""
     right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
     name = escape_markdown(str(source))
-    sentence = f"{name[0].upper()}{name[1:]} on {source.images}: {predictions.format_rate(right, count)}."
+    where = f"{name[0].upper()}{name[1:]} on validation" if source.split == "val" else name
+    sentence = f"{where}: {predictions.format_rate(right, count)}."
     if other is not None and change is not None:
         one, two = (
             escape_markdown(f"{s.run.id} ({s})" if source.run != other.run else str(s))

@@ -55,8 +55,10 @@ def judged(run: Run) -> Run:
 @pytest.mark.parametrize("page", ["confusion", "weak"])
 def test_it_is_offered_and_its_progress_shown(open_page: Open, run: Run, no_jobs: None, page: str) -> None:
     app = open_page(page, run="first")
-    assert "18 images in place of 6" in words(app)
-    app.button(key="judge-start").click().run()
+    offer = app.button(key="judge-start")
+    assert offer.label == "Judge on all 18 training images"
+    assert "In place of 6 validation images" in offer.help
+    offer.click().run()
     task = Run(run.folder / ".judge")
     assert read_order(task.folder) == ("judge", {"run": "first"})
     assert "judge" in KINDS
@@ -72,7 +74,7 @@ def test_the_matrix_and_the_images_are_of_the_training_images(open_page: Open, j
     app = open_page("confusion", run="first")
     app.selectbox(key="judged-on").set_value(FOLD).run()
     assert app.query_params["on"] == FOLD
-    assert "Models fitted without them on training: 17 of 18 right" in words(app)
+    assert "All training images, each judged by a model fitted without it: 17 of 18 right" in words(app)
     assert "5 heads on the features of resnet18" in words(app)
     assert "has seen these images and cannot judge them" in words(app)
     app.button(key="pair-0").click().run()
