@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from dashboard.components import library
+from dashboard.gate import Gate
 
 
 async def send_library(_: Request) -> FileResponse:
@@ -17,4 +19,8 @@ async def send_library(_: Request) -> FileResponse:
     return FileResponse(library.find_library(), media_type="text/javascript")
 
 
-app = st.App(Path(__file__).with_name("app.py"), routes=[Route(f"/{library.ADDRESS}", send_library)])
+app = st.App(
+    Path(__file__).with_name("app.py"),
+    routes=[Route(f"/{library.ADDRESS}", send_library)],
+    middleware=[Middleware(Gate)],
+)

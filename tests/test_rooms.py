@@ -17,7 +17,7 @@ FLOORS = {
         "networks", "recipe", "dataset", "runs", "verdicts", "training", "model", "train", "report", "cli", "__main__",
     ),
     "dashboard": (
-        "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "views", "app", "server", "start", "__main__",
+        "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "views", "app", "gate", "server", "start", "__main__",
     ),
 }  # fmt: skip
 RANKS = {
