@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 MISSING = "missing.txt"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,23 @@ def format_image_rows(table: pd.DataFrame, label: Callable[[str], str]) -> str:
     """Return rows of a predictions table as CSV, one image a line, with all their columns.
 
     After the folder names of the true and the predicted class comes what `label` calls them: `true_label`,
-    `predicted_label`.
+    `predicted_label`. No text is a formula to the program that opens it.
     """
     named = table.copy()
     for column in ("predicted", "true"):
         place = named.columns.get_loc("predicted") + 1
         named.insert(place, f"{column}_label", [label(name) for name in table[column]])
+    texts = named.select_dtypes(exclude="number").columns
+    named[texts] = named[texts].map(defuse)
     return str(named.to_csv(index=False, lineterminator="\n"))
+
+
+def defuse(text: str) -> str:
+    """Return a text that a spreadsheet takes for text: one that begins like a formula gets an apostrophe; numbers stay.
+
+    Source: OWASP, "CSV Injection".
+    """
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def count_bytes(root: Path, table: pd.DataFrame) -> int:

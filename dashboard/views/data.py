@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.dataset.audit import Audit, AuditedImage, audit_folder
+from core.dataset.export import defuse
 from core.dataset.findings import Finding
 from core.errors import UserError
 from core.places import expand_home
@@ -305,5 +306,7 @@ def list_paths(finding: Finding, images: dict[str, AuditedImage]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["group", "path", "split", "class"])
     for number, group in enumerate(finding.groups, start=1):
-        writer.writerows([number, path, images[path].split, images[path].label] for path in group)
+        writer.writerows(
+            [number, defuse(path), images[path].split, defuse(images[path].label)] for path in group
+        )
     return text.getvalue()

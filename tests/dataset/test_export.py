@@ -7,8 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from core.dataset.export import count_bytes, format_image_rows, pack_images
+from core.dataset.export import count_bytes, defuse, format_image_rows, pack_images
 
 TABLE = pd.DataFrame(
     {
@@ -53,3 +54,20 @@ def test_the_list_has_a_line_an_image_with_the_classes_as_they_are_shown() -> No
         "val/2/1.png,2,10,2 · rose,10 · tulip,1.5\n"
         "val/2/2.png,2,2,2 · rose,2 · rose,0.1\n"
     )
+
+
+@pytest.mark.parametrize("text", ["=cmd|'/C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_name_that_a_spreadsheet_would_compute_is_a_text_in_the_list(text: str) -> None:
+    assert defuse(text) == f"'{text}"
+    table = pd.DataFrame(
+        {"path": [f"val/{text}/0.png"], "true": [text], "predicted": ["b"], "confidence": [-0.5]}
+    )
+    line = format_image_rows(table, lambda name: name)
+    assert f"'{text}" in line
+    assert f",{text}" not in line
+    assert ",-0.5" in line
+
+
+@pytest.mark.parametrize("text", ["", "rose", "-1", "+3.5", "val/=x/0.png", "29"])
+def test_other_names_and_numbers_stay_as_they_are(text: str) -> None:
+    assert defuse(text) == text
