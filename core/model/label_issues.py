@@ -6,6 +6,7 @@ Journal of Artificial Intelligence Research 70 (2021); computed by the authors' 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,9 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
 from core.dataset.label_report import (
+    LEAST_ACCURACY,
+    LIKELIEST,
+    SURE_ACCURACY,
     LabelIssue,
     LabelReport,
     Overlap,
@@ -62,13 +66,19 @@ def judge_labels(
     split: str,
     model: int = 0,
 ) -> LabelReport:
-    """Return the report on N images: `targets` (N,) are indices of their labels, `probabilities` (N, C) out of sample."""
+    """Return the report on N images: `targets` (N,) are indices of their labels, `probabilities` (N, C) out of sample.
+
+    A model that is weak doubts many labels that are right: of one below `SURE_ACCURACY` only the likeliest are listed, of
+    one below `LEAST_ACCURACY` none.
+    """
+    accuracy = float((probabilities.argmax(axis=1) == targets).mean()) if len(targets) else 0.0
+    issues = rank_issues(paths, targets, probabilities, classes)
+    if accuracy < LEAST_ACCURACY:
+        issues = ()
+    elif accuracy < SURE_ACCURACY:
+        issues = issues[: math.ceil(LIKELIEST * len(paths))]
     return LabelReport(
-        split,
-        len(paths),
-        model,
-        rank_issues(paths, targets, probabilities, classes),
-        *compare_classes(targets, probabilities, classes),
+        split, len(paths), model, issues, *compare_classes(targets, probabilities, classes), accuracy
     )
 
 

@@ -14,6 +14,9 @@ from core.dataset.fixes import list_corrections, prepare_fixes
 from core.dataset.label_report import (
     ACTIONS,
     HEAD,
+    LEAST_ACCURACY,
+    LIKELIEST,
+    SURE_ACCURACY,
     LabelIssue,
     LabelReport,
     fixes_path,
@@ -127,7 +130,9 @@ def task_folder(run: Run, split: str) -> Path:
 def draw_issues(run: Run, report: LabelReport) -> None:
     """Show the doubtful labels with their images, and the fix list, which may hold labels of an earlier report too."""
     data = services.read_data(run)
-    if report.issues:
+    if report.accuracy < LEAST_ACCURACY:
+        st.info(escape_markdown(report.describe()), icon=":material/block:")
+    elif report.issues:
         draw_doubtful(report, data)
     else:
         st.success(
@@ -141,10 +146,16 @@ def draw_issues(run: Run, report: LabelReport) -> None:
 def draw_doubtful(report: LabelReport, data: RunData) -> None:
     """Show the images whose labels are doubtful, a page at a time."""
     found, count = len(report.issues), report.count
+    what = "probably wrong" if report.accuracy >= SURE_ACCURACY else "worth a look"
     st.markdown(
-        f"**{found:,} of {format_count(count, 'label')}** ({format_share(found / count)}) {'is' if found == 1 else 'are'} probably wrong, the likeliest first. "
+        f"**{found:,} of {format_count(count, 'label')}** ({format_share(found / count)}) {'is' if found == 1 else 'are'} {what}, the likeliest first. "
         "Look before you change one: the model can be wrong too."
     )
+    if report.accuracy < SURE_ACCURACY:
+        st.caption(
+            f"The model gets {format_share(report.accuracy)} of these images right. One below {format_share(SURE_ACCURACY)} doubts more right "
+            f"labels than wrong ones, so at most the likeliest {format_share(LIKELIEST)} are listed, and none is changed together with others."
+        )
     page = draw_pager(found, PAGE, key="labels-page", param="issue_page")
     tiles = [
         Tile(
@@ -206,13 +217,18 @@ def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
         st.caption(f"The last {earlier:,} were marked in an earlier report; this one does not list them.")
     kept, actions = read_decisions(path, report.issues)
     with st.container(horizontal=True, vertical_alignment="center"):
-        for action in ACTIONS:
-            st.button(
-                f"Set all to {action}",
-                key=f"labels-all-{action}",
-                on_click=guard_callback(set_all),
-                args=(action,),
-            )
+        if report.accuracy >= SURE_ACCURACY:
+            with st.popover("Set all", icon=":material/checklist:"):
+                st.caption(
+                    f"Marks {format_count(len(issues), 'label')} at once. You can change single ones afterwards."
+                )
+                for action in ACTIONS:
+                    st.button(
+                        f"Set all to {action}",
+                        key=f"labels-all-{action}",
+                        on_click=guard_callback(set_all),
+                        args=(action,),
+                    )
         st.download_button(
             "Save the fix list",
             fixes_text(kept, actions),

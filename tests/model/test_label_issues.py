@@ -189,3 +189,21 @@ def test_a_damaged_report_names_the_fix(tmp_path: Path) -> None:
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(RunError, match="Look for label issues again"):
         read_report(path)
+
+
+@pytest.mark.parametrize(("accuracy", "most"), [(0.1, 0), (0.25, 0), (0.4, 20), (0.7, 20)])
+def test_a_weak_model_accuses_no_labels_and_a_middling_one_few(accuracy: float, most: int) -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 10, 400)
+    said = np.where(rng.random(400) < accuracy, targets, (targets + rng.integers(1, 10, 400)) % 10)
+    probabilities = np.full((400, 10), 0.02, dtype=np.float32)
+    probabilities[np.arange(400), said] = 0.82
+    classes = [str(number) for number in range(10)]
+    paths = [str(number) for number in range(400)]
+    assert len(rank_issues(paths, targets, probabilities, classes)) > 20
+    report = judge_labels(paths, targets, probabilities, classes, split="val")
+    assert len(report.issues) <= most
+    assert report.accuracy == pytest.approx((said == targets).mean())
+    assert ("says nothing" if not most else "worth a look") in report.describe().replace(
+        "say nothing", "says nothing"
+    )

@@ -375,8 +375,10 @@ def test_doubtful_training_labels_become_a_run_without_them(
 ) -> None:
     open_page(page, dashboard, "data?run=made&labels=train")
     page.get_by_role("button", name="Look for wrong labels").click()
+    several = page.get_by_role("button", name="Set all", exact=True)
+    expect(several).to_be_visible(timeout=120_000)
+    several.click()
     drop = page.get_by_role("button", name="Set all to drop")
-    expect(drop).to_be_visible(timeout=120_000)
     assert "train/2/1.png" in gallery(page)
     drop.click()
     settle(page)

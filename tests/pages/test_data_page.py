@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import psutil
+import pytest
 
 from core.dataset.audit import audit_data, audit_folder
 from core.dataset.folders import scan_folders
@@ -200,3 +201,18 @@ def test_the_balance_of_classes_is_told_with_those_that_have_none() -> None:
     told = describe_balance({"a": 30, "b": 3, "c": 0}, {"b": "bee"})
     assert told == "From 3 training images (b · bee) to 30 (a): 10.0 times as many. 1 class has none."
     assert describe_balance({"a": 0}, {}) == "Training has no images."
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said", "bulk"),
+    [(0.05, "its doubts say nothing", False), (0.5, "worth a look", False), (0.9, "probably wrong", True)],
+)
+def test_how_far_a_model_may_doubt_labels_depends_on_how_good_it_is(
+    open_page: Open, run_with_model: Run, accuracy: float, said: str, bulk: bool
+) -> None:
+    issues = () if accuracy < 0.3 else (LabelIssue("train/2/1.png", "2", "10", 0.1, 0.8),)
+    report = LabelReport("train", 18, 2, issues, (), (), accuracy)
+    write_label_report(report_path(run_with_model.folder, "train"), report)
+    app = open_page("data", run="first", labels="train")
+    assert said in words(app)
+    assert ("labels-all-drop" in [button.key for button in app.button]) == bulk
