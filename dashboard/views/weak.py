@@ -22,11 +22,13 @@ from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence, format_count
+from dashboard.text import escape_markdown, format_confidence, format_count, format_share
 
 WEAKEST = 25  # classes the chart shows
 ERRORS_PER_PAGE = 6
 EXAMPLES = 6
+NAMED = 6  # weak classes that are written out
+MANY = 20  # images of a class that tell something
 PER_CENT = st.column_config.NumberColumn(format="%.1f %%")
 
 
@@ -45,6 +47,7 @@ def render() -> None:
         return
     draw_out_of_fold(run, split)
     figures = class_report.report_classes(table, data.classes, data.train_counts)
+    draw_answer(figures, table, data)
     name = address.get_param("class", data.classes) or str(figures["class"].iloc[0])
     with st.container(key="wide-ranking"):
         chart, chosen = st.columns([5, 4], gap="large")
@@ -57,6 +60,29 @@ def render() -> None:
         draw_for_class(run, data, table, name, taken_for)
     guard(draw_images)(run, figures, table, data, name)
     draw_all_classes(figures, table, data, name)
+
+
+def draw_answer(figures: pd.DataFrame, table: pd.DataFrame, data: RunData) -> None:
+    """Say first how many classes are surely weak, and which."""
+    overall = float((table["true"] == table["predicted"]).mean())
+    weak = class_report.find_certainly_weak(figures, overall)
+    share, classes = format_share(overall), format_count(int((figures["support"] > 0).sum()), "class")
+    if weak.empty:
+        few = figures.loc[figures["support"] > 0, "support"].median()
+        st.markdown(
+            f"**None of {classes} is clearly below the {share} of all images.** "
+            + ("With so few images a class, a weak one cannot be told from bad luck." if few < MANY else "")
+        )
+        return
+    names = [
+        f"{escape_markdown(data.label(row.class_name))} ({row.right} of {row.support})"
+        for row in weak.head(NAMED).itertuples()
+    ]
+    more = f" and {len(weak) - NAMED} more" if len(weak) > NAMED else ""
+    verb = "is" if len(weak) == 1 else "are"
+    st.markdown(
+        f"**{len(weak)} of {classes} {verb} clearly below the {share} of all images**: {', '.join(names)}{more}."
+    )
 
 
 def draw_images(run: Run, figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
@@ -80,7 +106,7 @@ def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
         on_click=lambda click: choose_class(by_label[str(click.y)]),
     )
     st.caption(
-        "Ranked by the upper end of the interval: a class comes first when even the kind reading of its images is poor. "
+        "Ranked by the upper end of the interval: first come the classes that are poor even if luck was against them. "
         + (f"The {format_count(left_out, 'stronger class', 'is')} in the table below." if left_out else "")
     )
 

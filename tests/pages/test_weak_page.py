@@ -159,3 +159,19 @@ def test_the_nearest_training_images_are_found_once_for_all_errors(open_error: O
     assert [name.split("/")[1] for name in pictures(again) if name.startswith("train/")] == ["2"] * 5 + [
         "10"
     ] * 5
+
+
+def test_the_page_begins_with_which_classes_are_surely_weak(open_page: Open, run: Run) -> None:
+    app = open_page("weak", run="first")
+    assert "None of 3 classes is clearly below the 66.7 % of all images" in words(app)
+    assert "cannot be told from bad luck" in words(app)
+    rows = run.predictions_path().read_text(encoding="utf-8").splitlines()
+    wrong = next(row for row in rows if row.startswith("val/35/1.png"))
+    right = [row for row in rows[1:] if row != wrong]
+    more = [f"{number}{row}" for number in range(6) for row in right] + [
+        f"{number}{wrong}" for number in range(20)
+    ]
+    write_text(run.predictions_path(), "\n".join([*rows, *more]) + "\n")
+    app = open_page("weak", run="first")
+    assert "**1 of 3 classes is clearly below the" in words(app)
+    assert "35 · iris (7 of 28)" in words(app)
