@@ -15,6 +15,7 @@ from core.runs import jobs
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import builtin_folder
+from dashboard.components.gallery import draw_pager
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
@@ -23,15 +24,16 @@ from dashboard.state.status_words import BADGES, format_best, format_epoch, form
 from dashboard.text import escape_markdown, format_count, format_duration
 
 POLL = 2.0
+PAGE = 25  # runs
+FEW = 10  # runs that are seen at a glance
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run with what its list line shows; `config` is None where config.json cannot be used."""
+    """A run with what its list line shows."""
 
     run: Run
     status: Status
-    config: TrainConfig | None
 
 
 def render() -> None:
@@ -42,7 +44,8 @@ def render() -> None:
         draw_empty()
         return
     active = any(row.status.state in ACTIVE for row in rows)
-    st.fragment(guard(draw_list), run_every=POLL if active else None)(active)
+    words, state = draw_search(rows) if len(rows) > FEW else ("", "")
+    st.fragment(guard(draw_list), run_every=POLL if active else None)(active, words, state)
 
 
 def read_rows() -> list[Row]:
@@ -50,7 +53,24 @@ def read_rows() -> list[Row]:
     found = list_runs(default_root())
     if revive_queue(found):
         found = list_runs(default_root())
-    return [Row(run, jobs.judge_status(run, status), read_config(run)) for run, status in found]
+    return [Row(run, jobs.judge_status(run, status)) for run, status in found]
+
+
+def draw_search(rows: list[Row]) -> tuple[str, str]:
+    """Offer to look for runs by their name and state; return what is looked for, empty for any."""
+    states = [state for state in BADGES if any(row.status.state == state for row in rows)]
+    if st.session_state.get("runs-state") not in states:
+        st.session_state["runs-state"] = ""
+    with st.container(horizontal=True):
+        words = st.text_input(
+            "Find a run", key="runs-search", placeholder="A part of its name", icon=":material/search:", width=300,
+            persist_state="session",
+        )  # fmt: skip
+        state = st.selectbox(
+            "State", ["", *states], key="runs-state", format_func=lambda state: state or "any", width=150,
+            persist_state="session",
+        )  # fmt: skip
+    return words.strip().casefold(), str(state)
 
 
 def read_config(run: Run) -> TrainConfig | None:
@@ -75,8 +95,8 @@ def draw_empty() -> None:
         st.switch_page(st.session_state["pages"]["train"])
 
 
-def draw_list(was_active: bool) -> None:
-    """Draw all runs as cards."""
+def draw_list(was_active: bool, words: str, state: str) -> None:
+    """Draw the runs that are looked for as cards, a page at a time."""
     rows = read_rows()
     if was_active != any(row.status.state in ACTIVE for row in rows):
         st.rerun()  # draws the page anew, with or without polling
@@ -84,13 +104,17 @@ def draw_list(was_active: bool) -> None:
     st.caption(
         f"{format_count(len(rows), 'run')}: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     )
-    for row in rows:
+    found = [row for row in rows if words in row.run.id.casefold() and state in ("", row.status.state)]
+    if not found:
+        st.info("No run is called so and in this state. Look for another name.", icon=":material/search_off:")
+    page = draw_pager(len(found), PAGE, key="runs-page", unit="runs")
+    for row in found[page * PAGE : (page + 1) * PAGE]:
         draw_row(row)
 
 
 def draw_row(row: Row) -> None:
     """Draw one run."""
-    status, config = row.status, row.config
+    status, config = row.status, read_config(row.run)
     colour, icon = BADGES[status.state]
     with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
         name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
@@ -109,7 +133,7 @@ def draw_row(row: Row) -> None:
                 st.markdown("no validation yet")
             st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
         with actions:
-            draw_actions(row)
+            draw_actions(row, resumable=config is not None)
         draw_report_panel([row.run])
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
@@ -123,7 +147,7 @@ def draw_row(row: Row) -> None:
             st.caption(escape_markdown(status.message))
 
 
-def draw_actions(row: Row) -> None:
+def draw_actions(row: Row, *, resumable: bool) -> None:
     """Draw the buttons a run's state allows."""
     run, status = row.run, row.status
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
@@ -141,7 +165,7 @@ def draw_actions(row: Row) -> None:
                 on_click=guard_callback(jobs.stop), args=(run,),
             )  # fmt: skip
             return
-        if status.state != "finished" and row.config is not None:
+        if status.state != "finished" and resumable:
             resume_help = "Goes on from its last checkpoint."
             st.button(
                 "Resume", icon=":material/resume:", key=f"resume-{run.id}", help=resume_help,

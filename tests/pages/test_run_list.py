@@ -24,9 +24,9 @@ def test_a_poll_reads_each_file_of_a_run_once(runs_root: Path, tiny_data: Path) 
     for name in ("first", "second"):
         make_run(runs_root, tiny_data, name=name)
     with claim(create_run(tiny_config(tiny_data, "active"), runs_root)):
-        runs.draw_list(True)
+        runs.draw_list(True, "", "")
         with watch_opens(runs_root) as opened:
-            runs.draw_list(True)
+            runs.draw_list(True, "", "")
     assert {
         f"{name}/{file}.json" for name in ("first", "second", "active") for file in ("config", "status")
     } <= set(opened)

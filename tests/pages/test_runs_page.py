@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.runs.run import ACTIVE, Run, find_run
 from dashboard.panels.report_panel import report_folder
@@ -76,3 +78,29 @@ def test_a_report_is_made_at_one_click_and_offered_until_the_run_goes_on(
     app.run()
     assert "It is older than what the run has done since." in words(app)
     assert any(button.key == "report-anew-first" for button in app.button)
+
+
+def cards(app: AppTest) -> list[str]:
+    return [
+        button.key.removeprefix("open-") for button in app.button if (button.key or "").startswith("open-")
+    ]
+
+
+def test_many_runs_stand_on_pages_and_are_found_by_name_and_state(
+    open_page: Open, run: Run, runs_root: Path
+) -> None:
+    for number in range(29):
+        shutil.copytree(run.folder, runs_root / f"shop-{number:02d}")
+    set_state(Run(runs_root / "shop-07"), "failed", message="No.")
+    app = open_page("runs")
+    assert len(cards(app)) == 25
+    assert "30 runs: 29 finished, 1 failed" in words(app)
+    app.number_input(key="runs-page").set_value(2).run()
+    assert len(cards(app)) == 5
+    app.text_input(key="runs-search").set_value("SHOP-0").run()
+    assert len(cards(app)) == 10
+    app.selectbox(key="runs-state").set_value("failed").run()
+    assert cards(app) == ["shop-07"]
+    app.text_input(key="runs-search").set_value("nonsuch").run()
+    assert cards(app) == []
+    assert "Look for another name" in app.info[0].value
