@@ -37,6 +37,7 @@ STYLE = """
 [class*="st-key-wide-"] .stColumn { min-width: min(100%, 420px); }
 [class*="st-key-medium-"] .stColumn { min-width: min(100%, 250px); }
 [class*="st-key-narrow-"] .stColumn { min-width: min(100%, 150px); }
+.st-key-beside-matrix .stColumn { min-width: min(100%, 345px); }
 .ws-run { font-size: .85rem; opacity: .75; margin-bottom: -1.4rem; overflow-wrap: anywhere; }
 @media (max-width: 640px) { .ws-run { margin-top: 1rem; } }
 @media (max-width: 1100px) {

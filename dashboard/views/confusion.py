@@ -86,7 +86,7 @@ def draw_explorer(
     selection = read_selection(data.classes)
     offer_newer(source)
     wide = address.get_param(WIDE) == "1"
-    with st.container(key="wide-matrix"):
+    with st.container(key="beside-matrix"):
         explorer, side = (st.container(), st.container()) if wide else st.columns([6, 5], gap="medium")
     with explorer:
         draw_matrix(source, other, data, by, look, selection, found, wide=wide)
