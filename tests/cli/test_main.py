@@ -37,6 +37,7 @@ COMMANDS = (
     "pause",
     "evaluate",
     "predict",
+    "judge",
     "calibrate",
     "better",
     "soup",

@@ -84,7 +84,7 @@ def test_a_damaged_run_is_told_in_words(open_page: Open, run: Run, file: str, na
 def test_an_error_in_a_page_becomes_a_message_without_a_traceback(
     open_page: Open, run: Run, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(run: Run) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError("one by nothing")
 
     monkeypatch.setattr("dashboard.state.services.read_predictions", fail)
@@ -112,7 +112,7 @@ def test_an_error_in_the_first_page_becomes_a_message(
 def test_marks_in_an_error_are_shown_letter_by_letter(
     open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(run: Run) -> None:
+    def fail(*_: object) -> None:
         raise ValueError("in __main__ of *all* files")
 
     monkeypatch.setattr("dashboard.state.services.read_predictions", fail)

@@ -50,6 +50,7 @@ LACKING: dict[str, dict[str, Any]] = {
     "neighbours": {"run": "DATA"},
     "calibrate": {"run": "DATA"},
     "predict": {"run": "first", "images": "DATA", "temperature": 1.0, "threshold": 0.0},
+    "judge": {"run": "DATA"},
 }
 
 
