@@ -15,6 +15,8 @@ from core.runs.run import FOLD, Run, default_root, find_run
 from core.words import format_count, format_share
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from core.model.better import Committee
     from core.model.calibration import Calibration, Estimate
 
@@ -104,16 +106,21 @@ def _judge(options: argparse.Namespace) -> int:
     from core.verdicts.class_report import find_certainly_weak, report_classes
     from core.verdicts.predictions import format_interval, format_rate, read_predictions
 
+    data = read_run_data(run)
+    validation = read_predictions(run.predictions_path("val"))  # what is missing is said before the long work
     found = judge_training(run, progress=make_bar("steps"))
     assert found is not None
-    data = read_run_data(run)
-    tables = [read_predictions(run.predictions_path(split)) for split in (FOLD, "val")]
-    reports = [report_classes(table, data.classes, data.train_counts) for table in tables]
+    tables = read_predictions(run.predictions_path(FOLD)), validation
+    report, before = (report_classes(table, data.classes, data.train_counts) for table in tables)
     print(f"Out of fold {format_rate(found.right, found.judged)}.")
+    print(f"Validation {format_rate(int(before['right'].sum()), len(validation))}.")
+    print(
+        f"A class has {_describe_support(report)} out of fold and {_describe_support(before, unit=False)} in validation."
+    )
     print(found.describe())
-    weak = find_certainly_weak(reports[0], found.right / found.judged)
+    weak = find_certainly_weak(report, found.right / found.judged)
     print(f"{format_count(len(weak), 'class', 'is')} clearly below the average of all images:")
-    before = reports[1].set_index("class")
+    before = before.set_index("class")
     for row in weak.itertuples():
         said = before.loc[row.class_name]
         print(
@@ -122,6 +129,14 @@ def _judge(options: argparse.Namespace) -> int:
         )
     print(run.predictions_path(FOLD))
     return 0
+
+
+def _describe_support(report: pd.DataFrame, *, unit: bool = True) -> str:
+    """Return how many images judge a class, of those that any does: '9 to 11 images'."""
+    counts = report.loc[report["support"] > 0, "support"]
+    least, most = int(counts.min()), int(counts.max())
+    last = format_count(most, "image") if unit else f"{most:,}"
+    return last if least == most else f"{least:,} to {last}"
 
 
 def _predict(options: argparse.Namespace) -> int:

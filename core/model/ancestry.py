@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from core.dataset.contents import read_contents
 from core.dataset.folders import Sample
 from core.errors import RunError, UserError
 from core.runs.run import Run, find_run
 from core.runs.run_data import recorded_folders
-from core.runs.seen import KNOWN_WEIGHTS, NOTHING, Seen, name_weights, read_seen, see_data
+from core.runs.seen import KNOWN_WEIGHTS, NOTHING, Digests, Seen, name_weights, read_seen, see_data
 from core.training.checkpoint import load_checkpoint
+
+_REMEDY = "Train a run from published weights on them, such as the preset quick, and judge that one."
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Initial weights, as a config names them, of a run or of one that it came from, which have not seen certain images.
+
+    `whole` tells that a whole network was trained on since. `unknown` names those of which it is not known what they had
+    seen.
+    """
+
+    weights: str
+    whole: bool
+    unknown: tuple[str, ...]
+
+
+def find_beginning(run: Run, images: Digests, root: Path) -> Beginning:
+    """Return the latest weights a run came from that have seen none of the images with these digests, nor were chosen by them.
+
+    Raises:
+        RunError: when there are none, or a run that it came from is gone.
+    """
+    whole, passed = False, [run]
+    while True:
+        own = passed[-1].read_config()
+        whole |= not own.head_only
+        if own.weights == "none":
+            raise RunError(_describe_scratch(run, passed[-1]))
+        seen = see_weights(own.weights, root)
+        met = np.intersect1d(np.union1d(seen.trained, seen.chosen), images).size
+        is_run = own.weights.startswith("run:")
+        # What is not known of a run may be known of what that one began with.
+        if not met and not (seen.unknown and is_run):
+            return Beginning(own.weights, whole, seen.unknown)
+        if not is_run:
+            raise RunError(
+                f"{run.id} began with {name_weights(own.weights)}, which has seen {met:,} of its training images, so "
+                f"it cannot judge them. {_REMEDY}"
+            )
+        parent = find_run(own.weights.removeprefix("run:"), root)
+        if parent.id in {one.id for one in passed}:
+            raise RunError(f"{run.id} is said to come from itself, so what it began with is not known.")
+        passed.append(parent)
 
 
 def see_weights(weights: str, root: Path) -> Seen:
@@ -30,6 +76,11 @@ def see_run(run: Run, root: Path) -> Seen:
     """Return what a run's best model has seen; of a run of an older version as far as it can still be told."""
     kept = read_seen(run)
     return kept if kept is not None else _see_before(run, root) | _see_own(run, root)
+
+
+def _describe_scratch(run: Run, first: Run) -> str:
+    came = run.id if run.id == first.id else f"{run.id} came from {first.id}, which"
+    return f"{came} was trained from scratch, so there is no network that has not seen its training images. {_REMEDY}"
 
 
 def _see_file(path: Path, root: Path) -> Seen:

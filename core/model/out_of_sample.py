@@ -20,18 +20,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from core.dataset.audit import group_copies
-from core.dataset.contents import read_fingerprint
+from core.dataset.contents import fingerprint, read_contents, read_fingerprint
 from core.dataset.duplicates import Group
-from core.errors import DataError, RunError
+from core.errors import DataError
 from core.files import write_text
+from core.model.ancestry import find_beginning
 from core.model.evaluate import open_split, read_log_probs, write_predictions
 from core.model.placement import choose_placement
 from core.networks.build import build_model
 from core.networks.table import InputFormat
 from core.networks.weights import load_initial_weights
-from core.recipe.config import TrainConfig
 from core.runs.run import FOLD, Run, find_run
 from core.runs.run_data import recorded_folders
+from core.runs.seen import name_weights, see_data
 from core.training import features, loaders
 from core.training.checkpoint import load_best
 from core.training.engine import Outcome
@@ -100,12 +101,12 @@ def predict_training(
     def report(done: int, total: int) -> bool:
         return progress is None or progress(done, total)
 
-    fingerprint = read_fingerprint(folders, run.folder.parent, report)
-    if fingerprint is None:
+    contents = read_fingerprint(folders, run.folder.parent, report)
+    if contents is None:
         return None
     found = features.load_or_compute(
         compute.place_model(network), folders, config, inputs, compute,
-        root=run.folder.parent, key=features.features_key(backbone, fingerprint, config, inputs, compute),
+        root=run.folder.parent, key=features.features_key(backbone, contents, config, inputs, compute),
         workers=loaders.choose_workers(config.workers, compute.device.type),
         progress=lambda done, total: report(done, total + count),
     )  # fmt: skip
@@ -162,8 +163,9 @@ def cross_validate(
 class OutOfFold:
     """How training images were judged: by heads on the features of a network, each fitted without its images.
 
-    `judged` of the images were; `left_out` are the classes that have too few for it. `network` has `weights`, those that
-    the run began with. `whole` tells that the run went on to train the whole network, which this does not judge.
+    `judged` of the images were; `left_out` are the classes that have too few for it. `network` has `weights`, the latest
+    that the run came from which have not seen the images; `unknown` names those of which that is not known. `whole` tells
+    that a whole network was trained on since, which this does not judge.
     """
 
     judged: int
@@ -172,20 +174,29 @@ class OutOfFold:
     network: str
     weights: str
     whole: bool
+    unknown: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Say how the images were judged."""
         weights = (
             "its published weights"
             if self.weights == "imagenet"
-            else f"the weights {Path(self.weights).name}"
+            else f"the weights of {name_weights(self.weights)}"
         )
         words = (
             f"{FOLDS} heads on the features of {self.network} with {weights}, each fitted without the images it judges; "
             "near copies and images of one scene are never on both sides."
         )
         if self.whole:
-            words += " The run trained the whole network, which has seen these images and cannot judge them."
+            words += (
+                " The run's own network, trained as a whole, has seen these images and cannot judge them: how good it is "
+                "itself, only validation tells."
+            )
+        if self.unknown:
+            words += (
+                f" It is not known whether {' and '.join(self.unknown)} has seen these images: if so, these figures are too "
+                "high."
+            )
         if self.left_out:
             words += f" Too few images to judge: {', '.join(self.left_out)}."
         return words
@@ -194,28 +205,30 @@ class OutOfFold:
 def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
     """Judge all training images of a run out of fold and write the predictions table of them; None when told to stop.
 
-    The network is the one that the run began with, since one that was trained on the images knows their labels.
+    The network is the latest that the run came from which has not seen the images: one that was trained on them knows
+    their labels.
 
     Raises:
-        RunError: when the run's data or the run it began with is gone, or it began from random weights.
+        RunError: when the run's data or a run it came from is gone, or there is no such network.
         WeightsError: when the weights it began with cannot be had.
         DataError: when no two classes have images enough.
     """
-    config, first, whole = _find_beginning(run)
-    folders, root = recorded_folders(run), run.folder.parent
+    config, root = run.read_config(), run.folder.parent
+    folders = recorded_folders(run)
     count, seen = len(folders.train), len(folders.train) + len(folders.val)
     total = count + seen + count  # measured for copies, seen by the network, judged
+    contents = read_contents(folders.root, folders.files, root, lambda *_: progress(0, total))
+    if contents is None:
+        return None
+    first = find_beginning(run, see_data(folders, contents).trained, root)  # refuses before the long work
     copies = group_copies(folders, root, lambda done, _: progress(done, total))
-    fingerprint = (
-        None if copies is None else read_fingerprint(folders, root, lambda *_: progress(count, total))
-    )
-    if copies is None or fingerprint is None:
+    if copies is None:
         return None
     network = build_model(config.arch, len(folders.classes), config.image_size)
     fit = load_initial_weights(
         network,
         config.arch,
-        first,
+        first.weights,
         lambda name: find_run(name, root).best_path,
         image_size=config.image_size,
         progress=lambda *_: progress(count, total),
@@ -227,7 +240,9 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
     found = features.load_or_compute(
         compute.place_model(network), folders, plain, inputs, compute,
         root=root,
-        key=features.features_key(features.digest_backbone(network), fingerprint, plain, inputs, compute),
+        key=features.features_key(
+            features.digest_backbone(network), fingerprint(folders, contents), plain, inputs, compute
+        ),
         workers=loaders.choose_workers(config.workers, compute.device.type),
         progress=lambda done, _: progress(count + done, total),
     )  # fmt: skip
@@ -239,7 +254,7 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
     chosen = _find_judgeable(targets, groups, len(folders.classes))
     log_probs = fit_outside(
         values[chosen], targets[chosen], groups[chosen], len(folders.classes),
-        folds=FOLDS, progress=lambda done, folds: progress(count + seen + count * done // folds, total),
+        folds=FOLDS, progress=lambda done, fits: progress(count + seen + count * done // fits, total),
     )  # fmt: skip
     if log_probs is None:
         return None
@@ -252,8 +267,9 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
         int((outcome.top_index[:, 0] == outcome.target).sum()),
         left_out,
         config.arch,
-        first,
-        whole,
+        first.weights,
+        first.whole,
+        first.unknown,
     )
     write_text(fold_path(run), json.dumps(asdict(about), indent=2) + "\n")
     write_predictions(run.predictions_path(FOLD), samples, outcome, folders.classes)
@@ -269,29 +285,10 @@ def read_out_of_fold(run: Run) -> OutOfFold | None:
     """Return how a run's training images were judged; None where they were not, or what is known of it is damaged."""
     values = run.read_json("out-of-fold.json")
     try:
-        known = {**values, "left_out": tuple(values["left_out"])}
+        known = {**values, **{name: tuple(values.get(name, ())) for name in ("left_out", "unknown")}}
         return OutOfFold(**known) if run.predictions_path(FOLD).exists() else None
     except (KeyError, TypeError):
         return None
-
-
-def _find_beginning(run: Run) -> tuple[TrainConfig, str, bool]:
-    """Return a run's config, the weights that it and all runs it came from began with, and whether a whole network was trained."""
-    config = own = run.read_config()
-    whole, names = not own.head_only, {run.id}
-    while own.weights.startswith("run:"):
-        parent = find_run(own.weights.removeprefix("run:"), run.folder.parent)
-        if parent.id in names:
-            raise RunError(f"{run.id} is said to come from itself, so what it began with is not known.")
-        names.add(parent.id)
-        own = parent.read_config()
-        whole |= not own.head_only
-    if own.weights == "none":
-        raise RunError(
-            f"{run.id} was trained from scratch, so there is no network that has not seen its training images. "
-            "Train a run from published weights on them, such as the preset quick, and judge that one."
-        )
-    return config, own.weights, whole
 
 
 def _join_groups(count: int, groups: Sequence[Group]) -> npt.NDArray[np.int64]:

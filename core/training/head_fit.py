@@ -118,20 +118,22 @@ def fit_outside(
     """Return the log-probabilities (N, C) of each image by a head that was fitted without it; None when told to end.
 
     Images of a group (N,) lie in one fold, which is stratified by class as far as that allows. The strength is chosen
-    outside the first fold. `progress(folds done, folds in all)` is called after each one.
+    outside the first fold, which takes most of the fits. `progress(fits done, fits in all)` is called after each one.
     """
     found = np.empty((len(targets), classes), dtype=np.float32)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     strength: float | None = None
-    for number, (rest, held) in enumerate(splitter.split(features, targets, groups), 1):
-        fitted = fit_head(
-            features[rest],
-            targets[rest],
-            classes,
-            strength=strength,
-            progress=lambda *_, done=number - 1: progress(done, folds),
-        )
-        if fitted is None or not progress(number, folds):
+    before, total = 0, 0
+
+    def report(done: int, fits: int) -> bool:
+        nonlocal total
+        total = total or fits + folds - 1  # once the strength is known a fold is one fit
+        return progress(before + done, total)
+
+    for rest, held in splitter.split(features, targets, groups):
+        fitted = fit_head(features[rest], targets[rest], classes, strength=strength, progress=report)
+        before = before + 1 if before else total - folds + 1
+        if fitted is None or not progress(before, total):
             return None
         strength = fitted.strength
         found[held] = log_softmax(features[held] @ fitted.weight.T + fitted.bias, axis=1)

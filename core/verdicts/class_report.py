@@ -117,7 +117,7 @@ def _describe_recall(row: pd.Series, overall: float) -> str:
     text = f"{row['right']} of {row['support']} right: the true recall may lie anywhere within {interval}."
     if high - low > WIDE:
         images = f"{_number_word(row['support'])} image{'' if row['support'] == 1 else 's'}"
-        return f"{text} {images.capitalize()} cannot tell more: look at them, or add validation images of this class, before you act."
+        return f"{text} {images.capitalize()} cannot tell more: look at them, or judge more images of this class, before you act."
     if high < overall:
         return f"{text} Even its upper end is below the {overall * 100:.1f} % of all classes together."
     if low > overall:

@@ -40,9 +40,12 @@ def draw_out_of_fold(run: Run, split: str) -> None:
 
 
 def draw_method(run: Run) -> None:
-    """Say how the training images were judged."""
+    """Say how the training images were judged, and which model the heat maps are of."""
     from core.model.out_of_sample import read_out_of_fold
 
     about = read_out_of_fold(run)
     if about is not None:
-        st.caption(f":material/info: {escape_markdown(about.describe())}")
+        st.caption(
+            f":material/info: {escape_markdown(about.describe())} Heat maps are of the run's best model, which was trained on "
+            "these images."
+        )

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.model.evidence import Evidence
-from core.runs.run import Run
+from core.runs.run import FOLD, Run
 from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
 from dashboard.charts import curve_charts
@@ -17,7 +17,7 @@ from dashboard.components.plot import plot
 from dashboard.explorer import detail
 from dashboard.explorer.sources import draw_judged_on
 from dashboard.guard import guard, guard_callback
-from dashboard.panels.out_of_fold import draw_out_of_fold
+from dashboard.panels.out_of_fold import draw_method, draw_out_of_fold
 from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
@@ -43,6 +43,8 @@ def render() -> None:
     split = draw_judged_on(run)
     table, data = services.read_predictions(run, split), services.read_data(run)
     if path := address.get_param("image", list(table["path"])):
+        if split == FOLD:
+            draw_method(run)
         detail.draw_detail(run, data, table, path)
         return
     draw_out_of_fold(run, split)
@@ -55,7 +57,7 @@ def render() -> None:
         draw_ranking(figures, data, name)
     with chosen:
         draw_choice(figures, data, name)
-        draw_finding(figures, table, data, name)
+        draw_finding(figures, table, data, name, split)
         taken_for = str(figures.set_index("class").loc[name, "confused_with"])
         draw_for_class(run, data, table, name, taken_for)
     guard(draw_images)(run, figures, table, data, name)
@@ -128,12 +130,15 @@ def choose_class(name: str) -> None:
     address.set_params(**{"class": name, "page": address.ANY})
 
 
-def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
+def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str, split: str) -> None:
     """Say in figures and words how the class does."""
     row = figures[figures["class"] == name].iloc[0]
     if not row["support"]:
         st.info(
-            "No image that was judged shows this class, so nothing can be said about it. Add some to val/.",
+            "Too few different training images of this class to judge it: a model needs some to learn from beside those it "
+            "is asked about."
+            if split == FOLD
+            else "No image that was judged shows this class, so nothing can be said about it. Add some to val/.",
             icon=":material/info:",
         )
         return

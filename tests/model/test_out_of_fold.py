@@ -12,10 +12,13 @@ from PIL import Image
 from core.__main__ import main
 from core.dataset.folders import scan_folders
 from core.errors import DataError, RunError
+from core.model.ancestry import see_run
 from core.model.out_of_sample import _join_groups, _join_scenes, judge_training, read_out_of_fold
+from core.networks.build import build_model
 from core.recipe.presets import from_preset
 from core.runs.run import FOLD, Run, create_run
 from core.runs.run_data import record_data
+from core.training.checkpoint import save_checkpoint
 from core.training.head_fit import fit_outside
 from core.verdicts.predictions import read_predictions
 
@@ -43,6 +46,12 @@ def make_run(data: Path, root: Path, name: str = "first", **changes: object) -> 
     run = create_run(from_preset("quick", **{**values, **changes}), root)
     record_data(run, scan_folders(data), run.read_config())
     return run
+
+
+def save_network(path: Path, **values: object) -> Path:
+    """Save the weights of an untrained network of the preset quick, with what a best.pt tells of them."""
+    save_checkpoint(path, {"model": build_model("tf_efficientnet_lite0", 3, 64).state_dict(), **values})
+    return path
 
 
 def go_on(done: int, total: int) -> bool:
@@ -100,7 +109,7 @@ def test_a_run_that_trained_the_whole_network_is_judged_by_what_it_began_with(
     about = judge_training(later, progress=go_on)
     assert about is not None
     assert (about.weights, about.whole) == ("imagenet", True)
-    assert "The run trained the whole network" in about.describe()
+    assert "network, trained as a whole, has seen these images and cannot judge them" in about.describe()
     shutil.rmtree(tuned.folder)
     with pytest.raises(RunError, match="tuned"):
         judge_training(later, progress=go_on)
@@ -110,6 +119,54 @@ def test_a_run_from_random_weights_is_refused_with_what_to_do(shop: Path, runs_r
     run = make_run(shop, runs_root, head_only=False, head_first=False, weights="none", epochs=1)
     with pytest.raises(RunError, match=r"trained from scratch.*such as the preset quick"):
         judge_training(run, progress=go_on)
+
+
+def test_a_file_s_weights_that_have_seen_the_images_are_refused(
+    shop: Path, runs_root: Path, tmp_path: Path
+) -> None:
+    """A copy of a best.pt that was trained on the images would know their labels as well as its run does."""
+    earlier = make_run(shop, runs_root, "earlier")
+    file = save_network(tmp_path / "copied.pt", seen=see_run(earlier, runs_root).to_values())
+    run = make_run(shop, runs_root, weights=str(file))
+    with pytest.raises(
+        RunError, match=r"the file copied\.pt, which has seen 30 of its training images.*preset quick"
+    ):
+        judge_training(run, progress=go_on)
+    assert not run.predictions_path(FOLD).exists()
+
+
+def test_of_a_file_s_weights_it_is_said_that_nobody_knows_what_they_have_seen(
+    shop: Path, runs_root: Path, tmp_path: Path
+) -> None:
+    run = make_run(shop, runs_root, weights=str(save_network(tmp_path / "found.pt")))
+    about = judge_training(run, progress=go_on)
+    assert about is not None
+    assert about == read_out_of_fold(run)
+    assert "with the weights of the file found.pt" in about.describe()
+    assert "It is not known whether the file found.pt has seen these images" in about.describe()
+
+
+def test_a_run_from_a_model_of_other_images_is_judged_by_that_model(
+    shop: Path, tiny_data: Path, runs_root: Path
+) -> None:
+    """That one was trained as a whole and from scratch, and yet it has not seen these images."""
+    other = make_run(
+        tiny_data, runs_root, "other", head_only=False, head_first=False, weights="none", epochs=1
+    )
+    save_network(other.best_path)
+    about = judge_training(make_run(shop, runs_root, weights="run:other"), progress=go_on)
+    assert about is not None
+    assert (about.weights, about.whole, about.unknown) == ("run:other", False, ())
+    assert "with the weights of the run other" in about.describe()
+
+
+def test_a_run_from_one_that_was_trained_from_scratch_on_the_images_is_refused(
+    shop: Path, runs_root: Path
+) -> None:
+    make_run(shop, runs_root, "scratch", head_only=False, head_first=False, weights="none", epochs=1)
+    later = make_run(shop, runs_root, "later", weights="run:scratch")
+    with pytest.raises(RunError, match="later came from scratch, which was trained from scratch, so"):
+        judge_training(later, progress=go_on)
 
 
 def test_too_few_images_are_refused(shop: Path, runs_root: Path) -> None:
@@ -138,8 +195,19 @@ def test_the_command_says_which_classes_are_weak_and_what_validation_said(
     assert main(["judge", "first"]) == 0
     said = capsys.readouterr().out
     assert "Out of fold 29 of 30 right" in said
+    assert "Validation 5 of 6 right" in said
+    assert "A class has 9 to 11 images out of fold and 2 in validation." in said
     assert "clearly below the average of all images" in said
     assert said.splitlines()[-1].endswith("predictions-fold.csv")
+
+
+def test_the_command_refuses_a_run_without_validation_before_it_works(
+    shop: Path, runs_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(shop, runs_root)
+    assert main(["judge", "first"]) == 2
+    assert "first" in capsys.readouterr().err
+    assert not run.predictions_path(FOLD).exists()
 
 
 def test_groups_that_share_an_image_are_one() -> None:
@@ -172,3 +240,16 @@ def test_no_group_is_on_both_sides_of_a_fit() -> None:
     assert (known.argmax(1) == targets).mean() > 0.8
     assert (unknown.argmax(1) == targets).mean() < 0.7
     assert np.allclose(np.exp(unknown).sum(1), 1, atol=1e-4)
+
+
+def test_its_progress_counts_fits_of_which_the_first_fold_has_most() -> None:
+    rng = np.random.default_rng(0)
+    told: list[tuple[int, int]] = []
+    fit_outside(
+        rng.normal(size=(60, 8)).astype(np.float32), np.repeat([0, 1], 30), np.arange(60), 2,
+        folds=5, progress=lambda done, fits: told.append((done, fits)) is None,
+    )  # fmt: skip
+    steps = list(dict.fromkeys(told))
+    assert steps == [
+        (done, 20) for done in range(1, 21)
+    ]  # 3 folds of 5 strengths, and one fit of each of the 5

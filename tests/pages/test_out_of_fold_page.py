@@ -19,11 +19,16 @@ from tests.pages.apps import Open, pictures, set_state, words
 @pytest.fixture
 def judged(run: Run) -> Run:
     """Return the run with a table of its training images, of which one of class 2 is taken for 10."""
+    return judge(run, "2", "10", "35")
+
+
+def judge(run: Run, *names: str) -> Run:
+    """Give the run a table of the training images of these classes, of which one of class 2 is taken for 10."""
     table = run.predictions_path()
     head, *_ = table.read_text(encoding="utf-8").splitlines()
     columns = head.split(",")
     rows = [head]
-    for name in ("2", "10", "35"):
+    for name in names:
         for number in range(6):
             said = "10" if (name, number) == ("2", 3) else name
             values = {
@@ -41,9 +46,9 @@ def judged(run: Run) -> Run:
             )
     write_text(run.predictions_path(FOLD), "\n".join(rows) + "\n")
     about = {
-        "judged": 18,
-        "right": 17,
-        "left_out": [],
+        "judged": 6 * len(names),
+        "right": 6 * len(names) - 1,
+        "left_out": [name for name in ("2", "10", "35") if name not in names],
         "network": "resnet18",
         "weights": "imagenet",
         "whole": True,
@@ -88,6 +93,30 @@ def test_a_class_is_ranked_by_its_training_images(open_page: Open, judged: Run) 
     app.selectbox(key="judged-on").set_value("val").run()
     assert "on" not in app.query_params
     assert app.metric[0].value == "1 of 2"
+
+
+@pytest.mark.parametrize("page", ["confusion", "weak"])
+def test_a_class_that_cannot_be_judged_is_named_and_the_others_are_shown(
+    open_page: Open, run: Run, page: str
+) -> None:
+    app = open_page(page, run=judge(run, "2", "10").id, on=FOLD)
+    assert "Too few images to judge: 35." in words(app).replace("\\", "")
+    assert "11 of 12" in words(app)
+    assert not app.error
+
+
+def test_a_class_without_a_judged_image_says_what_judging_it_takes(open_page: Open, run: Run) -> None:
+    app = open_page("weak", run=judge(run, "2", "10").id, on=FOLD, **{"class": "35"})
+    assert "Too few different training images of this class to judge it" in words(app)
+    assert "val/" not in words(app)
+
+
+def test_heat_maps_say_that_they_are_of_the_model_that_has_seen_the_image(
+    open_page: Open, judged: Run
+) -> None:
+    for image in ({}, {"image": "train/2/3.png"}):
+        app = open_page("weak", run="first", on=FOLD, **image)
+        assert "Heat maps are of the run's best model, which was trained on these images." in words(app)
 
 
 def test_a_table_whose_description_is_damaged_is_shown_without_it(open_page: Open, judged: Run) -> None:
