@@ -24,8 +24,8 @@ def draw_out_of_fold(run: Run, split: str) -> None:
         draw_method(run)
         return
     draw_end(status)
-    if run.predictions_path(FOLD).exists():
-        return
+    if run.predictions_path(FOLD).exists() or run.read_status().state in ACTIVE:
+        return  # two trainings at once would only wait for each other
     count = sum(services.read_data(run).train_counts.values())
     st.button(
         f"Judge on all {format_count(count, 'training image')}",

@@ -125,3 +125,8 @@ def test_a_table_whose_description_is_damaged_is_shown_without_it(open_page: Ope
     app = open_page("confusion", run="first", on=FOLD)
     assert "17 of 18 right" in words(app)
     assert not app.error
+
+
+def test_it_is_not_offered_while_the_run_trains(open_page: Open, run: Run) -> None:
+    set_state(run, "running")
+    assert "judge-start" not in [button.key for button in open_page("weak", run="first").button]
