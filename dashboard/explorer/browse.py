@@ -24,7 +24,7 @@ from dashboard.components.gallery import (
 from dashboard.explorer import detail, neighbours
 from dashboard.explorer.matrices import Change, TableFigures
 from dashboard.guard import guard, guard_callback
-from dashboard.state import address, services
+from dashboard.state import address, kept, services
 from dashboard.state.selection import Selection
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_confidence, format_count
@@ -69,11 +69,13 @@ def sort_images(images: pd.DataFrame, by: SortBy) -> pd.DataFrame:
 def draw_sort() -> SortBy:
     """Offer what the images are sorted by."""
     # A kind of widget that the page has already: each further kind is a script more to load before the matrix shows.
+    asked = address.get_param("sort")
+    st.session_state["browse-sort"] = next((by for by in get_args(SortBy) if by == asked), "confidence")
     chosen: SortBy = st.selectbox(
         "Sorted by",
         get_args(SortBy),
         key="browse-sort",
-        persist_state="session",
+        on_change=guard_callback(lambda: kept.keep("sort", st.session_state["browse-sort"], "confidence")),
         width=125,
         help="Highest first: the confidence of the predicted class, or the loss (nats), which is high where the true class got little.",
     )

@@ -8,18 +8,17 @@ import streamlit as st
 from core.errors import UserError
 from core.runs.run import Run
 from core.verdicts import predictions
-from core.verdicts.ordering import ORDERS, Order
+from core.verdicts.ordering import Order
 from dashboard.charts.matrix_chart import (
     MAX_CLASSES_WITH_TEXT,
-    VALUES,
     Look,
-    Values,
     mark_class,
     outline_cells,
     window_around,
 )
 from dashboard.components.plot import Box, Click, LabelClick, View, plot
 from dashboard.explorer import browse, matrices
+from dashboard.explorer.look import AROUND, draw_look, read_order, restore_look
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
 from dashboard.explorer.sources import draw_sources, offer_newer
 from dashboard.guard import guard, guard_callback
@@ -40,14 +39,6 @@ SIDE = "confusion-beside"  # which of them is shown
 SEEN = "confusion-seen"  # the selection that it was chosen for
 WIDE = "wide"  # in the URL: the matrix as wide as the page
 REORDERED = "confusion-reordered"  # the order was changed by what stands beside the matrix
-AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
-ORDER_TITLES: dict[Order, str] = {
-    "name": "Name",
-    "recall": "Recall, lowest first",
-    "support": "Images, most first",
-    "similarity": "Similarity",
-}
-VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "column": "Share of column"}
 
 
 def render() -> None:
@@ -57,6 +48,7 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
+    restore_look()
     matrices.judge(TableSource(run))  # a run before its first epoch is told before any choice is offered
     data = services.read_data(run)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-choices"):
@@ -139,57 +131,6 @@ def draw_side(
     else:
         change = matrices.compare(source, other) if other is not None else None
         draw_gallery(run, judged, change, data, selection)
-
-
-def draw_look(data: RunData) -> tuple[Order, Look, str]:
-    """Offer how the matrix is drawn, kept between pages; return it, and the class that is looked for."""
-    by: Order = st.selectbox(
-        "Order",
-        ORDERS,
-        key="confusion-order",
-        format_func=ORDER_TITLES.__getitem__,
-        persist_state="session",
-        width=170,
-        help="By similarity, classes that are confused stand together as blocks.",
-    )
-    values: Values = st.selectbox(
-        "Colour by",
-        VALUES,
-        key="confusion-values",
-        format_func=VALUE_TITLES.__getitem__,
-        persist_state="session",
-        width=150,
-        help="Images, or their share of the true class (row) or of the predicted class (column).",
-    )
-    if st.session_state.get("confusion-find", address.ANY) not in (address.ANY, *data.classes):
-        st.session_state["confusion-find"] = address.ANY  # it was of another run
-    found: str = st.selectbox(
-        "Find a class",
-        [address.ANY, *data.classes],
-        key="confusion-find",
-        format_func=lambda name: data.label(name) if name else "none",
-        on_change=guard_callback(lambda: st.session_state.pop(AROUND, None)),
-        persist_state="session",
-        width=190,
-    )
-    with st.popover("More", icon=":material/tune:"):
-        log = st.toggle("Logarithmic colours", key="confusion-log", persist_state="session")
-        diagonal = st.toggle(
-            "Right answers",
-            value=True,
-            key="confusion-diagonal",
-            persist_state="session",
-            help="The diagonal.",
-        )
-        least = st.number_input(
-            "Least number of images in a cell",
-            1,
-            value=1,
-            key="confusion-least",
-            persist_state="session",
-            help="Errors of fewer images are left out of the matrix.",
-        )
-    return by, Look(values=values, log=log, diagonal=diagonal, least=int(least)), found
 
 
 def draw_summary(
@@ -309,9 +250,8 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
 
     def choose(names: tuple[str, ...]) -> None:
         # Where the block stands together.
-        st.session_state[REORDERED] = st.session_state["confusion-order"] != "similarity"
-        st.session_state["confusion-order"] = "similarity"
-        st.session_state["confusion-find"], st.session_state[AROUND] = address.ANY, names
+        st.session_state[REORDERED], st.session_state[AROUND] = read_order() != "similarity", names
+        address.set_params(order="similarity", find=address.ANY)
         select(Selection(names, names, wrong_only=True), data.classes)
 
     for number, block in enumerate(found[:BLOCKS]):

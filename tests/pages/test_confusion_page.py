@@ -167,6 +167,45 @@ def test_how_the_matrix_is_drawn_is_chosen_and_a_class_of_another_run_is_forgott
     assert not app.error
 
 
+def test_the_address_holds_how_the_matrix_is_looked_at(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first")
+    app.selectbox(key="confusion-order").set_value("recall").run()
+    app.selectbox(key="confusion-values").set_value("column").run()
+    app.selectbox(key="confusion-find").set_value("35").run()
+    app.toggle(key="confusion-diagonal").set_value(False).run()
+    app.number_input(key="confusion-least").set_value(2).run()
+    app.button(key="pair-0").click().run()
+    app.selectbox(key="browse-sort").set_value("loss").run()
+    asked = {
+        "order": "recall", "colour": "column", "find": "35", "right": "no", "least": "2", "sort": "loss",
+        "true": "10", "pred": "2", "run": "first",
+    }  # fmt: skip
+    assert app.query_params == asked
+    again = open_page("confusion", **asked)
+    for key, value in (
+        ("order", "recall"),
+        ("values", "column"),
+        ("find", "35"),
+        ("least", 2),
+        ("diagonal", False),
+    ):
+        widgets = (*again.selectbox, *again.number_input, *again.toggle)
+        assert next(one.value for one in widgets if one.key == f"confusion-{key}") == value
+    again.selectbox(key="confusion-order").set_value("name").run()
+    assert "order" not in again.query_params
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"order": "x"}, {"colour": "x"}, {"find": "x"}, {"least": "x"}, {"log": "x"}, {"sort": "x"}]
+)
+def test_nonsense_in_the_address_is_as_if_it_were_not_there(
+    open_page: Open, run: Run, nonsense: dict[str, str]
+) -> None:
+    app = open_page("confusion", run="first", true="10", **nonsense)
+    assert not app.error
+    assert app.selectbox(key="confusion-order").value == "name"
+
+
 def test_an_image_is_opened_by_a_link_with_its_likeliest_classes(open_page: Open, run: Run) -> None:
     app = open_page("confusion", run="first", true="35", image="val/35/1.png")
     assert "**35 · iris** taken for **2 · rose**" in words(app).replace("\\", "")

@@ -1,0 +1,118 @@
+"""How the matrix is looked at: order, colours, what is left out, the class looked for; kept in the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.verdicts.ordering import ORDERS, Order
+from dashboard.charts.matrix_chart import VALUES, Look, Values
+from dashboard.guard import guard_callback
+from dashboard.state import address, kept
+from dashboard.state.services import RunData
+
+ORDER_TITLES: dict[Order, str] = {
+    "name": "Name",
+    "recall": "Recall, lowest first",
+    "support": "Images, most first",
+    "similarity": "Similarity",
+}
+VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "column": "Share of column"}
+# What of the URL says how the page is looked at.
+PARAMS = ("order", "colour", "log", "right", "least", "find", "wide", "sort")
+AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
+
+
+def restore_look() -> None:
+    """Bring back how the page was looked at before it was left."""
+    kept.restore(
+        PARAMS, opened="confusion-order" not in st.session_state
+    )  # a widget's state goes with its page
+
+
+def draw_look(data: RunData) -> tuple[Order, Look, str]:
+    """Offer how the matrix is drawn; return it, and the class that is looked for."""
+    by = choose_order(read_order())
+    values = _choose_values()
+    found = _choose_class(data)
+    with st.popover("More", icon=":material/tune:"):
+        log = kept.draw_switch("Logarithmic colours", "log", key="confusion-log")
+        right = kept.draw_switch(
+            "Right answers", "right", key="confusion-diagonal", default=True, help="The diagonal."
+        )
+        least = _choose_least()
+    return by, Look(values=values, log=log, diagonal=right, least=least), found
+
+
+def read_order() -> Order:
+    """Return the order of the classes that the URL asks for."""
+    asked = address.get_param("order")
+    return next((order for order in ORDERS if order == asked), "name")
+
+
+def choose_order(order: Order) -> Order:
+    """Offer the order of the classes."""
+    st.session_state["confusion-order"] = order
+    chosen: Order = st.selectbox(
+        "Order",
+        ORDERS,
+        key="confusion-order",
+        format_func=ORDER_TITLES.__getitem__,
+        width=170,
+        help="By similarity, classes that are confused stand together as blocks.",
+        on_change=guard_callback(_keep("order", "confusion-order", "name")),
+    )
+    return chosen
+
+
+def _choose_values() -> Values:
+    asked = address.get_param("colour")
+    st.session_state["confusion-values"] = next((values for values in VALUES if values == asked), "count")
+    chosen: Values = st.selectbox(
+        "Colour by",
+        VALUES,
+        key="confusion-values",
+        format_func=VALUE_TITLES.__getitem__,
+        width=150,
+        help="Images, or their share of the true class (row) or of the predicted class (column).",
+        on_change=guard_callback(_keep("colour", "confusion-values", "count")),
+    )
+    return chosen
+
+
+def _choose_class(data: RunData) -> str:
+    st.session_state["confusion-find"] = address.get_param("find", data.classes)
+    found: str = st.selectbox(
+        "Find a class",
+        [address.ANY, *data.classes],
+        key="confusion-find",
+        format_func=lambda name: data.label(name) if name else "none",
+        on_change=guard_callback(_keep("find", "confusion-find", address.ANY)),
+        width=190,
+    )
+    return found
+
+
+def _choose_least() -> int:
+    asked = address.get_param("least")
+    st.session_state["confusion-least"] = max(1, int(asked)) if asked.isdecimal() else 1
+    least = st.number_input(
+        "Least number of images in a cell",
+        1,
+        key="confusion-least",
+        help="Errors of fewer images are left out of the matrix.",
+        on_change=guard_callback(_keep("least", "confusion-least", 1)),
+    )
+    return int(least)
+
+
+def _keep(name: str, key: str, default: object) -> Callable[..., None]:
+    """Return a callback that writes a widget's value to the URL, where the default is left out."""
+
+    def write() -> None:
+        if name == "find":
+            st.session_state.pop(AROUND, None)
+        kept.keep(name, str(st.session_state[key]), str(default))
+
+    return write
