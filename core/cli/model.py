@@ -117,7 +117,7 @@ def _judge(options: argparse.Namespace) -> int:
     print(
         f"A class has {_describe_support(report)} out of fold and {_describe_support(before, unit=False)} in validation."
     )
-    print(found.describe())
+    print(found.describe(data.label))
     weak = find_certainly_weak(report, found.right / found.judged)
     print(f"{format_count(len(weak), 'class', 'is')} clearly below the average of all images:")
     before = before.set_index("class")

@@ -176,8 +176,8 @@ class OutOfFold:
     whole: bool
     unknown: tuple[str, ...] = ()
 
-    def describe(self) -> str:
-        """Say how the images were judged."""
+    def describe(self, label: Callable[[str], str]) -> str:
+        """Say how the images were judged; `label` gives what a reader calls a class."""
         weights = (
             "its published weights"
             if self.weights == "imagenet"
@@ -198,7 +198,7 @@ class OutOfFold:
                 "high."
             )
         if self.left_out:
-            words += f" Too few images to judge: {', '.join(self.left_out)}."
+            words += f" Too few images to judge: {', '.join(map(label, self.left_out))}."
         return words
 
 

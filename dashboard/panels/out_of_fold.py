@@ -45,7 +45,8 @@ def draw_method(run: Run) -> None:
 
     about = read_out_of_fold(run)
     if about is not None:
+        words = about.describe(services.read_data(run).label)
         st.caption(
-            f":material/info: {escape_markdown(about.describe())} Heat maps are of the run's best model, which was trained on "
+            f":material/info: {escape_markdown(words)} Heat maps are of the run's best model, which was trained on "
             "these images."
         )

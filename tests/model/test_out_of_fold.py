@@ -69,8 +69,8 @@ def test_each_training_image_is_judged_by_what_has_not_seen_it(shop: Path, runs_
     wrong = table.loc["train/green/wrong.png"]
     assert (wrong["true"], wrong["predicted"]) == ("green", "red")  # a head fitted to it would know its label
     assert read_out_of_fold(run) == about
-    assert "tf_efficientnet_lite0 with its published weights" in about.describe()
-    assert "whole network" not in about.describe()
+    assert "tf_efficientnet_lite0 with its published weights" in about.describe(str)
+    assert "whole network" not in about.describe(str)
 
 
 def test_copies_are_never_on_both_sides(shop: Path, runs_root: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_class_of_one_image_and_its_copy_is_left_out_and_named(shop: Path, run
     about = judge_training(run, progress=go_on)
     assert about is not None
     assert about.left_out == ("lone",)
-    assert "Too few images to judge: lone." in about.describe()
+    assert "Too few images to judge: LONE." in about.describe(str.upper)
     assert "lone" not in set(read_predictions(run.predictions_path(FOLD))["true"])
 
 
@@ -109,7 +109,7 @@ def test_a_run_that_trained_the_whole_network_is_judged_by_what_it_began_with(
     about = judge_training(later, progress=go_on)
     assert about is not None
     assert (about.weights, about.whole) == ("imagenet", True)
-    assert "network, trained as a whole, has seen these images and cannot judge them" in about.describe()
+    assert "network, trained as a whole, has seen these images and cannot judge them" in about.describe(str)
     shutil.rmtree(tuned.folder)
     with pytest.raises(RunError, match="tuned"):
         judge_training(later, progress=go_on)
@@ -142,8 +142,8 @@ def test_of_a_file_s_weights_it_is_said_that_nobody_knows_what_they_have_seen(
     about = judge_training(run, progress=go_on)
     assert about is not None
     assert about == read_out_of_fold(run)
-    assert "with the weights of the file found.pt" in about.describe()
-    assert "It is not known whether the file found.pt has seen these images" in about.describe()
+    assert "with the weights of the file found.pt" in about.describe(str)
+    assert "It is not known whether the file found.pt has seen these images" in about.describe(str)
 
 
 def test_a_run_from_a_model_of_other_images_is_judged_by_that_model(
@@ -157,7 +157,7 @@ def test_a_run_from_a_model_of_other_images_is_judged_by_that_model(
     about = judge_training(make_run(shop, runs_root, weights="run:other"), progress=go_on)
     assert about is not None
     assert (about.weights, about.whole, about.unknown) == ("run:other", False, ())
-    assert "with the weights of the run other" in about.describe()
+    assert "with the weights of the run other" in about.describe(str)
 
 
 def test_a_run_from_one_that_was_trained_from_scratch_on_the_images_is_refused(

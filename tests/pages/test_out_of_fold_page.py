@@ -100,7 +100,7 @@ def test_a_class_that_cannot_be_judged_is_named_and_the_others_are_shown(
     open_page: Open, run: Run, page: str
 ) -> None:
     app = open_page(page, run=judge(run, "2", "10").id, on=FOLD)
-    assert "Too few images to judge: 35." in words(app).replace("\\", "")
+    assert "Too few images to judge: 35 · iris." in words(app).replace("\\", "")
     assert "11 of 12" in words(app)
     assert not app.error
 
