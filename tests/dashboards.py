@@ -150,6 +150,7 @@ def place_of(graph: Locator, true: str, predicted: str) -> tuple[float, float]:
 def click_cell(page: Page, true: str, predicted: str, title: str = "Confusion matrix") -> None:
     """Move the real mouse to a cell of the matrix and click it."""
     graph = chart(page, title)
+    page.wait_for_timeout(600)  # a click while another matrix is being drawn meets none of its cells
     graph.scroll_into_view_if_needed()
     x, y = place_of(graph, true, predicted)
     page.mouse.move(x - 3, y - 3)

@@ -133,6 +133,7 @@ def test_an_error_is_looked_at_closer_by_another_method(page: Page, dashboard: D
     open_page(page, dashboard, "weak?run=made&class=35")
     page.get_by_role("button", name="Look closer").first.click()
     expect(page).to_have_url(re.compile("image="))
+    settle(page)
     before = page.get_by_alt_text("Grad-CAM of val/35/1.png for 2", exact=True).get_attribute("src")
     choose(page, "Method", "LayerCAM")
     after = page.get_by_alt_text("LayerCAM of val/35/1.png for 2", exact=True)
