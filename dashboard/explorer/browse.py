@@ -70,12 +70,14 @@ def draw_sort() -> SortBy:
     """Offer what the images are sorted by."""
     # A kind of widget that the page has already: each further kind is a script more to load before the matrix shows.
     asked = address.get_param("sort")
-    st.session_state["browse-sort"] = next((by for by in get_args(SortBy) if by == asked), "confidence")
+    now: SortBy = next((by for by in get_args(SortBy) if by == asked), "confidence")
+    key = kept.find_key("browse-sort", now)
     chosen: SortBy = st.selectbox(
         "Sorted by",
         get_args(SortBy),
-        key="browse-sort",
-        on_change=guard_callback(lambda: kept.keep("sort", st.session_state["browse-sort"], "confidence")),
+        get_args(SortBy).index(now),
+        key=key,
+        on_change=guard_callback(lambda: kept.keep("sort", st.session_state[key], "confidence")),
         width=125,
         help="Highest first: the confidence of the predicted class, or the loss (nats), which is high where the true class got little.",
     )

@@ -96,13 +96,15 @@ def _choose_class(data: RunData) -> str:
 
 def _choose_least() -> int:
     asked = address.get_param("least")
-    st.session_state["confusion-least"] = max(1, int(asked)) if asked.isdecimal() else 1
+    value = max(1, int(asked)) if asked.isdecimal() else 1
+    key = kept.find_key("confusion-least", value)
     least = st.number_input(
         "Least number of images in a cell",
         1,
-        key="confusion-least",
+        value=value,
+        key=key,
         help="Errors of fewer images are left out of the matrix.",
-        on_change=guard_callback(_keep("least", "confusion-least", 1)),
+        on_change=guard_callback(_keep("least", key, 1)),
     )
     return int(least)
 

@@ -43,13 +43,29 @@ def is_on(name: str, *, default: bool = False) -> bool:
 
 def draw_switch(title: str, name: str, *, key: str, default: bool = False, help: str | None = None) -> bool:
     """Offer to switch something on or off; return what it is."""
-    st.session_state[key] = is_on(name, default=default)
+    on = is_on(name, default=default)
+    own = find_key(key, on)
     return st.toggle(
         title,
-        key=key,
+        on,
+        key=own,
         help=help,
-        on_change=guard_callback(lambda: keep(name, _word(st.session_state[key]), _word(default))),
+        on_change=guard_callback(lambda: keep(name, _word(st.session_state[own]), _word(default))),
     )
+
+
+def find_key(key: str, value: object) -> str:
+    """Return the key of a widget in a popover that is to show a value of the URL.
+
+    In a closed popover the browser keeps what a widget was, and would take back what Back has changed. So where its
+    value is not the URL's, another widget takes its place.
+    """
+    turn = int(st.session_state.get(f"{key}-turn", 0))
+    own = f"{key}-{turn}" if turn else key
+    if st.session_state.get(own, value) == value:
+        return own
+    st.session_state[f"{key}-turn"] = turn + 1
+    return f"{key}-{turn + 1}"
 
 
 def _word(on: bool) -> str:

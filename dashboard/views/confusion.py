@@ -24,7 +24,7 @@ from dashboard.explorer.sources import draw_sources, offer_newer
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.out_of_fold import draw_out_of_fold
 from dashboard.panels.specialise import draw_for_images
-from dashboard.state import address, services
+from dashboard.state import address, kept, services
 from dashboard.state.selection import Selection, read_selection, select
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count, format_share
@@ -303,25 +303,24 @@ def draw_choice(data: RunData, selection: Selection) -> None:
         for kind, names in (("true", selection.true), ("pred", selection.predicted))
     }
     block = len(selection.true) > 1 or len(selection.predicted) > 1
-    for kind, name in one.items():
-        st.session_state[f"confusion-{kind}"] = name
-    st.session_state["confusion-wrong"] = selection.wrong_only
+    keys = {kind: kept.find_key(f"confusion-{kind}", name) for kind, name in one.items()}
+    wrong = kept.find_key("confusion-wrong", selection.wrong_only)
 
     def apply_choice() -> None:
-        chosen = (st.session_state[f"confusion-{kind}"] for kind in one)
+        chosen = (st.session_state[key] for key in keys.values())
         true, predicted = ((name,) if name else () for name in chosen)
-        select(Selection(true, predicted, st.session_state["confusion-wrong"]), data.classes)
+        select(Selection(true, predicted, st.session_state[wrong]), data.classes)
 
     def apply_wrong() -> None:
-        select(
-            Selection(selection.true, selection.predicted, st.session_state["confusion-wrong"]), data.classes
-        )
+        select(Selection(selection.true, selection.predicted, st.session_state[wrong]), data.classes)
 
+    options = [address.ANY, *data.classes]
     for kind, label in (("true", "True class"), ("pred", "Predicted class")):
         st.selectbox(
             label,
-            [address.ANY, *data.classes],
-            key=f"confusion-{kind}",
+            options,
+            options.index(one[kind]),
+            key=keys[kind],
             format_func=lambda name: data.label(name) if name else "those of the block" if block else "any",
             on_change=guard_callback(apply_choice),
             width=165,
@@ -329,7 +328,8 @@ def draw_choice(data: RunData, selection: Selection) -> None:
     st.selectbox(
         "Answers",
         [False, True],
-        key="confusion-wrong",
+        int(selection.wrong_only),
+        key=wrong,
         format_func=lambda wrong_only: "errors only" if wrong_only else "all",
         on_change=guard_callback(apply_wrong),
         width=115,
