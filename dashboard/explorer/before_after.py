@@ -14,6 +14,7 @@ from core.verdicts.judged_on import TablePair
 from core.verdicts.paired import pair_tables
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
+from dashboard.explorer.browse import draw_image
 from dashboard.explorer.detail import close_image
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, maps, services
@@ -21,6 +22,7 @@ from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_confidence
 
 SHOWN = 12  # images won on a page, and as many lost
+MODELS = ("Both", "Before", "After")
 
 
 def draw_won_and_lost(first: Run, second: Run, pair: TablePair, data: RunData) -> None:
@@ -69,20 +71,32 @@ def open_of(paths: list[str]) -> Callable[[int], None]:
 
 
 def draw_large(first: Run, second: Run, pair: TablePair, paths: list[str], data: RunData) -> None:
-    """Draw the image the URL names: what each model answered and where it saw evidence for its answer."""
+    """Draw the image the URL names: what each model answered and saw, side by side, or one of them in detail."""
     path = address.get_param("image", paths) or paths[0]
     place = paths.index(path)
+    draw_steps(paths, place, "changes")
     rows = [table[table["path"] == path].iloc[0] for table in (pair.first, pair.second)]
+    chosen = st.segmented_control(
+        "Which model",
+        MODELS,
+        default=MODELS[0],
+        required=True,
+        key="changes-model",
+        label_visibility="collapsed",
+    )
+    for when, run, row in zip(MODELS[1:], (first, second), rows, strict=True):
+        if chosen == when:
+            draw_image(run, data, row)
+            return
     st.markdown(
         f"**True class {escape_markdown(data.label(rows[0]['true']))}** · {escape_markdown(path)}  \n"
         "Coloured: where each model found evidence for its own answer (Grad-CAM)."
     )
     cards = [
         make_card(when, run, row, data)
-        for when, run, row in zip(("Before", "After"), (first, second), rows, strict=True)
+        for when, run, row in zip(MODELS[1:], (first, second), rows, strict=True)
     ]
     show_cards(cards, side=380, label="before and after")
-    draw_steps(paths, place, "changes")
 
 
 def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:

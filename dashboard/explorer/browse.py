@@ -108,6 +108,11 @@ def draw_large(run: Run, images: pd.DataFrame, data: RunData) -> None:
     place = paths.index(address.get_param("image", paths) or paths[0])
     row = images.iloc[place]
     draw_steps(paths, place, "browse")
+    draw_image(run, data, row)
+
+
+def draw_image(run: Run, data: RunData, row: pd.Series) -> None:
+    """Draw what was predicted for an image, why, and which training images are like it."""
     with st.container(key="medium-large"):
         left, right = st.columns([2, 3], gap="medium")
     with left:

@@ -88,13 +88,17 @@ def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:
         )
         if row["path"] in paths:
             at = paths.index(row["path"])
-            for text, icon, to in (("Previous", "chevron_left", at - 1), ("Next", "chevron_right", at + 1)):
+            for text, icon, arrow, to in (
+                ("Previous", "chevron_left", "Left", at - 1),
+                ("Next", "chevron_right", "Right", at + 1),
+            ):
                 inside = 0 <= to < len(paths)
                 st.button(
                     f"{text} error",
                     icon=f":material/{icon}:",
                     key=f"detail-{text}",
                     disabled=not inside,
+                    shortcut=arrow,
                     on_click=guard_callback(open_image),
                     args=(paths[to] if inside else "",),
                 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.runs import jobs
 from core.runs.run import ACTIVE, FOLD, Run, default_root, iter_runs
 from dashboard.explorer.matrices import TableSource
-from dashboard.guard import guard_callback
+from dashboard.guard import POLL, guard, guard_callback
 from dashboard.state import address
 
 
@@ -80,13 +81,21 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
 
 
 def offer_newer(source: TableSource) -> None:
-    """Offer a better epoch that came since the page was drawn, unless an epoch was asked for."""
-    best = source.run.read_status().best_epoch
-    if source.epoch and best > source.epoch and not address.get_param("epoch"):
+    """Offer a better epoch that came since the page was drawn, unless one was asked for; looks by itself meanwhile."""
+    if not source.epoch or address.get_param("epoch"):
+        return
+
+    def look() -> None:
+        best = source.run.read_status().best_epoch
+        if best <= source.epoch:
+            return
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"Epoch {best} is better than epoch {source.epoch}, which is shown.", width="content")
             if st.button("Show it", icon=":material/update:", key="confusion-newer"):
                 st.rerun(scope="app")
+
+    active = jobs.live_status(source.run).state in ACTIVE
+    st.fragment(guard(look), run_every=POLL if active else None)()
 
 
 def describe_other(value: str) -> str:

@@ -64,6 +64,7 @@ def render() -> None:
             st.warning(words, icon=":material/compare_arrows:")
             other = None
     draw_summary(source, other, judged, change)
+    offer_newer(source)
     draw_out_of_fold(run, source.split)
     # A click draws only this part anew: the rest of the page has nothing to do with what is selected.
     st.fragment(guard(draw_explorer))(run, source, other, data, by, look, found)
@@ -76,7 +77,6 @@ def draw_explorer(
     if st.session_state.pop(REORDERED, False):
         st.rerun(scope="app")  # the order is chosen outside of what a click draws anew
     selection = read_selection(data.classes)
-    offer_newer(source)
     wide = address.get_param(WIDE) == "1"
     with st.container(key="beside-matrix"):
         explorer, side = (st.container(), st.container()) if wide else st.columns([6, 5], gap="medium")

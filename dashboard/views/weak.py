@@ -12,7 +12,7 @@ from core.runs.run import FOLD, Run
 from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
 from dashboard.charts import curve_charts
-from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_open_tiles, show_tiles
 from dashboard.components.plot import plot
 from dashboard.explorer import detail
 from dashboard.explorer.sources import draw_judged_on
@@ -274,7 +274,14 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
                 alt=f"Grad-CAM of {row.path} for {name}",
             )
         )
-    show_tiles(tiles, side=110, label=f"right images of {name}")
+    paths = list(right["path"])
+    show_open_tiles(
+        tiles,
+        lambda number: detail.open_image(paths[number // 2]),  # each has its picture and its map
+        key=f"weak-right-{name}",
+        side=110,
+        label=f"right images of {name}",
+    )
 
 
 def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:

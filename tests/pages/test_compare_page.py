@@ -122,6 +122,18 @@ def test_an_image_won_opens_with_the_heat_maps_of_both_models(
     assert f"Grad-CAM of {ERROR} for 35 by second" in shown
 
 
+def test_what_one_of_two_models_saw_is_looked_at_in_detail(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path, best_model: Path
+) -> None:
+    make_changed(runs_root, tiny_data)
+    run.best_path.hardlink_to(best_model)
+    app = open_page("compare", runs="first,second", image=ERROR)
+    app.segmented_control(key="changes-model").set_value("Before").run()
+    assert f"Grad-CAM of {ERROR} for 2 rather than 35" in pictures(app)
+    app.segmented_control(key="changes-model").set_value("After").run()
+    assert "second has no model, so there are no heat maps." in words(app)
+
+
 def test_two_runs_are_judged_on_what_both_held_back(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
