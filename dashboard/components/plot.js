@@ -32,6 +32,7 @@ function createChart(parentElement) {
 function removeChart(chart, parentElement) {
   chart.turn += 1; // a draw that still waits for the library must not bring the chart back
   chart.observer.disconnect();
+  clearTimeout(chart.told);
   if (chart.drawn) window.Plotly.purge(chart.graph);
   charts.delete(parentElement);
 }
@@ -116,12 +117,31 @@ async function putOnTop(chart) {
   const view = JSON.stringify(data.view);
   const update = {};
   if (marks !== chart.marks) update.shapes = [...figure.shapes, ...data.shapes];
-  if (view !== chart.view) {
+  if (view !== chart.view && !isShown(graph, data.view ?? figure.whole)) {
     update["xaxis.range"] = [...(data.view ?? figure.whole).x];
     update["yaxis.range"] = [...(data.view ?? figure.whole).y];
   }
   Object.assign(chart, { marks, view });
+  chart.placing = true; // not the user's zoom
   if (Object.keys(update).length) await window.Plotly.relayout(graph, update);
+  chart.placing = false;
+}
+
+function isShown({ _fullLayout: layout }, { x, y }) {
+  const near = (range, wanted) => range.every((end, i) => Math.abs(end - (wanted[i] ?? end)) < 0.1);
+  return near(layout.xaxis.range, x) && near(layout.yaxis.range, y);
+}
+
+// Tells Python what a user zoomed to, once the zoom rests; nothing where it is the whole again.
+function tellZoom(chart) {
+  if (chart.placing || !chart.data.zooms) return;
+  clearTimeout(chart.told);
+  chart.told = setTimeout(() => {
+    const { xaxis, yaxis } = chart.graph._fullLayout;
+    const shown = { x: [...xaxis.range], y: [...yaxis.range] };
+    if (isShown(chart.graph, chart.data.view ?? chart.figure.whole)) return;
+    chart.setTriggerValue("zoom", isShown(chart.graph, chart.figure.whole) ? { x: null, y: null } : shown);
+  }, 400);
 }
 
 function listen(chart) {
@@ -132,9 +152,10 @@ function listen(chart) {
     const [own, other] = chart.cells ? customdata.slice(-2) : [x, y];
     chart.setTriggerValue("click", { x: own, y: other, customdata });
   });
-  graph.on("plotly_relayout", () => {
+  graph.on("plotly_relayout", (changed) => {
     fitGrain(chart);
     showCursor(chart);
+    if (Object.keys(changed).some((name) => /axis\.(auto)?range/.test(name))) tellZoom(chart);
   });
   graph.addEventListener("keydown", (event) => takeKey(chart, event));
   graph.addEventListener("focusout", () => moveCursor(chart, null));

@@ -84,6 +84,7 @@ def plot(
     on_click: Callable[[Click], None] | None = None,
     on_label: Callable[[LabelClick], None] | None = None,
     on_box: Callable[[Box], None] | None = None,
+    on_zoom: Callable[[View | None], None] | None = None,
     shapes: Sequence[dict[str, Any]] = (),
     view: View | None = None,
     summary: str = "",
@@ -97,8 +98,9 @@ def plot(
     offer then. Text on category axes has to be HTML-escaped, as `charts` does it.
 
     `shapes` are drawn over the figure's own; where only they change, as a selection does, the figure is not drawn
-    anew. The chart zooms to `view` when it changes, and back to the whole when it becomes None. `summary` says in words
-    what the chart shows; a heat map with `on_click` is also used by keys.
+    anew. The chart zooms to `view` when it changes, and back to the whole when it becomes None; `on_zoom` gets what a
+    user zoomed to, None for the whole. `summary` says in words what the chart shows; a heat map with `on_click` is also
+    used by keys.
     """
     packed = figure if isinstance(figure, PackedFigure) else pack(figure)
     pixels = height or packed.height
@@ -109,6 +111,7 @@ def plot(
         "clickable": on_click is not None,
         "labels": on_label is not None,
         "boxes": on_box is not None,
+        "zooms": on_zoom is not None,
         "shapes": list(shapes),
         "summary": summary,
         "view": None if view is None else {"x": list(view.x), "y": list(view.y)},
@@ -130,6 +133,11 @@ def plot(
         if on_box is not None and value is not None:
             on_box(Box(_as_range(value["x"]), _as_range(value["y"])))
 
+    def forward_zoom() -> None:
+        value = st.session_state[key]["zoom"]
+        if on_zoom is not None and value is not None:
+            on_zoom(View(_as_stretch(value["x"]), _as_stretch(value["y"])) if value["x"] else None)
+
     component()(
         key=key,
         data=data,
@@ -137,6 +145,7 @@ def plot(
         on_click_change=guard_callback(forward_click),
         on_label_change=guard_callback(forward_label),
         on_box_change=guard_callback(forward_box),
+        on_zoom_change=guard_callback(forward_zoom),
     )
 
 
@@ -208,3 +217,7 @@ def unescape(value: str | float) -> str | float:
 
 def _as_range(ends: list[int]) -> tuple[int, int]:
     return int(ends[0]), int(ends[1])
+
+
+def _as_stretch(ends: list[float]) -> tuple[float, float]:
+    return float(ends[0]), float(ends[1])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from core.verdicts.ordering import ORDERS, Order
-from dashboard.charts.matrix_chart import VALUES, Look, Values
+from dashboard.charts.matrix_chart import VALUES, Look, Values, window_around
+from dashboard.components.plot import View
 from dashboard.guard import guard_callback
 from dashboard.state import address, kept
 from dashboard.state.services import RunData
@@ -20,7 +21,9 @@ ORDER_TITLES: dict[Order, str] = {
 }
 VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "column": "Share of column"}
 # What of the URL says how the page is looked at.
-PARAMS = ("order", "colour", "log", "right", "least", "find", "wide", "sort")
+PARAMS = ("order", "colour", "log", "right", "least", "find", "zoom", "wide", "sort")
+PLACES = ("order", "find")  # what of it moves classes to other places, so that a zoom is of others
+WHOLE = "all"  # the zoom that shows all of the matrix though a class is looked for
 AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
 
 
@@ -115,6 +118,47 @@ def _keep(name: str, key: str, default: object) -> Callable[..., None]:
     def write() -> None:
         if name == "find":
             st.session_state.pop(AROUND, None)
-        kept.keep(name, str(st.session_state[key]), str(default))
+        value = str(st.session_state[key])
+        zoom = {"zoom": address.ANY} if name in PLACES else {}
+        address.set_params(**{name: address.ANY if value == str(default) else value}, **zoom)
 
     return write
+
+
+def read_view(places: dict[str, int], found: str) -> View | None:
+    """Return what the matrix is zoomed to: what the URL says, else the surroundings of what is looked for."""
+    asked = address.get_param("zoom")
+    if asked == WHOLE:
+        return None
+    if asked and (view := _parse_view(asked, len(places))):
+        return view
+    names: Sequence[str] = (found,) if found else st.session_state.get(AROUND, ())
+    sought = [places[name] for name in names if name in places]
+    window = window_around(min(sought), max(sought), len(places)) if sought else None
+    return View(window, (window[1], window[0])) if window else None
+
+
+def keep_view(view: View | None) -> None:
+    """Write what a user zoomed to into the URL."""
+    if view is None:
+        address.set_params(
+            zoom=WHOLE if address.get_param("find") or st.session_state.get(AROUND) else address.ANY
+        )
+    else:
+        address.set_params(zoom=format_view(view))
+
+
+def format_view(view: View) -> str:
+    """Return a stretch of the matrix as the URL has it."""
+    return "_".join(f"{end:.1f}" for end in (min(view.x), max(view.x), min(view.y), max(view.y)))
+
+
+def _parse_view(text: str, classes: int) -> View | None:
+    try:
+        left, right, top, bottom = (float(end) for end in text.split("_"))
+    except ValueError:
+        return None
+    ends = (left, right, top, bottom)
+    if not all(-classes < end < 2 * classes for end in ends) or left >= right or top >= bottom:
+        return None
+    return View((left, right), (bottom, top))  # the first row is at the top

@@ -14,11 +14,10 @@ from dashboard.charts.matrix_chart import (
     Look,
     mark_class,
     outline_cells,
-    window_around,
 )
-from dashboard.components.plot import Box, Click, LabelClick, View, plot
+from dashboard.components.plot import Box, Click, LabelClick, plot
 from dashboard.explorer import browse, matrices
-from dashboard.explorer.look import AROUND, draw_look, read_order, restore_look
+from dashboard.explorer.look import AROUND, draw_look, keep_view, read_order, read_view, restore_look
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
 from dashboard.explorer.sources import draw_sources, offer_newer
 from dashboard.guard import guard, guard_callback
@@ -187,10 +186,6 @@ def draw_matrix(
             [places[name] for name in names or classes] for names in (selection.true, selection.predicted)
         )
         shapes += outline_cells(*sides)
-    sought = [
-        places[name] for name in ((found,) if found else st.session_state.get(AROUND, ())) if name in places
-    ]
-    window = window_around(min(sought), max(sought), len(classes)) if sought else None
     draw = (
         matrices.draw_matrix(source, by, look)
         if other is None
@@ -203,7 +198,8 @@ def draw_matrix(
         on_label=take_label,
         on_box=take_box,
         shapes=shapes,
-        view=View(window, (window[1], window[0])) if window else None,
+        on_zoom=keep_view,
+        view=read_view(places, found),
         height=choose_height(len(classes), wide),
         summary=summarise(matrices.judge(source), data),
     )
@@ -251,7 +247,7 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
     def choose(names: tuple[str, ...]) -> None:
         # Where the block stands together.
         st.session_state[REORDERED], st.session_state[AROUND] = read_order() != "similarity", names
-        address.set_params(order="similarity", find=address.ANY)
+        address.set_params(order="similarity", find=address.ANY, zoom=address.ANY)
         select(Selection(names, names, wrong_only=True), data.classes)
 
     for number, block in enumerate(found[:BLOCKS]):

@@ -13,11 +13,13 @@ from tests.conftest import make_tiny_data
 from tests.dashboards import (
     Dashboard,
     browse,
+    chart,
     click_cell,
     gallery,
     open_page,
     serve,
     settle,
+    wait_until,
 )
 from tests.made_run import make_run
 
@@ -88,3 +90,18 @@ def test_a_cell_stays_selected_after_classes_could_be_chosen_without_one(
     expect(page.get_by_role("dialog").get_by_alt_text("val/35/1.png", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile("true=35&pred=2"))
     page.keyboard.press("Escape")
+
+
+def test_the_zoom_stands_in_the_address_and_a_link_opens_it(
+    page: Page, dashboard: Dashboard, made: Run
+) -> None:
+    open_page(page, dashboard, "confusion?run=made")
+    graph = chart(page, "Confusion matrix")
+    graph.evaluate("g => Plotly.relayout(g, {'xaxis.range': [-0.5, 1.5], 'yaxis.range': [1.5, -0.5]})")
+    expect(page).to_have_url(re.compile("zoom=-0.5_1.5_-0.5_1.5"))
+    settle(page)
+    page.reload()
+    shown = "g => g._fullLayout.xaxis.range.map(Number)"
+    wait_until(
+        page, lambda: chart(page, "Confusion matrix").evaluate(shown) == [-0.5, 1.5], 20, "the zoomed matrix"
+    )

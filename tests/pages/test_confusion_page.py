@@ -299,3 +299,25 @@ def test_a_block_of_the_matrix_leads_to_a_form_that_tells_its_look_alikes_apart(
     }  # fmt: skip
     right = open_page("confusion", run="first", true="2", pred="2")
     assert not [button for button in right.button if str(button.key).startswith("specialise")]
+
+
+def view_of(app: AppTest) -> object:
+    """Return what the matrix is zoomed to."""
+    found = [json.loads(data) for data in component_data(app)]
+    (matrix,) = [chart for chart in found if chart.get("key") == "confusion-matrix"]
+    return matrix["view"]
+
+
+def test_a_link_opens_the_zoom_which_goes_with_another_order(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first", order="recall", zoom="-0.5_1.5_0.5_2.5")
+    assert view_of(app) == {"x": [-0.5, 1.5], "y": [2.5, 0.5]}
+    app.selectbox(key="confusion-order").set_value("name").run()
+    assert app.query_params == {"run": "first"}
+    assert view_of(app) is None
+
+
+@pytest.mark.parametrize("nonsense", ["x", "1_2", "nan_1_2_3", "3_1_0_2", "0_1_0_1e9"])
+def test_a_zoom_that_is_none_is_left_aside(open_page: Open, run: Run, nonsense: str) -> None:
+    app = open_page("confusion", run="first", zoom=nonsense)
+    assert not app.error
+    assert view_of(app) is None
