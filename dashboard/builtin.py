@@ -7,6 +7,9 @@ from pathlib import Path
 
 from core.dataset.demo import DEMOS, make_demo
 from core.places import own_folder
+from core.recipe.presets import from_preset
+from core.runs import jobs
+from core.runs.run import Run, default_root
 
 
 def builtin_folder(name: str) -> Path:
@@ -14,6 +17,16 @@ def builtin_folder(name: str) -> Path:
     folder = _place(name)
     make_demo(name, folder)
     return folder
+
+
+def submit_demo() -> Run:
+    """Queue the training that shows what this is, on the built-in characters.
+
+    Raises:
+        RunError: when it cannot be queued.
+        OSError: when its folder or the data cannot be written.
+    """
+    return jobs.submit(from_preset("small", data=str(builtin_folder("glyphs"))), default_root())
 
 
 def is_builtin(folder: str) -> str:

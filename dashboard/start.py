@@ -11,10 +11,8 @@ from pathlib import Path
 from core import places
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
-from core.recipe.presets import from_preset
-from core.runs import jobs
 from core.runs.run import default_root, iter_runs
-from dashboard.builtin import builtin_folder
+from dashboard.builtin import builtin_folder, submit_demo
 
 ADDRESS = "127.0.0.1"
 SERVER = Path(__file__).with_name("server.py")
@@ -41,7 +39,7 @@ def open_dashboard(data: Path | None, port: int) -> int:
         if data is not None:
             environment["WEAKSPOT_DATA"] = str(data.resolve())
         elif next(iter_runs(root), None) is None:
-            run = jobs.submit(from_preset("small", data=str(builtin_folder("glyphs"))), root)
+            run = submit_demo()
             print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
     except (UserError, OSError) as error:
         return _refuse(describe_error(error))

@@ -184,19 +184,19 @@ def _refuse_deeper(root: Path, folders: Iterable[str]) -> None:
         DataError: as told.
     """
     folders = sorted(folders, key=natural_key)
-    deeper = [name for name in folders if _has_split(root / name, "train")]
+    deeper = [name for name in folders if has_split(root / name, "train")]
     for name in deeper:
         train = find_split(root / name, "train")
         if train and look_into(train).folders:
             raise DataError(f"{root}: the data set lies deeper, in {name}. Give {root / name}.")
-    apart = [name for name in deeper if _has_split(root / name, "val") or _has_split(root / name, "test")]
+    apart = [name for name in deeper if has_split(root / name, "val") or has_split(root / name, "test")]
     if apart or deeper == folders != []:
         raise DataError(
             f"{root / deeper[0]} holds training images of its own. Expected train/<class>/*, not <class>/train/*."
         )
 
 
-def _has_split(folder: Path, split: str) -> bool:
+def has_split(folder: Path, split: str) -> bool:
     """Tell whether a folder has one for a split, without listing the thousands of images it may hold."""
     names = SPLIT_NAMES[split]
     return any(_is_folder(folder / form(name)) for name in names for form in (str, str.capitalize, str.upper))
@@ -212,7 +212,7 @@ def _is_folder(path: Path) -> bool:
 def find_deeper(folder: Path, depth: int = _DEEPEST) -> Path | None:
     """Return a folder below this one that has a training split, or several folders, at most so many folders down."""
     for name in sorted(look_into(folder).folders, key=natural_key):
-        if _has_split(folder / name, "train") or len(look_into(folder, name).folders) > 1:
+        if has_split(folder / name, "train") or len(look_into(folder, name).folders) > 1:
             return folder / name
         if depth > 1 and (found := find_deeper(folder / name, depth - 1)):
             return found

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from core.dataset.layout import IMAGE_ENDINGS, find_split, read_layout
+from core.dataset.layout import IMAGE_ENDINGS, has_split, read_layout
 from core.dataset.walk import look_into
 from core.errors import DataError
 from core.places import expand_home
@@ -48,7 +48,9 @@ def _list_candidates(folder: Path) -> Iterator[Path]:
     there = folder if _is_there(folder) else _find_near(folder)
     # A class or a split of a data set, or a file in it: the whole has splits, of which this lies in one.
     place = there or folder
-    yield from (above for above in place.parents[:_UPWARDS] if place.is_absolute() and _has_train(above))
+    yield from (
+        above for above in place.parents[:_UPWARDS] if place.is_absolute() and has_split(above, "train")
+    )
     if there is not None:
         yield there
         yield from _look_deeper(there)
@@ -59,7 +61,7 @@ def _look_deeper(folder: Path) -> Iterator[Path]:
         inside = sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError:
         return
-    yield from (path for path in inside[:50] if _has_train(path))
+    yield from (path for path in inside[:50] if has_split(path, "train"))
 
 
 def _find_near(folder: Path) -> Path | None:
@@ -77,13 +79,6 @@ def _find_near(folder: Path) -> Path | None:
             name = names[found[0]]
         there /= name
     return there
-
-
-def _has_train(folder: Path) -> bool:
-    try:
-        return find_split(folder, "train") is not None
-    except (DataError, OSError):
-        return False
 
 
 def _is_data(folder: Path) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import streamlit as st
 
@@ -24,20 +25,28 @@ VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "co
 PARAMS = ("order", "colour", "log", "right", "least", "find", "zoom", "wide", "sort")
 PLACES = ("order", "find")  # what of it moves classes to other places, so that a zoom is of others
 WHOLE = "all"  # the zoom that shows all of the matrix though a class is looked for
+_T = TypeVar("_T", bound=str)
 AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
 
 
 def restore_look() -> None:
     """Bring back how the page was looked at before it was left."""
-    kept.restore(
-        PARAMS, opened="confusion-order" not in st.session_state
-    )  # a widget's state goes with its page
+    opened = "confusion-order" not in st.session_state  # a widget's state goes with its page
+    kept.restore(PARAMS, opened=opened)
 
 
 def draw_look(data: RunData) -> tuple[Order, Look, str]:
     """Offer how the matrix is drawn; return it, and the class that is looked for."""
-    by = choose_order(read_order())
-    values = _choose_values()
+    by = _choose(
+        "Order", "order", "confusion-order", ORDER_TITLES, read_order(), width=170,
+        help="By similarity, classes that are confused stand together as blocks.",
+    )  # fmt: skip
+    asked = address.get_param("colour")
+    coloured: Values = next((values for values in VALUES if values == asked), "count")
+    values = _choose(
+        "Colour by", "colour", "confusion-values", VALUE_TITLES, coloured, width=150,
+        help="Images, or their share of the true class (row) or of the predicted class (column).",
+    )  # fmt: skip
     found = _choose_class(data)
     with st.popover("More", icon=":material/tune:"):
         log = kept.draw_switch("Logarithmic colours", "log", key="confusion-log")
@@ -54,32 +63,19 @@ def read_order() -> Order:
     return next((order for order in ORDERS if order == asked), "name")
 
 
-def choose_order(order: Order) -> Order:
-    """Offer the order of the classes."""
-    st.session_state["confusion-order"] = order
-    chosen: Order = st.selectbox(
-        "Order",
-        ORDERS,
-        key="confusion-order",
-        format_func=ORDER_TITLES.__getitem__,
-        width=170,
-        help="By similarity, classes that are confused stand together as blocks.",
-        on_change=guard_callback(_keep("order", "confusion-order", "name")),
-    )
-    return chosen
-
-
-def _choose_values() -> Values:
-    asked = address.get_param("colour")
-    st.session_state["confusion-values"] = next((values for values in VALUES if values == asked), "count")
-    chosen: Values = st.selectbox(
-        "Colour by",
-        VALUES,
-        key="confusion-values",
-        format_func=VALUE_TITLES.__getitem__,
-        width=150,
-        help="Images, or their share of the true class (row) or of the predicted class (column).",
-        on_change=guard_callback(_keep("colour", "confusion-values", "count")),
+def _choose(
+    title: str, name: str, key: str, titles: Mapping[_T, str], now: _T, *, width: int, help: str
+) -> _T:
+    """Offer one of some values, of which the first is the default; the URL keeps it under `name`."""
+    st.session_state[key] = now
+    chosen: _T = st.selectbox(
+        title,
+        list(titles),
+        key=key,
+        format_func=titles.__getitem__,
+        width=width,
+        help=help,
+        on_change=guard_callback(_keep(name, key, next(iter(titles)))),
     )
     return chosen
 

@@ -58,13 +58,12 @@ def fill_empty() -> None:
     if "bake-data" in st.session_state and not st.session_state.pop("bake-started", False):
         return
     data = wanted_data() or str(builtin_folder("digits"))
-    preset = forms.suggest_preset(data)
+    suggested = forms.suggest_preset(data)
+    preset = "fast" if suggested == "quick" else suggested  # a fitted head has no optimizers to compare
     st.session_state.update(
         {
             "bake-data": data,
-            "bake-presets": [
-                "fast" if preset == "quick" else preset
-            ],  # a fitted head has no optimizers to compare,
+            "bake-presets": [preset],
             "bake-archs": [],
             "bake-optimizers": [],
             "bake-seeds": "0",

@@ -17,7 +17,8 @@ from dashboard.charts.matrix_chart import (
 )
 from dashboard.components.plot import Box, Click, LabelClick, plot
 from dashboard.explorer import browse, matrices
-from dashboard.explorer.look import AROUND, draw_look, keep_view, read_order, read_view, restore_look
+from dashboard.explorer.lists import REORDERED, SEEN, draw_blocks, draw_pairs, name_classes, show
+from dashboard.explorer.look import draw_look, keep_view, read_view, restore_look
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
 from dashboard.explorer.sources import draw_sources, offer_newer
 from dashboard.guard import guard, guard_callback
@@ -26,18 +27,13 @@ from dashboard.panels.specialise import draw_for_images
 from dashboard.state import address, kept, services
 from dashboard.state.selection import Selection, read_selection, select
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_count, format_share
+from dashboard.text import escape_markdown, format_count
 
-PAIRS = 12
 BESIDE = 640  # pixels of a matrix of many classes that has its images beside it
 TALLEST = 1600
-BLOCKS = 12
-NAMED = 6  # classes of a block that are written out
 SIDES = ("Confused pairs", "Blocks", "Images")
 SIDE = "confusion-beside"  # which of them is shown
-SEEN = "confusion-seen"  # the selection that it was chosen for
 WIDE = "wide"  # in the URL: the matrix as wide as the page
-REORDERED = "confusion-reordered"  # the order was changed by what stands beside the matrix
 
 
 def render() -> None:
@@ -170,15 +166,15 @@ def draw_matrix(
     wrong_only = not look.diagonal
 
     def take_click(click: Click) -> None:
-        select(Selection((by_label[str(click.y)],), (by_label[str(click.x)],)), data.classes)
+        show(Selection((by_label[str(click.y)],), (by_label[str(click.x)],)), data.classes)
 
     def take_label(label: LabelClick) -> None:
         chosen = (classes[label.index],)
-        select(Selection(chosen) if label.axis == "y" else Selection((), chosen), data.classes)
+        show(Selection(chosen) if label.axis == "y" else Selection((), chosen), data.classes)
 
     def take_box(box: Box) -> None:
         rows, columns = (tuple(classes[first : last + 1]) for first, last in (box.y, box.x))
-        select(Selection(rows, columns, wrong_only), data.classes)
+        show(Selection(rows, columns, wrong_only), data.classes)
 
     shapes = mark_class(places[found], len(classes)) if found else []
     if selection:
@@ -220,46 +216,6 @@ def summarise(judged: TableFigures, data: RunData) -> str:
         first = judged.pairs.iloc[0]
         words += f" Confused most: {data.label(first['true'])} taken for {data.label(first['predicted'])}, {format_count(int(first['count']), 'image')}."
     return f"{words} Arrow keys move from cell to cell, Enter shows the images of one."
-
-
-def draw_pairs(judged: TableFigures, data: RunData) -> None:
-    """List the most confused pairs."""
-    if judged.pairs.empty:
-        st.success("Every image is predicted right. There is nothing to confuse.", icon=":material/check:")
-    for number, pair in enumerate(judged.pairs.head(PAIRS).itertuples()):
-        text = f"**{escape_markdown(data.label(pair.true))}** taken for **{escape_markdown(data.label(pair.predicted))}** · {pair.count}"
-        st.button(
-            text,
-            key=f"pair-{number}",
-            help=f"{format_count(pair.count, 'image')}, {format_share(pair.share)} of the true class",
-            width="stretch",
-            on_click=guard_callback(select),
-            args=(Selection((pair.true,), (pair.predicted,)), data.classes),
-        )
-
-
-def draw_blocks(source: TableSource, data: RunData) -> None:
-    """List the groups of classes that are confused with each other."""
-    found = matrices.list_blocks(source)
-    if not found:
-        st.info("No group of classes stands out as confused with each other.", icon=":material/info:")
-
-    def choose(names: tuple[str, ...]) -> None:
-        # Where the block stands together.
-        st.session_state[REORDERED], st.session_state[AROUND] = read_order() != "similarity", names
-        address.set_params(order="similarity", find=address.ANY, zoom=address.ANY)
-        select(Selection(names, names, wrong_only=True), data.classes)
-
-    for number, block in enumerate(found[:BLOCKS]):
-        names = tuple(data.classes[index] for index in block.members)
-        st.button(
-            f"**{name_classes(names, data)}** · {block.confusions}",
-            key=f"block-{number}",
-            help=f"{format_count(block.confusions, 'image')} of one of these {len(names)} classes taken for another of them",
-            width="stretch",
-            on_click=guard_callback(choose),
-            args=(names,),
-        )
 
 
 def draw_gallery(
@@ -346,12 +302,6 @@ def describe(selection: Selection, data: RunData) -> str:
     if true == predicted:
         return f"{name} among each other{errors}"
     return f"{name} predicted {guess}{errors}"
-
-
-def name_classes(names: tuple[str, ...], data: RunData) -> str:
-    """Return the labels of classes, of many only the first with the number of the others."""
-    shown = ", ".join(escape_markdown(data.label(name)) for name in names[:NAMED])
-    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
 
 
 def count_images(images: pd.DataFrame) -> str:

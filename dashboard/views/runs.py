@@ -10,11 +10,10 @@ import streamlit as st
 
 from core.errors import UserError
 from core.recipe.config import TrainConfig
-from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
-from dashboard.builtin import builtin_folder
+from dashboard.builtin import submit_demo
 from dashboard.components.gallery import draw_pager
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.deletion import confirm_delete
@@ -88,7 +87,7 @@ def draw_empty() -> None:
     )
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):
-        run = jobs.submit(from_preset("small", data=str(builtin_folder("glyphs"))), default_root())
+        run = submit_demo()
         address.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
     if right.button("Train on my own images", icon=":material/folder_open:", width="stretch"):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import streamlit as st
 
 from core.errors import UserError
-from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
-from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard
 from dashboard.state import address
 from dashboard.state.status_words import BADGES, format_best, format_left
@@ -21,6 +21,7 @@ from dashboard.text import escape_markdown, format_count
 
 POLL = 2.0
 LAST = 5  # runs shown
+LOOKED_AT = 50  # newest runs among which the demo is looked for
 HOUSE = Path(__file__).resolve().parents[1]
 STEPS = (
     ("start-matrix.svg", "Click an error", "The confusion matrix opens the very images behind each cell."),
@@ -45,9 +46,18 @@ def render() -> None:
         "Then it helps you to fix them and to prove that they got better."
     )
     draw_steps()
-    draw_ways()
-    active = any(status.state in ACTIVE for _, status in jobs.list_live(default_root()))
+    runs = read_runs()
+    draw_ways(find_demo(runs))
+    active = any(status.state in ACTIVE for _, status in runs)
     st.fragment(guard(draw_runs), run_every=POLL if active else None)(active)
+
+
+def read_runs() -> list[tuple[Run, Status]]:
+    """Return all runs with their live status, newest first."""
+    found = list_runs(default_root())
+    if revive_queue(found):
+        found = list_runs(default_root())
+    return [(run, jobs.judge_status(run, status)) for run, status in found]
 
 
 def draw_steps() -> None:
@@ -69,8 +79,8 @@ def read_picture(name: str) -> str:
     return f"data:image/svg+xml;base64,{coded}"
 
 
-def draw_ways() -> None:
-    """Draw the two ways to begin, side by side."""
+def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
+    """Draw the two ways to begin, side by side; `demo_run` is the demo where there is one already."""
     pages, data = st.session_state["pages"], wanted_data()
     with st.container(key="medium-ways"):
         own, demo = st.columns(2, gap="medium")
@@ -89,43 +99,34 @@ def draw_ways() -> None:
         st.markdown(
             "100 written characters, some of which look alike. It takes about 3 minutes on two cores, and every page fills."
         )
-        done = find_demo()
-        if done is not None:
+        if demo_run is not None:
+            run, status = demo_run
             st.page_link(
-                pages["confusion" if done[1].has_best else "live"],
-                label=f"Open the demo {escape_markdown(done[0].id)}",
+                pages["confusion" if status.has_best else "live"],
+                label=f"Open the demo {escape_markdown(run.id)}",
                 icon=":material/open_in_new:",
-                query_params={"run": done[0].id},
+                query_params={"run": run.id},
             )
         elif st.button("Start the demo training", icon=":material/play_arrow:", key="start-demo"):
-            run = jobs.submit(from_preset("small", data=str(builtin_folder("glyphs"))), default_root())
+            run = submit_demo()
             address.choose_run(run)
             st.switch_page(pages["live"], query_params={"run": run.id})
 
 
-def find_demo() -> tuple[Run, Status] | None:
-    """Return the newest run on the built-in characters that did not fail; None where there is none."""
-    folder = str(builtin_folder("glyphs"))
-    for run, status in jobs.list_live(default_root()):
-        if status.state not in ("failed", "crashed") and is_on(run, folder):
-            return run, status
+def find_demo(runs: Sequence[tuple[Run, Status]]) -> tuple[Run, Status] | None:
+    """Return the newest of some runs that is on the built-in characters and did not fail; None where there is none."""
+    for run, status in runs[:LOOKED_AT]:
+        try:
+            if status.state not in ("failed", "crashed") and is_builtin(run.read_config().data) == "glyphs":
+                return run, status
+        except UserError:
+            continue
     return None
-
-
-def is_on(run: Run, folder: str) -> bool:
-    """Tell whether a run was trained on a folder of images."""
-    try:
-        return run.read_config().data == folder
-    except UserError:
-        return False
 
 
 def draw_runs(was_active: bool) -> None:
     """Draw what runs on this machine, with its progress, and the last runs."""
-    found = list_runs(default_root())
-    if revive_queue(found):
-        found = list_runs(default_root())
-    judged = [(run, jobs.judge_status(run, status)) for run, status in found]
+    judged = read_runs()
     if was_active != any(status.state in ACTIVE for _, status in judged):
         st.rerun()  # draws the page anew, with or without polling
     if not judged:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -17,6 +19,9 @@ from core.runs.run import Run
 from core.runs.tasks import read_order
 from dashboard.components import gallery, plot
 from tests.pages.apps import Open
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 
@@ -38,6 +43,15 @@ def open_page(runs_root: Path, tiny_data: Path, quick_apps: None, monkeypatch: p
         return app.run()
 
     return open_page
+
+
+@pytest.fixture(scope="module")
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Return a page of a browser on the dashboard of the file, which has a fixture of that name."""
+    from tests.dashboards import browse  # most files of this folder do without a browser
+
+    with browse(request.getfixturevalue("dashboard")) as page:
+        yield page
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from core.runs.run import Run
 from tests.conftest import make_tiny_data
 from tests.dashboards import (
     Dashboard,
-    browse,
     chart,
     click_cell,
     gallery,
@@ -32,12 +31,6 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("back")
     with serve(folder, make_tiny_data(folder / "tiny")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def page(dashboard: Dashboard) -> Iterator[Page]:
-    with browse(dashboard) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

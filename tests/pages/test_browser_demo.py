@@ -13,7 +13,6 @@ from core.runs import jobs
 from core.runs.run import ACTIVE
 from tests.dashboards import (
     Dashboard,
-    browse,
     chart,
     field,
     fill,
@@ -35,12 +34,6 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     make_demo("digits", folder / "digits")
     with serve(folder, folder / "digits") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def page(dashboard: Dashboard) -> Iterator[Page]:
-    with browse(dashboard) as page:
-        yield page
 
 
 def test_every_page_without_a_run_names_the_next_step(page: Page, dashboard: Dashboard) -> None:

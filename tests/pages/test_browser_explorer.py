@@ -19,7 +19,6 @@ from core.runs.run import Run
 from tests.conftest import make_tiny_data
 from tests.dashboards import (
     Dashboard,
-    browse,
     chart,
     choose,
     click_cell,
@@ -46,12 +45,6 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     shutil.copy(data / "train/10/2.png", data / "train/2/1.png")  # a wrong label to be found
     with serve(folder, data) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def page(dashboard: Dashboard) -> Iterator[Page]:
-    with browse(dashboard) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from core.runs.bakeoff import Crossing, make_plan
 from core.runs.run import Run, iter_runs
 from tests.dashboards import (
     Dashboard,
-    browse,
     chart,
     choose,
     choose_network,
@@ -41,12 +40,6 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("jobs")
     with serve(folder, make_images(folder / "tiny", train=40, val=2)) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def page(dashboard: Dashboard) -> Iterator[Page]:
-    with browse(dashboard) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

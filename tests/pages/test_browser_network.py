@@ -15,7 +15,6 @@ from playwright.sync_api import Locator, Page, expect
 from core.networks.table import INSTALLED
 from tests.dashboards import (
     Dashboard,
-    browse,
     chart,
     choose,
     choose_network,
@@ -42,12 +41,6 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     (data / "val/10/0.png").rename(data / WRONG)
     with serve(folder, data) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def page(dashboard: Dashboard) -> Iterator[Page]:
-    with browse(dashboard) as page:
-        yield page
 
 
 def test_the_head_of_a_network_of_timm_is_trained_and_an_error_of_it_has_a_heat_map(

@@ -19,7 +19,6 @@ from tests.conftest import make_tiny_data
 from tests.dashboards import (
     ROOT,
     Dashboard,
-    browse,
     chart,
     choose,
     click_cell,
@@ -42,12 +41,6 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("run")
     with serve(folder, make_tiny_data(folder / "tiny")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def page(dashboard: Dashboard) -> Iterator[Page]:
-    with browse(dashboard) as page:
-        yield page
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -237,6 +237,14 @@ def test_an_opened_image_has_its_heat_maps_and_says_where_there_are_none(
     assert app.query_params["image"] == "val/35/2.png"
 
 
+def test_a_cell_that_is_selected_already_shows_its_images_again(open_page: Open, run: Run) -> None:
+    app = open_page("confusion", run="first", true="10", pred="2")
+    app.button_group(key="confusion-beside").set_value("Confused pairs").run()
+    assert pictures(app) == []
+    app.button(key="pair-0").click().run()
+    assert pictures(app) == ["val/10/2.png"]
+
+
 def test_the_matrix_is_enlarged_and_the_link_keeps_it(open_page: Open, run: Run) -> None:
     app = open_page("confusion", run="first")
     app.button(key="confusion-wide").click().run()

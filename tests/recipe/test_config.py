@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import ConfigError
 from core.recipe.config import SETTINGS, TrainConfig
-from core.recipe.presets import PRESET_HELP, PRESETS, from_preset
+from core.recipe.presets import PRESET_HELP, PRESET_TITLES, PRESETS, from_preset
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
 CHOICES = {field: setting.choices for field, setting in SETTINGS.items() if setting.choices}
@@ -281,3 +281,7 @@ def test_all_problems_are_told_at_once() -> None:
         TrainConfig.from_dict({"arch": "vgg", "epochs": 0})
     assert set(caught.value.problems) == {"arch", "epochs", "data"}
     assert all(f"{field}: {what}" in str(caught.value) for field, what in caught.value.problems.items())
+
+
+def test_every_preset_has_a_title_and_a_help() -> None:
+    assert set(PRESET_TITLES) == set(PRESET_HELP) == set(PRESETS)
