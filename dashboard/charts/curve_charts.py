@@ -223,8 +223,16 @@ def new_figure(title: str, *, height: int, revision: str) -> go.Figure:
         },
         height=height,
         uirevision=revision,
-        margin={"l": 8, "r": 16, "t": 84, "b": 8},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"},
+        margin={"l": 8, "r": 16, "t": 56, "b": 8},
+        # At the end, where it has as many lines as it needs: on a narrow screen it would run over a title above it.
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+        },
         hovermode="x unified",
     )
     figure.update_xaxes(automargin=True)

@@ -188,7 +188,7 @@ def draw_end(run: Run, status: Status) -> None:
         right = format_rate(int((held["true"] == held["predicted"]).sum()), len(held))
         st.markdown(f"On the images held back, which neither trained nor chose the best model: **{right}**.")
     pages = st.session_state["pages"]
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if status.state == "failed":  # the same again would fail again
             draw_again(run, "Change and start again", primary=True)
         if status.state != "finished":

@@ -26,7 +26,10 @@ from dashboard.state import address, services
 from dashboard.text import escape_markdown, format_duration
 
 # What is asked of everyone; all else has a value that suits the recipe. The folder stands above, by itself.
-_BASIC = [field for field, setting in SETTINGS.items() if setting.basic and field != "data"]
+_BASIC = sorted(
+    (field for field, setting in SETTINGS.items() if setting.basic and field != "data"),
+    key=lambda field: SETTINGS[field].group == "Data",  # what is to be trained comes before what it is called
+)
 # What the sixteen pictures depend on; they are not drawn again when another field changes.
 _PREVIEW_FIELDS = (
     *(field for field in GROUPS["Data"] if field not in NAMES),
