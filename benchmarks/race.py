@@ -82,6 +82,10 @@ def read_options() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--epochs", type=int, default=25, help="of the plain loop")
     parser.add_argument(
+        "--timed-epochs", type=int, default=0, metavar="N",
+        help="the plain loop's time is that of its first N epochs, scaled up to all; default: of all",
+    )  # fmt: skip
+    parser.add_argument(
         "--minutes", type=float, default=0.0,
         help=f"of training for each peer; default: as many as our preset {LEADER} took, else another of ours",
     )  # fmt: skip
@@ -99,6 +103,8 @@ def read_options() -> argparse.Namespace:
     options = parser.parse_args()
     if unknown := set(options.entrants) - set(known):
         parser.error(f"--entrants: there is no {', '.join(sorted(unknown))}, only {', '.join(known)}")
+    if not 0 <= options.timed_epochs <= options.epochs:
+        parser.error(f"--timed-epochs: from 0 to the plain loop's {options.epochs} epochs")
     options.data, options.weights = options.data.resolve(), options.weights.resolve()
     options.environments = options.environments.resolve()  # entrants start in another folder
     return options
@@ -117,6 +123,7 @@ def lay_course(options: argparse.Namespace) -> Course:
     return Course(
         options.data, options.arch, options.weights, SIZE, inputs.mean, inputs.std,
         options.epochs, options.minutes, options.hold_back, images,
+        options.timed_epochs,
     )  # fmt: skip
 
 
@@ -207,6 +214,7 @@ def _tell_words(options: argparse.Namespace) -> list[str]:
     """Return the options as typed, without where things lie on this machine."""
     words = ["--data", options.data.name, "--weights", options.weights.name, "--arch", options.arch]
     words += ["--entrants", ",".join(options.entrants), "--epochs", str(options.epochs)]
+    words += ["--timed-epochs", str(options.timed_epochs)] if options.timed_epochs else []
     words += ["--hold-back", str(options.hold_back), "--threads", str(options.threads)]
     return [*words, "--minutes", f"{options.minutes:g}"] if options.minutes else words
 

@@ -31,7 +31,8 @@ class Course:
     """The same for all: images, network, its weights and the limits.
 
     `mean` and `std` (0..1) are how the weights were taught to see pixels. `epochs` are those of the plain loop,
-    `minutes` what a peer may take for its training, `hold_back` the images of each class that nobody trains on.
+    `minutes` what a peer may take for its training, `hold_back` the images of each class that nobody trains on. Of the
+    plain loop's epochs the first `timed` give its time: 0 for all of them.
     """
 
     data: Path
@@ -44,6 +45,7 @@ class Course:
     minutes: float
     hold_back: int
     images: tuple[Image, ...]
+    timed: int = 0
 
     @property
     def classes(self) -> list[str]:
