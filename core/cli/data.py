@@ -1,4 +1,4 @@
-"""The commands about data rather than runs: `python -m core demo | audit | label-issues`."""
+"""The commands about data rather than runs: `python -m core demo | audit | label-issues | marks`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ def add_commands(commands: Any) -> None:
         "--out", type=Path, default=Path("label-fixes.csv"), metavar="FILE", help="the fix list"
     )
     labels.set_defaults(command=_find_issues)
+
+    marks = commands.add_parser(
+        "marks", help="list what is marked in a data set; save it as a fix list, or write a corrected copy"
+    )
+    marks.add_argument("data", type=Path, metavar="DATA", help="a folder of images as training takes it")
+    marks.add_argument(
+        "--out", type=Path, metavar="FILE", help="save the marks as CSV, which `train --fixes` takes"
+    )
+    marks.add_argument(
+        "--copy", type=Path, metavar="FOLDER", help="write the data set anew with its labels corrected"
+    )
+    marks.add_argument(
+        "--link", action="store_true", help="links in place of copies: no space, but shared contents"
+    )
+    marks.set_defaults(command=_list_marks)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -113,4 +128,27 @@ def _find_issues(options: argparse.Namespace) -> int:
             f"{label(pair.one)} and {label(pair.other)} overlap: {pair.crossed} of {format_count(pair.count, 'image')} cross over"
         )
     print(options.out)
+    return 0
+
+
+def _list_marks(options: argparse.Namespace) -> int:
+    from core.dataset.folders import scan_folders
+    from core.files import write_text
+    from core.marks.corrected import write_corrected
+    from core.marks.fix_list import format_marks
+    from core.marks.marks import list_path, read_marks
+
+    data = expand_home(options.data).resolve()
+    folders = scan_folders(data)
+    known = read_marks(list_path(data, default_root()))
+    print(known.describe())
+    if options.out:
+        write_text(options.out, format_marks(known.marks.values()))
+        print(options.out)
+    if options.copy:
+        made = write_corrected(
+            folders, known.marks, expand_home(options.copy), link=options.link, progress=make_bar("images")
+        )
+        assert made is not None
+        print(made.describe())
     return 0

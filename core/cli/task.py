@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from core.cli.terminal import Progress, Tee
 from core.errors import RunError
 from core.files import LEFT_OVER, sweep_drafts
+from core.places import expand_home
 from core.recipe.config import TrainConfig
 from core.runs.claim import Taken, claim
 from core.runs.journal import Interrupted, Journal
@@ -191,6 +192,20 @@ def _judge(_: Path, progress: Progress, *, run: str) -> str | None:
     return None if found is None else f"Out of fold {format_rate(found.right, found.judged)}."
 
 
+def _copy_corrected(_: Path, progress: Progress, *, run: str, target: str, link: bool) -> str | None:
+    asked = find_run(run, default_root())
+    from core.dataset.folders import scan_folders
+    from core.marks.corrected import write_corrected
+    from core.marks.marks import list_path, read_marks
+
+    config = asked.read_config()
+    root = expand_home(config.data).resolve()
+    folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
+    marks = read_marks(list_path(root, default_root())).marks
+    found = write_corrected(folders, marks, expand_home(target), link=link, progress=progress)
+    return None if found is None else found.describe()
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -200,4 +215,5 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "report": _report,
     "predict": _predict,
     "judge": _judge,
+    "corrected-copy": _copy_corrected,
 }

@@ -9,15 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from core.dataset.folders import ImageFolders, Sample
-from core.dataset.label_report import HEAD, Fix, fixes_path, read_fixes
+from core.dataset.label_report import Fix, read_fixes
 from core.errors import DataError, RunError, UserError, describe_cause
-from core.files import write_file, write_rows
+from core.files import write_file
 from core.places import expand_home
 from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 
 KEPT = "fixes.csv"  # in the run folder: the list as it was when the run was made
-MERGED = "label-fixes-all.csv"
 
 
 def keep_fixes(folder: Path, config: TrainConfig) -> Path | None:
@@ -82,32 +81,6 @@ def describe_fixes(folders: ImageFolders) -> str:
     """Say how many training images a fix list has changed; empty for none."""
     counts = {"left out": len(folders.dropped), "relabelled": len(folders.relabelled)}
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-
-
-def list_corrections(folder: Path) -> list[Fix]:
-    """Return what a run's own fix list and the one its user has marked since change of training images, once an image.
-
-    Raises:
-        RunError: when a list cannot be read.
-    """
-    lists = [path for path in (folder / KEPT, fixes_path(folder, "train")) if path.exists()]
-    fixes = {fix.path: fix for path in lists for fix in read_fixes(path) if fix.action != "keep"}
-    return list(fixes.values())
-
-
-def prepare_fixes(folder: Path) -> Path:
-    """Return the fix list to train like a run but without the label errors that its user has marked since.
-
-    That is the list of its training images; where the run itself was trained with one, the two are merged.
-
-    Raises:
-        RunError: when a list cannot be read or written.
-    """
-    if not (folder / KEPT).exists():
-        return fixes_path(folder, "train")
-    rows = [(fix.path, fix.given, fix.suggested, "", fix.action) for fix in list_corrections(folder)]
-    write_rows(folder / MERGED, HEAD, rows)
-    return folder / MERGED
 
 
 def _find_problem(fix: Fix, places: dict[str, str], classes: Sequence[str], *, first: bool) -> str:

@@ -1,4 +1,4 @@
-"""What was found about labels: the report a run keeps, and the fix list that its user edits."""
+"""What was found about labels: the report that a run keeps, and fix lists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import RunError
@@ -116,7 +116,7 @@ def report_path(folder: Path, split: str) -> Path:
 
 
 def fixes_path(folder: Path, split: str) -> Path:
-    """Return where a run keeps the fix list of a split, with the actions its user chose."""
+    """Return where a run of an older version kept the fix list of a split, with the actions its user chose."""
     return folder / f"label-fixes-{split}.csv"
 
 
@@ -145,40 +145,10 @@ def read_report(path: Path) -> LabelReport:
         raise RunError(f"{path}: cannot be read ({error}). Look for label issues again.") from None
 
 
-def list_fixes(issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> list[tuple[str, ...]]:
-    """Return the rows of the fix list under HEAD: the score with six decimals, the action `keep` unless given."""
-    chosen = actions or [ACTIONS[0]] * len(issues)
-    return [
-        (issue.path, issue.given, issue.suggested, _format_score(issue.score), action)
-        for issue, action in zip(issues, chosen, strict=True)
-    ]
-
-
-def write_fixes(path: Path, issues: Sequence[LabelIssue], actions: Sequence[str] = ()) -> None:
-    """Write the fix list, one row an issue; raises OSError when it cannot be written."""
-    write_rows(path, HEAD, list_fixes(issues, actions))
-
-
-def read_decisions(path: Path, issues: Sequence[LabelIssue]) -> tuple[list[LabelIssue], list[str]]:
-    """Return issues with what a fix list, if there is one, decides of them, and their actions; `keep` where it does not.
-
-    What was decided stays so: where a newer report suggests another class, the one decided on is returned, and labels
-    that it does not list come last, their confidence NaN.
-
-    Raises:
-        RunError: as `read_fixes`.
-    """
-    fixes = read_fixes(path) if path.exists() else []
-    decided = {fix.path: fix for fix in fixes if fix.action != ACTIONS[0]}
-    found, actions = [], []
-    for issue in issues:
-        fix = decided.pop(issue.path, None)
-        found.append(replace(issue, suggested=fix.suggested) if fix else issue)
-        actions.append(fix.action if fix else ACTIONS[0])
-    for fix in decided.values():
-        found.append(LabelIssue(fix.path, fix.given, fix.suggested, fix.score, math.nan))
-        actions.append(fix.action)
-    return found, actions
+def write_fixes(path: Path, issues: Sequence[LabelIssue]) -> None:
+    """Write a fix list that keeps all labels, one row an issue, to be edited; raises OSError when it cannot be written."""
+    rows = [(issue.path, issue.given, issue.suggested, f"{issue.score:.6f}", ACTIONS[0]) for issue in issues]
+    write_rows(path, HEAD, rows)
 
 
 def read_fixes(path: Path) -> list[Fix]:
@@ -205,10 +175,6 @@ def read_fixes(path: Path) -> list[Fix]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: cannot be read ({error}).") from None
     return fixes
-
-
-def _format_score(score: float) -> str:
-    return "" if math.isnan(score) else f"{score:.6f}"
 
 
 def _read_score(text: str | None) -> float:

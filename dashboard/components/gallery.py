@@ -81,12 +81,17 @@ def show_open_tiles(
         if number is not None:
             on_open(int(number))
 
-    figures = [_figure(tile, number) for number, tile in enumerate(tiles)]
     component()(
         key=key,
-        data={"html": _STYLE + _grid(figures, side, label)},
+        data={"html": format_grid(tiles, side=side, label=label, opens=True)},
         on_open_change=guard_callback(forward_open),
     )
+
+
+def format_grid(tiles: Sequence[Tile], *, side: int, label: str, opens: bool) -> str:
+    """Return pictures as one block of HTML; where one `opens`, it is a button with its number as `data-tile`."""
+    figures = [_figure(tile, number if opens else None) for number, tile in enumerate(tiles)]
+    return _STYLE + _grid(figures, side, label)
 
 
 @cache

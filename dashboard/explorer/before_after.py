@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
@@ -13,7 +11,8 @@ from core.runs.run import Run
 from core.verdicts.judged_on import TablePair
 from core.verdicts.paired import pair_tables
 from core.verdicts.predictions import list_guesses
-from dashboard.components.gallery import Card, Tile, draw_pager, draw_steps, show_cards, show_open_tiles
+from dashboard.components.gallery import Card, Tile, draw_pager, draw_steps, show_cards
+from dashboard.explorer import marking
 from dashboard.explorer.browse import draw_image
 from dashboard.explorer.detail import close_image
 from dashboard.guard import guard, guard_callback
@@ -36,7 +35,7 @@ def draw_won_and_lost(first: Run, second: Run, pair: TablePair, data: RunData) -
     for title, rows in found.items():
         st.markdown(f"**Images {title}: {len(rows):,}**")
         if not rows.empty:
-            draw_tiles(rows, data, title)
+            draw_tiles(second, rows, data, title)
     for rows in found.values():
         paths = list(rows["path"])
         if address.get_param("image", paths):
@@ -45,29 +44,35 @@ def draw_won_and_lost(first: Run, second: Run, pair: TablePair, data: RunData) -
             )(first, second, pair, paths, data)
 
 
-def draw_tiles(rows: pd.DataFrame, data: RunData, title: str) -> None:
+def draw_tiles(run: Run, rows: pd.DataFrame, data: RunData, title: str) -> None:
     """Show a page of images with what was predicted before and after."""
     page = draw_pager(len(rows), SHOWN, key=f"changes-{title}-page", param=f"{title}_page")
-    shown = rows.iloc[page * SHOWN : (page + 1) * SHOWN]
-    paths = list(shown["path"])
-    tiles = [
-        Tile(
-            services.thumbnail(data.root / row.path),
-            f"true {data.label(row.true)}",
-            (
-                f"before {data.label(row.predicted_first)}, {format_confidence(row.confidence_first)}",
-                f"after {data.label(row.predicted_second)}, {format_confidence(row.confidence_second)}",
-            ),
-            alt=row.path,
-        )
-        for row in shown.itertuples()
-    ]
-    show_open_tiles(tiles, open_of(paths), key=f"changes-{title}", side=120, label=f"images {title}")
+    marking.draw_marking(
+        run,
+        data,
+        marking.shelve_predictions(name_as_after(rows), data, make_tile),
+        key=f"changes-{title}",
+        page=page,
+        size=SHOWN,
+        side=120,
+        opener=lambda path: address.set_params(image=path),
+        label=f"images {title}",
+    )
 
 
-def open_of(paths: list[str]) -> Callable[[int], None]:
-    """Return what opens one of the images by its number."""
-    return lambda number: address.set_params(image=paths[number])
+def name_as_after(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of two runs with the columns of one: what the second answered, and what the first did as `before`."""
+    named = rows.rename(columns=lambda name: str(name).removesuffix("_second"))
+    return named.rename(columns={"predicted_first": "before", "confidence_first": "before_confidence"})
+
+
+def make_tile(row: pd.Series, data: RunData, picture: bytes | None) -> Tile:
+    """Return an image with what was predicted before and after."""
+    lines = (
+        f"before {data.label(row['before'])}, {format_confidence(row['before_confidence'])}",
+        f"after {data.label(row['predicted'])}, {format_confidence(row['confidence'])}",
+    )
+    return Tile(picture, f"true {data.label(row['true'])}", lines, alt=row["path"])
 
 
 def draw_large(first: Run, second: Run, pair: TablePair, paths: list[str], data: RunData) -> None:

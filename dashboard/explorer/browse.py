@@ -18,13 +18,11 @@ from dashboard.components.gallery import (
     draw_pager,
     draw_steps,
     show_bars,
-    show_open_tiles,
-    show_tiles,
 )
-from dashboard.explorer import detail, neighbours
+from dashboard.explorer import detail, marking, neighbours
 from dashboard.explorer.matrices import Change, TableFigures
 from dashboard.guard import guard, guard_callback
-from dashboard.state import address, kept, services
+from dashboard.state import address, kept
 from dashboard.state.selection import Selection
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_confidence, format_count
@@ -87,13 +85,13 @@ def draw_sort() -> SortBy:
 def draw_images(run: Run, images: pd.DataFrame, data: RunData) -> None:
     """Draw a page of the images of a run; one that is opened is shown large."""
     page = draw_pager(len(images), PAGE, key="browse-page")
-    shown = images.iloc[page * PAGE : (page + 1) * PAGE]
-    paths = list(shown["path"])
-    tiles = [_make_tile(row, data) for row in shown.itertuples()]
-    show_open_tiles(
-        tiles,
-        lambda number: address.set_params(image=paths[number]),
+    marking.draw_marking(
+        run,
+        data,
+        marking.shelve_predictions(images, data, _make_tile),
         key="browse-tiles",
+        page=page,
+        opener=lambda path: address.set_params(image=path),
         label=f"images of {run.id}",
     )
     if address.get_param("image", list(images["path"])):
@@ -116,8 +114,7 @@ def draw_image(run: Run, data: RunData, row: pd.Series) -> None:
     with st.container(key="medium-large"):
         left, right = st.columns([2, 3], gap="medium")
     with left:
-        picture = services.thumbnail(data.root / row["path"], 1024)
-        show_tiles([Tile(picture, str(row["path"]))], side=200, label="the image")
+        marking.draw_row(run, data, row)
     with right:
         true, predicted = (data.label(row[column]) for column in ("true", "predicted"))
         verdict = "predicted right" if true == predicted else f"taken for **{escape_markdown(predicted)}**"
@@ -195,7 +192,7 @@ def draw_archive(images: pd.DataFrame, data: RunData, name: str) -> None:
         )
 
 
-def _make_tile(row: pd.Series, data: RunData) -> Tile:
+def _make_tile(row: pd.Series, data: RunData, picture: bytes | None) -> Tile:
     lines = [
         f"true {data.label(row.true)}",
         f"predicted {data.label(row.predicted)}, {format_confidence(row.confidence)}",
@@ -204,7 +201,7 @@ def _make_tile(row: pd.Series, data: RunData) -> Tile:
     if mark:
         lines.append(f"before {data.label(row.before)}")
     return Tile(
-        services.thumbnail(data.root / row.path),
+        picture,
         row.path.rsplit("/", 1)[-1],
         tuple(lines),
         alt=row.path,

@@ -11,8 +11,8 @@ from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_sta
 from core.model.pictures import STRENGTH
 from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
-from dashboard.components.gallery import Card, Tile, show_cards, show_tiles
-from dashboard.explorer import neighbours
+from dashboard.components.gallery import Tile, show_bars, show_tiles
+from dashboard.explorer import marking, neighbours
 from dashboard.guard import guard_callback
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
@@ -20,7 +20,7 @@ from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_confidence
 
 # What of the URL belongs to this view; it goes when the view is left.
-PARAMS = ("image", "method", "stage", "for", "strength")
+PARAMS = ("image", "from", "method", "stage", "for", "strength")
 STRENGTHS = range(0, 101, 5)  # of the overlay, %
 
 
@@ -40,27 +40,31 @@ def draw_detail(run: Run, data: RunData, table: pd.DataFrame, path: str) -> None
     draw_way(table, data, row)
     with st.container(key="medium-detail"):
         picture, evidence = st.columns([2, 5], gap="large")
-    with evidence:
-        explained = draw_evidence(run, data, row)
     with picture:
-        draw_verdict(data, row, explained.seen if explained else None)
+        draw_verdict(run, data, row)
+    with evidence:
+        draw_evidence(run, data, row)
     neighbours.draw_neighbours(run, data, path, row["predicted"], row["true"])
 
 
-def draw_verdict(data: RunData, row: pd.Series, picture: bytes | None) -> None:
-    """Draw an image with what it was taken for and its likeliest classes."""
-    title = f"{'Taken for' if row['true'] != row['predicted'] else 'Rightly taken for'} {data.label(row['predicted'])}"
-    bars = tuple(
-        (f"{'✓ ' if guess == row['true'] else ''}{data.label(guess)}", value)
-        for guess, value in list_guesses(row)
+def draw_verdict(run: Run, data: RunData, row: pd.Series) -> None:
+    """Draw an image, to be marked, with what it was taken for and its likeliest classes."""
+    verdict = "Taken for" if row["true"] != row["predicted"] else "Rightly taken for"
+    st.markdown(f"**{verdict} {escape_markdown(data.label(row['predicted']))}**")
+    marking.draw_row(run, data, row)
+    st.caption(
+        f"True class (✓) {escape_markdown(data.label(row['true']))}: {format_confidence(row['true_confidence'])}"
     )
-    lines = (f"True class (✓) {data.label(row['true'])}: {format_confidence(row['true_confidence'])}",)
-    seen = Tile(picture, row["path"].rsplit("/", 1)[-1], alt=row["path"])
-    show_cards([Card(title, lines, (seen,), bars)], side=200, label="the image")
+    show_bars(
+        [
+            (f"{'✓ ' if guess == row['true'] else ''}{data.label(guess)}", share)
+            for guess, share in list_guesses(row)
+        ]
+    )
 
 
-def draw_evidence(run: Run, data: RunData, row: pd.Series) -> Explained | None:
-    """Draw the heat maps of an image by the method chosen, and whether they are to be believed; None where it is gone."""
+def draw_evidence(run: Run, data: RunData, row: pd.Series) -> None:
+    """Draw the heat maps of an image by the method chosen, and whether they are to be believed; none where it is gone."""
     path, guesses = row["path"], list_guesses(row)
     wrong = row["true"] != row["predicted"]
     # What it is held against: the true class of an error, the runner-up of a right answer.
@@ -72,7 +76,6 @@ def draw_evidence(run: Run, data: RunData, row: pd.Series) -> Explained | None:
     (explained,) = maps.explain_images(run, [(path, tuple(asked))], method=method, stage=stage)
     if explained is not None:
         draw_maps(run, data, path, explained, asked, method)
-    return explained
 
 
 def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:

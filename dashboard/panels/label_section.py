@@ -1,37 +1,22 @@
-"""The part of the Data page about labels: those probably wrong, the fix list, and classes that overlap."""
+"""The part of the Data page about labels: those probably wrong, to be marked, and classes that overlap."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.dataset.fixes import list_corrections, prepare_fixes
-from core.dataset.label_report import (
-    ACTIONS,
-    HEAD,
-    LEAST_ACCURACY,
-    LIKELIEST,
-    SURE_ACCURACY,
-    LabelIssue,
-    LabelReport,
-    fixes_path,
-    list_fixes,
-    read_decisions,
-    report_path,
-    write_fixes,
-)
+from core.dataset.label_report import LEAST_ACCURACY, LIKELIEST, SURE_ACCURACY, LabelReport, report_path
 from core.errors import UserError
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
-from dashboard.components.gallery import PAGE, Tile, draw_pager, show_tiles
+from dashboard.components.gallery import PAGE, Tile, draw_pager
+from dashboard.components.marking import Item, Step
 from dashboard.components.task_panel import draw_end, draw_running
-from dashboard.guard import guard_callback
-from dashboard.panels import forms
+from dashboard.explorer import marking, opened
+from dashboard.guard import guard, guard_callback
 from dashboard.state import address, services
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
@@ -128,157 +113,105 @@ def task_folder(run: Run, split: str) -> Path:
 
 
 def draw_issues(run: Run, report: LabelReport) -> None:
-    """Show the doubtful labels with their images, and the fix list, which may hold labels of an earlier report too."""
-    data = services.read_data(run)
+    """Show the doubtful labels with their images, to be marked."""
     if report.accuracy < LEAST_ACCURACY:
         st.info(escape_markdown(report.describe()), icon=":material/block:")
     elif report.issues:
-        draw_doubtful(report, data)
+        draw_doubtful(run, report, services.read_data(run))
     else:
         st.success(
             f"None of the {report.count:,} labels is doubtful by confident learning.",
             icon=":material/check_circle:",
         )
-    if read_decisions(fixes_path(run.folder, report.split), report.issues)[0]:
-        draw_fixes(run, report, data)
 
 
-def draw_doubtful(report: LabelReport, data: RunData) -> None:
+def draw_doubtful(run: Run, report: LabelReport, data: RunData) -> None:
     """Show the images whose labels are doubtful, a page at a time."""
     found, count = len(report.issues), report.count
-    what = "probably wrong" if report.accuracy >= SURE_ACCURACY else "worth a look"
+    sure = report.accuracy >= SURE_ACCURACY
     st.markdown(
-        f"**{found:,} of {format_count(count, 'label')}** ({format_share(found / count)}) {'is' if found == 1 else 'are'} {what}, the likeliest first. "
-        "Look before you change one: the model can be wrong too."
+        f"**{found:,} of {format_count(count, 'label')}** ({format_share(found / count)}) {'is' if found == 1 else 'are'} "
+        f"{'probably wrong' if sure else 'worth a look'}, the likeliest first. Look before you mark one: the model can be wrong too."
     )
-    if report.accuracy < SURE_ACCURACY:
+    if not sure:
         st.caption(
             f"The model gets {format_share(report.accuracy)} of these images right. One below {format_share(SURE_ACCURACY)} doubts more right "
-            f"labels than wrong ones, so at most the likeliest {format_share(LIKELIEST)} are listed, and none is changed together with others."
+            f"labels than wrong ones, so at most the likeliest {format_share(LIKELIEST)} are listed, and you cannot mark all of them at once."
         )
     page = draw_pager(found, PAGE, key="labels-page", param="issue_page")
-    tiles = [
-        Tile(
-            services.thumbnail(data.root / issue.path),
-            f"{data.label(issue.given)} → {data.label(issue.suggested)}?",
-            (
-                f"{format_share(issue.score)} sure of {data.label(issue.given)}, "
-                f"{format_share(issue.confidence)} of {data.label(issue.suggested)}",
-                issue.path,
+    shelf = shelve_issues(report, data)
+    marking.draw_marking(
+        run, data, shelf, key=f"labels-{report.split}", page=page, label="images with doubtful labels",
+        opener=opened.open_from("labels"),
+    )  # fmt: skip
+    opened.draw_opened(run, data, shelf, "labels")
+    if sure:
+        draw_bulk(run, report, data, shelf)
+
+
+def shelve_issues(report: LabelReport, data: RunData) -> marking.Shelf:
+    """Return the images with doubtful labels: likeliest is the class suggested, then the one given."""
+
+    def make(number: int, side: int) -> Item:
+        issue = report.issues[number]
+        given, suggested = data.label(issue.given), data.label(issue.suggested)
+        lines = (
+            f"{format_share(issue.score)} sure of {given}, {format_share(issue.confidence)} of {suggested}",
+            issue.path,
+        )
+        picture = services.thumbnail(data.root / issue.path, side) if side else None
+        tile = Tile(picture, f"{given} → {suggested}?", lines, alt=issue.path)
+        guesses = (issue.suggested, issue.given)
+        return Item(tile, issue.path, issue.given, guesses, issue.suggested, issue.confidence)
+
+    return marking.Shelf([issue.path for issue in report.issues], make)
+
+
+def draw_bulk(run: Run, report: LabelReport, data: RunData, shelf: marking.Shelf) -> None:
+    """Offer to mark all doubtful labels that are not marked yet as the model suggests, after showing what that would do."""
+    known = services.read_marks(run, data).marks
+    left = [issue for issue in report.issues if issue.path not in known]
+    if not left:
+        return
+
+    def mark_all(action: str) -> None:
+        named: dict[str, list[str]] = {}
+        for issue in left:
+            named.setdefault(issue.suggested if action == "relabel" else "", []).append(issue.path)
+        steps = [Step(tuple(paths), action, to) for to, paths in named.items()]
+        marking.keep_together(run, data, shelf, steps)
+
+    def ask() -> None:
+        pairs = Counter((issue.given, issue.suggested) for issue in left)
+        st.markdown(
+            f"**{format_count(len(left), 'label')} of {format_count(len(pairs), 'kind')} would change** in your marks, none on "
+            "disk. You can take it back with Undo, and mark single images differently afterwards."
+        )
+        st.dataframe(
+            pd.DataFrame(
+                [
+                    (data.label(given), data.label(suggested), count)
+                    for (given, suggested), count in pairs.most_common()
+                ],
+                columns=["label now", "suggested", "images"],
             ),
-            alt=issue.path,
+            hide_index=True,
+            height=min(360, 38 + 35 * len(pairs)),
         )
-        for issue in report.issues[page * PAGE : (page + 1) * PAGE]
-    ]
-    show_tiles(tiles, label="images with doubtful labels")
+        with st.container(horizontal=True):
+            for action, words in (
+                ("relabel", "Relabel all as suggested"),
+                ("drop", "Leave all out of training"),
+            ):
+                if st.button(
+                    words, key=f"labels-all-{action}", on_click=guard_callback(mark_all), args=(action,)
+                ):
+                    st.rerun()
 
-
-def draw_fixes(run: Run, report: LabelReport, data: RunData) -> None:
-    """Draw the fix list, whose actions are kept in the run folder as they are chosen."""
-    split, path = report.split, fixes_path(run.folder, report.split)
-    st.markdown("**Fix list**: choose what is to become of each label; your choice is kept with the run.")
-    version = st.session_state.setdefault("labels-version", 0)
-    key = f"labels-fixes-{run.id}-{split}-{report_path(run.folder, split).stat().st_mtime_ns}-{version}"
-    # The table that a user edits must stay the same while they do, or it loses what they edited before.
-    if key not in st.session_state:
-        st.session_state["labels-before"] = read_decisions(path, report.issues)
-    issues, before = st.session_state["labels-before"]
-
-    def keep_edits() -> None:
-        edits = st.session_state[key]["edited_rows"]
-        write_fixes(path, issues, apply_edits(before, edits))
-
-    def set_all(action: str) -> None:
-        write_fixes(path, issues, [action] * len(issues))
-        st.session_state["labels-version"] += 1
-
-    table = pd.DataFrame(
-        {
-            "image": [issue.path for issue in issues],
-            "given": [data.label(issue.given) for issue in issues],
-            "suggested": [data.label(issue.suggested) for issue in issues],
-            "sure of given": [100 * issue.score for issue in issues],
-            "action": before,
-        }
-    )
-    st.data_editor(
-        table,
-        key=key,
-        hide_index=True,
-        height=min(420, 38 + 35 * len(table)),
-        disabled=["image", "given", "suggested", "sure of given"],
-        column_config={
-            "sure of given": st.column_config.NumberColumn(format="%.1f %%"),
-            "action": st.column_config.SelectboxColumn(options=list(ACTIONS), required=True),
-        },
-        on_change=guard_callback(keep_edits),
-    )
-    if earlier := len(issues) - len(report.issues):
-        st.caption(f"The last {earlier:,} were marked in an earlier report; this one does not list them.")
-    kept, actions = read_decisions(path, report.issues)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if report.accuracy >= SURE_ACCURACY:
-            with st.popover("Set all", icon=":material/checklist:"):
-                st.caption(
-                    f"Marks {format_count(len(issues), 'label')} at once. You can change single ones afterwards."
-                )
-                for action in ACTIONS:
-                    st.button(
-                        f"Set all to {action}",
-                        key=f"labels-all-{action}",
-                        on_click=guard_callback(set_all),
-                        args=(action,),
-                    )
-        st.download_button(
-            "Save the fix list",
-            fixes_text(kept, actions),
-            file_name=f"{run.id}-label-fixes-{split}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            key="labels-save",
-            help=f"CSV: {', '.join(HEAD)}. Paths are relative to the data folder.",
-        )
-    draw_training(run, split, actions)
-
-
-def draw_training(run: Run, split: str, actions: Sequence[str]) -> None:
-    """Offer to train the run once more with the labels corrected, or say why that cannot be."""
-    marked = len(actions) > actions.count(ACTIONS[0])
-    reason = ""
-    if split == "val":
-        reason = (
-            "A training never changes validation labels, so that runs are judged on the same images and labels. Choose "
-            "**Training** above to correct what a run learns from."
-        )
-    elif not marked:
-        reason = "Choose *relabel* or *drop* for a label above to train without it."
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(
-            "Train without these errors",
-            type="primary",
-            icon=":material/model_training:",
-            key="labels-train",
-            disabled=bool(reason),
-        ):
-            forms.fill_fixed(run, prepare_fixes(run.folder))
-            st.switch_page(st.session_state["pages"]["train"])
-        st.caption(
-            reason
-            or "Fills the form with this run's settings and its fix list "
-            f"({format_count(len(list_corrections(run.folder)), 'label')} to correct). Afterwards Compare shows the two side by side, on the same validation images."
-        )
-
-
-def apply_edits(actions: list[str], edits: dict[int, dict[str, str]]) -> list[str]:
-    """Return the actions with a table's edits, which are given by row and column, applied."""
-    return [edits.get(row, {}).get("action", action) for row, action in enumerate(actions)]
-
-
-def fixes_text(issues: Sequence[LabelIssue], actions: Sequence[str]) -> str:
-    """Return the fix list as CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEAD, *list_fixes(issues, actions)])
-    return text.getvalue()
+    if st.button(
+        f"Mark the {format_count(len(left), 'label')} left …", icon=":material/checklist:", key="labels-bulk"
+    ):
+        st.dialog("Mark all doubtful labels", width="large")(guard(ask))()
 
 
 def draw_classes(report: LabelReport, data: RunData) -> None:

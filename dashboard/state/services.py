@@ -18,7 +18,10 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
+from core.dataset.label_report import fixes_path, read_fixes
 from core.errors import RunError, UserError, describe_error
+from core.marks import marks
+from core.marks.marks import MarkList, list_path, take_over
 from core.model.calibration import calibration_path
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
@@ -154,6 +157,36 @@ def _thumbnail(path: Path, stamp: int, side: int) -> bytes | None:  # noqa: ARG0
         return None
     image.thumbnail((side, side))
     return encode_image(image)
+
+
+def marks_path(run: Run, data: RunData) -> Path:
+    """Return where the marks of a run's data set are kept; fix lists in the run's folder, of older versions, are taken over."""
+    path = list_path(data.root, run.folder.parent)
+    for split in ("val", "train"):
+        old = fixes_path(run.folder, split)
+        source = f"{run.id}/{old.name}"
+        if old.exists() and source not in _read_marks(path, *_stamp(path)).sources:
+            take_over(path, read_fixes(old), source)
+    return path
+
+
+def read_marks(run: Run, data: RunData) -> MarkList:
+    """Return the marks of a run's data set (not to be changed); raises RunError when the list cannot be read."""
+    path = marks_path(run, data)
+    return _read_marks(path, *_stamp(path))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _read_marks(path: Path, stamp: int, size: int) -> MarkList:  # noqa: ARG001
+    return marks.read_marks(path)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 @dataclass(frozen=True)

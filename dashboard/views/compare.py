@@ -24,7 +24,7 @@ from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.panels.results import draw_results
 from dashboard.panels.specialise import draw_changes
 from dashboard.state import address, services
-from dashboard.text import escape_markdown
+from dashboard.text import escape_markdown, format_count
 
 
 def render() -> None:
@@ -119,6 +119,29 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     if len(reads) > 1:
         doubts = {escape_markdown(run): escape_markdown(name) for run, name in name_unknowns(judged).items()}
         st.caption(f"{describe_images(judged_on, runs=len(reads), unknown=doubts)} {how}")
+        draw_without_marked(judged[0], groups)
+
+
+def draw_without_marked(run: Run, groups: dict[str, list[pd.DataFrame] | str]) -> None:
+    """Say it once more without the images whose label is marked as wrong: no run can be right on those but by chance."""
+    try:
+        known = services.read_marks(run, services.read_data(run)).marks.values()
+    except UserError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/warning:")
+        return
+    wrong = {mark.path for mark in known if mark.action in ("relabel", "drop")}
+    tables = [table for found in groups.values() if not isinstance(found, str) for table in found]
+    count = len(wrong.intersection(*[table["path"] for table in tables])) if tables else 0
+    if not count:
+        return
+    left = {
+        name: found if isinstance(found, str) else [table[~table["path"].isin(wrong)] for table in found]
+        for name, found in groups.items()
+    }
+    st.markdown(
+        f"**Without the {format_count(count, 'image')} whose label you marked as wrong:**\n\n"
+        + "\n".join(f"- {line}" for line in compare_groups(left, escape_markdown)[0])
+    )
 
 
 def read_groups(

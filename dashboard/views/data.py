@@ -22,9 +22,13 @@ from core.runs.tasks import launch_task, read_task
 from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.charts import data_charts
 from dashboard.components.gallery import PAGE, Card, Tile, draw_pager, show_cards, show_tiles
+from dashboard.components.marking import Item
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.explorer import marking, opened
+from dashboard.explorer.marked import draw_marked
 from dashboard.guard import guard_callback
+from dashboard.panels import forms
 from dashboard.panels.label_section import draw_labels
 from dashboard.state import address, services
 from dashboard.text import escape_markdown, format_class, format_count, format_duration
@@ -71,8 +75,10 @@ def render() -> None:
     audit = draw_scan(source)
     if audit is not None:
         draw_counts(audit)
-        draw_findings(audit)
+        draw_findings(audit, source.run)
     draw_labels(source.run)
+    if source.run is not None and (source.run.folder / "data.json").exists():
+        draw_marked(source.run, forms.fill_fixed)
 
 
 def choose_source() -> ShownData:
@@ -213,7 +219,7 @@ def describe_sizes(sizes: list[tuple[int, int]]) -> str:
     )
 
 
-def draw_findings(audit: Audit) -> None:
+def draw_findings(audit: Audit, run: Run | None) -> None:
     """List what was found, the gravest first; each is a button that opens its images."""
     st.subheader("Findings")
     if not audit.findings:
@@ -233,10 +239,10 @@ def draw_findings(audit: Audit) -> None:
     if chosen is None:
         st.caption("Choose one to see its images.")
         return
-    draw_finding(audit, chosen)
+    draw_finding(audit, chosen, run)
 
 
-def draw_finding(audit: Audit, finding: Finding) -> None:
+def draw_finding(audit: Audit, finding: Finding, run: Run | None) -> None:
     """Show one finding: what it means, its images, and the list of them to save."""
     st.markdown(f"#### {finding.title}")
     st.markdown(finding.advice)
@@ -250,8 +256,12 @@ def draw_finding(audit: Audit, finding: Finding) -> None:
     if finding.classes or all(len(group) == 1 for group in finding.groups):
         paths = [path for group in finding.groups for path in group]
         page = draw_pager(len(paths), PAGE, key="data-page")
-        shown = [images[path] for path in paths[page * PAGE : (page + 1) * PAGE]]
-        show_tiles([draw_tile(audit, image) for image in shown], label=finding.title)
+        known = run is not None and (run.folder / "data.json").exists()
+        if run is not None and known and all(images[path].label for path in paths):
+            draw_openable(run, audit, [images[path] for path in paths], page, finding.title)
+        else:
+            shown = [images[path] for path in paths[page * PAGE : (page + 1) * PAGE]]
+            show_tiles([draw_tile(audit, image) for image in shown], label=finding.title)
     else:
         page = draw_pager(len(finding.groups), GROUPS_PER_PAGE, key="data-page", unit="groups")
         groups = finding.groups[page * GROUPS_PER_PAGE : (page + 1) * GROUPS_PER_PAGE]
@@ -266,6 +276,19 @@ def draw_finding(audit: Audit, finding: Finding) -> None:
         key="data-save",
         help="CSV: group, path, split, class.",
     )
+
+
+def draw_openable(run: Run, audit: Audit, images: list[AuditedImage], page: int, title: str) -> None:
+    """Show a page of images that can be marked and opened, as those of a run's own data can."""
+    data = services.read_data(run)
+    shelf = marking.Shelf(
+        [image.path for image in images],
+        lambda number, _: Item(draw_tile(audit, images[number]), images[number].path, images[number].label),
+    )
+    marking.draw_marking(
+        run, data, shelf, key="data-finding", page=page, label=title, opener=opened.open_from("finding")
+    )
+    opened.draw_opened(run, data, shelf, "finding")
 
 
 def draw_tile(audit: Audit, image: AuditedImage) -> Tile:

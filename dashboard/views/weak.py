@@ -12,9 +12,9 @@ from core.runs.run import FOLD, Run
 from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
 from dashboard.charts import curve_charts
-from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_open_tiles, show_tiles
+from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_open_tiles
 from dashboard.components.plot import plot
-from dashboard.explorer import detail
+from dashboard.explorer import detail, marking, opened
 from dashboard.explorer.sources import draw_judged_on
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.out_of_fold import draw_method, draw_out_of_fold
@@ -127,7 +127,7 @@ def draw_choice(figures: pd.DataFrame, data: RunData, name: str) -> None:
 
 def choose_class(name: str) -> None:
     """Write the class to the URL."""
-    address.set_params(**{"class": name, "page": address.ANY})
+    address.set_params(**{"class": name, "page": address.ANY, "training_page": address.ANY})
 
 
 def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str, split: str) -> None:
@@ -244,12 +244,20 @@ def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.Data
             st.subheader(f"{title} {escape_markdown(data.label(member))}")
             draw_right_images(run, table, member)
     st.subheader(f"{escape_markdown(data.label(name))} in training")
-    paths = data.train_paths[name][: 2 * EXAMPLES]
-    show_tiles(
-        [Tile(services.thumbnail(data.root / path), path.rsplit("/", 1)[-1], alt=path) for path in paths],
+    paths = data.train_paths[name]
+    shelf = marking.shelve_paths(paths, name, data)
+    marking.draw_marking(
+        run,
+        data,
+        shelf,
+        key=f"weak-training-{name}",
+        page=draw_pager(len(paths), 2 * EXAMPLES, key="weak-training-page", param="training_page"),
+        size=2 * EXAMPLES,
         side=120,
+        opener=opened.open_from("training"),
         label="training images",
     )
+    opened.draw_opened(run, data, shelf, "training")
 
 
 def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:

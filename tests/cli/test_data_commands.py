@@ -11,6 +11,7 @@ import pytest
 
 from core.__main__ import main
 from core.dataset.label_report import LabelReport, Overlap
+from core.marks.marks import Mark, add_marks, list_path
 from tests.made_run import make_run
 
 
@@ -80,3 +81,19 @@ def test_classes_that_overlap_are_told_as_they_are_shown(
     monkeypatch.setattr("core.model.label_issues.find_issues_of", lambda *_, **__: found)
     assert main(["label-issues", "first", "--out", str(tiny_data / "fixes.csv")]) == 0
     assert "2 · rose and 10 · tulip overlap: 5 of 20 images cross over" in capsys.readouterr().out
+
+
+def test_marks_are_told_saved_and_written_into_a_corrected_copy(
+    runs_root: Path, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["marks", str(tiny_data)]) == 0
+    assert capsys.readouterr().out == "No image is marked.\n"
+    add_marks(list_path(tiny_data, runs_root), [Mark("train/2/1.png", "2", "drop")])
+    out, copy = tmp_path / "marks.csv", tmp_path / "copy"
+    assert main(["marks", str(tiny_data), "--out", str(out), "--copy", str(copy)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 image is marked: 1 to be left out.")
+    assert "26 images, 0 with another label; 1 left out." in said
+    assert out.read_text(encoding="utf-8").splitlines()[1].startswith("train/2/1.png,2,,,drop,drop")
+    assert main(["marks", str(tiny_data), "--copy", str(copy)]) == 2
+    assert "exists already" in capsys.readouterr().err

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.dataset.contents import read_fingerprint
-from core.dataset.fixes import KEPT, apply_fixes, describe_fixes, prepare_fixes
+from core.dataset.fixes import KEPT, apply_fixes, describe_fixes
 from core.dataset.folders import scan_folders
-from core.dataset.label_report import HEAD, fixes_path, read_fixes
+from core.dataset.label_report import HEAD
 from core.errors import DataError, RunError
 from core.files import write_rows
 from core.recipe.config import TrainConfig
@@ -20,7 +20,6 @@ from core.runs.run import Run, create_run, iter_runs
 from core.runs.run_data import recorded_folders, reopen_data, scan_config
 from core.train import TrainingJob
 from tests.dataset.pictures import make_folders
-from tests.made_run import make_run
 from tests.processes import tiny_config
 
 DROP = ("train/2/1.png", "2", "35", "0.1", "drop")
@@ -148,15 +147,6 @@ def test_two_runs_are_judged_on_the_same_images_where_validation_is_split_off(
     taken = plain.train[0]
     path = write_list(tmp_path / "fixes.csv", (taken.path, "2", "10", "", "relabel"))
     assert scan_config(TrainConfig(data=str(tiny_data), fixes=str(path))).val == plain.val
-
-
-def test_what_was_marked_since_is_added_to_a_runs_own_list(tiny_data: Path, runs_root: Path) -> None:
-    run = make_run(runs_root, tiny_data)
-    since = write_list(fixes_path(run.folder, "train"), ("train/2/2.png", "35", "2", "", "drop"), KEEP)
-    assert prepare_fixes(run.folder) == since
-    write_list(run.folder / KEPT, DROP, RELABEL)
-    merged = read_fixes(prepare_fixes(run.folder))
-    assert [(fix.path, fix.action) for fix in merged] == [(DROP[0], "drop"), (RELABEL[0], "drop")]
 
 
 def test_a_run_that_nothing_prepared_keeps_its_list_when_it_begins(

@@ -13,8 +13,6 @@ from sklearn.datasets import load_digits
 
 from core.dataset.label_report import (
     HEAD,
-    LabelIssue,
-    read_decisions,
     read_fixes,
     read_report,
     report_path,
@@ -110,30 +108,11 @@ def test_the_fix_list_has_a_column_to_edit(tmp_path: Path) -> None:
     with (tmp_path / "fixes.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [list(HEAD), ["val/1/40,x.png", "b", "a", "0.050000", "keep"]]
-    assert read_decisions(tmp_path / "none.csv", issues)[1] == ["keep"]
-    write_fixes(tmp_path / "fixes.csv", issues, ["drop"])
-    assert read_decisions(tmp_path / "fixes.csv", issues)[1] == ["drop"]
     (tmp_path / "fixes.csv").write_text(
         "path,given,suggested,score,action\na,b,c,0.1,burn\n", encoding="utf-8"
     )
     with pytest.raises(RunError, match=r"line 2: action must be one of keep, relabel, drop"):
-        read_decisions(tmp_path / "fixes.csv", issues)
-
-
-def test_what_was_decided_stays_when_a_newer_report_lists_or_suggests_something_else(tmp_path: Path) -> None:
-    path = tmp_path / "fixes.csv"
-    old = [LabelIssue(f"train/a/{n}.png", "a", "b", n / 10, 0.9) for n in range(4)]
-    write_fixes(path, old, ["drop", "relabel", "relabel", "keep"])
-    new = [LabelIssue("train/a/9.png", "a", "b", 0.1, 0.9), LabelIssue("train/a/1.png", "a", "c", 0.3, 0.8)]
-    issues, actions = read_decisions(path, new)
-    assert [(i.path[-5], i.suggested, i.score, a) for i, a in zip(issues, actions, strict=True)] == [
-        ("9", "b", 0.1, "keep"),
-        ("1", "b", 0.3, "relabel"),
-        ("0", "b", 0.0, "drop"),
-        ("2", "b", 0.2, "relabel"),
-    ]
-    write_fixes(path, issues, actions)
-    assert [fix.score for fix in read_fixes(path)] == [0.1, 0.3, 0.0, 0.2]
+        read_fixes(tmp_path / "fixes.csv")
 
 
 def test_a_class_of_one_image_is_held_out_without_being_known() -> None:

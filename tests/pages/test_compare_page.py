@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from core.marks.marks import Mark, add_marks, list_path
 from core.runs.run import Run
 from core.runs.seen import Seen, write_seen
 from core.runs.tasks import read_order
@@ -29,6 +30,26 @@ def test_compared_runs_are_told_apart_by_what_differs(
         ["Classes to specialise on", "–", "2 · rose, 35 · iris"],
         ["Look-alikes to tell apart", "–", "2 · rose and 10 · tulip"],
     ]
+
+
+def test_runs_are_compared_once_more_without_images_marked_as_wrong(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="second", lr=0.5, guessed=TRUE)
+    assert "whose label you marked as wrong" not in words(open_page("compare", runs="first,second"))
+    path = list_path(tiny_data, runs_root)
+    add_marks(
+        path,
+        [
+            Mark(ERROR, "35", "relabel", "2"),
+            Mark("val/2/1.png", "2", "unsure"),
+            Mark("train/2/1.png", "2", "drop"),
+        ],
+    )
+    told = words(open_page("compare", runs="first,second"))
+    first, again = told.split("**Without the 1 image whose label you marked as wrong:**")
+    assert "of 6 images" in first
+    assert "of 5 images" in again
 
 
 def test_repeats_and_unfinished_runs_are_named_and_are_no_seeds(

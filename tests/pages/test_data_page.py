@@ -8,23 +8,23 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.cli.task import KINDS
 from core.dataset.audit import audit_data, audit_folder
 from core.dataset.folders import scan_folders
 from core.dataset.label_report import (
+    HEAD,
     LabelIssue,
     LabelReport,
     Overlap,
     WeakClass,
     fixes_path,
-    read_decisions,
-    read_fixes,
     report_path,
-    write_fixes,
     write_label_report,
 )
+from core.files import write_rows
+from core.marks.marks import Mark, add_marks, list_path, read_marks
 from core.runs.run import Run
 from core.runs.tasks import read_order
-from dashboard.panels.label_section import apply_edits
 from dashboard.views.data import describe_balance
 from tests.made_run import make_run
 from tests.pages.apps import Open, pictures, set_state, title, words
@@ -123,8 +123,8 @@ def test_another_folder_is_looked_at_and_left_again(
     assert "folder" not in app.query_params
 
 
-def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
-    open_page: Open, run: Run, best_model: Path
+def test_doubtful_labels_are_shown_and_marked_together_after_a_question(
+    open_page: Open, run: Run, best_model: Path, tiny_data: Path
 ) -> None:
     assert "has no model yet" in words(open_page("data"))
     run.best_path.hardlink_to(best_model)
@@ -145,55 +145,76 @@ def test_doubtful_labels_are_shown_and_the_fix_list_keeps_what_is_chosen(
     assert "1.0 % sure of 2 · rose, 90.0 % of 10 · tulip" in text
     assert "5 of 20 images cross over, 25.0 % (11.0–47.0 %); about 2 of them by a wrong label" in text
     assert "3 of 9 images right, 33.3 % (12.0–65.0 %)" in text
+    assert "Nothing is marked yet" in text
+    app.button(key="labels-bulk").click().run()
+    assert "**2 labels of 2 kinds would change** in your marks, none on disk" in words(app)
     app.button(key="labels-all-relabel").click().run()
-    assert not app.exception
-    assert read_decisions(fixes_path(run.folder, "val"), issues)[1] == ["relabel", "relabel"]
-    assert app.button(key="labels-train").disabled
-    assert "A training never changes validation labels" in words(app)
+    app = open_page("data")
+    assert "2 images are marked: 2 to be relabelled." in words(app)
+    assert "2 marks are on images that first did not train on" in words(app)
+    assert app.button(key="marked-train").disabled
+    known = read_marks(list_path(tiny_data, run.folder.parent)).marks
+    assert [(mark.path, mark.action, mark.to, mark.run) for mark in known.values()] == [
+        ("val/2/1.png", "relabel", "10", "first"),
+        ("val/35/2.png", "relabel", "2", "first"),
+    ]
     set_state(run, "finished", best_epoch=1)
     assert "Look again" in words(open_page("data"))
 
 
 def test_a_run_is_trained_once_more_without_the_errors_in_its_labels(
-    open_page: Open, run: Run, best_model: Path
+    open_page: Open, run: Run, best_model: Path, tiny_data: Path
 ) -> None:
     run.best_path.hardlink_to(best_model)
-    issues = tuple(LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2))
-    write_label_report(report_path(run.folder, "train"), LabelReport("train", 18, 2, issues, (), ()))
-    app = open_page("data", labels="train")
-    assert app.button(key="labels-train").disabled
-    assert "to train without it" in words(app)
-    app.button(key="labels-all-drop").click().run()
-    assert "its fix list (2 labels to correct)" in words(app)
-    app.button(key="labels-train").click().run()
+    add_marks(
+        list_path(tiny_data, run.folder.parent),
+        [
+            Mark("train/2/1.png", "2", "drop"),
+            Mark("train/2/2.png", "2", "drop"),
+            Mark("val/2/1.png", "2", "drop"),
+        ],
+    )
+    app = open_page("data")
+    assert "3 images are marked: 3 to be left out." in words(app)
+    app.button(key="marked-train").click().run()
     assert title(app) == "Train"
-    assert app.session_state["form-fixes"] == str(fixes_path(run.folder, "train").resolve())
+    assert app.session_state["form-fixes"] == str((run.folder / "label-fixes.csv").resolve())
     assert app.session_state["form-epochs"] == 2
     assert app.session_state["form-name"] == ""
     assert "16 training, 6 validation and 3 test images · by the fix list 2 left out" in words(app)
 
 
-def test_looking_again_loses_no_label_that_was_marked(open_page: Open, run: Run, best_model: Path) -> None:
+def test_what_was_decided_in_an_older_version_is_marked(open_page: Open, run: Run, best_model: Path) -> None:
     run.best_path.hardlink_to(best_model)
-    path = fixes_path(run.folder, "train")
-    issues = [LabelIssue(f"train/2/{n}.png", "2", "35", 0.1, 0.9) for n in (1, 2, 3)]
-    write_fixes(path, issues, ["drop"] * 3)
-    write_label_report(
-        report_path(run.folder, "train"), LabelReport("train", 18, 2, tuple(issues[:1]), (), ())
-    )
-    app = open_page("data", labels="train")
-    assert "(3 labels to correct)" in words(app)
-    assert "The last 2 were marked in an earlier report" in words(app)
-    app.button(key="labels-all-relabel").click().run()
-    assert not app.exception
-    assert [fix.action for fix in read_fixes(path)] == ["relabel"] * 3
-    write_label_report(report_path(run.folder, "train"), LabelReport("train", 18, 2, (), (), ()))
-    assert "(3 labels to correct)" in words(open_page("data", labels="train"))
+    rows = [("train/2/1.png", "2", "35", "0.1", "drop"), ("train/2/2.png", "2", "35", "0.1", "keep")]
+    write_rows(fixes_path(run.folder, "train"), HEAD, rows)
+    assert "1 image is marked: 1 to be left out." in words(open_page("data"))
+    assert "1 image is marked: 1 to be left out." in words(open_page("data"))
 
 
-def test_edits_of_the_fix_list_are_applied_to_what_was_chosen_before() -> None:
-    before = ["keep", "drop", "keep"]
-    assert apply_edits(before, {2: {"action": "relabel"}, 1: {}}) == ["keep", "drop", "relabel"]
+def test_marked_images_are_shown_by_kind_the_last_one_first(
+    open_page: Open, run: Run, tiny_data: Path
+) -> None:
+    path = list_path(tiny_data, run.folder.parent)
+    add_marks(path, [Mark("train/2/1.png", "2", "drop"), Mark("train/2/2.png", "2", tags=("blurred",))])
+    add_marks(path, [Mark("train/10/1.png", "10", "unsure")])
+    assert pictures(open_page("data")) == ["train/10/1.png", "train/2/2.png", "train/2/1.png"]
+    assert pictures(open_page("data", run="first", marked="drop")) == ["train/2/1.png"]
+    assert pictures(open_page("data", run="first", marked="tag")) == ["train/2/2.png"]
+
+
+def test_a_corrected_copy_is_written_by_a_task(
+    open_page: Open, run: Run, tiny_data: Path, tmp_path: Path, runs_root: Path
+) -> None:
+    add_marks(list_path(tiny_data, runs_root), [Mark("train/2/1.png", "2", "relabel", "35")])
+    app = open_page("data")
+    assert app.text_input(key="marked-target").value == str(tmp_path / "tiny-corrected")
+    app.button(key="marked-write").click().run()
+    kind, parameters = read_order(run.folder / ".corrected")
+    told = KINDS[kind](run.folder / ".corrected", lambda *_: True, **parameters)
+    assert told is not None
+    assert "27 images, 1 with another label; 0 left out." in told
+    assert (tmp_path / "tiny-corrected/train/35/1-2.png").exists()
 
 
 def test_the_balance_of_classes_is_told_with_those_that_have_none() -> None:
@@ -215,4 +236,4 @@ def test_how_far_a_model_may_doubt_labels_depends_on_how_good_it_is(
     write_label_report(report_path(run_with_model.folder, "train"), report)
     app = open_page("data", run="first", labels="train")
     assert said in words(app)
-    assert ("labels-all-drop" in [button.key for button in app.button]) == bulk
+    assert ("labels-bulk" in [button.key for button in app.button]) == bulk
