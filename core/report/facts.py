@@ -11,6 +11,7 @@ from core.errors import RunError
 from core.places import own_command
 from core.recipe.config import TrainConfig
 from core.runs import jobs
+from core.runs.imported import refuse_imported
 from core.runs.run import Run, Status
 from core.runs.run_data import RunData, read_run_data
 from core.verdicts import class_report, predictions
@@ -85,6 +86,7 @@ def read_facts(run: Run) -> RunFacts:
     rows, _ = run.read_metrics()
     epochs = pd.DataFrame([row for row in rows if row.get("kind") == "epoch"])
     if epochs.empty:
+        refuse_imported(run, "no training to report on")
         raise RunError(
             f"{run.id} has not finished an epoch yet, so there is nothing to report. It is {status.state}."
         )
