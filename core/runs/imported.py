@@ -49,6 +49,20 @@ def read_origin(run: Run) -> Origin | None:
     return found
 
 
+def describe_origin(run: Run) -> str:
+    """Return 'imported from predictions.csv' for a run that was; empty for one trained here, or of which it is not known."""
+    try:
+        origin = read_origin(run)
+    except RunError:
+        return ""
+    return "" if origin is None else origin.describe()
+
+
+def lacks_model(run: Run) -> bool:
+    """Tell whether a run was imported without weights."""
+    return not run.best_path.exists() and bool(describe_origin(run))
+
+
 def refuse_imported(run: Run, what: str) -> None:
     """Raise RunError where a run was imported: `what` is what there is none of, 'no training to go on with'."""
     if (origin := read_origin(run)) is not None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.model.evidence import Evidence
+from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.verdicts.judged_on import TablePair
 from core.verdicts.paired import pair_tables
@@ -19,7 +20,7 @@ from dashboard.explorer.detail import close_image
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, maps, services
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence
+from dashboard.text import escape_markdown, format_guess
 
 SHOWN = 12  # images won on a page, and as many lost
 MODELS = ("Both", "Before", "After")
@@ -55,8 +56,8 @@ def draw_tiles(rows: pd.DataFrame, data: RunData, title: str) -> None:
             services.thumbnail(data.root / row.path),
             f"true {data.label(row.true)}",
             (
-                f"before {data.label(row.predicted_first)}, {format_confidence(row.confidence_first)}",
-                f"after {data.label(row.predicted_second)}, {format_confidence(row.confidence_second)}",
+                f"before {format_guess(data.label(row.predicted_first), row.confidence_first)}",
+                f"after {format_guess(data.label(row.predicted_second), row.confidence_second)}",
             ),
             alt=row.path,
         )
@@ -107,7 +108,8 @@ def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
     plain = Tile(services.thumbnail(data.root / path), "image", alt=path)
     pictures: tuple[Tile, ...] = (plain,)
     if not run.best_path.exists():
-        lines.append("It has no model any more, so there is no heat map.")
+        more = "" if lacks_model(run) else " any more"
+        lines.append(f"It has no model{more}, so there is no heat map.")
     else:
         try:
             (explained,) = maps.explain_images(run, [(path, (Evidence(name),))])
@@ -125,6 +127,6 @@ def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
                     f"Grad-CAM of {path} for {name} by {run.id}",
                 ),
             )
-    title = f"{data.label(name)}, {format_confidence(row['confidence'])} sure: {verdict}"
+    title = f"{format_guess(data.label(name), row['confidence'], 'sure')}: {verdict}"
     bars = tuple((data.label(guess), value) for guess, value in list_guesses(row))
     return Card(title, tuple(lines), pictures, bars)

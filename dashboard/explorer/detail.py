@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage
 from core.model.pictures import STRENGTH
+from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import Card, Tile, show_cards, show_tiles
@@ -41,9 +42,15 @@ def draw_detail(run: Run, data: RunData, table: pd.DataFrame, path: str) -> None
     with st.container(key="medium-detail"):
         picture, evidence = st.columns([2, 5], gap="large")
     with evidence:
-        explained = draw_evidence(run, data, row)
+        if without := lacks_model(run):
+            st.caption(
+                f":material/block: {escape_markdown(run.id)} was imported without a model, so there are no heat maps."
+            )
+        explained = None if without else draw_evidence(run, data, row)
     with picture:
-        draw_verdict(data, row, explained.seen if explained else None)
+        draw_verdict(data, row, explained.seen if explained else services.thumbnail(data.root / path, 1024))
+    if without:
+        return
     neighbours.draw_neighbours(run, data, path, row["predicted"], row["true"])
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import UserError
+from core.runs.imported import lacks_model
 from core.runs.run import Run, find_run
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_focus
@@ -42,6 +43,11 @@ def draw_specialise(
 
     `known` are more pairs to choose from; `key` tells apart what is offered for different selections.
     """
+    if lacks_model(run):
+        st.caption(
+            f":material/block: {escape_markdown(run.id)} was imported without a model, so there is none to train on."
+        )
+        return
     named = list(dict.fromkeys(classes or [name for pair in pairs for name in pair]))
     chosen = st.multiselect(
         "Classes to specialise on",

@@ -238,7 +238,7 @@ def draw_gallery(
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-images"):
         with st.popover("Filter", icon=":material/filter_list:"):
             draw_choice(data, selection)
-            by = browse.draw_sort()
+            by = browse.draw_sort(images)
         if not images.empty:
             images = browse.sort_images(images, by)
             browse.draw_export(images, data, f"{run.id}-images")
