@@ -51,13 +51,19 @@ def recognise_roles(table: Table, given: Mapping[str, str]) -> dict[str, str]:
         if role in given:
             found[role] = _take_given(table, role, given[role])
             continue
-        named = [name for name in table.head if _plain(name) in NAMES[role] and name not in given.values()]
+        named = [name for name in _list_named(table, role) if name not in given.values()]
         if len(named) > 1:
             raise DataError(
                 f"{table.name}: the columns {' and '.join(map(repr, named))} may both be {role}. {_say(role)}"
             )
         found[role] = named[0] if named else ""
     return found
+
+
+def suggest_roles(table: Table) -> dict[str, str]:
+    """Return for each role the one column that is called so, '' where there is none or more than one."""
+    named = {role: _list_named(table, role) for role in ROLES}
+    return {role: names[0] if len(names) == 1 else "" for role, names in named.items()}
 
 
 def find_columns(table: Table, classes: Sequence[str], given: Mapping[str, str]) -> Columns:
@@ -108,6 +114,10 @@ def _take_given(table: Table, role: str, column: str) -> str:
     if column and column not in table.head:
         raise DataError(f"{table.name}: there is no column {column!r} for {role}. {_have(table)}")
     return column
+
+
+def _list_named(table: Table, role: str) -> list[str]:
+    return [name for name in table.head if _plain(name) in NAMES[role]]
 
 
 def _plain(name: str) -> str:

@@ -13,6 +13,7 @@ from core.errors import UserError
 from core.recipe.config import TrainConfig
 from core.recipe.settings import find_differing, format_setting, label_of
 from core.runs import jobs
+from core.runs.imported import describe_origin
 from core.runs.run import Run, default_root, iter_runs
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
@@ -92,9 +93,11 @@ def draw_curves(runs: list[Run]) -> None:
 
 
 def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
-    """Return the runs' configs by id; one that cannot be read is left out and told."""
+    """Return the configs of the runs that were trained here, by id; one that cannot be read is left out and told."""
     configs = {}
     for run in runs:
+        if describe_origin(run):
+            continue
         try:
             configs[run.id] = run.read_config()
         except UserError as error:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.errors import UserError
+from core.errors import RunError, UserError
 from core.model.calibration import Calibration, Estimate, calibration_path, read_threshold, write_threshold
 from core.runs import jobs
+from core.runs.imported import NONE, lacks_model, read_origin
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from core.verdicts.reliability import reliability_bins
@@ -33,7 +34,9 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
-    if not run.best_path.exists():
+    if lacks_model(run):
+        refuse_unsure(run)
+    elif not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     calibration = draw_measuring(run)
     if calibration is None:
@@ -41,6 +44,16 @@ def render() -> None:
     draw_finding(calibration)
     draw_reliability(calibration)
     draw_threshold(run, calibration)
+
+
+def refuse_unsure(run: Run) -> None:
+    """Raise RunError where a run was imported from a table without confidences."""
+    origin = read_origin(run)
+    if origin is not None and origin.confidences == NONE:
+        raise RunError(
+            f"{origin.table} has no confidences, so nothing can be said about them. Import a table that has some: one of the "
+            "predicted class, or one for each class."
+        )
 
 
 def draw_measuring(run: Run) -> Calibration | None:
@@ -62,8 +75,13 @@ def draw_measuring(run: Run) -> Calibration | None:
     soon = jobs.live_status(run).state in ACTIVE
     st.info(
         ("What was measured is of another model than the one that is the best now. " if stale else "")
-        + "Is this model right nine times in ten where it is 90 % sure? Its best model is asked about the validation "
-        "images once more, and a temperature is fitted that makes its confidences hold."
+        + "Is this model right nine times in ten where it is 90 % sure? "
+        + (
+            "The confidences of the table are held against what was right."
+            if lacks_model(run)
+            else "Its best model is asked about the validation images once more, and a temperature is fitted that makes "
+            "its confidences hold."
+        )
         + (" The run does this by itself when it ends." if soon else ""),
         icon=":material/balance:",
     )
@@ -112,8 +130,12 @@ def draw_finding(calibration: Calibration) -> None:
         "Intervals are 95 %, by bootstrap over the images. After: each image is judged at a temperature fitted without it "
         "(five folds). The change is on the same draws of images, so it can be clear where the intervals overlap. "
         "Of every figure less is better. "
-        "The validation images also chose the best epoch, which flatters all of it a little. "
-        f"Measured in {calibration.precision}, in which Predict asks the model too."
+        + (
+            "The validation images also chose the best epoch, which flatters all of it a little. "
+            f"Measured in {calibration.precision}, in which Predict asks the model too."
+            if calibration.precision
+            else "The confidences are those of the table."
+        )
     )
 
 
@@ -144,7 +166,7 @@ def describe_scaling(calibration: Calibration) -> str:
     )
     return (
         f"A temperature of {calibration.temperature:.2f} takes the calibration error from {_percent(calibration.before.ece)} "
-        f"to {_percent(calibration.after.ece)}; {by_chance}, {verdict}. {describe_help(calibration)} Predict uses it."
+        f"to {_percent(calibration.after.ece)}; {by_chance}, {verdict}. {describe_help(calibration)}{' Predict uses it.' if calibration.precision else ''}"
     )
 
 
@@ -175,6 +197,7 @@ def list_figures(calibration: Calibration) -> pd.DataFrame:
             "what it is": meaning,
         }
         for title, name, write, meaning in rows
+        if not np.isnan(getattr(calibration.before, name).value)
     )
 
 
@@ -258,6 +281,8 @@ def read_wanted(accuracy: float) -> float:
 def draw_chosen(run: Run, calibration: Calibration, choice: ThresholdEffect, wanted: float) -> None:
     """Say what the threshold buys and what it does not, and keep it for Predict where the user wants it."""
     st.markdown(describe_threshold(choice, wanted, int((~calibration.answers.right).sum())))
+    if lacks_model(run):
+        return  # Predict has no model to ask
     kept = None
     try:
         kept = read_threshold(run, temperature=calibration.temperature)

@@ -1,0 +1,171 @@
+"""A run imported from a table on every page, and the form that imports one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.model.calibration import calibrate_run
+from core.runs.imported import ORIGIN_FILE, Origin, read_origin
+from core.runs.run import find_run, iter_runs
+from tests.imports.tables import PATHS, PLAIN, SURE, WHOLE, import_run
+from tests.made_run import make_run
+from tests.pages.apps import ERROR, PAGES, Open, charts_of, links, pictures, title, words
+
+
+@pytest.mark.parametrize("text", [PLAIN, SURE, WHOLE], ids=["no confidences", "of the first", "of all"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_drawn_for_an_imported_run(
+    open_page: Open, runs_root: Path, tiny_data: Path, name: str, text: str
+) -> None:
+    make_run(runs_root, tiny_data)
+    import_run(runs_root, tiny_data, text)
+    app = open_page(name, run="elsewhere")
+    assert title(app) == PAGES[name]
+    assert not app.error
+    assert not app.warning
+    assert "nan" not in words(app)
+    assert "epoch 0" not in words(app)
+
+
+@pytest.mark.parametrize("name", ["live", "confusion", "weak", "confidence", "data", "predict"])
+def test_what_it_was_imported_from_stands_on_its_pages(
+    open_page: Open, runs_root: Path, tiny_data: Path, name: str
+) -> None:
+    import_run(runs_root, tiny_data)
+    assert ">Run <b>elsewhere</b>, imported from table.csv<" in words(open_page(name, run="elsewhere"))
+
+
+def test_live_says_that_there_is_no_training_to_see(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    import_run(runs_root, tiny_data)
+    app = open_page("live", run="elsewhere")
+    assert "There is no training to see" in words(app)
+    assert "Confusion" in links(app)
+    assert not charts_of(app)
+
+
+def test_predict_says_that_there_is_no_model(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    import_run(runs_root, tiny_data)
+    assert "so there is no model" in words(open_page("predict", run="elsewhere"))
+
+
+def test_weak_classes_shows_the_errors_without_heat_maps(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    import_run(runs_root, tiny_data)
+    app = open_page("weak", **{"run": "elsewhere", "class": "35"})
+    assert ERROR in pictures(app)
+    assert not any("Grad-CAM" in name for name in pictures(app))
+    assert "so there are no heat maps" in words(app)
+    assert "Top 5" not in words(app)
+    assert "val/35/1.png" in words(open_page("weak", run="elsewhere", image=ERROR))
+
+
+def test_confusion_opens_an_image_without_confidences(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    import_run(runs_root, tiny_data)
+    app = open_page("confusion", run="elsewhere", true="35", pred="2", image=ERROR)
+    assert not app.error
+    assert "Confidence in the true class: not known" in words(app)
+    assert "Loss" not in words(app)
+
+
+def test_confidence_says_that_the_table_has_none(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    import_run(runs_root, tiny_data)
+    assert r"table\.csv has no confidences" in words(open_page("confidence", run="elsewhere"))
+
+
+@pytest.mark.parametrize("text", [SURE, WHOLE], ids=["of the first", "of all"])
+def test_confidence_is_drawn_from_the_table(
+    open_page: Open, runs_root: Path, tiny_data: Path, text: str, jobs_here: None
+) -> None:
+    import_run(runs_root, tiny_data, text)
+    app = open_page("confidence", run="elsewhere")
+    assert "The confidences of the table are held against what was right" in words(app)
+    app.button(key="confidence-measure").click().run()
+    assert not app.error
+    assert "confidence-reliability" in charts_of(app)
+    assert "nan" not in words(app)
+    assert "Predict" not in words(app)
+
+
+def test_compare_holds_it_against_a_run_that_was_trained_here(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data)
+    import_run(runs_root, tiny_data, PLAIN.replace("10/2.png,10,2", "10/2.png,10,10"))
+    app = open_page("compare", runs="first,elsewhere")
+    assert not app.error
+    assert "what that had seen is not known" in words(app).replace("\\", "")
+    results = app.dataframe[0].value
+    assert list(results["state"]) == ["finished", "imported from table.csv"]
+    assert results["accuracy"].iloc[1].startswith("83.3 %")
+
+
+def test_two_imported_runs_are_no_seeds_of_one(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    import_run(runs_root, tiny_data)
+    import_run(runs_root, tiny_data, SURE, name="other")
+    app = open_page("compare", runs="elsewhere,other")
+    assert not app.error
+    assert "- elsewhere and other" in words(app)
+    assert "Settings that differ" not in words(app)
+
+
+def test_a_damaged_mark_is_told_in_words(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    run = import_run(runs_root, tiny_data)
+    (run.folder / ORIGIN_FILE).write_text("{")
+    for name in ("runs", "confusion", "weak"):
+        assert "could not be drawn" not in words(open_page(name, run="elsewhere"))
+
+
+def upload(app: AppTest, text: str, folder: Path, name: str = "table.csv") -> AppTest:
+    app.file_uploader(key="import-file").set_value((name, text.encode(), "text/csv")).run()
+    return app.text_input(key="import-data").set_value(str(folder)).run()
+
+
+def test_the_form_makes_a_run_of_a_table(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    app = upload(open_page("runs"), SURE, tiny_data)
+    boxes = {box.label: box.value for box in app.selectbox}
+    assert boxes["Path"] == "path"
+    assert boxes["True class"] == "true"
+    assert boxes["Predicted class"] == "predicted"
+    assert boxes["Confidence"] == "confidence"
+    assert len(app.dataframe[0].value) == 5
+    app.button(key="import-start").click().run()
+    assert not app.error
+    run = find_run("table", runs_root)
+    assert read_origin(run) == Origin("table.csv", "top")
+    assert "is imported" in words(app)
+    assert "**table**" in words(app)
+    assert r"imported from table\.csv" in words(app)
+
+
+def test_the_form_takes_columns_of_other_names(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    app = upload(open_page("runs"), PLAIN.replace("predicted", "guess"), tiny_data)
+    (box,) = (box for box in app.selectbox if box.label == "Predicted class")
+    assert box.value == ""
+    app.button(key="import-start").click().run()
+    assert "no column is called like a prediction" in app.error[0].value.replace("\\", "")
+    assert list(iter_runs(runs_root)) == []
+    next(box for box in app.selectbox if box.label == "Predicted class").set_value("guess").run()
+    app.button(key="import-start").click().run()
+    assert [run.id for run in iter_runs(runs_root)] == ["table"]
+
+
+def test_the_form_tells_what_is_wrong_with_a_table(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    app = upload(open_page("runs"), PLAIN.replace(PATHS[1], "val/2/9.png"), tiny_data)
+    app.button(key="import-start").click().run()
+    assert "line 3, column 'path': no image 'val/2/9.png'" in app.error[0].value.replace("\\", "")
+    app = upload(open_page("runs"), "PK\x03\x04", tiny_data, "table.xlsx")
+    assert "is an Excel workbook" in words(app)
+    assert not app.error
+
+
+def test_what_was_measured_is_shown_at_once(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
+    calibrate_run(import_run(runs_root, tiny_data, WHOLE))
+    assert "The confidences are those of the table" in words(open_page("confidence", run="elsewhere"))
