@@ -46,6 +46,7 @@ COMMANDS = (
     "demo",
     "audit",
     "label-issues",
+    "import",
     "report",
     "task",
 )
