@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from core.dataset.folders import Sample, read_display_names
+from core.dataset.folders import read_display_names
 from core.dataset.layout import IMAGE_ENDINGS, read_tree
 from core.dataset.walk import walk_through
 from core.errors import DataError
@@ -15,16 +15,15 @@ from core.recipe.class_names import normalise
 
 @dataclass(frozen=True)
 class Images:
-    """All files of a data folder: `labels` gives the class of each that lies in the folder of one, by its path.
+    """The images of a data folder: `labels` gives the class of each that lies in the folder of one, by its path.
 
-    `classes` are those that have a folder, sorted as people count; empty where there are only images. `validation` are
-    the paths of the split of that name.
+    `classes` are those that have a folder, sorted as people count; empty where there are only images. `validation` and
+    `training` are the paths of the splits of these names.
     """
 
     root: Path
     classes: tuple[str, ...]
     display: dict[str, str]
-    files: tuple[str, ...]
     labels: dict[str, str]
     validation: frozenset[str]
     training: tuple[str, ...]
@@ -89,12 +88,6 @@ def scan_images(root: Path) -> Images:
     )
 
 
-def list_samples(paths: Sequence[str], labels: dict[str, str], classes: Sequence[str]) -> tuple[Sample, ...]:
-    """Return images of known class as samples."""
-    index = {name: number for number, name in enumerate(classes)}
-    return tuple(Sample(path, index[labels[path]]) for path in paths)
-
-
 def _make(
     root: Path,
     classes: tuple[str, ...],
@@ -112,7 +105,7 @@ def _make(
             by_name.setdefault(_STEM + name.rpartition(".")[0], []).append(path)
     if not files:
         raise DataError(f"{root}: holds no image. Give the folder of the images that were predicted.")
-    return Images(root, classes, display, tuple(files), labels, validation, training, by_name)
+    return Images(root, classes, display, labels, validation, training, by_name)
 
 
 def _split(text: str) -> list[str]:

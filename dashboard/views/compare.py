@@ -214,6 +214,11 @@ def find_label(run: Run) -> Callable[[str], str]:
 def draw_report(runs: list[Run]) -> None:
     """Offer the comparison as a part of a report."""
     st.subheader("Report")
+    if imported := [escape_markdown(run.id) for run in runs if describe_origin(run)]:
+        st.caption(
+            f"A report tells how runs were trained, and that is not known of {', '.join(imported)}. Leave out what was imported."
+        )
+        return
     others = ", ".join(escape_markdown(run.id) for run in runs[1:])
     st.caption(f"On {escape_markdown(runs[0].id)}, the first of the runs chosen, compared with {others}.")
     draw_report_button(runs)

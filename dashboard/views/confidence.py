@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,8 @@ def draw_finding(calibration: Calibration) -> None:
             ("Temperature", f"{calibration.temperature:.2f}", "What its logits are divided by; above 1 it claims less."),
             ("Calibration error", f"{calibration.after.ece.value * 100:.1f} %", "ECE after temperature scaling: the mean gap of confidence and accuracy over 15 bins, weighted by their images."),
         ):  # fmt: skip
-            st.metric(title, value, help=text, width="content")
+            if title != "Temperature" or not knows_top_only(calibration):
+                st.metric(title, value, help=text, width="content")
     st.markdown(f"{describe_gap(calibration)} {describe_scaling(calibration)}")
     if wrong < FEW_WRONG:
         st.info(
@@ -126,17 +128,26 @@ def draw_finding(calibration: Calibration) -> None:
         hide_index=True,
         alt="Figures before and after temperature scaling",
     )
-    st.caption(
-        "Intervals are 95 %, by bootstrap over the images. After: each image is judged at a temperature fitted without it "
-        "(five folds). The change is on the same draws of images, so it can be clear where the intervals overlap. "
-        "Of every figure less is better. "
-        + (
+    st.caption(describe_figures(calibration))
+
+
+def describe_figures(calibration: Calibration) -> str:
+    """Say how the figures were measured, and on what."""
+    parts = ["Intervals are 95 %, by bootstrap over the images."]
+    if not knows_top_only(calibration):
+        parts.append(
+            "After: each image is judged at a temperature fitted without it (five folds). The change is on the same draws "
+            "of images, so it can be clear where the intervals overlap."
+        )
+    parts.append("Of every figure less is better.")
+    if calibration.precision:
+        parts.append(
             "The validation images also chose the best epoch, which flatters all of it a little. "
             f"Measured in {calibration.precision}, in which Predict asks the model too."
-            if calibration.precision
-            else "The confidences are those of the table."
         )
-    )
+    else:
+        parts.append("The confidences are those of the table.")
+    return " ".join(parts)
 
 
 def describe_gap(calibration: Calibration) -> str:
@@ -181,13 +192,20 @@ def describe_help(calibration: Calibration) -> str:
 
 
 def list_figures(calibration: Calibration) -> pd.DataFrame:
-    """Return the figures before and after as a table of texts, a row each."""
+    """Return the figures before and after, or those that are known, as a table of texts, a row each."""
     rows = [
         ("Calibration error (ECE)", "ece", _percent, "gap of confidence and accuracy"),
         ("Brier score", "brier", _number, "squared error of all probabilities, 0 to 2"),
         ("Loss (nats)", "loss", _number, "what the temperature is fitted by"),
         ("AURC", "area", _percent, "errors over all thresholds"),
     ]  # fmt: skip
+    if knows_top_only(calibration):
+        figures = calibration.before
+        known = [("ece", rows[0]), ("area", rows[3])]
+        return pd.DataFrame(
+            {"figure": row[0], "value": _percent(getattr(figures, name)), "what it is": row[3]}
+            for name, row in known
+        )
     return pd.DataFrame(
         {
             "figure": title,
@@ -197,8 +215,12 @@ def list_figures(calibration: Calibration) -> pd.DataFrame:
             "what it is": meaning,
         }
         for title, name, write, meaning in rows
-        if not np.isnan(getattr(calibration.before, name).value)
     )
+
+
+def knows_top_only(calibration: Calibration) -> bool:
+    """Tell whether only confidences in the predicted class were known, so that nothing could be fitted."""
+    return math.isnan(calibration.before.brier.value)
 
 
 def draw_reliability(calibration: Calibration) -> None:

@@ -86,6 +86,13 @@ def test_confidences_are_measured_from_the_table(runs_root: Path, tiny_data: Pat
     assert "takes those of all classes" in top.note
 
 
+def test_one_image_is_enough_to_be_measured(runs_root: Path, tiny_data: Path) -> None:
+    one = "".join(line + "\n" for line in SURE.splitlines()[:2])
+    found = calibrate_run(import_run(runs_root, tiny_data, one))
+    assert found is not None
+    assert found.answers.raw.tolist() == [0.9]
+
+
 def test_without_confidences_nothing_is_measured(runs_root: Path, tiny_data: Path) -> None:
     with pytest.raises(RunError, match=r"table\.csv has no confidences"):
         calibrate_run(import_run(runs_root, tiny_data))

@@ -118,6 +118,19 @@ def test_true_classes_are_the_folders_where_no_column_has_them(tiny_data: Path) 
     assert "true class from the folders" in reading.notes[0]
 
 
+def test_test_images_in_folders_of_classes_have_their_class(tiny_data: Path) -> None:
+    (tiny_data / "test" / "35").mkdir()
+    (tiny_data / "test" / "1.png").rename(tiny_data / "test" / "35" / "one.png")
+    reading = understand("path,predicted\none.png,rose\n", tiny_data)
+    assert reading.paths == ("test/35/one.png",)
+    assert [reading.classes[index] for index in reading.true] == ["35"]
+
+
+def test_probabilities_may_stand_under_the_numbers_of_the_classes(tiny_data: Path) -> None:
+    text = WHOLE.replace("prob_10,prob_2,prob_35", "0,1,2")
+    assert guesses(understand(text, tiny_data)) == list(PREDICTED)
+
+
 def test_columns_of_any_name_can_be_given(tiny_data: Path) -> None:
     text = PLAIN.replace("path,true,predicted", "a,b,c")
     reading = understand(text, tiny_data, path="a", true="b", predicted="c")

@@ -92,6 +92,8 @@ def test_confidence_is_drawn_from_the_table(
     assert "confidence-reliability" in charts_of(app)
     assert "nan" not in words(app)
     assert "Predict" not in words(app)
+    assert ("Temperature" in [metric.label for metric in app.metric]) is (text == WHOLE)
+    assert ("change" in app.dataframe[0].value) is (text == WHOLE)
 
 
 def test_compare_holds_it_against_a_run_that_was_trained_here(
@@ -103,6 +105,8 @@ def test_compare_holds_it_against_a_run_that_was_trained_here(
     assert not app.error
     assert "what that had seen is not known" in words(app).replace("\\", "")
     results = app.dataframe[0].value
+    assert "that is not known of elsewhere" in words(app)
+    assert not any(button.label == "Report" for button in app.button)
     assert list(results["state"]) == ["finished", "imported from table.csv"]
     assert results["accuracy"].iloc[1].startswith("83.3 %")
 
