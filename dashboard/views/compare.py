@@ -216,7 +216,7 @@ def draw_report(runs: list[Run]) -> None:
     st.subheader("Report")
     if imported := [escape_markdown(run.id) for run in runs if describe_origin(run)]:
         st.caption(
-            f"A report tells how runs were trained, and that is not known of {', '.join(imported)}. Leave out what was imported."
+            f"A report compares how runs were trained, and that is not known of {', '.join(imported)}. Leave out what was imported."
         )
         return
     others = ", ".join(escape_markdown(run.id) for run in runs[1:])

@@ -168,7 +168,7 @@ def draw_actions(row: Row, *, resumable: bool) -> None:
             page = "live" if status.state in ACTIVE or not known else "confusion"
             address.choose_run(run)
             st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
-        if status.has_best and not describe_origin(run):
+        if status.has_best:
             draw_report_button([run])
         if status.state in ACTIVE:
             asked = run.stop_requested()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from core.__main__ import main
 from core.errors import RunError
 from core.imports.made import make_run
 from core.model.calibration import calibrate_run, read_calibration
-from core.report.facts import read_facts
+from core.report.page import write_report
 from core.runs import jobs
 from core.runs.imported import Origin, load_log_probs, read_origin
 from core.runs.run import Run, find_run, iter_runs
@@ -169,6 +170,37 @@ def test_a_column_can_be_given_on_the_command_line(
     assert "mine: 4 of 6 right" in capsys.readouterr().out
 
 
-def test_a_report_says_that_there_was_no_training(runs_root: Path, tiny_data: Path) -> None:
-    with pytest.raises(RunError, match="no training to report on"):
-        read_facts(import_run(runs_root, tiny_data))
+@pytest.mark.parametrize("text", [PLAIN, SURE, WHOLE], ids=["no confidences", "of the first", "of all"])
+def test_a_report_tells_of_the_predictions_alone(
+    runs_root: Path, tiny_data: Path, tmp_path: Path, text: str
+) -> None:
+    page = write_report([import_run(runs_root, tiny_data, text)], tmp_path / "report")
+    assert page is not None
+    said = page.read_text(encoding="utf-8")
+    assert "6 predictions imported from table.csv, 3 classes" in said
+    assert "4 of 6 right, 66.7 %" in said
+    assert "What the model behind these predictions has seen is not known" in said
+    assert "Wilson" in said
+    for word in ("Hyper-parameters", "Best epoch", "Training time", "resnext50", "nan", "Grad-CAM"):
+        assert word not in re.sub(r"data:image/[^\"]*", "", said)
+
+
+def test_a_report_does_not_compare_what_was_imported(
+    runs_root: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    runs = [make_trained(runs_root, tiny_data), import_run(runs_root, tiny_data)]
+    with pytest.raises(RunError, match=r"elsewhere was imported from table\.csv, and a report compares how"):
+        write_report(runs, tmp_path / "report")
+
+
+def test_images_without_folders_of_classes_are_reported_too(
+    runs_root: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    flat, text = tmp_path / "flat", PLAIN
+    flat.mkdir()
+    for path in PATHS:
+        (tiny_data / path).rename(flat / path.replace("/", "-"))
+        text = text.replace(path, path.replace("/", "-"))
+    page = write_report([import_run(runs_root, flat, text)], tmp_path / "report")
+    assert page is not None
+    assert "Other training images" in page.read_text(encoding="utf-8")
