@@ -170,6 +170,22 @@ def test_the_form_tells_what_is_wrong_with_a_table(open_page: Open, runs_root: P
     assert not app.error
 
 
+@pytest.mark.parametrize("name", ["confusion", "weak", "data", "confidence"])
+def test_pages_are_drawn_of_images_in_no_folders_of_classes(
+    open_page: Open, runs_root: Path, tiny_data: Path, tmp_path: Path, name: str
+) -> None:
+    flat, text = tmp_path / "flat", SURE
+    flat.mkdir()
+    for path in PATHS:
+        (tiny_data / path).rename(flat / path.replace("/", "-"))
+        text = text.replace(path, path.replace("/", "-"))
+    import_run(runs_root, flat, text)
+    app = open_page(name, run="elsewhere")
+    assert title(app) == PAGES[name]
+    assert not app.error
+    assert "nan" not in words(app)
+
+
 def test_what_was_measured_is_shown_at_once(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
     calibrate_run(import_run(runs_root, tiny_data, WHOLE))
     assert "The confidences are those of the table" in words(open_page("confidence", run="elsewhere"))
