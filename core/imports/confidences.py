@@ -41,7 +41,7 @@ def read_probabilities(table: Table, columns: Sequence[str]) -> Floats:
 
 
 def refuse_other_guess(
-    table: Table, probabilities: Floats, predicted: npt.NDArray[np.int64], classes: Sequence[str]
+    table: Table, column: str, probabilities: Floats, predicted: npt.NDArray[np.int64], classes: Sequence[str]
 ) -> None:
     """Refuse predictions (N,) that are not the likeliest class by the probabilities (N, C): columns are mixed up then.
 
@@ -51,10 +51,11 @@ def refuse_other_guess(
     own = probabilities[np.arange(len(predicted)), predicted]
     if (apart := probabilities.max(axis=1) > own + _CLOSE).any():
         row = int(apart.argmax())
-        raise DataError(
-            f"{table.name}, line {table.lines[row]}: predicts {classes[predicted[row]]!r}, but the highest probability is that "
-            f"of {classes[int(probabilities[row].argmax())]!r}. Check which column is which class, or leave the probabilities out."
-        )
+        likeliest = classes[int(probabilities[row].argmax())]
+        raise table.refuse(
+            row, column, f"says {classes[predicted[row]]!r}, but the highest probability is that of {likeliest!r}. "
+            "Check which column is which class, or leave the probabilities out.",
+        )  # fmt: skip
 
 
 def _read_numbers(table: Table, column: str) -> Floats:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.dataset.walk import natural_key
+from core.dataset.walk import name_some, natural_key
 from core.errors import DataError
 from core.imports.classes import AUTO, KINDS, NAMED, NUMBERED, read_classes
 from core.imports.columns import PREDICTED, TRUE, Columns, find_columns, recognise_roles, sort_as_text
@@ -28,7 +28,8 @@ class Reading:
     """A table as it was understood: N images of C classes.
 
     `true` and `predicted` are indices of `classes` (N,), `confidence` that of the predicted class (N,), None where there
-    is none, `probabilities` those of all classes (N, C). `notes` say in sentences what was taken for what.
+    is none, `probabilities` those of all classes (N, C); `listed` are the classes in the order of their columns in the
+    table, () where there are none. `notes` say in sentences what was taken for what, and what was not used.
     """
 
     table: str
@@ -40,6 +41,7 @@ class Reading:
     predicted: Ints
     confidence: Floats | None
     probabilities: Floats | None
+    listed: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -65,7 +67,7 @@ def understand_table(
     images = scan_images(root)
     names = images.classes or _name_classes(table, recognise_roles(table, columns or {}))
     found = find_columns(table, names, columns or {})
-    paths = _find_paths(table, found.path, images)
+    paths, assumed = _find_paths(table, found.path, images)
     probabilities = read_probabilities(table, found.probabilities) if found.probabilities else None
     true, true_kind = _read_true(table, found, names, images, paths, classes)
     predicted, kind = _read_predicted(table, found, names, images, probabilities, classes, true_kind)
@@ -75,12 +77,15 @@ def understand_table(
         confidence = read_confidences(table, found.confidence) if found.confidence else None
     notes = [
         _tell_columns(found, with_confidence=confidence is not None),
+        *_tell_unused(table, found),
         *_tell_numbers(names, {true_kind, kind}),
+        *_tell_assumed(assumed, len(paths)),
         *_tell_images(images, paths, names, true),
     ]
     return Reading(
-        table.name, images, names, found, paths, true, predicted, confidence, probabilities, tuple(notes)
-    )
+        table.name, images, names, found, paths, true, predicted, confidence, probabilities, _list_classes(table, names, found),
+        tuple(notes),
+    )  # fmt: skip
 
 
 def _name_classes(table: Table, roles: Mapping[str, str]) -> tuple[str, ...]:
@@ -94,13 +99,15 @@ def _name_classes(table: Table, roles: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(cells - {""}, key=natural_key))
 
 
-def _find_paths(table: Table, column: str, images: Images) -> tuple[str, ...]:
+def _find_paths(table: Table, column: str, images: Images) -> tuple[tuple[str, ...], int]:
+    """Return the path of each row's image, and of how many the split had to be assumed."""
     lines: dict[str, int] = {}
+    assumed = 0
     for row, cell in enumerate(table.read_column(column)):
         if not cell:
             raise table.refuse(row, column, "is empty. Fill it in, or remove the row.")
         try:
-            path = images.find(cell)
+            path, is_assumed = images.find(cell)
         except DataError as error:
             raise table.refuse(row, column, str(error)) from None
         if path in lines:
@@ -108,7 +115,8 @@ def _find_paths(table: Table, column: str, images: Images) -> tuple[str, ...]:
                 row, column, f"{cell!r} is the image of line {lines[path]} again. Remove one of the two rows."
             )
         lines[path] = table.lines[row]
-    return tuple(lines)
+        assumed += is_assumed
+    return tuple(lines), assumed
 
 
 def _read_true(
@@ -158,7 +166,7 @@ def _read_predicted(
 
     predicted, own = read_classes(table, columns.predicted, classes, images.display, kind=kind, fits=fits)
     if probabilities is not None:
-        refuse_other_guess(table, probabilities, predicted, classes)
+        refuse_other_guess(table, columns.predicted, probabilities, predicted, classes)
     return predicted, own
 
 
@@ -177,6 +185,21 @@ def _tell_columns(columns: Columns, *, with_confidence: bool) -> str:
     return f"Columns: {', '.join(taken)}."
 
 
+def _list_classes(table: Table, classes: tuple[str, ...], columns: Columns) -> tuple[str, ...]:
+    """Return the classes in the order in which their columns of probabilities come; () where there are none."""
+    place = {
+        table.head.index(column): name for name, column in zip(classes, columns.probabilities, strict=False)
+    }
+    return tuple(place[number] for number in sorted(place))
+
+
+def _tell_unused(table: Table, columns: Columns) -> list[str]:
+    confidence = () if columns.probabilities else (columns.confidence,)
+    used = {columns.path, columns.true, columns.predicted, *confidence, *columns.probabilities, ""}
+    unused = [column for column in table.head if column not in used]
+    return [f"Columns not used: {name_some(unused)}."] if unused else []
+
+
 def _tell_numbers(classes: tuple[str, ...], kinds: set[str]) -> list[str]:
     if NUMBERED not in kinds:
         return []
@@ -185,6 +208,14 @@ def _tell_numbers(classes: tuple[str, ...], kinds: set[str]) -> list[str]:
     shown = ", ".join(f"{number} is {order[number]!r}" for number in sorted({0, min(1, last), last}))
     mixed = " Names are used too." if NAMED in kinds else ""
     return [f"Classes are numbers from 0 in the order of text: {shown}.{mixed}"]
+
+
+def _tell_assumed(count: int, paths: int) -> list[str]:
+    if not count:
+        return []
+    return [
+        f"{format_count(count, 'path')} of {paths:,} could mean an image of several splits; validation's was taken."
+    ]
 
 
 def _tell_images(images: Images, paths: tuple[str, ...], classes: tuple[str, ...], true: Ints) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from core.errors import DataError
@@ -222,7 +221,7 @@ BAD = {
     "a negative one": (change("0.8", "-3.2", SURE), "Write what softmax makes of the outputs"),
     "infinity": (change("0.8", "inf", SURE), "is no probability"),
     "probabilities of other outputs": (change("0.1,0.8,0.1", "0.9,0.9,0.9", WHOLE), "add up to 2.7, not 1"),
-    "columns mixed up": (change("prob_10,prob_2", "prob_2,prob_10", WHOLE), "predicts '2', but the highest probability is that of '10'"),
+    "columns mixed up": (change("prob_10,prob_2", "prob_2,prob_10", WHOLE), "line 2, column 'predicted': says '2', but the highest probability is that of '10'"),
     "a class without its column": (change("prob_35", "loss", WHOLE), "but none for '35'. Give one for each class, or for none."),
 }  # fmt: skip
 
@@ -265,20 +264,44 @@ def test_images_in_no_folder_of_a_class_need_their_class(tiny_data: Path) -> Non
         understand("path,predicted\ntest/1.png,2\n", tiny_data)
 
 
-def test_twenty_thousand_rows_are_understood_in_under_three_seconds(tmp_path: Path) -> None:
-    classes = [f"c{number:02d}" for number in range(50)]
+def test_paths_that_name_no_split_mean_validation_and_that_is_told(tiny_data: Path) -> None:
+    reading = understand(PLAIN.replace("val/2/", "2/"), tiny_data)
+    assert reading.paths == PATHS
+    assert "2 paths of 6 could mean an image of several splits; validation's was taken." in reading.notes
+    assert not any("several splits" in note for note in understand(PLAIN, tiny_data).notes)
+
+
+def test_columns_that_are_not_used_are_told(tiny_data: Path) -> None:
+    rows = [line.split(",") for line in SURE.splitlines()]
+    text = "\n".join(",".join([*row, "loss" if row == rows[0] else "2.5"]) for row in rows)
+    assert "Columns not used: 'loss'." in understand(text, tiny_data).notes
+    assert not any("not used" in note for note in understand(SURE, tiny_data).notes)
+
+
+def test_a_confidence_beside_probabilities_is_not_used_and_that_is_told(tiny_data: Path) -> None:
+    text = "\n".join(f"{line},{'conf' if line.startswith('path') else '0.5'}" for line in WHOLE.splitlines())
+    reading = understand(text, tiny_data)
+    assert reading.confidence is not None
+    assert reading.confidence.tolist() == pytest.approx([0.8] * 6)
+    assert "Columns not used: 'conf'." in reading.notes
+
+
+def test_twenty_thousand_rows_of_a_hundred_classes_are_understood_in_under_three_seconds(
+    tmp_path: Path,
+) -> None:
+    classes = [f"c{number:02d}" for number in range(100)]
     for name in classes:
         (tmp_path / name).mkdir()
-        for number in range(400):
+        for number in range(200):
             (tmp_path / name / f"{number}.jpg").touch()
-    random = np.random.default_rng(0)
+    rest = ",".join(["0.005"] * 99)
+    # Paths of another machine, each with a file's name that all classes have, take the longest to find.
     lines = [
-        f"{name}/{number}.jpg,{name},{classes[random.integers(50)]},0.{number:03d}"
-        for name in classes
-        for number in range(400)
+        f"/elsewhere/{name}/{number}.jpg,{name},0.505,{rest}" for name in classes for number in range(200)
     ]
-    data = ("path,true,predicted,confidence\n" + "\n".join(lines)).encode()
+    data = ("path,true," + ",".join(f"prob_{name}" for name in classes) + "\n" + "\n".join(lines)).encode()
     begun = time.process_time()
     reading = understand_table(parse_table("big.csv", data), tmp_path)
-    assert len(reading.paths) == 20_000
     assert time.process_time() - begun < 3
+    assert (reading.accuracy, len(reading.paths)) == (0.01, 20_000)
+    assert reading.paths[-1] == "c99/199.jpg"
