@@ -1,4 +1,4 @@
-"""A table that was understood becomes a run without a model, on which the pages of analysis work."""
+"""A table that was understood becomes a run, on which the pages of analysis work; with its model where that is at hand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,15 +19,18 @@ from core.runs.run import Run, create_run, delete_run, make_slug
 from core.runs.seen import Seen, write_seen
 from core.words import format_count
 
+if TYPE_CHECKING:
+    from core.imports.model import Model
+
 _GUESSES = 5  # likeliest classes of an image that are kept
 _LEAST = 1e-7  # a probability below it was rounded off, and its logarithm would be endless
 _HEAD = ("path", "true", "predicted", "confidence", "true_confidence", "loss")
 
 
-def make_run(reading: Reading, root: Path, *, name: str = "") -> Run:
+def make_run(reading: Reading, root: Path, *, name: str = "", model: Model | None = None) -> Run:
     """Make a finished run of a table that was understood; what fails leaves none. `root` is the folder of all runs.
 
-    It is called like the table where it has no `name`.
+    It is called like the table where it has no `name`. `model` is the one that made the table, where its weights are known.
 
     Raises:
         ConfigError: when the name is none that a run can have.
@@ -34,9 +38,10 @@ def make_run(reading: Reading, root: Path, *, name: str = "") -> Run:
         OSError: when it cannot be written.
     """
     chosen = name or _find_name(reading.table, root)
-    run = create_run(TrainConfig(data=str(reading.images.root), name=chosen, weights="none"), root)
+    plain = TrainConfig(data=str(reading.images.root), weights="none") if model is None else model.config
+    run = create_run(replace(plain, name=chosen), root)
     try:
-        _fill(run, reading)
+        _fill(run, reading, model)
     except BaseException:
         delete_run(run)
         raise
@@ -49,11 +54,14 @@ def _find_name(table: str, root: Path) -> str:
     return next(name for name in names if not (root / name).exists())
 
 
-def _fill(run: Run, reading: Reading) -> None:
+def _fill(run: Run, reading: Reading, model: Model | None) -> None:
     kept = NONE if reading.confidence is None else TOP if reading.probabilities is None else ALL
-    write_origin(run, Origin(reading.table, kept))
+    notes = reading.notes if model is None else (*reading.notes, model.note)
+    write_origin(run, Origin(reading.table, kept, notes))
     write_text(run.folder / "data.json", json.dumps(_describe_data(reading)) + "\n")
     write_seen(run, Seen(unknown=(f"the model behind {reading.table}",)))
+    if model is not None:
+        model.keep(run, reading)
     if reading.probabilities is not None:
         write_log_probs(run, np.log(np.maximum(reading.probabilities, _LEAST)).astype(np.float32))
     count = min(_GUESSES, len(reading.classes)) if reading.probabilities is not None else 0

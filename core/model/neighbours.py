@@ -90,6 +90,10 @@ def locate(run: Run, compute: Compute, progress: Progress | None = None) -> Plac
     refuse_without_model(run)
     values = load_checkpoint(run.best_path)
     recorded = recorded_folders(run)
+    if not recorded.train:
+        raise RunError(
+            f"{run.id}: its data has no training images beside those that were predicted, so there are none to find."
+        )
     folders = replace(
         recorded, train=_present(recorded, recorded.train), val=_present(recorded, recorded.val)
     )

@@ -132,6 +132,7 @@ def _add_words(parts: Parts, facts: RunFacts) -> None:
             "title": facts.run.id,
             "subtitle": f"{len(facts.table):,} predictions {facts.origin.describe()}, {len(facts.data.classes):,} classes",
             "imported": True,
+            "explained": facts.run.best_path.exists(),
             "made": time.strftime("%Y-%m-%d %H:%M"),
             "state": "",
             "highlights": phrases.list_highlights(facts),
@@ -144,6 +145,7 @@ def _add_words(parts: Parts, facts: RunFacts) -> None:
     parts.values |= {
         "title": facts.run.id,
         "imported": False,
+        "explained": True,
         "subtitle": f"{config.arch} on {facts.data.root.name}, {len(facts.data.classes):,} classes",
         "made": time.strftime("%Y-%m-%d %H:%M"),
         "state": phrases.describe_state(facts),

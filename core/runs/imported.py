@@ -20,10 +20,14 @@ _LOG_PROBS_FILE = "log-probs.npz"
 
 @dataclass(frozen=True)
 class Origin:
-    """The file a run was imported from, and its confidences: `none`, of the predicted class (`top`) or of `all`."""
+    """The file a run was imported from, and its confidences: `none`, of the predicted class (`top`) or of `all`.
+
+    `notes` say in sentences what its columns were taken for.
+    """
 
     table: str
     confidences: str
+    notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Return it as it stands beside a run's name: 'imported from predictions.csv'."""
@@ -41,7 +45,7 @@ def read_origin(run: Run) -> Origin | None:
     if not values:
         return None
     try:
-        found = Origin(**values)
+        found = Origin(**{**values, "notes": tuple(map(str, values.get("notes", ())))})
     except TypeError as error:
         raise RunError(f"{run.id}: {ORIGIN_FILE} is damaged: {error}") from None
     if not isinstance(found.table, str) or found.confidences not in CONFIDENCES:
@@ -72,7 +76,11 @@ def refuse_imported(run: Run, what: str) -> None:
 def refuse_without_model(run: Run) -> None:
     """Raise RunError where a run was imported without weights, so that there is no model to ask."""
     if not run.best_path.exists():
-        refuse_imported(run, "no model: heat maps, new predictions and further training need one")
+        refuse_imported(
+            run,
+            "no model: heat maps, new predictions and further training need one. Where its weights are at hand, import the "
+            "table again with --weights and --arch",
+        )
 
 
 def write_log_probs(run: Run, log_probs: npt.NDArray[np.float32]) -> None:

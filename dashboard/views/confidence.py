@@ -141,10 +141,11 @@ def describe_figures(calibration: Calibration) -> str:
         )
     parts.append("Of every figure less is better.")
     if calibration.precision:
-        parts.append(
-            "The validation images also chose the best epoch, which flatters all of it a little. "
-            f"Measured in {calibration.precision}, in which Predict asks the model too."
-        )
+        if calibration.epoch:
+            parts.append(
+                "The validation images also chose the best epoch, which flatters all of it a little."
+            )
+        parts.append(f"Measured in {calibration.precision}, in which Predict asks the model too.")
     else:
         parts.append("The confidences are those of the table.")
     return " ".join(parts)

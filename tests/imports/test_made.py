@@ -29,7 +29,7 @@ def test_a_run_of_a_table_has_finished_with_its_accuracy(runs_root: Path, tiny_d
     status = find_run("elsewhere", runs_root).read_status()
     assert (status.state, status.val_count) == ("finished", 6)
     assert status.best_val_acc == pytest.approx(4 / 6)
-    assert read_origin(run) == Origin("table.csv", "none")
+    assert read_origin(run) == Origin("table.csv", "none", understand(PLAIN, tiny_data).notes)
     assert name_unknown(run) == "the model behind table.csv"
 
 
@@ -110,10 +110,10 @@ def test_what_needs_a_model_or_a_training_is_refused_in_words(runs_root: Path, t
 
 
 def test_a_name_that_is_taken_leaves_the_run_that_has_it(runs_root: Path, tiny_data: Path) -> None:
-    run = import_run(runs_root, tiny_data)
+    before = read_origin(import_run(runs_root, tiny_data))
     with pytest.raises(RunError, match="exists already"):
         import_run(runs_root, tiny_data, SURE)
-    assert read_origin(run) == Origin("table.csv", "none")
+    assert read_origin(find_run("elsewhere", runs_root)) == before
 
 
 def test_a_run_without_a_name_is_called_like_the_table(runs_root: Path, tiny_data: Path) -> None:
@@ -161,12 +161,17 @@ def test_a_column_can_be_given_on_the_command_line(
 ) -> None:
     table = tmp_path / "own.csv"
     table.write_text(PLAIN.replace("predicted", "guess"))
-    assert (
-        main(
-            ["import", str(table), "--data", str(tiny_data), "--predicted-column", "guess", "--name", "mine"]
-        )
-        == 0
-    )
+    command = [
+        "import",
+        str(table),
+        "--data",
+        str(tiny_data),
+        "--predicted-column",
+        "guess",
+        "--name",
+        "mine",
+    ]
+    assert main(command) == 0
     assert "mine: 4 of 6 right" in capsys.readouterr().out
 
 
