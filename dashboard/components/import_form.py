@@ -11,7 +11,7 @@ from core.imports.columns import ROLES, suggest_roles
 from core.imports.made import make_run
 from core.imports.reading import understand_table
 from core.imports.table import Table, parse_table
-from core.places import expand_home
+from core.places import expand_home, own_command
 from core.runs.run import Run, default_root
 from dashboard.builtin import wanted_data
 from dashboard.guard import guard
@@ -38,8 +38,8 @@ def draw_import() -> None:
 def draw_form() -> None:
     """Draw the table's upload, what its columns are, its first rows and the button."""
     st.caption(
-        "Trained elsewhere? A table of predictions (CSV, a row an image) becomes a run without a model: every page of "
-        "analysis works, but for heat maps and new predictions."
+        "Trained elsewhere? A table of predictions (CSV, a row an image) becomes a run: every page of analysis works, but for "
+        f"heat maps and new predictions. `{own_command()} import` takes the model's weights too, and then those work as well."
     )
     with st.container(key="medium-import"):
         left, right = st.columns(2)
@@ -60,7 +60,10 @@ def draw_table(table: Table, key: str, folder: str, name: str) -> None:
     columns = draw_columns(table, key)
     classes = columns.pop("classes")
     st.dataframe(
-        pd.DataFrame(table.rows[:PREVIEW], columns=pd.Index([head or " " for head in table.head])),
+        pd.DataFrame(
+            table.rows[:PREVIEW],
+            columns=pd.Index([head or " " * place for place, head in enumerate(table.head, start=1)]),
+        ),
         hide_index=True,
         alt="The first rows of the table",
     )
@@ -114,10 +117,8 @@ def draw_done() -> None:
     if done is None or not done[0].folder.exists():
         return
     run, notes = done
-    said = " ".join(notes)
-    st.success(
-        f"**{escape_markdown(run.id)}** is imported. {escape_markdown(said)}", icon=":material/check_circle:"
-    )
+    said = "\n".join(f"- {escape_markdown(note)}" for note in notes)
+    st.success(f"**{escape_markdown(run.id)}** is imported.\n{said}", icon=":material/check_circle:")
     st.page_link(
         st.session_state["pages"]["confusion"],
         label="See its errors",

@@ -22,6 +22,7 @@ CAPTION = (
     "number of images of the macro recall (the mean of the classes' recalls), the normal one of the mean loss, and a "
     "bootstrap one of the calibration error, which is that of the confidences as Predict shows them."
 )
+CAPTION_IMPORTED = "Those of an imported run are of its table."
 
 
 def describe_figures(table: pd.DataFrame) -> dict[str, str]:
@@ -64,7 +65,7 @@ def draw_results(runs: list[Run]) -> None:
     columns = list(dict.fromkeys(name for row in order for name in row))
     st.subheader("Results")
     st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
-    st.caption(CAPTION)
+    st.caption(f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION)
 
 
 def _describe_ece(run: Run) -> dict[str, str]:

@@ -67,7 +67,10 @@ def draw_choice(ids: list[str]) -> list[str]:
 
 
 def draw_curves(runs: list[Run]) -> None:
-    """Draw one value of all runs over each other, smoothed as the user likes."""
+    """Draw one value of all runs over each other, smoothed as the user likes; nothing where none was trained here."""
+    runs = [run for run in runs if not describe_origin(run)]
+    if not runs:
+        return
     quantities: dict[EpochColumn, str] = COLUMN_TITLES
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         quantity = st.segmented_control(
@@ -121,7 +124,9 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
     if len(reads) > 1:
         doubts = {escape_markdown(run): escape_markdown(name) for run, name in name_unknowns(judged).items()}
-        st.caption(f"{describe_images(judged_on, runs=len(reads), unknown=doubts)} {how}")
+        imported = sum(bool(describe_origin(run)) for run in judged)
+        said = describe_images(judged_on, runs=len(reads), unknown=doubts, imported=imported)
+        st.caption(f"{said} {how}")
 
 
 def read_groups(

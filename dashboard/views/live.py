@@ -15,7 +15,7 @@ from core.recipe.presets import PRESET_TITLES
 from core.recipe.rules import fits_alone
 from core.recipe.settings import GROUPS, command_line, format_setting, label_of
 from core.runs import jobs
-from core.runs.imported import describe_origin
+from core.runs.imported import Origin, read_origin
 from core.runs.run import ACTIVE, Run, Status
 from core.verdicts.ordering import order_classes
 from core.verdicts.predictions import find_overfitting, format_rate
@@ -42,7 +42,8 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
-    if origin := describe_origin(run):
+    origin = read_origin(run)
+    if origin is not None:
         draw_imported(run, origin)
         return
     active = jobs.live_status(run).state in ACTIVE
@@ -57,12 +58,13 @@ def render() -> None:
         guard(draw_classes)(run, epochs)
 
 
-def draw_imported(run: Run, origin: str) -> None:
-    """Say that there is no training to see, and lead to what there is."""
+def draw_imported(run: Run, origin: Origin) -> None:
+    """Say that there is no training to see and how the table was taken, and lead to what there is."""
     st.info(
-        f"There is no training to see: {escape_markdown(run.id)} was {escape_markdown(origin)}.",
+        f"There is no training to see: {escape_markdown(run.id)} was {escape_markdown(origin.describe())}.",
         icon=":material/upload_file:",
     )
+    st.markdown("\n".join(f"- {escape_markdown(note)}" for note in origin.notes))
     with st.container(horizontal=True):
         draw_links(run)
 
