@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 _PLURAL_VERBS = {"is": "are", "has": "have"}
@@ -20,8 +21,16 @@ def format_share(value: float) -> str:
 
 
 def format_confidence(value: float) -> str:
-    """Return a network's confidence (0..1) in per cent; none is ever certain, so 1 is a rounding: '> 99.9 %'."""
-    return format_share(min(value, 0.9999))
+    """Return a network's confidence (0..1) in per cent; none is ever certain, so 1 is a rounding: '> 99.9 %'.
+
+    One that is NaN is 'not known'.
+    """
+    return "not known" if math.isnan(value) else format_share(min(value, 0.9999))
+
+
+def format_guess(name: str, confidence: float, word: str = "") -> str:
+    """Return a class with the confidence (0..1) in it: 'rose, 93.1 %', with the word 'sure' after it; alone where NaN."""
+    return name if math.isnan(confidence) else f"{name}, {format_confidence(confidence)} {word}".rstrip()
 
 
 def format_count(number: int, noun: str, verb: str = "") -> str:

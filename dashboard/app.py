@@ -10,10 +10,12 @@ import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
 from core.runs import jobs
+from core.runs.imported import describe_origin
 from core.runs.run import default_root, iter_runs
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
+from dashboard.text import escape_markdown
 from dashboard.views import (
     bakeoff,
     compare,
@@ -110,9 +112,11 @@ def draw_run_choice() -> None:
     st.session_state["run-choice"] = selected.id
     st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=guard_callback(apply_choice))
     status = jobs.live_status(selected)
-    st.sidebar.caption(f"{BADGES[status.state][1]} {status.state}")
+    origin = describe_origin(selected)
+    st.sidebar.caption(f"{BADGES[status.state][1]} {escape_markdown(origin) or status.state}")
+    told = f", {html.escape(origin)}" if origin else ""
     # The sidebar is folded away on a narrow screen, and the run has to be known there too.
-    st.html(f'<div class="ws-run">Run <b>{html.escape(selected.id)}</b></div>')
+    st.html(f'<div class="ws-run">Run <b>{html.escape(selected.id)}</b>{told}</div>')
 
 
 if __name__ == "__main__":

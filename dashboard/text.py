@@ -8,6 +8,7 @@ from core.words import (
     format_confidence,
     format_count,
     format_duration,
+    format_guess,
     format_share,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "format_confidence",
     "format_count",
     "format_duration",
+    "format_guess",
     "format_share",
 ]
 

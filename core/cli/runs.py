@@ -11,7 +11,8 @@ from core.cli.bakeoff import stop_bakeoff
 from core.cli.terminal import add_run
 from core.places import own_command
 from core.runs import jobs
-from core.runs.run import default_root, find_run
+from core.runs.imported import describe_origin
+from core.runs.run import Run, default_root, find_run
 from core.words import format_share
 
 
@@ -49,6 +50,10 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     width = max(len(row["id"]) for row in rows)
     for row in rows:
+        if origin := describe_origin(Run(default_root() / row["id"])):
+            share = format_share(row["best_val_acc"])
+            print(f"{row['id']:<{width}}  {row['state']:<8}  {origin}  {share}")
+            continue
         best = (
             f"{format_share(row['best_val_acc'])} at epoch {row['best_epoch']}"
             if row["best_epoch"]

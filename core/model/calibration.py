@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from core.errors import RunError
 from core.files import write_text
 from core.places import own_command
+from core.runs.imported import ALL, TOP, Origin, load_log_probs, read_origin
 from core.runs.run import Run
-from core.verdicts.predictions import Z95
+from core.runs.run_data import read_run_data
+from core.verdicts.predictions import Z95, read_predictions
 from core.verdicts.reliability import (
     FOLDS,
+    Bools,
     Floats,
     Ints,
     Scores,
@@ -62,7 +66,7 @@ class Calibration:
     `after` is judged at temperatures fitted without the images they are judged on. `change` is after less before on the
     same draws of images. `chance` is the calibration error (0..1) that a model which keeps these confidences, as they are
     after, would show on as many images. `note` says why the temperature is 1 where none was fitted. `precision` is what
-    the model computed in, fp32 or bf16, and so what it has to compute in where the temperature is used.
+    the model computed in, fp32 or bf16, and so what it has to compute in where the temperature is used; '' of a table.
     """
 
     epoch: int
@@ -100,9 +104,17 @@ class Calibration:
 def calibrate_run(run: Run, *, progress: Progress | None = None) -> Calibration | None:
     """Measure the confidences of a run's best model on validation and keep it; None when told to stop.
 
+    Of a run that was imported they are those of its table.
+
     Raises:
-        RunError: when the run has no model, its data is gone, or the model answers with what is no number.
+        RunError: when the run has no model, its data is gone, or the model answers with what is no number; when the table
+            it was imported from has no confidences.
     """
+    origin = read_origin(run)
+    if origin is not None and not run.best_path.exists():
+        found = _calibrate_table(run, origin)
+        keep_calibration(run, found)
+        return found
     from core.model.evaluate import open_split, read_log_probs  # brings torch
 
     epoch = run.read_status().best_epoch
@@ -155,6 +167,39 @@ def calibrate(log_probs: Floats, targets: Ints, *, epoch: int = 0) -> Calibratio
         chance=chance,
         answers=answers,
     )
+
+
+def calibrate_top(confidence: Floats, right: Bools) -> Calibration:
+    """Measure confidences (N,) in the predicted class where nothing is known of the others: no temperature can be fitted.
+
+    Brier score and loss, which take all classes, are NaN.
+    """
+    unknown = np.full(len(right), np.nan)
+    judged = Scores(confidence, right, unknown, unknown)
+    chance, fold = _describe_chance(judged), deal_folds(right)
+    figures = _figures(_measure(judged), drawn := _resample(judged), chance=chance)
+    return Calibration(
+        0,
+        1.0,
+        "the table has the confidence in the predicted class alone, and a temperature takes those of all classes",
+        before=figures,
+        after=figures,
+        change=_figures(np.zeros(4), np.zeros_like(drawn)),
+        chance=chance,
+        answers=Answers(right, confidence, confidence, fold, np.tile(confidence, (int(fold.max()) + 1, 1))),
+        precision="",
+    )
+
+
+def _calibrate_table(run: Run, origin: Origin) -> Calibration:
+    table = read_predictions(run.predictions_path())
+    if origin.confidences == TOP:
+        right = (table["true"] == table["predicted"]).to_numpy(dtype=bool)
+        return calibrate_top(table["confidence"].to_numpy(dtype=np.float64), right)
+    if origin.confidences != ALL:
+        raise RunError(f"{run.id} cannot be measured: {origin.table} has no confidences.")
+    targets = pd.Index(read_run_data(run).classes).get_indexer(table["true"])
+    return replace(calibrate(load_log_probs(run), targets.astype(np.int64)), precision="")
 
 
 def calibration_path(run: Run) -> Path:

@@ -12,6 +12,7 @@ from core.dataset.contents import Progress, read_fingerprint
 from core.dataset.folders import ImageFolders, Sample
 from core.errors import RunError
 from core.networks.table import InputFormat
+from core.runs.imported import refuse_without_model
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.training import features
@@ -86,8 +87,13 @@ def locate(run: Run, compute: Compute, progress: Progress | None = None) -> Plac
     Raises:
         RunError: when the run has no best model or no record of its data, or its data folder or its images are gone.
     """
+    refuse_without_model(run)
     values = load_checkpoint(run.best_path)
     recorded = recorded_folders(run)
+    if not recorded.train:
+        raise RunError(
+            f"{run.id}: its data has no training images beside those that were predicted, so there are none to find."
+        )
     folders = replace(
         recorded, train=_present(recorded, recorded.train), val=_present(recorded, recorded.val)
     )

@@ -30,6 +30,7 @@ from core.model.placement import choose_placement
 from core.networks.build import build_model
 from core.networks.table import InputFormat
 from core.networks.weights import load_initial_weights
+from core.runs.imported import refuse_imported
 from core.runs.run import FOLD, Run, find_run
 from core.runs.run_data import recorded_folders
 from core.runs.seen import name_weights, see_data
@@ -213,6 +214,7 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
         WeightsError: when the weights it began with cannot be had.
         DataError: when no two classes have images enough.
     """
+    refuse_imported(run, "no network that is known not to have seen its training images")
     config, root = run.read_config(), run.folder.parent
     folders = recorded_folders(run)
     count, seen = len(folders.train), len(folders.train) + len(folders.val)

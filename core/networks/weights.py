@@ -25,12 +25,16 @@ _WRAPPERS = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
 
 @dataclass(frozen=True)
 class Fit:
-    """How weights fit a network: of its `total` tensors `count` were loaded; `head` tells whether its last layer was."""
+    """How weights fit a network: of its `total` tensors `count` were loaded; `head` tells whether its last layer was.
+
+    The last layer of the file has `outputs`, 0 where it has none.
+    """
 
     count: int
     total: int
     head: bool
     unused: tuple[str, ...]
+    outputs: int = 0
 
     def __str__(self) -> str:
         fits = (
@@ -99,7 +103,9 @@ def load_weights_file(model: nn.Module, path: Path) -> Fit:
         )
     model.load_state_dict(fitting, strict=False)
     unused = tuple(name for name in state if name not in wanted and not is_in_head(name, head))
-    return Fit(len(fitting), len(wanted), any(is_in_head(name, head) for name in fitting), unused)
+    last = state.get(f"{head}.weight")
+    outputs = len(last) if last is not None and last.ndim else 0
+    return Fit(len(fitting), len(wanted), any(is_in_head(name, head) for name in fitting), unused, outputs)
 
 
 def _name_in_ways(model: nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, State]:

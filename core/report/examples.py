@@ -124,10 +124,11 @@ def read_examples(facts: RunFacts, step: Callable[[], None]) -> Examples:
     lost = sum(_is_short(facts, name, one) for name, one in zip(find_weak(facts), weak, strict=True))
     if lost:
         missing = f"{missing} Of {lost} of the weak classes images are gone or cannot be read.".strip()
-    shown = (_read(data.root, data.train_paths[n][0], data.label(n)) for n in _spread(data.classes, CLASSES))
+    taught = [name for name in data.classes if data.train_paths[name]]
+    shown = (_read(data.root, data.train_paths[n][0], data.label(n)) for n in _spread(taught, CLASSES))
     return Examples(
         tuple(picture for picture in shown if picture is not None),
-        tuple(_augment(facts)) if is_augmented(vars(facts.config)) else (),
+        tuple(_augment(facts)) if facts.origin is None and is_augmented(vars(facts.config)) else (),
         tuple(weak),
         missing,
     )

@@ -11,6 +11,7 @@ from core.errors import RunError
 from core.places import own_command
 from core.recipe.config import TrainConfig
 from core.runs import jobs
+from core.runs.imported import Origin, read_origin
 from core.runs.run import Run, Status
 from core.runs.run_data import RunData, read_run_data
 from core.verdicts import class_report, predictions
@@ -24,7 +25,8 @@ PAGE = "report.html"  # of a report's folder
 class RunFacts:
     """A run as its folder has it: `epochs` and `steps` are its figures, `table` its predictions on validation.
 
-    `held` are those on the images held back, None where there are none.
+    `held` are those on the images held back, None where there are none. `origin` is what it was imported from, None for a
+    run that was trained here.
     `classes` is `class_report.report_classes` of that table, weakest first.
     """
 
@@ -39,6 +41,7 @@ class RunFacts:
     table: pd.DataFrame
     held: pd.DataFrame | None
     classes: pd.DataFrame
+    origin: Origin | None = None
 
     @property
     def right(self) -> int:
@@ -84,7 +87,8 @@ def read_facts(run: Run) -> RunFacts:
     status, config = jobs.live_status(run), run.read_config()
     rows, _ = run.read_metrics()
     epochs = pd.DataFrame([row for row in rows if row.get("kind") == "epoch"])
-    if epochs.empty:
+    origin = read_origin(run)
+    if epochs.empty and origin is None:
         raise RunError(
             f"{run.id} has not finished an epoch yet, so there is nothing to report. It is {status.state}."
         )
@@ -104,6 +108,7 @@ def read_facts(run: Run) -> RunFacts:
         table,
         _read_table(run, "held"),
         class_report.report_classes(table, data.classes, data.train_counts),
+        origin,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.errors import UserError
+from core.errors import RunError, UserError
 from core.recipe.settings import command_line, find_differing, format_setting, hide_paths, label_of
 from core.report import phrases
 from core.report.examples import (
@@ -84,9 +84,12 @@ def gather_parts(all_facts: Sequence[RunFacts], step: Step) -> Parts:
 
     `step` is called after each part and each weak class, and may end the work by raising.
     """
+    if len(all_facts) > 1:
+        refuse_comparison(all_facts)
     facts, parts = all_facts[0], Parts()
     _add_words(parts, facts)
-    _add_training(parts, facts)
+    if facts.origin is None:
+        _add_training(parts, facts)
     step()
     _add_matrix(parts, facts)
     step()
@@ -98,6 +101,16 @@ def gather_parts(all_facts: Sequence[RunFacts], step: Step) -> Parts:
         _add_comparison(parts, all_facts)
         step()
     return parts
+
+
+def refuse_comparison(all_facts: Sequence[RunFacts]) -> None:
+    """Raise RunError where one of several runs was imported: how it was trained cannot be held against another."""
+    for facts in all_facts:
+        if facts.origin is not None:
+            raise RunError(
+                f"{facts.run.id} was imported from {facts.origin.table}, and a report compares how runs were trained. Leave it "
+                "out, or report on it alone; the page Compare holds its predictions against others."
+            )
 
 
 def tabulate_matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
@@ -114,10 +127,25 @@ def tabulate_matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> pd.D
 
 
 def _add_words(parts: Parts, facts: RunFacts) -> None:
+    if facts.origin is not None:
+        parts.values |= {
+            "title": facts.run.id,
+            "subtitle": f"{len(facts.table):,} predictions {facts.origin.describe()}, {len(facts.data.classes):,} classes",
+            "imported": True,
+            "explained": facts.run.best_path.exists(),
+            "made": time.strftime("%Y-%m-%d %H:%M"),
+            "state": "",
+            "highlights": phrases.list_highlights(facts),
+            "data": phrases.list_data(facts),
+            "comparison": None,
+        }
+        return
     config = facts.config
     settings = phrases.list_settings(facts)
     parts.values |= {
         "title": facts.run.id,
+        "imported": False,
+        "explained": True,
         "subtitle": f"{config.arch} on {facts.data.root.name}, {len(facts.data.classes):,} classes",
         "made": time.strftime("%Y-%m-%d %H:%M"),
         "state": phrases.describe_state(facts),
@@ -174,7 +202,7 @@ def _add_matrix(parts: Parts, facts: RunFacts) -> None:
     parts.tables["confusion-matrix"] = tabulate_matrix(counts, names)
     parts.tables["confused-pairs"] = predictions.most_confused(facts.table)
     parts.values |= {
-        "top5": predictions.format_rate(top5, len(facts.table)) if len(names) > 5 else "",
+        "top5": predictions.format_rate(top5, len(facts.table)) if phrases.knows_top5(facts) else "",
         "accuracy": predictions.format_rate(facts.right, len(facts.table)),
         "held_accuracy": facts.held_accuracy,
         "unknown_origin": name_unknown(facts.run),

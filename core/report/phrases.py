@@ -50,29 +50,36 @@ def describe_state(facts: RunFacts) -> str:
 
 def list_highlights(facts: RunFacts) -> list[tuple[str, str, str]]:
     """Return what a reader looks for first: title, figure, and what belongs to it."""
-    top5 = int(class_report.find_top5(facts.table).sum())
     zero = int(((facts.classes["support"] > 0) & (facts.classes["right"] == 0)).sum())
     found = [
-        _describe_accuracy("Validation accuracy", facts.table),
-        (
-            "Best epoch",
-            str(facts.status.best_epoch or "initial"),
-            f"of {facts.status.epoch} trained",
-        ),
-        ("Training time", format_duration(facts.status.seconds), facts.speed),
+        _describe_accuracy("Validation accuracy" if facts.origin is None else "Accuracy", facts.table),
+        *(_highlight_training(facts) if facts.origin is None else []),
         (
             "Classes never right",
             f"{zero:,}",
             f"of {len(facts.data.classes):,}; see what that can tell under Weak classes",
         ),
     ]
-    if len(facts.data.classes) > 5:
-        share = format_share(top5 / len(facts.table))
+    if knows_top5(facts):
+        share = format_share(float(class_report.find_top5(facts.table).mean()))
         found.insert(1, ("Top 5", share, "the true class is among the first five answers"))
     if facts.held is not None:
         title, share, figures = _describe_accuracy("Accuracy on images held back", facts.held)
         found.insert(1, (title, share, f"{figures}; they neither trained nor chose the best epoch"))
     return found
+
+
+def _highlight_training(facts: RunFacts) -> list[tuple[str, str, str]]:
+    best = str(facts.status.best_epoch or "initial")
+    return [
+        ("Best epoch", best, f"of {facts.status.epoch} trained"),
+        ("Training time", format_duration(facts.status.seconds), facts.speed),
+    ]
+
+
+def knows_top5(facts: RunFacts) -> bool:
+    """Tell whether the first five answers are known, of more classes than that."""
+    return len(facts.data.classes) > 5 and "top5" in facts.table
 
 
 def _describe_accuracy(title: str, table: pd.DataFrame) -> tuple[str, str, str]:
@@ -90,6 +97,14 @@ def list_data(facts: RunFacts) -> Pairs:
     data, record = facts.data, facts.record
     support = facts.classes["support"].to_numpy(dtype=int)
     train = np.array(list(data.train_counts.values()))
+    if facts.origin is not None:
+        return [
+            ("Table", facts.origin.table),
+            ("Data set", data.root.name),
+            ("Classes", f"{len(data.classes):,}"),
+            ("Images predicted", _describe_counts(support)),
+            ("Other training images", _describe_counts(train)),
+        ]
     made = (
         f"{record['val_fraction'] * 100:g} % of each class split off training"
         if data.val_made

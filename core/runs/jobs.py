@@ -18,6 +18,7 @@ from core.errors import RunError, UserError, describe_error
 from core.places import launch_command
 from core.recipe.config import TrainConfig
 from core.runs.claim import claim_process, find_process, hold, is_alive
+from core.runs.imported import refuse_imported
 from core.runs.run import (
     ACTIVE,
     LAUNCHING,
@@ -140,6 +141,7 @@ def reopen(run: Run, epochs: int | None = None) -> None:
 
 
 def _reopen(run: Run, epochs: int | None) -> None:
+    refuse_imported(run, "no training to go on with")
     status = live_status(run, held=True)
     _check_ended(run, status)
     if epochs is not None:

@@ -177,6 +177,11 @@ class Run:
         """Return how the run's network takes images, as it was resolved when the run was made."""
         return InputFormat.from_values(self.read_json("network.json"))
 
+    def write_inputs(self, arch: str, inputs: InputFormat) -> None:
+        """Write how the run's network, which has this name, takes images."""
+        values = {"arch": arch, **inputs.to_values()}
+        write_text(self.folder / "network.json", json.dumps(values, indent=2) + "\n")
+
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Append one row of figures; a reader never sees half of it as a row."""
         with self.metrics_path.open("a", encoding="utf-8") as file:
@@ -280,8 +285,7 @@ def create_run(config: TrainConfig, root: Path) -> Run:
     with draft_folder(root / "new") as folder:
         draft = Run(folder)
         draft.write_config(config)
-        network = {"arch": config.arch, **inputs_of(config.arch).to_values()}
-        write_text(folder / "network.json", json.dumps(network, indent=2) + "\n")
+        draft.write_inputs(config.arch, _find_inputs(config, root))
         draft.write_status(
             Status(phase=LAUNCHING, created=time.time(), epochs=config.epochs, **describe_self())
         )
@@ -296,6 +300,14 @@ def create_run(config: TrainConfig, root: Path) -> Run:
             if config.name:
                 break
     raise RunError(f"A run named {base!r} exists already; choose another name or delete that run.")
+
+
+def _find_inputs(config: TrainConfig, root: Path) -> InputFormat:
+    """Return how a run's network will take images: as the run whose model it begins with, or as it was published."""
+    kind, _, name = config.weights.partition(":")
+    parent = Run(root / name)
+    begins = kind == "run" and (parent.folder / "network.json").is_file()
+    return parent.read_inputs() if begins else inputs_of(config.arch)
 
 
 def list_runs(root: Path) -> list[tuple[Run, Status]]:

@@ -12,6 +12,7 @@ from core.errors import RunError, UserError
 from core.files import write_file
 from core.networks.build import build_model, head_name
 from core.networks.table import InputFormat
+from core.runs.imported import refuse_without_model
 from core.runs.run import Run
 
 FORMAT = 1
@@ -87,6 +88,7 @@ def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
     Raises:
         RunError: when it has none that can be used.
     """
+    refuse_without_model(run)
     values = load_checkpoint(run.best_path)
     try:
         model = build_model(values["arch"], len(values["classes"]), values["image_size"])

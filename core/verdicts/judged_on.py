@@ -50,11 +50,17 @@ def load_pair(first: Read, second: Read, wanted: JudgedOn = "held") -> TablePair
 
 
 def describe_images(
-    judged_on: JudgedOn, *, runs: int, common: Collection[JudgedOn] = (), unknown: Mapping[str, str] = _NONE
+    judged_on: JudgedOn,
+    *,
+    runs: int,
+    common: Collection[JudgedOn] = (),
+    unknown: Mapping[str, str] = _NONE,
+    imported: int = 0,
 ) -> str:
     """Say which images so many runs are judged on, and how far that is to be trusted.
 
-    `common` are all they share. `unknown` names for a run what it came from of which it is not known what it had seen.
+    `common` are all they share. So many of the runs are `imported`, not trained here. `unknown` names for a run what it came
+    from of which it is not known what it had seen.
     """
     whom = "both" if runs == 2 else f"all {runs} runs"
     doubts = [
@@ -71,6 +77,13 @@ def describe_images(
                 *doubts,
             ]
         )
+    if imported:
+        chosen = (
+            "The best epoch of a run that was trained here was chosen on these very images, so its figures are told somewhat "
+            "too high."
+        )
+        parts = ["Judged on the images that were imported.", *([chosen] if imported < runs else []), *doubts]
+        return " ".join(parts)
     settled = (
         "the images held back settle it"
         if "held" in common

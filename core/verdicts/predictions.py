@@ -41,6 +41,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 def list_guesses(row: pd.Series) -> list[tuple[str, float]]:
     """Return the likeliest classes of an image with their confidences (0..1), as far as the table knows them."""
+    if math.isnan(row["confidence"]):
+        return []
     ranks = [rank for rank in range(1, 6) if f"top{rank}" in row]
     if not ranks:
         return [(row["predicted"], row["confidence"])]

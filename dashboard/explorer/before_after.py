@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.model.evidence import Evidence
+from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.verdicts.judged_on import TablePair
 from core.verdicts.paired import pair_tables
@@ -18,7 +19,7 @@ from dashboard.explorer.detail import close_image
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, maps, services
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence
+from dashboard.text import escape_markdown, format_guess
 
 SHOWN = 12  # images won on a page, and as many lost
 MODELS = ("Both", "Before", "After")
@@ -69,8 +70,8 @@ def name_as_after(rows: pd.DataFrame) -> pd.DataFrame:
 def make_tile(row: pd.Series, data: RunData, picture: bytes | None) -> Tile:
     """Return an image with what was predicted before and after."""
     lines = (
-        f"before {data.label(row['before'])}, {format_confidence(row['before_confidence'])}",
-        f"after {data.label(row['predicted'])}, {format_confidence(row['confidence'])}",
+        f"before {format_guess(data.label(row['before']), row['before_confidence'])}",
+        f"after {format_guess(data.label(row['predicted']), row['confidence'])}",
     )
     return Tile(picture, f"true {data.label(row['true'])}", lines, alt=row["path"])
 
@@ -112,7 +113,8 @@ def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
     plain = Tile(services.thumbnail(data.root / path), "image", alt=path)
     pictures: tuple[Tile, ...] = (plain,)
     if not run.best_path.exists():
-        lines.append("It has no model any more, so there is no heat map.")
+        more = "" if lacks_model(run) else " any more"
+        lines.append(f"It has no model{more}, so there is no heat map.")
     else:
         try:
             (explained,) = maps.explain_images(run, [(path, (Evidence(name),))])
@@ -130,6 +132,6 @@ def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
                     f"Grad-CAM of {path} for {name} by {run.id}",
                 ),
             )
-    title = f"{data.label(name)}, {format_confidence(row['confidence'])} sure: {verdict}"
+    title = f"{format_guess(data.label(name), row['confidence'], 'sure')}: {verdict}"
     bars = tuple((data.label(guess), value) for guess, value in list_guesses(row))
     return Card(title, tuple(lines), pictures, bars)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import numpy as np
@@ -25,7 +26,7 @@ from dashboard.guard import guard, guard_callback
 from dashboard.state import address, kept
 from dashboard.state.selection import Selection
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence, format_count
+from dashboard.text import escape_markdown, format_confidence, format_count, format_guess
 
 SortBy = Literal["confidence", "loss"]
 CAME, LEFT, MOVED = "came in", "left", "moved inside"
@@ -64,8 +65,10 @@ def sort_images(images: pd.DataFrame, by: SortBy) -> pd.DataFrame:
     return ordered.iloc[np.argsort(rank.to_numpy(), kind="stable")]
 
 
-def draw_sort() -> SortBy:
-    """Offer what the images are sorted by."""
+def draw_sort(images: pd.DataFrame) -> SortBy:
+    """Offer what the images are sorted by, where more than one of it is known of them."""
+    if images[list(get_args(SortBy))].isna().all().any():
+        return "confidence"
     # A kind of widget that the page has already: each further kind is a script more to load before the matrix shows.
     asked = address.get_param("sort")
     now: SortBy = next((by for by in get_args(SortBy) if by == asked), "confidence")
@@ -119,10 +122,9 @@ def draw_image(run: Run, data: RunData, row: pd.Series) -> None:
         true, predicted = (data.label(row[column]) for column in ("true", "predicted"))
         verdict = "predicted right" if true == predicted else f"taken for **{escape_markdown(predicted)}**"
         st.markdown(f"**{escape_markdown(true)}** {verdict}")
-        lines = [
-            f"Confidence in the true class: {format_confidence(row['true_confidence'])}",
-            f"Loss: {row['loss']:.3f} nats",
-        ]
+        lines = [f"Confidence in the true class: {format_confidence(row['true_confidence'])}"]
+        if not math.isnan(row["loss"]):
+            lines.append(f"Loss: {row['loss']:.3f} nats")
         if "change" in row:
             lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
         st.markdown("  \n".join(lines))
@@ -195,7 +197,7 @@ def draw_archive(images: pd.DataFrame, data: RunData, name: str) -> None:
 def _make_tile(row: pd.Series, data: RunData, picture: bytes | None) -> Tile:
     lines = [
         f"true {data.label(row.true)}",
-        f"predicted {data.label(row.predicted)}, {format_confidence(row.confidence)}",
+        f"predicted {format_guess(data.label(row.predicted), row.confidence)}",
     ]
     mark = getattr(row, "change", "")
     if mark:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage
 from core.model.pictures import STRENGTH
+from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import Tile, show_bars, show_tiles
@@ -43,7 +44,14 @@ def draw_detail(run: Run, data: RunData, table: pd.DataFrame, path: str) -> None
     with picture:
         draw_verdict(run, data, row)
     with evidence:
-        draw_evidence(run, data, row)
+        if without := lacks_model(run):
+            st.caption(
+                f":material/block: {escape_markdown(run.id)} was imported without a model, so there are no heat maps."
+            )
+        else:
+            draw_evidence(run, data, row)
+    if without:
+        return
     neighbours.draw_neighbours(run, data, path, row["predicted"], row["true"])
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import RunError
+from core.runs.imported import describe_origin
 from core.runs.run import FOLD, Run
 from core.verdicts import predictions
 from core.verdicts.differences import count_moves, match_images
@@ -31,7 +32,7 @@ Stamps = tuple[int, int]
 
 @dataclass(frozen=True)
 class TableSource:
-    """Where predictions come from: a run's best model, or what it was after an epoch (from 1), on validation or a split.
+    """Where predictions come from: a run's best model or its table, or the model after an epoch (from 1), on validation or a split.
 
     Only validation is judged after each epoch.
     """
@@ -49,7 +50,10 @@ class TableSource:
         """Return it in words, without the run."""
         if self.split == FOLD:
             return "All training images, each judged by a model fitted without it"
-        return f"epoch {self.epoch}" if self.epoch else "best model"
+        if self.epoch:
+            return f"epoch {self.epoch}"
+        origin = describe_origin(self.run)
+        return f"predictions {origin}" if origin else "best model"
 
 
 # What a table is kept by beside its stamps.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.runs import jobs
+from core.runs.imported import describe_origin
 from core.runs.run import ACTIVE, FOLD, Run, default_root, iter_runs
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import POLL, guard, guard_callback
@@ -56,16 +57,17 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
 
     status = run.read_status()
     best = status.best_epoch
-    st.selectbox(
-        "Matrix of",
-        [address.ANY, *reversed(epochs)],
-        key="confusion-epoch",
-        format_func=lambda name: (
-            f"epoch {name}" if name else f"best (epoch {best})" if best else "best model"
-        ),
-        on_change=guard_callback(apply_choice),
-        width=190,
-    )
+    if not describe_origin(run):  # else there is one table, and no choice
+        st.selectbox(
+            "Matrix of",
+            [address.ANY, *reversed(epochs)],
+            key="confusion-epoch",
+            format_func=lambda name: (
+                f"epoch {name}" if name else f"best (epoch {best})" if best else "best model"
+            ),
+            on_change=guard_callback(apply_choice),
+            width=190,
+        )
     st.selectbox(
         "Difference from",
         [address.ANY, *same, *(f"run:{name}" for name in others)],

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.dataset.label_report import LEAST_ACCURACY, LIKELIEST, SURE_ACCURACY, LabelReport, report_path
 from core.errors import UserError
+from core.runs.imported import lacks_model
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.components.gallery import PAGE, Tile, draw_pager
@@ -30,6 +31,12 @@ def draw_labels(run: Run | None) -> None:
     if run is None:
         st.info(
             "A trained model is asked which labels it doubts: choose a run in the sidebar, and its own data above.",
+            icon=":material/info:",
+        )
+        return
+    if lacks_model(run):
+        st.info(
+            f"{escape_markdown(run.id)} was imported without a model, so there is none to ask which labels it doubts.",
             icon=":material/info:",
         )
         return

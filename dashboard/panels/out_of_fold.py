@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.runs.imported import describe_origin
 from core.runs.run import ACTIVE, FOLD, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.components.task_panel import draw_end, draw_running
@@ -14,6 +15,8 @@ from dashboard.text import escape_markdown, format_count
 
 def draw_out_of_fold(run: Run, split: str) -> None:
     """Draw how far the judging is, how it was done where its table is shown, or the offer to do it."""
+    if describe_origin(run):  # what its training images taught is not known
+        return
     folder = run.folder / ".judge"
     status = read_task(folder)
     if status.state in ACTIVE:

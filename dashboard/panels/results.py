@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import UserError
 from core.model.calibration import read_ece
 from core.runs import jobs
+from core.runs.imported import describe_origin
 from core.runs.run import Run
 from core.verdicts.predictions import macro_recall, mean_loss, wilson_interval
 from dashboard.state import services
@@ -21,6 +22,7 @@ CAPTION = (
     "number of images of the macro recall (the mean of the classes' recalls), the normal one of the mean loss, and a "
     "bootstrap one of the calibration error, which is that of the confidences as Predict shows them."
 )
+CAPTION_IMPORTED = "Those of an imported run are of its table."
 
 
 def describe_figures(table: pd.DataFrame) -> dict[str, str]:
@@ -43,6 +45,9 @@ def draw_results(runs: list[Run]) -> None:
             figures = {**describe_figures(services.read_predictions(run)), **_describe_ece(run)}
         except UserError:
             figures = {}
+        if origin := describe_origin(run):
+            rows.append({"run": run.id, "state": origin, **figures})
+            continue
         rows.append(
             {
                 "run": run.id,
@@ -51,7 +56,7 @@ def draw_results(runs: list[Run]) -> None:
                 "best": format_epoch(status) if status.has_best else "–",
                 "epochs": f"{status.epoch} of {status.epochs}",
                 "time": format_duration(status.seconds),
-                "images/s": round(status.images_per_second),
+                "images/s": f"{status.images_per_second:,.0f}",
             }
         )
     order = sorted(
@@ -60,7 +65,7 @@ def draw_results(runs: list[Run]) -> None:
     columns = list(dict.fromkeys(name for row in order for name in row))
     st.subheader("Results")
     st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
-    st.caption(CAPTION)
+    st.caption(f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION)
 
 
 def _describe_ece(run: Run) -> dict[str, str]:
@@ -69,4 +74,6 @@ def _describe_ece(run: Run) -> dict[str, str]:
 
 
 def _format_loss(mean: float, low: float, high: float) -> str:
+    if math.isnan(mean):
+        return "–"
     return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} ({low:.3f}–{high:.3f})"

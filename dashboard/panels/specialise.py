@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import UserError
+from core.runs.imported import describe_origin, lacks_model
 from core.runs.run import Run, find_run
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_focus
@@ -42,6 +43,11 @@ def draw_specialise(
 
     `known` are more pairs to choose from; `key` tells apart what is offered for different selections.
     """
+    if lacks_model(run):
+        st.caption(
+            f":material/block: {escape_markdown(run.id)} was imported without a model, so there is none to train on."
+        )
+        return
     named = list(dict.fromkeys(classes or [name for pair in pairs for name in pair]))
     chosen = st.multiselect(
         "Classes to specialise on",
@@ -128,7 +134,8 @@ def draw_changes(first: Run, second: Run) -> None:
     doubts = {
         escape_markdown(run): escape_markdown(name) for run, name in name_unknowns([first, second]).items()
     }
-    st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts))
+    imported = sum(bool(describe_origin(run)) for run in (first, second))
+    st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts, imported=imported))
     changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")

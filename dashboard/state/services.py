@@ -26,6 +26,7 @@ from core.model.calibration import calibration_path
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.places import expand_home, own_command
+from core.runs.imported import refuse_without_model
 from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
 from core.runs.run_data import read_run_data
@@ -124,6 +125,7 @@ def _read_predictions(path: Path, stamp: int) -> pd.DataFrame:  # noqa: ARG001
 def load_predictor(run: Run) -> Predictor:
     """Return a run's best model, loaded once; raises RunError when it has none."""
     if not run.best_path.exists():
+        refuse_without_model(run)
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     from core.model.placement import choose_device
 

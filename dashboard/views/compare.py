@@ -13,6 +13,7 @@ from core.errors import UserError
 from core.recipe.config import TrainConfig
 from core.recipe.settings import find_differing, format_setting, label_of
 from core.runs import jobs
+from core.runs.imported import describe_origin
 from core.runs.run import Run, default_root, iter_runs
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
@@ -66,7 +67,10 @@ def draw_choice(ids: list[str]) -> list[str]:
 
 
 def draw_curves(runs: list[Run]) -> None:
-    """Draw one value of all runs over each other, smoothed as the user likes."""
+    """Draw one value of all runs over each other, smoothed as the user likes; nothing where none was trained here."""
+    runs = [run for run in runs if not describe_origin(run)]
+    if not runs:
+        return
     quantities: dict[EpochColumn, str] = COLUMN_TITLES
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         quantity = st.segmented_control(
@@ -92,9 +96,11 @@ def draw_curves(runs: list[Run]) -> None:
 
 
 def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
-    """Return the runs' configs by id; one that cannot be read is left out and told."""
+    """Return the configs of the runs that were trained here, by id; one that cannot be read is left out and told."""
     configs = {}
     for run in runs:
+        if describe_origin(run):
+            continue
         try:
             configs[run.id] = run.read_config()
         except UserError as error:
@@ -118,7 +124,9 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
     if len(reads) > 1:
         doubts = {escape_markdown(run): escape_markdown(name) for run, name in name_unknowns(judged).items()}
-        st.caption(f"{describe_images(judged_on, runs=len(reads), unknown=doubts)} {how}")
+        imported = sum(bool(describe_origin(run)) for run in judged)
+        said = describe_images(judged_on, runs=len(reads), unknown=doubts, imported=imported)
+        st.caption(f"{said} {how}")
         draw_without_marked(judged[0], groups)
 
 
@@ -234,6 +242,11 @@ def find_label(run: Run) -> Callable[[str], str]:
 def draw_report(runs: list[Run]) -> None:
     """Offer the comparison as a part of a report."""
     st.subheader("Report")
+    if imported := [escape_markdown(run.id) for run in runs if describe_origin(run)]:
+        st.caption(
+            f"A report compares how runs were trained, and that is not known of {', '.join(imported)}. Leave out what was imported."
+        )
+        return
     others = ", ".join(escape_markdown(run.id) for run in runs[1:])
     st.caption(f"On {escape_markdown(runs[0].id)}, the first of the runs chosen, compared with {others}.")
     draw_report_button(runs)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.errors import UserError
+from core.errors import RunError, UserError
 from core.model.calibration import Calibration, Estimate, calibration_path, read_threshold, write_threshold
 from core.runs import jobs
+from core.runs.imported import NONE, lacks_model, read_origin
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from core.verdicts.reliability import reliability_bins
@@ -33,7 +35,9 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
-    if not run.best_path.exists():
+    if lacks_model(run):
+        refuse_unsure(run)
+    elif not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     calibration = draw_measuring(run)
     if calibration is None:
@@ -41,6 +45,16 @@ def render() -> None:
     draw_finding(calibration)
     draw_reliability(calibration)
     draw_threshold(run, calibration)
+
+
+def refuse_unsure(run: Run) -> None:
+    """Raise RunError where a run was imported from a table without confidences."""
+    origin = read_origin(run)
+    if origin is not None and origin.confidences == NONE:
+        raise RunError(
+            f"{origin.table} has no confidences, so nothing can be said about them. Import a table that has some: one of the "
+            "predicted class, or one for each class."
+        )
 
 
 def draw_measuring(run: Run) -> Calibration | None:
@@ -62,8 +76,13 @@ def draw_measuring(run: Run) -> Calibration | None:
     soon = jobs.live_status(run).state in ACTIVE
     st.info(
         ("What was measured is of another model than the one that is the best now. " if stale else "")
-        + "Is this model right nine times in ten where it is 90 % sure? Its best model is asked about the validation "
-        "images once more, and a temperature is fitted that makes its confidences hold."
+        + "Is this model right nine times in ten where it is 90 % sure? "
+        + (
+            "The confidences of the table are held against what was right."
+            if lacks_model(run)
+            else "Its best model is asked about the validation images once more, and a temperature is fitted that makes "
+            "its confidences hold."
+        )
         + (" The run does this by itself when it ends." if soon else ""),
         icon=":material/balance:",
     )
@@ -95,7 +114,8 @@ def draw_finding(calibration: Calibration) -> None:
             ("Temperature", f"{calibration.temperature:.2f}", "What its logits are divided by; above 1 it claims less."),
             ("Calibration error", f"{calibration.after.ece.value * 100:.1f} %", "ECE after temperature scaling: the mean gap of confidence and accuracy over 15 bins, weighted by their images."),
         ):  # fmt: skip
-            st.metric(title, value, help=text, width="content")
+            if title != "Temperature" or not knows_top_only(calibration):
+                st.metric(title, value, help=text, width="content")
     st.markdown(f"{describe_gap(calibration)} {describe_scaling(calibration)}")
     if wrong < FEW_WRONG:
         st.info(
@@ -108,13 +128,27 @@ def draw_finding(calibration: Calibration) -> None:
         hide_index=True,
         alt="Figures before and after temperature scaling",
     )
-    st.caption(
-        "Intervals are 95 %, by bootstrap over the images. After: each image is judged at a temperature fitted without it "
-        "(five folds). The change is on the same draws of images, so it can be clear where the intervals overlap. "
-        "Of every figure less is better. "
-        "The validation images also chose the best epoch, which flatters all of it a little. "
-        f"Measured in {calibration.precision}, in which Predict asks the model too."
-    )
+    st.caption(describe_figures(calibration))
+
+
+def describe_figures(calibration: Calibration) -> str:
+    """Say how the figures were measured, and on what."""
+    parts = ["Intervals are 95 %, by bootstrap over the images."]
+    if not knows_top_only(calibration):
+        parts.append(
+            "After: each image is judged at a temperature fitted without it (five folds). The change is on the same draws "
+            "of images, so it can be clear where the intervals overlap."
+        )
+    parts.append("Of every figure less is better.")
+    if calibration.precision:
+        if calibration.epoch:
+            parts.append(
+                "The validation images also chose the best epoch, which flatters all of it a little."
+            )
+        parts.append(f"Measured in {calibration.precision}, in which Predict asks the model too.")
+    else:
+        parts.append("The confidences are those of the table.")
+    return " ".join(parts)
 
 
 def describe_gap(calibration: Calibration) -> str:
@@ -144,7 +178,7 @@ def describe_scaling(calibration: Calibration) -> str:
     )
     return (
         f"A temperature of {calibration.temperature:.2f} takes the calibration error from {_percent(calibration.before.ece)} "
-        f"to {_percent(calibration.after.ece)}; {by_chance}, {verdict}. {describe_help(calibration)} Predict uses it."
+        f"to {_percent(calibration.after.ece)}; {by_chance}, {verdict}. {describe_help(calibration)}{' Predict uses it.' if calibration.precision else ''}"
     )
 
 
@@ -159,13 +193,20 @@ def describe_help(calibration: Calibration) -> str:
 
 
 def list_figures(calibration: Calibration) -> pd.DataFrame:
-    """Return the figures before and after as a table of texts, a row each."""
+    """Return the figures before and after, or those that are known, as a table of texts, a row each."""
     rows = [
         ("Calibration error (ECE)", "ece", _percent, "gap of confidence and accuracy"),
         ("Brier score", "brier", _number, "squared error of all probabilities, 0 to 2"),
         ("Loss (nats)", "loss", _number, "what the temperature is fitted by"),
         ("AURC", "area", _percent, "errors over all thresholds"),
     ]  # fmt: skip
+    if knows_top_only(calibration):
+        figures = calibration.before
+        known = [("ece", rows[0]), ("area", rows[3])]
+        return pd.DataFrame(
+            {"figure": row[0], "value": _percent(getattr(figures, name)), "what it is": row[3]}
+            for name, row in known
+        )
     return pd.DataFrame(
         {
             "figure": title,
@@ -176,6 +217,11 @@ def list_figures(calibration: Calibration) -> pd.DataFrame:
         }
         for title, name, write, meaning in rows
     )
+
+
+def knows_top_only(calibration: Calibration) -> bool:
+    """Tell whether only confidences in the predicted class were known, so that nothing could be fitted."""
+    return math.isnan(calibration.before.brier.value)
 
 
 def draw_reliability(calibration: Calibration) -> None:
@@ -258,6 +304,8 @@ def read_wanted(accuracy: float) -> float:
 def draw_chosen(run: Run, calibration: Calibration, choice: ThresholdEffect, wanted: float) -> None:
     """Say what the threshold buys and what it does not, and keep it for Predict where the user wants it."""
     st.markdown(describe_threshold(choice, wanted, int((~calibration.answers.right).sum())))
+    if lacks_model(run):
+        return  # Predict has no model to ask
     kept = None
     try:
         kept = read_threshold(run, temperature=calibration.temperature)

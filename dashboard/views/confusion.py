@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import UserError
+from core.runs.imported import describe_origin
 from core.runs.run import Run
 from core.verdicts import predictions
 from core.verdicts.ordering import Order
@@ -134,7 +135,8 @@ def draw_summary(
     """Say how good the predictions are, or what changed, and what can be done."""
     right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
     name = escape_markdown(str(source))
-    where = f"{name[0].upper()}{name[1:]} on validation" if source.split == "val" else name
+    judged_here = source.split == "val" and not describe_origin(source.run)
+    where = f"{name[0].upper()}{name[1:]}{' on validation' if judged_here else ''}"
     sentence = f"{where}: {predictions.format_rate(right, count)}."
     if other is not None and change is not None:
         one, two = (
@@ -238,7 +240,7 @@ def draw_gallery(
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-images"):
         with st.popover("Filter", icon=":material/filter_list:"):
             draw_choice(data, selection)
-            by = browse.draw_sort()
+            by = browse.draw_sort(images)
         if not images.empty:
             images = browse.sort_images(images, by)
             browse.draw_export(images, data, f"{run.id}-images")

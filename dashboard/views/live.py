@@ -15,6 +15,7 @@ from core.recipe.presets import PRESET_TITLES
 from core.recipe.rules import fits_alone
 from core.recipe.settings import GROUPS, command_line, format_setting, label_of
 from core.runs import jobs
+from core.runs.imported import Origin, read_origin
 from core.runs.run import ACTIVE, Run, Status
 from core.verdicts.ordering import order_classes
 from core.verdicts.predictions import find_overfitting, format_rate
@@ -41,6 +42,10 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
+    origin = read_origin(run)
+    if origin is not None:
+        draw_imported(run, origin)
+        return
     active = jobs.live_status(run).state in ACTIVE
     epochs, _ = services.read_metrics(run)
     by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
@@ -51,6 +56,24 @@ def render() -> None:
     guard(draw_settings)(run)
     if not epochs.empty:
         guard(draw_classes)(run, epochs)
+
+
+def draw_imported(run: Run, origin: Origin) -> None:
+    """Say that there is no training to see and how the table was taken, and lead to what there is."""
+    st.info(
+        f"There is no training to see: {escape_markdown(run.id)} was {escape_markdown(origin.describe())}.",
+        icon=":material/upload_file:",
+    )
+    st.markdown("\n".join(f"- {escape_markdown(note)}" for note in origin.notes))
+    with st.container(horizontal=True):
+        draw_links(run)
+
+
+def draw_links(run: Run) -> None:
+    """Lead to the errors of a run."""
+    pages, query = st.session_state["pages"], {"run": run.id}
+    st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
+    st.page_link(pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query)
 
 
 def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -> None:
@@ -198,11 +221,7 @@ def draw_end(run: Run, status: Status) -> None:
         if status.state != "failed":
             draw_again(run, "Start again with these settings")
         if status.has_best:
-            query = {"run": run.id}
-            st.page_link(pages["confusion"], label="Confusion", icon=":material/grid_on:", query_params=query)
-            st.page_link(
-                pages["weak"], label="Weak classes", icon=":material/troubleshoot:", query_params=query
-            )
+            draw_links(run)
             if (before := find_before(run)) is not None:
                 st.page_link(
                     pages["compare"],

@@ -8,6 +8,7 @@ import time
 import pandas as pd
 import streamlit as st
 
+from core.runs.imported import refuse_without_model
 from core.runs.run import Run
 from dashboard.components.gallery import Card, Tile, draw_pager, show_cards
 from dashboard.guard import NotYet
@@ -28,6 +29,7 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
+    refuse_without_model(run)
     if not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     data = services.read_data(run)

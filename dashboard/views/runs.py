@@ -11,10 +11,12 @@ import streamlit as st
 from core.errors import UserError
 from core.recipe.config import TrainConfig
 from core.runs import jobs
+from core.runs.imported import describe_origin
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import submit_demo
 from dashboard.components.gallery import draw_pager
+from dashboard.components.import_form import draw_import
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
@@ -38,6 +40,7 @@ class Row:
 def render() -> None:
     """Draw the page."""
     st.title("Runs")
+    draw_import()
     rows = read_rows()
     if not rows:
         draw_empty()
@@ -115,22 +118,32 @@ def draw_row(row: Row) -> None:
     """Draw one run."""
     status, config = row.status, read_config(row.run)
     colour, icon = BADGES[status.state]
+    origin = describe_origin(row.run)
     with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
         name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
         with name:
             st.markdown(f"**{escape_markdown(row.run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}]")
-            if config is not None:
+            if origin:
+                st.caption(
+                    f"{escape_markdown(origin)} · images in "
+                    f"{escape_markdown(Path(config.data).name) if config else 'a folder unknown'} · {format_when(status.created)}"
+                )
+            elif config is not None:
                 st.caption(
                     f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset}"
                     f"{f' · fix list {escape_markdown(Path(config.fixes).name)}' if config.fixes else ''}"
                     f" · {format_when(status.created)}"
                 )
         with result:
-            if status.has_best:
+            if origin:
+                st.markdown(f"**{format_best(status)}**")
+                st.caption(f"{format_count(status.val_count, 'prediction')}, no training")
+            elif status.has_best:
                 st.markdown(f"**{format_best(status)}**, {format_epoch(status)}")
             else:
                 st.markdown("no validation yet")
-            st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
+            if not origin:
+                st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
         with actions:
             draw_actions(row, resumable=config is not None)
         draw_report_panel([row.run])
@@ -151,7 +164,8 @@ def draw_actions(row: Row, *, resumable: bool) -> None:
     run, status = row.run, row.status
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Open", icon=":material/open_in_new:", key=f"open-{run.id}"):
-            page = "live" if status.state in ACTIVE or not status.has_best else "confusion"
+            known = status.has_best or describe_origin(run)
+            page = "live" if status.state in ACTIVE or not known else "confusion"
             address.choose_run(run)
             st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
         if status.has_best:

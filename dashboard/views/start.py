@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.runs import jobs
+from core.runs.imported import describe_origin
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
@@ -117,7 +118,9 @@ def find_demo(runs: Sequence[tuple[Run, Status]]) -> tuple[Run, Status] | None:
     """Return the newest of some runs that is on the built-in characters and did not fail; None where there is none."""
     for run, status in runs[:LOOKED_AT]:
         try:
-            if status.state not in ("failed", "crashed") and is_builtin(run.read_config().data) == "glyphs":
+            if status.state in ("failed", "crashed") or describe_origin(run):
+                continue
+            if is_builtin(run.read_config().data) == "glyphs":
                 return run, status
         except UserError:
             continue

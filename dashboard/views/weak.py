@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.model.evidence import Evidence
+from core.runs.imported import lacks_model
 from core.runs.run import FOLD, Run
 from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
@@ -22,7 +25,7 @@ from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence, format_count, format_share
+from dashboard.text import escape_markdown, format_confidence, format_count, format_guess, format_share
 
 WEAKEST = 25  # classes the chart shows
 ERRORS_PER_PAGE = 6
@@ -89,6 +92,10 @@ def draw_answer(figures: pd.DataFrame, table: pd.DataFrame, data: RunData) -> No
 
 def draw_images(run: Run, figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
     """Draw what needs the model: the errors of the class, and right answers for contrast."""
+    if lacks_model(run):
+        st.caption(
+            f":material/block: {escape_markdown(run.id)} was imported without a model, so there are no heat maps."
+        )
     draw_errors(run, table, data, name)
     draw_examples(run, table, data, figures, name)
 
@@ -171,14 +178,13 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
     if wrong.empty:
         st.success("Every image of this class is predicted right.", icon=":material/check:")
         return
-    st.caption(
-        "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class."
-    )
+    if not lacks_model(run):
+        st.caption(
+            "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class."
+        )
     page = draw_pager(len(wrong), ERRORS_PER_PAGE, key="weak-page")
     rows = list(wrong.iloc[page * ERRORS_PER_PAGE : (page + 1) * ERRORS_PER_PAGE].itertuples())
-    found = maps.explain_images(
-        run, [(row.path, (Evidence(row.predicted), Evidence(row.true))) for row in rows]
-    )
+    found = read_maps(run, [(row.path, (Evidence(row.predicted), Evidence(row.true))) for row in rows])
     for start in range(0, len(rows), 2):
         with st.container(key=f"wide-errors-{start}"):
             columns = st.columns(2)
@@ -191,8 +197,8 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
 def draw_error(row: Any, data: RunData, explained: Explained | None) -> None:
     """Show one wrong image with its two heat maps, and the way to all that is known of it."""
     card = Card(
-        f"Taken for {data.label(row.predicted)}, {format_confidence(row.confidence)} sure",
-        (f"{row.path} · true class {format_confidence(row.true_confidence)}",),
+        f"Taken for {format_guess(data.label(row.predicted), row.confidence, 'sure')}",
+        (format_path(row.path, row.true_confidence),),
         error_pictures(row.path, row.predicted, row.true, data, explained),
     )
     show_cards([card], side=300, label="wrong image with heat maps")
@@ -206,12 +212,24 @@ def draw_error(row: Any, data: RunData, explained: Explained | None) -> None:
     )
 
 
+def format_path(path: str, true_confidence: float) -> str:
+    """Return an image's path, with the confidence (0..1) in its true class where that is known."""
+    return (
+        path if math.isnan(true_confidence) else f"{path} · true class {format_confidence(true_confidence)}"
+    )
+
+
+def read_maps(run: Run, wanted: Sequence[tuple[str, tuple[Evidence, ...]]]) -> list[Explained | None]:
+    """Return the heat maps wanted of images; None for a lost image, and for each where there is no model to ask."""
+    return [None] * len(wanted) if lacks_model(run) else maps.explain_images(run, wanted)
+
+
 def error_pictures(
     path: str, predicted: str, true: str, data: RunData, explained: Explained | None
 ) -> tuple[Tile, ...]:
     """Return an image and its two heat maps."""
     if explained is None:
-        return (Tile(None, "image", alt=path),)
+        return (Tile(services.thumbnail(data.root / path), "image", alt=path),)
     return (
         Tile(explained.seen, "Seen", ("by the network",), alt=path),
         *(
@@ -242,7 +260,7 @@ def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.Data
             continue
         with column:
             st.subheader(f"{title} {escape_markdown(data.label(member))}")
-            draw_right_images(run, table, member)
+            draw_right_images(run, table, data, member)
     st.subheader(f"{escape_markdown(data.label(name))} in training")
     paths = data.train_paths[name]
     shelf = marking.shelve_paths(paths, name, data)
@@ -260,7 +278,7 @@ def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.Data
     opened.draw_opened(run, data, shelf, "training")
 
 
-def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
+def draw_right_images(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None:
     """Show images of a class that were predicted right, least sure first, with their heat maps."""
     right = (
         table[(table["true"] == name) & (table["predicted"] == name)]
@@ -270,22 +288,21 @@ def draw_right_images(run: Run, table: pd.DataFrame, name: str) -> None:
     if right.empty:
         st.info("No image of it is predicted right.", icon=":material/info:")
         return
-    found = maps.explain_images(run, [(path, (Evidence(name),)) for path in right["path"]])
-    tiles = []
+    found = read_maps(run, [(path, (Evidence(name),)) for path in right["path"]])
+    tiles, paths = [], []
     for row, explained in zip(right.itertuples(), found, strict=True):
-        caption = f"{format_confidence(row.confidence)} sure"
-        tiles.append(Tile(explained.seen if explained else None, caption, alt=row.path))
-        tiles.append(
-            Tile(
-                explained.maps[Evidence(name)].overlay if explained else None,
-                "evidence",
-                alt=f"Grad-CAM of {row.path} for {name}",
-            )
-        )
-    paths = list(right["path"])
+        known = not math.isnan(row.confidence)
+        caption = f"{format_confidence(row.confidence)} sure" if known else row.path.rsplit("/", 1)[-1]
+        picture = explained.seen if explained else services.thumbnail(data.root / row.path)
+        tiles.append(Tile(picture, caption, alt=row.path))
+        paths.append(row.path)
+        if explained:
+            heat = explained.maps[Evidence(name)].overlay
+            tiles.append(Tile(heat, "evidence", alt=f"Grad-CAM of {row.path} for {name}"))
+            paths.append(row.path)
     show_open_tiles(
         tiles,
-        lambda number: detail.open_image(paths[number // 2]),  # each has its picture and its map
+        lambda number: detail.open_image(paths[number]),
         key=f"weak-right-{name}",
         side=110,
         label=f"right images of {name}",
@@ -308,19 +325,25 @@ def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, 
     with words:
         draw_averages(figures, table)
         st.markdown(escape_markdown(class_report.describe_frequency(figures)))
-    draw_table(figures, data)
+    draw_table(figures if knows_top5(table) else figures.drop(columns="top5"), data)
+
+
+def knows_top5(table: pd.DataFrame) -> bool:
+    """Tell whether a predictions table has more than the first guess of each image."""
+    return "top1" in table
 
 
 def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
     """Show the averages over classes and over images, and the accuracies over all images with their intervals."""
-    top5 = class_report.find_top5(table)
     right = int((table["true"] == table["predicted"]).sum())
-    st.markdown(
-        f"**Accuracy** over all images: {predictions.format_rate(right, len(table))}.  \n"
-        f"**Top 5**, the true class among the first five guesses: {predictions.format_rate(int(top5.sum()), len(table))}."
-    )
-    names = {"precision": "precision", "recall": "recall", "f1": "F1", "top5": "top 5"}
-    averages = class_report.average_figures(figures).rename(columns=names) * 100
+    lines = [f"**Accuracy** over all images: {predictions.format_rate(right, len(table))}."]
+    names = {"precision": "precision", "recall": "recall", "f1": "F1"}
+    if knows_top5(table):
+        top5 = predictions.format_rate(int(class_report.find_top5(table).sum()), len(table))
+        lines.append(f"**Top 5**, the true class among the first five guesses: {top5}.")
+        names["top5"] = "top 5"
+    st.markdown("  \n".join(lines))
+    averages = class_report.average_figures(figures)[list(names)].rename(columns=names) * 100
     averages.insert(0, "average", list(averages.index))
     st.dataframe(
         averages,
@@ -350,7 +373,7 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
             ],
             "precision": figures["precision"] * 100,
             "F1": figures["f1"] * 100,
-            "top 5": figures["top5"] * 100,
+            **({"top 5": figures["top5"] * 100} if "top5" in figures else {}),
             "confused with": [data.label(name) if name else "" for name in figures["confused_with"]],
             "mistaken for it": [data.label(name) if name else "" for name in figures["mistaken_for_it"]],
         }

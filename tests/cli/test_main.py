@@ -47,6 +47,7 @@ COMMANDS = (
     "audit",
     "label-issues",
     "marks",
+    "import",
     "report",
     "task",
 )

@@ -49,6 +49,7 @@ def test_a_head_for_other_classes_stays_fresh_and_that_is_told(tmp_path: Path) -
     torch.save({**original.state_dict(), "neck.weight": torch.zeros(2)}, tmp_path / "weights.pt")
     fit = weights.load_weights_file(model, tmp_path / "weights.pt")
     assert str(fit) == "7 of 9 tensors fit; the head is new; 1 of the file are not used, first neck.weight"
+    assert (fit.head, fit.outputs) == (False, 5)
     assert same(model, original, head="fc")
     assert torch.equal(head_of(model).weight, head_of(build_toy(classes=3, seed=2)).weight)
 

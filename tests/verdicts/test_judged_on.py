@@ -17,3 +17,10 @@ def test_on_validation_it_is_said_too() -> None:
     doubted = describe_images("val", runs=3, unknown={"second": "the run lost"})
     assert doubted.startswith(describe_images("val", runs=3))
     assert "second came from the run lost" in doubted
+
+
+def test_of_imported_runs_no_best_epoch_is_told() -> None:
+    assert describe_images("val", runs=2, imported=2) == "Judged on the images that were imported."
+    mixed = describe_images("val", runs=2, imported=1, unknown={"second": "the model behind table.csv"})
+    assert "The best epoch of a run that was trained here was chosen on these very images" in mixed
+    assert mixed.endswith("if it knew these images, the figures of second are too high.")
