@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench clean
+.PHONY: help setup setup-dev run test check bench chaos clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ check: $(VENV)/.dev ## lint, format, types and all tests
 
 bench: $(VENV)/.runtime ## time the engine against the plain loop and write docs/benchmarks.md
 	@$(PY) -m benchmarks.engine
+
+chaos: $(VENV)/.dev ## do harm to trainings by chance and write what was lost to docs/reliability.md
+	@$(PY) -m tests.chaos $(ROUNDS)
 
 clean: ## remove .venv and caches; runs and data stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .test-artifacts

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TOO_MANY = (errno.EMFILE, errno.ENFILE)
 
 
 class UserError(Exception):
@@ -43,9 +44,16 @@ def describe_error(error: UserError | OSError) -> str:
 
 def describe_cause(error: OSError) -> str:
     """Return why the system refused, without the file: 'the disk is full'."""
-    if error.errno in _FULL and error.strerror == os.strerror(error.errno):
+    if is_full(error) and error.strerror == os.strerror(error.errno or 0):
         return "the disk is full"
+    if error.errno in _TOO_MANY and error.strerror == os.strerror(error.errno):
+        return "too many files are open at once; allow more (ulimit -n 4096) and start again"
     return error.strerror or str(error)
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether the system refused for want of room on the disk."""
+    return error.errno in _FULL
 
 
 def describe_fault(error: Exception, log: str) -> str:

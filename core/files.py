@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import os
+import re
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, TypeVar
+
+import psutil
 
 from core.errors import describe_cause
 
 _T = TypeVar("_T")
 _PREFIX = 40  # characters of a name, at most 160 bytes: with what is added it stays a valid name
 DRAFT = ".draft"  # how the names end of what is being made or thrown away
-LEFT_OVER = 3600.0  # seconds; a draft that was not touched for so long has lost its maker
+LEFT_OVER = 3600.0  # seconds; a draft of another machine that was not touched for so long has lost its maker
+_OWNED = re.compile(
+    rf"@([0-9a-f]{{8}})-(\d+)\.[^.]*{re.escape(DRAFT)}"
+)  # how a name says by whom: machine and pid
 # Windows refuses to replace a file, or to move a folder, while another process has it open, which takes moments.
 _PATIENCE = 2.0 if os.name == "nt" else 0.0
 
@@ -33,7 +42,7 @@ def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         OSError: naming the file and why it cannot be written; the old one is still there.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:_PREFIX]}.", suffix=DRAFT, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_name_draft(path.name), suffix=DRAFT, dir=path.parent)
         draft = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -67,6 +76,16 @@ def write_text(path: Path, text: str) -> None:
     write_file(path, lambda file: _write_all(file, data))
 
 
+def write_in_place(path: Path, text: str) -> None:
+    """Write over a short text file that is there: the last resort of a full disk, where no new file can be begun.
+
+    It takes no more room than the old text had on the disk, and a reader may meet half of it for a moment.
+    """
+    with path.open("r+b") as file:
+        file.write(text.encode())
+        file.truncate()
+
+
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV file whole or not at all, its lines ending in a newline alone."""
     text = io.StringIO()
@@ -76,14 +95,9 @@ def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]
     write_text(path, text.getvalue())
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file that others replace meanwhile; raises OSError as `Path.read_bytes` does."""
-    return insist(path.read_bytes)
-
-
 def make_draft(parent: Path, name: str) -> Path:
     """Make an empty folder with a name of its own, in which something is made whole before it is moved to its place."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{name[:_PREFIX]}.", suffix=DRAFT, dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=_name_draft(name), suffix=DRAFT, dir=parent))
     folder.chmod(0o777 & ~_UMASK)  # mkdtemp makes a folder for its owner alone
     return folder
 
@@ -117,17 +131,36 @@ def discard_folder(folder: Path) -> None:
 def sweep_drafts(parent: Path, *, untouched: float = LEFT_OVER) -> None:
     """Remove the drafts in a folder whose makers ended before they were done, and what was not thrown away to its end.
 
-    They are those that were `untouched` for so many seconds.
+    A draft names its maker: one whose process is gone from this machine is removed, and one of another that lives stays.
+    Of all others, this process' own among them, those are removed that were `untouched` for so many seconds.
     """
     for path in parent.glob(f".*{DRAFT}"):
         try:
-            old = time.time() - path.stat().st_mtime >= untouched
+            lost = _has_lost_its_maker(path, untouched)
+            if lost and path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif lost:
+                path.unlink(missing_ok=True)
         except OSError:
-            continue  # it has just become what it was made for
-        if old and path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif old:
-            path.unlink(missing_ok=True)
+            continue  # it has just become what it was made for, or is not ours to remove
+
+
+def _name_draft(name: str) -> str:
+    """Return what the name of a draft begins with; it says which process of which machine makes it."""
+    return f".{name[:_PREFIX]}.@{_machine()}-{os.getpid()}."
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _has_lost_its_maker(path: Path, untouched: float) -> bool:
+    owner = _OWNED.search(path.name)
+    # In this process other threads may be at work; what they could not throw away goes by its age too.
+    if owner is None or owner[1] != _machine() or int(owner[2]) == os.getpid():
+        return time.time() - path.stat().st_mtime >= untouched
+    return not psutil.pid_exists(int(owner[2]))
 
 
 def insist(act: Callable[[], _T]) -> _T:

@@ -38,6 +38,11 @@ def expand_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own raises for such a user
 
 
+def real_path(path: str | Path) -> Path:
+    """Return a path whole, its ~ filled in and links followed; one of links that lead in a circle stays, and is no file."""
+    return Path(os.path.realpath(expand_home(path)))
+
+
 def own_command() -> str:
     """Return what its user types to reach the command line."""
     return "weakspot" if is_installed() else "python -m core"

@@ -20,14 +20,16 @@ from core.model.ancestry import see_run, see_weights
 from core.model.calibration import calibrate_run, forget_calibration, read_calibration
 from core.model.evaluate import evaluate_run, write_predictions
 from core.networks.build import build_model, count_parameters, freeze_backbone, head_of
+from core.networks.download import describe_reason
 from core.networks.weights import load_initial_weights
 from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_indices, weigh_images
 from core.recipe.schedules import rate_at
-from core.runs.journal import Console, Interrupted, Journal
+from core.runs.journal import Console, Hopeless, Interrupted, Journal
 from core.runs.run import Run, Status, find_run
 from core.runs.run_data import list_findings, read_data, reopen_data
 from core.runs.seen import SEEN_FILE, read_seen, write_seen
+from core.runs.watchdog import end_when_stuck
 from core.training import engine, features, loaders, optim
 from core.training.batches import BatchSource, open_source
 from core.training.best import Best
@@ -61,7 +63,8 @@ class TrainingJob:
 
     def execute(self) -> Status:
         """Run the job to its end and return its last status; errors end in the status, not in an exception."""
-        return self.journal.perform(self._train, describe_stop=self._describe_stop)
+        with end_when_stuck(self.journal):
+            return self.journal.perform(self._train, describe_stop=self._describe_stop)
 
     def _describe_stop(self, state: str) -> str:
         where = f"in epoch {self.epoch + 1}" if self.epoch < self.config.epochs else "after its last epoch"
@@ -215,9 +218,17 @@ class TrainingJob:
             self.journal.write(f"Weights {config.weights}: {fit}")
         elif config.head_only:  # what the learner goes on from is the head alone
             best = self.run.best_path
-            model.load_state_dict(
-                load_checkpoint(best)["model"] if best.exists() else self._load_last("network")["network"]
+            whole: dict[str, Any] = (
+                load_checkpoint(best).get("model", {})
+                if best.exists()
+                else self._load_last("network")["network"]
             )
+            try:
+                model.load_state_dict(whole)
+            except (TypeError, AttributeError, RuntimeError) as error:
+                raise RunError(
+                    f"{self.run.id}: its network cannot be taken from {best.name} ({describe_reason(error)})."
+                ) from None
         return model
 
     def _train_epoch(
@@ -301,7 +312,7 @@ class TrainingJob:
 
     def _record_step(self, figure: engine.StepFigures, steps: int) -> None:
         if not math.isfinite(figure.loss):
-            raise RunError(self._describe_explosion("loss", figure.loss))
+            raise Hopeless(self._describe_explosion("loss", figure.loss))
         rate = rate_at(self.epoch * steps + self.batch, steps * self.config.epochs, self.config)
         self.batch += 1
         self.step += 1
@@ -337,7 +348,7 @@ class TrainingJob:
             raise Interrupted(self.journal.asked())
         self._val_seconds = time.perf_counter() - begun
         if not math.isfinite(outcome.loss.mean()):
-            raise RunError(self._describe_explosion("validation loss", float(outcome.loss.mean())))
+            raise Hopeless(self._describe_explosion("validation loss", float(outcome.loss.mean())))
         self.journal.write(f"val Loss: {outcome.loss.mean():.4f} Acc: {outcome.accuracy:.4f}")
         self.journal.set(val_count=len(outcome.target))
         return outcome
@@ -425,10 +436,16 @@ class TrainingJob:
             self._forget_later()
             return
         values = self._load_last("best")
-        learner.load_state_dict(values)
-        self.best = Best(**values["best"])
-        for name, value in values["progress"].items():
-            setattr(self, name, value)
+        try:
+            learner.load_state_dict(values)
+            self.best = Best(**values["best"])
+            for name in _PROGRESS:
+                setattr(self, name, type(getattr(self, name))(values["progress"][name]))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            raise RunError(
+                f"{self.run.id}: last.pt is not what this run can go on from ({describe_reason(error)}). "
+                "Start a new run, from its best model where it has one."
+            ) from None
         self._forget_later()
         self.journal.write(f"Resumed at epoch {self.epoch + 1}, batch {self.batch + 1}")
 

@@ -61,3 +61,9 @@ def show_path(path: str | Path) -> str:
     r"""Return a path as it can be written anywhere: bytes of a name that are no UTF-8 as they count, such as \xe9."""
     text = str(path)
     return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def shorten(text: str, most: int = 80) -> str:
+    """Return the beginning of a text that may be of any length, on one line."""
+    line = " ".join(text[: most + 1].split())
+    return line if len(text) <= most else f"{line[:most]}…"

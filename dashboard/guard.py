@@ -89,7 +89,8 @@ def draw_not_yet(error: NotYet) -> None:
     run, known = error.run, jobs.live_status(error.run)
     missing = escape_markdown(str(error))
     if known.state not in ACTIVE:
-        advice = "Choose" if known.state == "finished" else "Resume it on the Runs page, or choose"
+        ended = known.state == "finished" or known.hopeless
+        advice = "Choose" if ended else "Resume it on the Runs page, or choose"
         st.info(
             f"{missing} It has {known.state}: {escape_markdown(known.message)} {advice} another run.",
             icon=":material/info:",

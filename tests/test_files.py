@@ -6,6 +6,8 @@ import ast
 import gzip
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -23,6 +25,7 @@ from core.files import (
     replace_folder,
     sweep_drafts,
     write_file,
+    write_in_place,
     write_rows,
     write_text,
 )
@@ -225,3 +228,47 @@ def test_no_file_of_a_users_is_written_another_way() -> None:
         if find_plain_writes(path.read_text(encoding="utf-8"))
     }
     assert plain == fill_a_draft_folder
+
+
+MAKER = """
+import sys, time
+from pathlib import Path
+from core.files import make_draft, write_file
+def write(file):
+    file.write(b"half")
+    file.flush()
+    print("ready", flush=True)
+    time.sleep(100)
+make_draft(Path(sys.argv[1]), "folder")
+write_file(Path(sys.argv[1]) / "large.pt", write)
+"""
+
+
+def test_drafts_of_a_killed_process_go_at_once_and_those_of_a_living_one_stay(tmp_path: Path) -> None:
+    maker = subprocess.Popen([sys.executable, "-c", MAKER, tmp_path], cwd=ROOT, stdout=subprocess.PIPE)
+    assert maker.stdout is not None
+    try:
+        assert maker.stdout.readline() == b"ready\n"
+        sweep_drafts(tmp_path, untouched=0.0)
+        assert len(names_in(tmp_path)) == 2
+    finally:
+        maker.kill()
+        maker.wait()
+    sweep_drafts(tmp_path)
+    assert names_in(tmp_path) == set()
+
+
+def test_drafts_of_another_machine_and_of_older_versions_go_by_their_age(tmp_path: Path) -> None:
+    for name in (".run.@0123abcd-1.xyz.draft", ".run.xyz.draft"):
+        (tmp_path / name).touch()
+        sweep_drafts(tmp_path)
+        assert names_in(tmp_path) == {name}
+        os.utime(tmp_path / name, (time.time() - 7200,) * 2)
+        sweep_drafts(tmp_path)
+        assert names_in(tmp_path) == set()
+
+
+def test_a_short_text_is_written_over_a_longer_one(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text("the longer one")
+    write_in_place(tmp_path / "status.json", "ä")
+    assert (tmp_path / "status.json").read_text() == "ä"

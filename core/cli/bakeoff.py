@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.networks.table import describe_unknown, find_network
-from core.places import expand_home, own_command
+from core.places import own_command, real_path
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.runs.run import default_root
@@ -78,7 +78,7 @@ def _bake_off(options: argparse.Namespace) -> int:
     from core.verdicts.seeds import describe_power
 
     changes = read_changes(options, without=(*_CROSSED, "data"))
-    folder = expand_home(options.data).resolve()
+    folder = real_path(options.data)
     choice = _read_choice(options)
     name = options.name or bakeoff.suggest_name(str(folder), options.question or "")
     configs = bakeoff.make_plan(name, str(folder), choice, rates=options.rates, **changes)

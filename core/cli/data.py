@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.terminal import add_run, make_bar
-from core.places import expand_home
+from core.places import expand_home, real_path
 from core.recipe.config import TrainConfig
 from core.runs.run import default_root, find_run
 from core.words import format_class, format_count
@@ -77,7 +77,7 @@ def _demo(options: argparse.Namespace) -> int:
 def _audit(options: argparse.Namespace) -> int:
     from core.dataset.audit import audit_data
 
-    data = expand_home(options.data).resolve()
+    data = real_path(options.data)
     split = {"val_fraction": options.val_fraction, "hold_back": options.hold_back}
     TrainConfig(data=str(data), **split)  # refuses what training does
     audit = audit_data(data, default_root(), **split, progress=make_bar("files"))
@@ -138,7 +138,7 @@ def _list_marks(options: argparse.Namespace) -> int:
     from core.marks.fix_list import format_marks
     from core.marks.marks import list_path, read_marks
 
-    data = expand_home(options.data).resolve()
+    data = real_path(options.data)
     folders = scan_folders(data)
     known = read_marks(list_path(data, default_root()))
     print(known.describe())

@@ -13,7 +13,7 @@ from core.imports.columns import NAMES, ROLES
 from core.imports.made import make_run
 from core.imports.reading import understand_table
 from core.imports.table import read_table
-from core.places import expand_home
+from core.places import expand_home, real_path
 from core.runs.run import default_root
 from core.verdicts.predictions import format_rate
 
@@ -85,7 +85,7 @@ def _import(options: argparse.Namespace) -> int:
     given = {role: getattr(options, f"{role}_column") for role in ROLES}
     reading = understand_table(
         read_table(expand_home(options.table)),
-        expand_home(options.data).resolve(),
+        real_path(options.data),
         columns={role: column for role, column in given.items() if column is not None},
         classes=options.classes,
     )

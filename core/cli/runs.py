@@ -39,7 +39,12 @@ def add_commands(commands: Any) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = [
-        {"id": run.id, **dataclasses.asdict(status), "seconds": round(status.seconds, 1)}
+        {
+            "id": run.id,
+            **dataclasses.asdict(status),
+            "seconds": round(status.seconds, 1),
+            "damage": run.find_damage(),
+        }
         for run, status in jobs.list_live(default_root())
     ]
     if options.json:
@@ -60,6 +65,8 @@ def _list(options: argparse.Namespace) -> int:
             else "no epoch yet"
         )
         print(f"{row['id']:<{width}}  {row['state']:<8}  epoch {row['epoch']}/{row['epochs']}  {best}")
+        if row["damage"]:
+            print(f"{'':<{width}}  damaged: {row['damage']}")
     return 0
 
 

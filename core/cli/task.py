@@ -7,6 +7,7 @@ load must wait until the process has claimed its folder.
 from __future__ import annotations
 
 import argparse
+import inspect
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -18,12 +19,14 @@ from typing import Any, TextIO
 from core.cli.terminal import Progress, Tee
 from core.errors import RunError
 from core.files import LEFT_OVER, sweep_drafts
-from core.places import expand_home
+from core.places import expand_home, real_path
+from core.reading import open_at_once
 from core.recipe.config import TrainConfig
 from core.runs.claim import Taken, claim
 from core.runs.journal import Interrupted, Journal
 from core.runs.run import Run, Status, default_root, find_run
 from core.runs.tasks import TASK, read_order
+from core.runs.watchdog import end_when_stuck
 from core.words import format_count
 
 STOPPED = {"audit": "Stopped; what was measured is kept, and the next scan goes on from there."}
@@ -60,7 +63,10 @@ def do_work(run: Run, terminal: TextIO | None) -> int:
     is_task = (run.folder / TASK).is_file()
     # In a run's folder pages write too; what is half made in a task's was left by a job that was killed.
     sweep_drafts(run.folder, untouched=0.0 if is_task else LEFT_OVER)
-    with _obey_signals() as should_stop, run.log_path.open("a", encoding="utf-8") as log:
+    with (
+        _obey_signals() as should_stop,
+        open(run.log_path, "a", encoding="utf-8", opener=open_at_once) as log,
+    ):
         console = Tee(log, terminal)
         if is_task:
             status = _do_task(Journal(run, console, should_stop))
@@ -106,12 +112,17 @@ def _do_task(journal: Journal) -> Status:
         kind, parameters = read_order(folder)
         if kind not in KINDS:
             raise RunError(f"{kind!r} is no kind of task; there are: {', '.join(KINDS)}.")
+        try:
+            inspect.signature(KINDS[kind]).bind(folder, journal.count_all, **parameters)
+        except TypeError as error:
+            raise RunError(f"{folder / TASK} does not say what {kind} needs: {error}.") from None
         message = KINDS[kind](folder, journal.count_all, **parameters)
         if message is None:
             raise Interrupted(journal.asked() or "stopped")
         return message
 
-    return journal.perform(work, describe_stop=lambda _: STOPPED.get(kind, "Stopped before its end."))
+    with end_when_stuck(journal):
+        return journal.perform(work, describe_stop=lambda _: STOPPED.get(kind, "Stopped before its end."))
 
 
 def _audit(_: Path, progress: Progress, *, data: str, val_fraction: float, hold_back: int) -> str | None:
@@ -199,7 +210,7 @@ def _copy_corrected(_: Path, progress: Progress, *, run: str, target: str, link:
     from core.marks.marks import list_path, read_marks
 
     config = asked.read_config()
-    root = expand_home(config.data).resolve()
+    root = real_path(config.data)
     folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
     marks = read_marks(list_path(root, default_root())).marks
     found = write_corrected(folders, marks, expand_home(target), link=link, progress=progress)

@@ -14,7 +14,7 @@ from core.cli.task import do_work
 from core.cli.terminal import add_run, make_bar
 from core.dataset.remedy import find_remedy
 from core.errors import DataError, describe_error
-from core.places import expand_home
+from core.places import real_path
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
 from core.runs.run import default_root, find_run
@@ -90,7 +90,7 @@ def _find_rate(options: argparse.Namespace) -> int:
 
 def _read_config(options: argparse.Namespace) -> TrainConfig:
     changes = read_changes(options)
-    folder = expand_home(changes["data"]).resolve()
+    folder = real_path(changes["data"])
     config = from_preset(options.preset, **{**changes, "data": str(folder)})
     # The commonest slip, a folder that is not there or is locked, need not leave a failed run behind.
     try:

@@ -22,6 +22,7 @@ from core.dataset.layout import Fault, find_split, read_tree
 from core.dataset.walk import MISNAMED, natural_key
 from core.errors import DataError, RunError
 from core.files import write_text
+from core.reading import read_object
 
 FOLDER = ".audit"  # in the folder of all runs
 BLANK_CONTRAST = 3.0  # grey levels of standard deviation; a white page with one word has more
@@ -30,6 +31,7 @@ LONG_RATIO = 3.0
 IMBALANCE = 5.0
 SPLITS = ("train", "val", "held", "test")
 _VERSION = 1
+_MOST = 1_000_000_000  # bytes of an audit
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def read_audit(folder: Path) -> Audit:
         RunError: when it is damaged or of another version.
     """
     try:
-        values = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+        values = read_object(folder / "audit.json", most=_MOST)
         if values.pop("version") != _VERSION:
             raise ValueError("it is of another version")
         columns = values.pop("images")
@@ -151,7 +153,7 @@ def read_audit(folder: Path) -> Audit:
             findings=tuple(Finding.from_dict(row) for row in values.pop("findings")),
             **values,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"The audit in {folder} cannot be read: {error}. Scan the data again.") from None
 
 

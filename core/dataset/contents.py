@@ -18,6 +18,7 @@ from core.dataset.folders import ImageFolders
 from core.dataset.images import find_obstacle
 from core.dataset.kept import Kept, name_data, stamp_file
 from core.errors import DataError, describe_cause
+from core.reading import open_at_once
 
 FOLDER = ".contents"  # in the folder of all runs
 _CHUNK = 64  # files read as one piece of work
@@ -109,7 +110,7 @@ def _digest_file(root: Path, path: str) -> tuple[int, int, int]:
     digest = hashlib.blake2b(digest_size=8)
     try:
         size, stamp = stamp_file(root, path)
-        with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123  many thousands at a time
+        with open(f"{root}/{path}", "rb", buffering=0, opener=open_at_once) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
     except OSError as error:

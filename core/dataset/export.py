@@ -11,7 +11,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from core.reading import read_plain
+
 MISSING = "missing.txt"
+_MOST = 1_000_000_000  # bytes of an image
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
@@ -73,8 +76,8 @@ def pack_images(
         for done, (path, true, predicted) in enumerate(images, start=1):
             name = _free_name(f"{true}/{predicted}/{PurePosixPath(path).name}", taken)
             try:
-                archive.writestr(name, (root / path).read_bytes())
-            except OSError:
+                archive.writestr(name, read_plain(root / path, most=_MOST))
+            except (OSError, ValueError):
                 missing.append(path)
             if progress is not None and (done % 50 == 0 or done == len(images)):
                 progress(done, len(images))

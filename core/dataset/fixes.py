@@ -13,6 +13,7 @@ from core.dataset.label_report import Fix, read_fixes
 from core.errors import DataError, RunError, UserError, describe_cause
 from core.files import write_file
 from core.places import expand_home
+from core.reading import open_plain
 from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 
@@ -30,7 +31,7 @@ def keep_fixes(folder: Path, config: TrainConfig) -> Path | None:
     kept = folder / KEPT
     if not kept.exists():
         try:
-            with expand_home(config.fixes).open("rb") as original:
+            with open_plain(expand_home(config.fixes)) as original:
                 write_file(kept, partial(shutil.copyfileobj, original))
         except OSError as error:
             raise RunError(f"fixes: {config.fixes} cannot be copied ({describe_cause(error)}).") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +12,12 @@ from pathlib import Path
 from core.dataset.images import BadImage, find_obstacle
 from core.dataset.layout import Fault, Layout, Tree, find_deeper, read_tree
 from core.dataset.walk import name_some
-from core.errors import DataError
+from core.errors import DataError, describe_cause
+from core.reading import is_there, open_text, parse_json, read_plain
 from core.recipe.class_names import normalise
 from core.words import format_count, show_path
+
+_MOST = 100_000_000  # bytes of a file of names
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class ImageFolders:
     are training images that neither train nor choose a model, so that they can judge it. `dropped` are paths of
     training images that a fix list left out, `relabelled` of those it gave another class than their folder's.
     `unread` are files of training and validation that are no plain ones, which a run refuses or moves to `skipped`;
-    `left_out` is what no run takes: images in no class folder, folders of no split, test files that cannot be read.
+    `left_out` is what no run takes: images in no class folder, folders of no split, test files that cannot be read, and
+    `closed_test` those folders of it that cannot be looked into, so that `test` may lack any number of images.
     """
 
     root: Path
@@ -51,6 +54,7 @@ class ImageFolders:
     relabelled: tuple[str, ...] = ()
     unread: tuple[BadImage, ...] = ()
     left_out: tuple[BadImage, ...] = ()
+    closed_test: tuple[BadImage, ...] = ()
 
     @property
     def files(self) -> list[str]:
@@ -93,9 +97,18 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) 
     unread = tuple(f.item for f in tree.faults if f.kind == "file" and f.split != "test")
     left_out = tuple(f.item for f in tree.faults if f.kind == "stray" or f.split == "test")
     names = read_display_names(root, classes)
+    closed_test = tuple(f.item for f in tree.faults if f.kind == "folder" and f.split == "test")
     return ImageFolders(
-        root, classes, names, train, val, tree.test, val_made, held=held, unread=unread, left_out=left_out
-    )
+        root, classes, names, train, val, tree.test, val_made,
+        held=held, unread=unread, left_out=left_out, closed_test=closed_test,
+    )  # fmt: skip
+
+
+def describe_closed_test(folders: ImageFolders) -> str:
+    """Say of a test split that cannot be looked into that nobody knows its images; empty where it can be, or there is none."""
+    for item in folders.closed_test:
+        return f"test images that cannot be counted ({item.path} {item.reason})"
+    return ""
 
 
 def split_held(
@@ -148,27 +161,56 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
     for place in (table, mapping):
         if place.is_symlink() and (why := find_obstacle(place)):
             raise DataError(f"{place} {why}. Put the names there, or remove it.")
+    place = table if _is_present(table) else mapping
     try:
-        if table.is_file():
-            with table.open(encoding="utf-8-sig", newline="") as file:
-                rows = csv.DictReader(file)
-                if rows.fieldnames is None or not {"label", "name"} <= set(rows.fieldnames):
-                    raise DataError(f"{table}: the first line must be 'label,name'.")
-                for row in rows:
-                    if row["label"] is None or row["name"] is None:
-                        raise DataError(f"{table}, line {rows.line_num}: needs a label and a name.")
-                    names[row["label"]] = row["name"]
-        elif mapping.is_file():
-            values = json.loads(mapping.read_text(encoding="utf-8-sig"))
+        if place == table:
+            names = _read_table(table)
+        elif _is_present(mapping):
+            values = parse_json(read_plain(mapping, most=_MOST).decode("utf-8-sig"))
             if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
                 raise DataError(f"{mapping}: must be one JSON object of label: name.")
             names = values
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
-        raise DataError(f"{table if table.is_file() else mapping}: cannot be read: {error}.") from None
+    except OSError as error:
+        raise DataError(f"{place}: cannot be read: {describe_cause(error)}. Mend or remove it.") from None
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{place}: cannot be read: {error}.") from None
     composed = {normalise(label): normalise(name.strip()) for label, name in names.items()}
     plain = {label.strip(): name for label, name in composed.items()}
     found = {label: composed.get(label, plain.get(label, "")) for label in classes}
     return {label: name for label, name in found.items() if name}
+
+
+def _is_present(place: Path) -> bool:
+    """Tell whether a file of names was put there; a folder of the name may be one of images."""
+    return is_there(place) and not place.is_dir()
+
+
+def _read_table(table: Path) -> dict[str, str]:
+    """Return the names by label that a CSV file gives.
+
+    Raises:
+        DataError: naming the line that is malformed, or gives a label another name than a line before it.
+        OSError: when it cannot be read.
+        ValueError, csv.Error: when it is no table in UTF-8.
+    """
+    names: dict[str, str] = {}
+    lines: dict[str, tuple[int, str]] = {}
+    with open_text(table) as file:
+        rows = csv.DictReader(file)
+        if rows.fieldnames is None or not {"label", "name"} <= set(rows.fieldnames):
+            raise DataError(f"{table}: the first line must be 'label,name'.")
+        for row in rows:
+            if row["label"] is None or row["name"] is None:
+                raise DataError(f"{table}, line {rows.line_num}: needs a label and a name.")
+            label, name = normalise(row["label"]), row["name"].strip()
+            line, before = lines.setdefault(label, (rows.line_num, name))
+            if before != name:
+                raise DataError(
+                    f"{table}, line {rows.line_num}: {label!r} is called {name!r} here and {before!r} in line {line}. "
+                    "Keep one of the two lines."
+                )
+            names[row["label"]] = row["name"]
+    return names
 
 
 def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: str) -> ImageFolders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import stat
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,18 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from core.errors import UserError
+from core.errors import UserError, describe_cause
+from core.reading import find_kind, open_plain
 from core.words import show_path
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
+_MANY_PIXELS = 20_000_000  # more than cameras mostly have; of larger images one is decoded at a time
+_one_at_a_time = threading.Lock()
 Values = npt.NDArray[Any]
-_SPECIAL = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 # Pillow reads at most 1 MB of such a chunk of a PNG, and no pixel depends on them; some texts say how a photo is turned.
 _NOTES = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _TURNING = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
@@ -63,8 +60,8 @@ def read_image(source: Path | IO[bytes]) -> Image.Image:
     Raises:
         ImageProblem: saying why the file is no usable image.
     """
-    if isinstance(source, Path) and (why := find_obstacle(source)):
-        raise ImageProblem(why)
+    if isinstance(source, Path):
+        return _read_file(source)
     try:
         return _read_whole(source)
     except ImageProblem:
@@ -80,19 +77,28 @@ def read_image(source: Path | IO[bytes]) -> Image.Image:
         raise ImageProblem(f"{reason} ({error})") from None
 
 
+def _read_file(path: Path) -> Image.Image:
+    if why := find_obstacle(path):
+        raise ImageProblem(why)
+    try:
+        with open_plain(path) as file:
+            return read_image(file)
+    except OSError as error:
+        # Another kind of file may have taken its place since it was looked at.
+        raise ImageProblem(find_obstacle(path) or f"cannot be opened ({describe_cause(error)})") from None
+
+
 def find_obstacle(path: Path) -> str:
     """Return why there is no plain file at a path, such as a link that leads nowhere; empty for a file or a folder."""
     try:
-        mode = path.stat().st_mode
+        kind = find_kind(path.stat().st_mode)
     except FileNotFoundError as error:
         if path.is_symlink():
             return f"is a link to {show_path(path.readlink())}, which is not there"
         return f"cannot be opened ({error.strerror})"
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
-    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
-        return ""
-    return f"is no file but {_SPECIAL.get(stat.S_IFMT(mode), 'something else')}"  # to open a pipe would wait for ever
+    return f"is no file but {kind}" if kind else ""  # to open a pipe would wait for ever
 
 
 def check_images(
@@ -130,7 +136,7 @@ def check_images(
     return bad
 
 
-def _read_whole(source: Path | IO[bytes]) -> Image.Image:
+def _read_whole(source: IO[bytes]) -> Image.Image:
     try:
         return _decode(source)
     except ImageProblem:
@@ -144,27 +150,29 @@ def _read_whole(source: Path | IO[bytes]) -> Image.Image:
         return _decode(_leave_notes_out(source))
 
 
-def _decode(source: Path | IO[bytes]) -> Image.Image:
+def _decode(source: IO[bytes]) -> Image.Image:
     with Image.open(source, formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
+        pixels = image.width * image.height
+        if pixels > MAX_PIXELS:
             raise ImageProblem(f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read")
-        image.load()
-        return _to_rgb(_turn_upright(image))
+        # What is made of an image takes up to a dozen bytes a pixel, in as many threads as there are cores.
+        with _one_at_a_time if pixels > _MANY_PIXELS else contextlib.nullcontext():
+            image.load()
+            return _to_rgb(_turn_upright(image))
 
 
-def _leave_notes_out(source: Path | IO[bytes], *, but: tuple[bytes, ...] = ()) -> IO[bytes]:
+def _leave_notes_out(file: IO[bytes], *, but: tuple[bytes, ...] = ()) -> IO[bytes]:
     """Return a PNG without its texts and its colour profile, but for texts that begin so."""
     kept = io.BytesIO()
-    with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
-        file.seek(0)
-        kept.write(file.read(8))
-        while len(head := file.read(8)) == 8:
-            rest = int.from_bytes(head[:4], "big") + 4  # with the checksum
-            begin = file.read(min(rest, 32)) if head[4:] in _NOTES else b""
-            if head[4:] in _NOTES and not (but and begin.startswith(but)):
-                file.seek(rest - len(begin), os.SEEK_CUR)
-            else:
-                kept.write(head + begin + file.read(rest - len(begin)))
+    file.seek(0)
+    kept.write(file.read(8))
+    while len(head := file.read(8)) == 8:
+        rest = int.from_bytes(head[:4], "big") + 4  # with the checksum
+        begin = file.read(min(rest, 32)) if head[4:] in _NOTES else b""
+        if head[4:] in _NOTES and not (but and begin.startswith(but)):
+            file.seek(rest - len(begin), os.SEEK_CUR)
+        else:
+            kept.write(head + begin + file.read(rest - len(begin)))
     kept.seek(0)
     return kept
 
@@ -185,10 +193,23 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         high = max(float(np.nan_to_num(rows).max(initial=0.0)) for _, rows in _list_rows(image))
         scale = 255.0 if high <= 1.0 else 1.0
         image = _map_rows(image, lambda rows: (np.nan_to_num(rows) * scale).clip(0, 255))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return _put_on_white(image) if image.has_transparency_data else image.convert("RGB")
+
+
+def _put_on_white(image: Image.Image) -> Image.Image:
+    """Return an image with transparency on white, made some rows at a time: all at once takes four times as much."""
+    found, step = Image.new("RGB", image.size), _count_rows(image)
+    for top in range(0, image.height, step):
+        rows = image.crop((0, top, image.width, min(top + step, image.height))).convert("RGBA")
+        found.paste(
+            Image.alpha_composite(Image.new("RGBA", rows.size, "white"), rows).convert("RGB"), (0, top)
+        )
+    return found
+
+
+def _count_rows(image: Image.Image) -> int:
+    """Return how many of an image's rows have about a million pixels."""
+    return max(1, 2**20 // image.width)
 
 
 def _map_rows(image: Image.Image, to_bytes: Callable[[Values], Values]) -> Image.Image:
@@ -201,11 +222,19 @@ def _map_rows(image: Image.Image, to_bytes: Callable[[Values], Values]) -> Image
 
 def _list_rows(image: Image.Image) -> Iterator[tuple[int, Values]]:
     """Yield an image's values (rows, width) by strips of about a million, each with the number of its first row."""
-    step = max(1, 2**20 // image.width)
+    step = _count_rows(image)
     for top in range(0, image.height, step):
         yield top, np.asarray(image.crop((0, top, image.width, min(top + step, image.height))))
 
 
-def _why_unidentified(source: Path | IO[bytes]) -> str:
-    size = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
+def _why_unidentified(source: IO[bytes]) -> str:
+    size = source.seek(0, os.SEEK_END)
     return "is empty (0 bytes)" if size == 0 else f"is no image of a kind that is read ({', '.join(FORMATS)})"
+
+
+def _renew_lock() -> None:
+    globals()["_one_at_a_time"] = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a child must not wait for a thread that it does not have
+    os.register_at_fork(after_in_child=_renew_lock)

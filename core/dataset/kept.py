@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.files import write_file
+from core.reading import open_plain
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Kept:
 
     def _read(self) -> dict[str, tuple[int, int, np.void, str]]:
         try:
-            with np.load(self.path) as file:
+            with open_plain(self.path) as kept, np.load(kept) as file:
                 if int(file["version"]) != self.version:
                     return {}
                 values = file["values"]

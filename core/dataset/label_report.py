@@ -11,12 +11,14 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.files import write_rows, write_text
+from core.reading import open_text, read_object, take
 from core.words import format_count, format_share
 
 ACTIONS = ("keep", "relabel", "drop")
 HEAD = ("path", "given", "suggested", "score", "action")
 _NEEDED = ("path", "given", "suggested", "action")
 _VERSION = 1
+_MOST = 1_000_000_000  # bytes of a report
 # From planted errors: 5 % wrong labels among 1,500 photos of 81 classes, models of 3 to 83 % accuracy (docs/log.md, 2026-11-28). Of
 # the labels doubted 5 % were wrong at an accuracy of 15 %, 11 % at 46 %, 21 % at 68 % and 54 % at 83 %; of as many as were
 # planted, the likeliest first, 36 %, 65 %, 76 % and 74 %, and 57 % at 29 %.
@@ -132,16 +134,11 @@ def read_report(path: Path) -> LabelReport:
         RunError: when it is damaged or of another version.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("version") != _VERSION:
+        values = read_object(path, most=_MOST)
+        if values.pop("version", None) != _VERSION:
             raise ValueError("it is of another version")
-        return LabelReport(
-            issues=tuple(LabelIssue(**row) for row in values.pop("issues")),
-            overlaps=tuple(Overlap(**row) for row in values.pop("overlaps")),
-            weak=tuple(WeakClass(**row) for row in values.pop("weak")),
-            **values,
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return take(LabelReport, values)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}). Look for label issues again.") from None
 
 
@@ -160,7 +157,7 @@ def read_fixes(path: Path) -> list[Fix]:
     """
     fixes = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_text(path) as file:
             rows = csv.DictReader(file)
             if not set(_NEEDED) <= set(rows.fieldnames or ()):
                 raise RunError(f"{path}: the first line must be {','.join(HEAD)}.")

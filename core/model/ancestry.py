@@ -10,6 +10,7 @@ import numpy as np
 from core.dataset.contents import read_contents
 from core.dataset.folders import Sample
 from core.errors import RunError, UserError
+from core.places import real_path
 from core.runs.run import Run, find_run
 from core.runs.run_data import recorded_folders
 from core.runs.seen import KNOWN_WEIGHTS, NOTHING, Digests, Seen, name_weights, read_seen, see_data
@@ -84,18 +85,13 @@ def _describe_scratch(run: Run, first: Run) -> str:
 
 
 def _see_file(path: Path, root: Path) -> Seen:
-    path = path.expanduser().resolve()
+    path = real_path(path)
     try:
         kept = load_checkpoint(path).get("seen")
         if kept:
             return Seen.from_values(kept)
-    except (
-        RunError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # of another program: whether it fits is told where it is loaded
-        pass
+    except (RunError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        pass  # of another program: whether it fits is told where it is loaded
     owner = Run(path.parent)
     if path == owner.best_path and (owner.folder / "data.json").exists():
         return see_run(owner, root)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ import pandas as pd
 from core.errors import RunError
 from core.files import write_text
 from core.places import own_command
+from core.reading import read_object, take
 from core.runs.imported import ALL, TOP, Origin, load_log_probs, read_origin
+from core.runs.records import MOST
 from core.runs.run import Run
 from core.runs.run_data import read_run_data
 from core.verdicts.predictions import Z95, read_predictions
@@ -37,6 +40,7 @@ from core.words import format_count
 
 _VERSION = 1
 _DECIMALS = 8  # of the confidences kept
+_PRECISIONS = ("fp32", "bf16", "fp16")
 Progress = Callable[[int, int], bool]
 
 
@@ -220,15 +224,16 @@ def read_calibration(run: Run) -> Calibration | None:
     """
     path = calibration_path(run)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_object(path, most=MOST)
         # An older version measured in the precision of the training, and did not write that down here.
         values.setdefault("precision", run.read_json("environment.json").get("precision", "fp32"))
         found = _from_values(values)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise RunError(
-            f"{path}: cannot be read ({error}). Measure it again: {own_command()} calibrate {run.id}"
+            f"{path}: cannot be read ({why}). Measure it again: {own_command()} calibrate {run.id}"
         ) from None
     return found if found.epoch == run.read_status().best_epoch else None
 
@@ -294,12 +299,14 @@ def read_threshold(run: Run, *, temperature: float) -> Threshold | None:
     if not values:
         return None
     try:
-        if values.pop("version") != _VERSION:
+        if values.pop("version", None) != _VERSION:
             raise ValueError("it is of another version")
-        found = Threshold(**values)
+        found = take(Threshold, values)
         if not 0 <= found.value <= 1:
             raise ValueError(f"value must be from 0 to 1, got {found.value!r}")
-    except (KeyError, TypeError, ValueError) as error:
+        if found.wanted is not None and not 0 < found.wanted < 1:
+            raise ValueError(f"wanted must be from 0 to 1, got {found.wanted!r}")
+    except ValueError as error:
         raise RunError(
             f"{threshold_path(run)}: cannot be used ({error}). Choose a threshold again."
         ) from None
@@ -380,14 +387,39 @@ def _to_json(found: Calibration) -> str:
 def _from_values(values: dict[str, Any]) -> Calibration:
     if values.pop("version") != _VERSION:
         raise ValueError("it is of another version")
-    figures = {
-        name: Figures(**{measure: Estimate(**figure) for measure, figure in values[name].items()})
-        for name in ("before", "after", "change")
-    }
-    kept = values.pop("answers")
-    answers = Answers(
-        right=np.array(kept.pop("right"), dtype=bool),
-        fold=np.array(kept.pop("fold"), dtype=np.int64),
-        **{name: np.array(array, dtype=np.float64) for name, array in kept.items()},
+    answers = _read_answers(values.pop("answers"))
+    kinds = get_type_hints(Calibration)
+    if unknown := set(values) - set(kinds):
+        raise ValueError(f"{min(unknown)} is no field that this version knows")
+    if missing := set(kinds) - set(values) - {"answers"}:
+        raise ValueError(f"{min(missing)} is missing")
+    found = Calibration(
+        answers=answers, **{name: take(kinds[name], one, name) for name, one in values.items()}
     )
-    return Calibration(**{**values, **figures, "chance": Estimate(**values["chance"]), "answers": answers})
+    if not (math.isfinite(found.temperature) and found.temperature > 0):
+        raise ValueError(f"temperature must be above 0, got {found.temperature!r}")
+    if found.precision not in _PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(_PRECISIONS)}, got {found.precision!r}")
+    return found
+
+
+def _read_answers(kept: dict[str, Any]) -> Answers:
+    """Return the answers that `_to_json` wrote; raises ValueError where they are not of one set of images."""
+    right, fold = np.array(kept.pop("right"), dtype=bool), np.array(kept.pop("fold"), dtype=np.int64)
+    sure = {name: np.array(array, dtype=np.float64) for name, array in kept.items()}
+    answers = Answers(right=right, fold=fold, **sure)
+    count = right.size
+    if right.ndim != 1 or not count or fold.shape != (count,) or answers.without.ndim != 2:
+        raise ValueError("its answers are none of one set of images")
+    if (
+        answers.raw.shape != (count,)
+        or answers.calibrated.shape != (count,)
+        or answers.without.shape[1] != count
+    ):
+        raise ValueError("its answers are none of one set of images")
+    if not (fold.min() >= 0 and fold.max() < len(answers.without)):
+        raise ValueError("its answers name a fold that there is not")
+    # So written, it refuses NaN too; a confidence may be rounded to a hair above 1.
+    if not all(((array >= 0) & (array <= 1.00001)).all() for array in sure.values()):
+        raise ValueError("its confidences must be from 0 to 1")
+    return answers

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.files import draft_folder, replace_folder, write_text
+from core.reading import read_object, take
 from core.runs.run import Run
 from core.words import format_count
 
 HAND_IN, DETAILS = "prediction.csv", "prediction-details.csv"
 _RECORD = "hand-in.json"
+_MOST = 1_000_000_000  # bytes of it
 Progress = Callable[[int, int], bool]
 
 
@@ -77,9 +79,8 @@ def read_hand_in(task: Path) -> HandIn | None:
     """Return what a task's folder holds, None before the first; raises RunError when it is damaged."""
     path = hand_in_folder(task) / _RECORD
     try:
-        values = json.loads(path.read_bytes())
-        return HandIn(**{**values, "left_out": tuple((name, reason) for name, reason in values["left_out"])})
+        return take(HandIn, read_object(path, most=_MOST))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}). Predict the folder again.") from None

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from core.dataset.audit import group_copies
 from core.dataset.contents import fingerprint, read_contents, read_fingerprint
 from core.dataset.duplicates import Group
-from core.errors import DataError
+from core.errors import DataError, RunError
 from core.files import write_text
 from core.model.ancestry import find_beginning
 from core.model.evaluate import open_split, read_log_probs, write_predictions
@@ -30,6 +30,7 @@ from core.model.placement import choose_placement
 from core.networks.build import build_model
 from core.networks.table import InputFormat
 from core.networks.weights import load_initial_weights
+from core.reading import take
 from core.runs.imported import refuse_imported
 from core.runs.run import FOLD, Run, find_run
 from core.runs.run_data import recorded_folders
@@ -285,12 +286,11 @@ def fold_path(run: Run) -> Path:
 
 def read_out_of_fold(run: Run) -> OutOfFold | None:
     """Return how a run's training images were judged; None where they were not, or what is known of it is damaged."""
-    values = run.read_json("out-of-fold.json")
     try:
-        known = {**values, **{name: tuple(values.get(name, ())) for name in ("left_out", "unknown")}}
-        return OutOfFold(**known) if run.predictions_path(FOLD).exists() else None
-    except (KeyError, TypeError):
+        about = take(OutOfFold, run.read_json("out-of-fold.json"))
+    except (RunError, ValueError):
         return None
+    return about if run.predictions_path(FOLD).exists() else None
 
 
 def _join_groups(count: int, groups: Sequence[Group]) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ from PIL import Image
 from core.palette import HEAT_SCALE
 
 LEAST = 192  # pixels a side that are enough to look at
+LONGEST = 4096  # pixels that a side is enlarged to at most
 STRENGTH = 0.75  # of the heat's colour where the evidence is greatest
 
 
@@ -22,8 +23,11 @@ def encode_image(image: Image.Image) -> bytes:
 
 
 def enlarge(image: Image.Image, least: int = LEAST) -> Image.Image:
-    """Return an image of at least `least` pixels a side, so that a small one is not blurred by the browser."""
-    factor = -(-least // min(image.size))
+    """Return an image of at least `least` pixels a side, so that a small one is not blurred by the browser.
+
+    A strip stays narrower: no side becomes longer than `LONGEST`.
+    """
+    factor = min(-(-least // min(image.size)), LONGEST // max(image.size))
     return (
         image
         if factor <= 1

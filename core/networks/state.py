@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from core.errors import WeightsError
+from core.errors import WeightsError, describe_cause
 from core.networks.download import describe_reason
+from core.reading import open_plain
 
 State = dict[str, torch.Tensor]
 _KEYS = ("model", "state_dict")  # under which files keep a state dict beside other things
@@ -20,9 +22,13 @@ def read_state(path: Path) -> State:
         WeightsError: when the file is missing or holds none.
     """
     try:
-        state = _read(path)
+        open_plain(path).close()  # a pipe would be waited for
     except FileNotFoundError:
         raise WeightsError(f"weights: there is no file {path}.") from None
+    except OSError as error:
+        raise WeightsError(f"weights: {path} is no weights file ({describe_cause(error)}).") from None
+    try:
+        state = _read(path)
     except Exception as error:  # torch.load raises a dozen kinds on files that are not its own
         raise WeightsError(f"weights: {path} is no weights file ({describe_reason(error)}).") from None
     for key in _KEYS:
@@ -33,6 +39,29 @@ def read_state(path: Path) -> State:
     ):
         raise WeightsError(f"weights: {path} holds no state dict of a network.")
     return state
+
+
+def find_bad_tensor(state: Mapping[str, object], wanted: Mapping[str, torch.Tensor]) -> str:
+    """Say which tensor of a state dict a network with the tensors `wanted` cannot compute with, and why; empty where none.
+
+    Where the network has floating-point numbers, so must the file, and every one of them finite: torch would take whole
+    numbers and the real part of complex ones without a word.
+    """
+    for name, own in wanted.items():
+        if name not in state:
+            continue
+        tensor = state[name]
+        if not isinstance(tensor, torch.Tensor):
+            return f"{name} is no tensor"
+        if tensor.is_meta or tensor.layout != torch.strided:
+            return f"{name} has {'no values (a meta tensor)' if tensor.is_meta else 'its values in a sparse form'}"
+        if not own.is_floating_point():
+            continue
+        if tensor.is_quantized or not tensor.is_floating_point():
+            return f"{name} is of {str(tensor.dtype).removeprefix('torch.')}, not of floating-point numbers"
+        if not torch.isfinite(tensor.float()).all():
+            return f"{name} holds numbers that are not finite (NaN or infinite)"
+    return ""
 
 
 def _read(path: Path) -> object:

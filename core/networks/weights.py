@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from core.errors import WeightsError
 from core.networks.build import head_name, is_in_head
 from core.networks.efficientnet_names import has_lukemelas_names, rename_lukemelas
 from core.networks.published import load_published
-from core.networks.state import State, read_state
+from core.networks.state import State, find_bad_tensor, read_state
 from core.places import expand_home
 
 # What DataParallel, torch.compile, training frameworks and those who train an encoder put before a network's own names.
@@ -101,10 +101,17 @@ def load_weights_file(model: nn.Module, path: Path) -> Fit:
             f"weights: {path} is of another network: {len(missing)} of {len(wanted)} tensors do not fit, "
             f"first {_describe_misfit(missing[0], wanted, state)}."
         )
-    model.load_state_dict(fitting, strict=False)
     unused = tuple(name for name in state if name not in wanted and not is_in_head(name, head))
     last = state.get(f"{head}.weight")
     outputs = len(last) if last is not None and last.ndim else 0
+    if beyond := _find_beyond(unused, wanted):
+        raise WeightsError(
+            f"weights: {path} is of a larger network of the same kind: it has {beyond}, which this one has not. "
+            "Choose the network that the file is of."
+        )
+    if problem := find_bad_tensor(fitting, wanted):
+        raise WeightsError(f"weights: {path} cannot be used: {problem}.")
+    model.load_state_dict(fitting, strict=False)
     return Fit(len(fitting), len(wanted), any(is_in_head(name, head) for name in fitting), unused, outputs)
 
 
@@ -121,6 +128,22 @@ def _name_in_ways(model: nn.Module, state: Mapping[str, torch.Tensor]) -> dict[s
         with contextlib.suppress(Exception):  # it meets weights that it was not written for
             ways["timm"] = dict(read(dict(plain), model))
     return ways
+
+
+def _find_beyond(unused: Sequence[str], wanted: Mapping[str, object]) -> str:
+    """Return the first of a file's unused tensors that lies where the network has its own layers, in a layer it has not.
+
+    So does `layer1.2.conv1.weight` of a ResNet34 in a ResNet18, all of whose tensors fit. What lies elsewhere, such as the
+    neck of a detector, or is of a layer that is there, such as a buffer of an older version, does no harm.
+    """
+    places = {name.rpartition(".")[0] for name in wanted}
+    places |= {place[:at] for place in places for at, letter in enumerate(place) if letter == "."}
+    tops = {place.partition(".")[0] for place in places}
+    for name in unused:
+        top, dot, _ = name.partition(".")
+        if dot and top in tops and name.rpartition(".")[0] not in places:
+            return name
+    return ""
 
 
 def _unwrap(name: str, wanted: Mapping[str, object]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import ConfigError
+from core.reading import parse_json
 from core.recipe.class_names import Names, Pairs
 from core.recipe.rules import find_problems
 from core.recipe.setting import Need, Values, declare, read_settings
@@ -313,8 +314,8 @@ class TrainConfig:
     def from_json(cls, text: str) -> TrainConfig:
         """Read what `to_json` wrote, also before classes were listed; raises ConfigError as `from_dict` does."""
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            values = parse_json(text)
+        except ValueError as error:
             raise ConfigError({"config": f"is not JSON ({error})"}) from None
         if not isinstance(values, dict):
             raise ConfigError({"config": "must be a JSON object"})

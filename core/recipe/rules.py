@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from core.networks.table import Network, describe_unknown, find_network
 from core.recipe.class_names import normalise, write_pairs
 from core.recipe.setting import Setting, Values
+from core.words import shorten
 
 SIZE_STEP = 16  # pixels between the image sizes of a run whose images grow
 # What has no place where fitting the head is the whole training (head_only with head_first), with the value it must have.
@@ -26,6 +27,13 @@ def find_problems(settings: Mapping[str, Setting], values: Values) -> dict[str, 
     if any(wrong.values()):
         return {name: what for name, what in wrong.items() if what}
     problems = {name: what for name, one in settings.items() if (what := one.find_problem(values[name]))}
+    problems.update(
+        {
+            name: f"holds a NUL character, as no path does: {shorten(repr(values[name]))}"
+            for name, one in settings.items()
+            if one.path and "\0" in values[name]
+        }
+    )
     problems.update(_find_wrong_texts(values))
     size = values["image_size"]
     if "resize_size" not in problems and values["resize_size"] < size:
@@ -72,7 +80,7 @@ def _find_wrong_texts(values: Values) -> dict[str, str]:
     for field in ("name", "group"):
         if values[field] and not _NAME.fullmatch(values[field]):
             problems[field] = (
-                f"may hold letters, digits, '.', '_' and '-' (at most 80), got {values[field]!r}"
+                f"may hold letters, digits, '.', '_' and '-' (at most 80), got {shorten(repr(values[field]), 100)}"
             )
     if values["name"] == "latest":
         problems["name"] = "'latest' stands for the newest run; choose another name"

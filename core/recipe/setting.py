@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from core.recipe.class_names import Names, Pairs
+from core.words import shorten
 
 Values = Mapping[str, Any]  # a config's fields by name, perhaps not all and not all right yet
 _KINDS = {Names: "a list of class names", Pairs: "a list of pairs of class names"}
@@ -78,12 +79,13 @@ class Setting:
             right = isinstance(value, tuple) and all(_is_names(one) and len(one) == 2 for one in value)
         else:
             right = type(value) is self.kind or (self.kind is float and type(value) is int)
-        return "" if right else f"must be {_KINDS.get(self.kind) or self.kind.__name__}, got {value!r}"
+        kind = _KINDS.get(self.kind) or self.kind.__name__
+        return "" if right else f"must be {kind}, got {shorten(repr(value))}"
 
     def find_problem(self, value: Any) -> str:
         """Say what is wrong with a value of the right type, taken by itself; empty where nothing is."""
         if self.choices and value not in self.choices:
-            return f"must be one of {', '.join(self.choices)}, got {value!r}"
+            return f"must be one of {', '.join(self.choices)}, got {shorten(repr(value))}"
         if self.span and not self.span[0] <= value <= self.span[1]:  # so written, it refuses NaN too
             return f"must be from {self.span[0]:g} to {self.span[1]:g}, got {value!r}"
         return ""

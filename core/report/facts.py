@@ -19,6 +19,9 @@ from core.verdicts.judged_on import JudgedOn
 from core.words import format_accuracy
 
 PAGE = "report.html"  # of a report's folder
+STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
+EPOCH_COLUMNS = ["epoch", "step", "train_loss", "train_acc", "val_loss", "val_acc", "seconds", "val_seconds"]
+EPOCH_COLUMNS += ["images_per_second"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def read_facts(run: Run) -> RunFacts:
     """
     status, config = jobs.live_status(run), run.read_config()
     rows, _ = run.read_metrics()
-    epochs = pd.DataFrame([row for row in rows if row.get("kind") == "epoch"])
+    epochs = pd.DataFrame([row for row in rows if row.get("kind") == "epoch"], columns=EPOCH_COLUMNS)
     origin = read_origin(run)
     if epochs.empty and origin is None:
         raise RunError(
@@ -104,7 +107,7 @@ def read_facts(run: Run) -> RunFacts:
         run.read_json("data.json"),
         run.read_json("environment.json"),
         epochs,
-        pd.DataFrame([row for row in rows if row.get("kind") == "step"]),
+        pd.DataFrame([row for row in rows if row.get("kind") == "step"], columns=STEP_COLUMNS),
         table,
         _read_table(run, "held"),
         class_report.report_classes(table, data.classes, data.train_counts),

@@ -106,7 +106,7 @@ def list_data(facts: RunFacts) -> Pairs:
             ("Other training images", _describe_counts(train)),
         ]
     made = (
-        f"{record['val_fraction'] * 100:g} % of each class split off training"
+        f"{(record.get('val_fraction') or 0) * 100:g} % of each class split off training"
         if data.val_made
         else "a folder of their own"
     )
@@ -115,7 +115,7 @@ def list_data(facts: RunFacts) -> Pairs:
         ("Classes", f"{len(data.classes):,}"),
         ("Training images", _describe_counts(train)),
         ("Validation images", f"{_describe_counts(support)}; {made}"),
-        ("Test images", f"{record['test_count']:,}, without labels" if record["test_count"] else "none"),
+        ("Test images", f"{count:,}, without labels" if (count := record.get("test_count", 0)) else "none"),
     ]
     if held_back := record.get("held"):
         counts = np.unique([name for _, name in held_back], return_counts=True)[1]
@@ -136,7 +136,7 @@ def list_data(facts: RunFacts) -> Pairs:
         path, reason = left_out[0]
         rows.append(("Files not taken", f"{len(left_out):,}, such as {path}, which {reason}"))
     known_by = "contents" if "contents" in record else "sizes"
-    fingerprint = f"{record['fingerprint']} (of names, {known_by} and split: the same data has the same)"
+    fingerprint = f"{record.get('fingerprint')} (of names, {known_by} and split: the same data has the same)"
     return [*rows, ("Fingerprint", fingerprint)]
 
 
@@ -197,7 +197,7 @@ def list_training(facts: RunFacts) -> Pairs:
     status, epochs, known = facts.status, facts.epochs, facts.environment
     hardware = (
         f"{known['device']}, {known['compute']}, {format_count(known['threads'], 'thread')}"
-        if known
+        if {"device", "compute", "threads"} <= known.keys()
         else "not recorded"
     )
     lowest = epochs.loc[epochs["val_loss"].idxmin()] if epochs["val_loss"].notna().any() else epochs.iloc[-1]

@@ -152,8 +152,9 @@ def find_todo(configs: Sequence[TrainConfig], root: Path) -> Todo:
                 f"{run.id} exists already with other settings ({differing or 'another bake-off'}). "
                 "Choose another name for the bake-off, or delete that run."
             )
-        state = jobs.live_status(run).state
-        (kept if state in ACTIVE or state == "finished" else again).append(run)
+        status = jobs.live_status(run)
+        stays = status.state in ACTIVE or status.state == "finished" or status.hopeless
+        (kept if stays else again).append(run)
     return Todo(tuple(new), tuple(again), tuple(kept))
 
 

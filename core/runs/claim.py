@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import FileLock, Timeout, lock_descriptor, unlock_descriptor
 
 from core.errors import RunError
 from core.runs.run import ACTIVE, LAUNCHING, Run, Status, describe_self
@@ -26,10 +27,18 @@ REMOTE_SILENCE = 120.0
 # Who looks whether a lock is held has it for a moment, and who launches a job until the job is named in the status. This
 # many seconds is longer than that takes on any disk; it decides only when one gives up who finds no name in the status.
 _PATIENCE = 60.0
+_MOMENT = 10.0  # the same of a folder that nobody works on: who has it changes or deletes it
 
 
 class Taken(RunError):
     """Another process works on the folder, or the work there has been done."""
+
+
+class Gone(RunError):
+    """The folder is not there any more: it was deleted, moved or renamed."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"{run.id} is not there any more: it was deleted or renamed.")
 
 
 @contextmanager
@@ -37,22 +46,66 @@ def hold(run: Run) -> Iterator[None]:
     """Be the only process that starts, changes or does the work of a folder.
 
     Raises:
+        Gone: when there is no such folder, or it is deleted while it is waited for.
         Taken: when another process does.
+        OSError: when the system does not let the folder be locked.
     """
-    lock, end = FileLock(run.folder / LOCK), time.monotonic() + _PATIENCE
+    lock, begun = FileLock(run.folder / LOCK), time.monotonic()
     while True:
+        folder = _identify(run)
         try:
             lock.acquire(timeout=0)
             break
         except Timeout:
             status = run.read_status()
-            if _names_another(status) or time.monotonic() > end:
+            patience = _PATIENCE if status.state in ACTIVE else _MOMENT
+            if _names_another(status) or time.monotonic() > begun + patience:
                 raise Taken(f"{run.id} is {status.state} already: another process works on it.") from None
             time.sleep(0.02)
+        except FileNotFoundError:
+            raise Gone(run) from None
     try:
+        _refuse_other_folder(run, folder)
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def told_when_gone(run: Run) -> Iterator[None]:
+    """Tell of a folder that is gone that it is, whatever of it was missed first.
+
+    Raises:
+        Gone: in place of any error of a folder that is not there.
+    """
+    _identify(run)
+    try:
+        yield
+    except (RunError, OSError):
+        _identify(run)
+        raise
+
+
+def _identify(run: Run) -> tuple[int, int]:
+    """Return what tells a folder from another that takes its place; raises Gone where there is none."""
+    try:
+        found = run.folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise Gone(run) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Gone(run)
+    return found.st_dev, found.st_ino
+
+
+def _refuse_other_folder(run: Run, folder: tuple[int, int]) -> None:
+    """Raise Gone where the folder that is locked is not the one that was to be: to lock makes an empty one of what is gone."""
+    if _identify(run) == folder:
+        return
+    if {path.name for path in run.folder.iterdir()} == {LOCK}:
+        (run.folder / LOCK).unlink(missing_ok=True)
+        with suppress(OSError):
+            run.folder.rmdir()
+    raise Gone(run)
 
 
 @contextmanager
@@ -97,17 +150,19 @@ def _find_named(status: Status) -> psutil.Process | None:
 
 
 def _is_held(run: Run) -> bool:
-    path = run.folder / LOCK
-    if not path.exists():
-        return False
-    lock = FileLock(path)
+    # Not by FileLock, which makes a folder that has just been deleted anew.
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:  # a folder that may only be read, or a file system without locks
+        handle = os.open(str(run.folder / LOCK), os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
+    except OSError:  # no lock yet, or a folder that may only be read
         return False
-    lock.release()
+    try:
+        if not lock_descriptor(handle, blocking=False):
+            return True
+        unlock_descriptor(handle)
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
     return False
 
 

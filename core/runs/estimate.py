@@ -55,12 +55,12 @@ def _find_speeds(configs: Sequence[TrainConfig], root: Path) -> dict[tuple[objec
     for run in iter_runs(root) if wanted else ():  # the newest first
         try:
             config = run.read_config()
+            key = _key(config)
+            if key in wanted and not config.head_only and (speed := measure_speed(run)) is not None:
+                found[key] = speed
+                wanted.discard(key)
         except UserError:
             continue
-        key = _key(config)
-        if key in wanted and not config.head_only and (speed := measure_speed(run)) is not None:
-            found[key] = speed
-            wanted.discard(key)
         if not wanted:
             break
     return found

@@ -16,8 +16,9 @@ import psutil
 
 from core.errors import RunError, UserError, describe_error
 from core.places import launch_command
+from core.reading import open_at_once
 from core.recipe.config import TrainConfig
-from core.runs.claim import claim_process, find_process, hold, is_alive
+from core.runs.claim import claim_process, find_process, hold, is_alive, told_when_gone
 from core.runs.imported import refuse_imported
 from core.runs.run import (
     ACTIVE,
@@ -71,7 +72,7 @@ def launch(run: Run) -> None:
     status = replace(run.read_status(), state="queued", phase=LAUNCHING, message="", **describe_self())
     run.write_status(status)
     try:
-        with run.log_path.open("ab") as log:
+        with open(run.log_path, "ab", opener=open_at_once) as log:
             process = subprocess.Popen(
                 launch_command(["task", str(run.folder.resolve())]),
                 env=environment(),
@@ -110,19 +111,22 @@ def detach(platform: str = sys.platform) -> dict[str, Any]:
 
 def resume(run: Run, epochs: int | None = None) -> None:
     """Queue a run again that has ended and launch its job, which goes on from its last checkpoint. Raises as `reopen`."""
-    _check_ended(run, live_status(run))
-    with hold(run):  # of two who resume it at once the second finds it queued
-        _reopen(run, epochs)
-        launch(run)
+    with told_when_gone(run):
+        _check_ended(run, live_status(run))
+        with hold(run):  # of two who resume it at once the second finds it queued
+            _reopen(run, epochs)
+            launch(run)
 
 
 @contextmanager
 def resume_here(run: Run, epochs: int | None = None) -> Iterator[None]:
     """Queue a run again that has ended, and be its job until the end of the block. Raises as `reopen`."""
-    _check_ended(run, live_status(run))
+    with told_when_gone(run):
+        _check_ended(run, live_status(run))
     with hold(run):
-        _reopen(run, epochs)
-        claim_process(run)
+        with told_when_gone(run):
+            _reopen(run, epochs)
+            claim_process(run)
         yield
 
 
@@ -133,17 +137,25 @@ def reopen(run: Run, epochs: int | None = None) -> None:
     begins anew.
 
     Raises:
-        RunError: when the run is active, or has finished and no further epoch is asked for.
+        RunError: when the run is gone or active, cannot be read, has finished and no further epoch is asked for, or
+            failed by its own settings.
     """
-    _check_ended(run, live_status(run))
-    with hold(run):
-        _reopen(run, epochs)
+    with told_when_gone(run):
+        _check_ended(run, live_status(run))
+        with hold(run):
+            _reopen(run, epochs)
 
 
 def _reopen(run: Run, epochs: int | None) -> None:
     refuse_imported(run, "no training to go on with")
     status = live_status(run, held=True)
     _check_ended(run, status)
+    run.read_config()  # a job that cannot read it would end where nobody looks
+    if status.hopeless:
+        raise RunError(
+            f"{run.id} would fail again where it failed, since a run goes on exactly as it was. {status.message} "
+            "Start a new run with that changed."
+        )
     if epochs is not None:
         if epochs <= status.epoch:
             raise RunError(
@@ -190,15 +202,17 @@ def list_live(root: Path) -> list[tuple[Run, Status]]:
 
 
 def stop(run: Run) -> None:
-    """Ask a run to finish its step, save and end; raises RunError when it is not active."""
-    _check_active(run)
-    run.request_stop()
+    """Ask a run to finish its step, save and end; raises RunError when it is not active, or gone."""
+    with told_when_gone(run):
+        _check_active(run)
+        run.request_stop()
 
 
 def pause(run: Run) -> None:
-    """Ask a run to finish its step, save and free the machine; raises RunError when it is not active."""
-    _check_active(run)
-    run.request_pause()
+    """Ask a run to finish its step, save and free the machine; raises RunError when it is not active, or gone."""
+    with told_when_gone(run):
+        _check_active(run)
+        run.request_pause()
 
 
 def _check_active(run: Run) -> None:
@@ -221,11 +235,22 @@ def kill(run: Run) -> None:
 
 
 def delete(run: Run) -> None:
-    """Delete a run's folder; raises RunError while it is active."""
-    status = live_status(run)
+    """Delete a run's folder; raises RunError while it is active, or when it is gone already."""
+    with told_when_gone(run):
+        _check_deletable(run, live_status(run))
+        with hold(run):  # nobody resumes it meanwhile
+            _check_deletable(run, live_status(run, held=True))
+            if os.name != "nt":
+                delete_run(run)
+                return
+        delete_run(
+            run
+        )  # Windows moves no folder with an open file in it, neither ours nor that of who resumes it
+
+
+def _check_deletable(run: Run, status: Status) -> None:
     if status.state in ACTIVE:
         raise RunError(f"{run.id} is {status.state}; stop it before deleting it.")
-    delete_run(run)
 
 
 def _birth(pid: int) -> float:

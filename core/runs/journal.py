@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
-from core.errors import UserError, describe_error, describe_fault
+from core.errors import RunError, UserError, describe_error, describe_fault
+from core.reading import open_at_once
 from core.runs.run import Run, Status
 
 STATUS_EVERY = 0.5  # seconds between writes of the status file
@@ -28,6 +30,10 @@ class Interrupted(Exception):
     """The stop or pause asked for was obeyed; the text is the state to end in."""
 
 
+class Hopeless(RunError):
+    """The work failed by what was asked of it: to go on from where it stands would fail alike."""
+
+
 class Journal:
     """A job's status file and console, and its requests; `should_stop` is asked beside the folder's own.
 
@@ -38,6 +44,8 @@ class Journal:
         self.run, self.console, self._should_stop = run, console, should_stop
         self.status: Status = run.read_status()
         self._written = time.monotonic()
+        self.heard = self._written  # when the work last told or asked something
+        self.obeys = False  # whether it has seen that it is to end, and saves
         self._first: tuple[int, float] | None = (
             None  # what was done without work, such as files known already
         )
@@ -48,11 +56,21 @@ class Journal:
         `work` returns the message to end with, or raises Interrupted; `describe_stop(state)` gives the message then.
         """
         started = self.status.started or time.time()
-        self.set(state="running", phase="starting", started=started, ended=0.0, message="", force=True)
+        self.set(
+            state="running",
+            phase="starting",
+            started=started,
+            ended=0.0,
+            message="",
+            hopeless=False,
+            force=True,
+        )
         try:
             self.end("finished", work())
         except Interrupted as interrupted:
             self.end(str(interrupted), describe_stop(str(interrupted)))
+        except Hopeless as error:
+            self.end("failed", str(error), hopeless=True)
         except (UserError, OSError) as error:
             self.end("failed", describe_error(error))
         except Exception as error:
@@ -61,12 +79,16 @@ class Journal:
 
     def log_fault(self, error: Exception) -> str:
         """Leave the traceback of what is being handled in the log, not on a terminal; return the line to tell."""
-        with self.run.log_path.open("a", encoding="utf-8") as log:
+        with (
+            suppress(OSError),  # a full disk
+            open(self.run.log_path, "a", encoding="utf-8", opener=open_at_once) as log,
+        ):
             traceback.print_exc(file=log)
         return describe_fault(error, self.run.log_path.name)
 
     def set(self, *, force: bool = False, **changes: Any) -> None:
         """Change fields of the status; it is written now and then, with `force` at once."""
+        self.heard = time.monotonic()
         self.status = replace(self.status, **changes)
         since = time.monotonic() - self._written
         if force or since > STATUS_EVERY:
@@ -78,14 +100,30 @@ class Journal:
         self.console.write(line + "\n")
         self.console.flush()
 
-    def end(self, state: str, message: str) -> None:
-        """Write the last status: the state ended in, and why."""
-        self.write(f"error: {message}" if state == "failed" else message)
+    def end(self, state: str, message: str, *, hopeless: bool = False) -> None:
+        """Write the last status: the state ended in, and why; it is `hopeless` where to go on would fail alike."""
+        with suppress(OSError):  # on a full disk the status alone can still be written
+            self.write(f"error: {message}" if state == "failed" else message)
         self.run.clear_requests()
-        self.set(state=state, phase=state, message=message, ended=time.time(), seconds_left=0.0, force=True)
+        self.set(
+            state=state,
+            phase=state,
+            message=message,
+            ended=time.time(),
+            seconds_left=0.0,
+            hopeless=hopeless,
+            force=True,
+        )
 
     def asked(self) -> str:
         """Return the state to end in when a stop or pause was asked for, else nothing."""
+        self.heard = time.monotonic()
+        state = self.find_request()
+        self.obeys = self.obeys or bool(state)
+        return state
+
+    def find_request(self) -> str:
+        """Return what `asked` does, for who only looks: the work itself has not asked then."""
         return "stopped" if self._should_stop() else self.run.requested_state()
 
     def check_asked(self) -> None:

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.files import write_text
+from core.reading import read_object, take
+
+_MOST = 10_000_000  # bytes of a curve
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,6 @@ def write_curve(path: Path, curve: RateCurve) -> None:
 def read_curve(path: Path) -> RateCurve | None:
     """Read a curve; None where there is none that can be read."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return RateCurve(tuple(values["rates"]), tuple(values["losses"]), values["suggestion"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return take(RateCurve, read_object(path, most=_MOST))
+    except (OSError, ValueError):
         return None

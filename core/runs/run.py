@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import socket
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,17 +14,21 @@ from typing import Any
 
 import psutil
 
-from core.errors import RunError, UserError
-from core.files import discard_folder, draft_folder, read_bytes, sweep_drafts, write_text
+from core.errors import RunError, UserError, describe_cause, is_full
+from core.files import discard_folder, draft_folder, sweep_drafts, write_in_place, write_text
 from core.networks.table import InputFormat, inputs_of
 from core.places import own_folder
+from core.reading import open_at_once, open_plain, parse_json, read_object, read_plain
 from core.recipe.config import TrainConfig
+from core.runs import records
+from core.words import show_path
 
 ACTIVE = ("queued", "running")
 FOLD = "fold"  # the split whose predictions table has the training images, each judged by a model fitted without it
 STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
-_STATUS_BYTES = 1_000_000  # a thousand times what a status has
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
+_LOG = 10_000_000  # bytes of a log's end that are looked through
+_LINE = 2_000  # letters of one of its lines
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,12 @@ class Status:
     best_val_acc: float = 0.0
     val_count: int = 0
     extended_from: int = 0  # epochs that were done when more were asked for
+    hopeless: bool = False  # it failed by its own settings, so to go on from where it stands fails alike
 
     def find_problem(self) -> str:
         """Say which value is none that a status can have; empty where all are."""
-        for field in fields(self):
-            value, kind = getattr(self, field.name), type(field.default)
-            if kind is str and type(value) is not str:
-                return f"{field.name} must be a text, got {value!r}"
-            if kind is int and not (type(value) is int and value >= 0):
-                return f"{field.name} must be a whole number from 0, got {value!r}"
-            if kind is float and not (type(value) in (int, float) and math.isfinite(value)):
-                return f"{field.name} must be a number, got {value!r}"
-        if self.state not in STATES:
-            return f"state must be one of {', '.join(STATES)}, got {self.state[:40]!r}"
-        return ""
+        defaults = {field.name: field.default for field in fields(self)}
+        return records.find_status_problem(vars(self), defaults, STATES)
 
     @property
     def has_best(self) -> bool:
@@ -133,9 +127,10 @@ class Run:
     def read_config(self) -> TrainConfig:
         """Read the run's config; raises RunError when it is missing or refused."""
         try:
-            return TrainConfig.from_json((self.folder / "config.json").read_text(encoding="utf-8"))
-        except (UserError, OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{self.id}: config.json cannot be used: {error}") from None
+            text = read_plain(self.folder / "config.json", most=records.SIZES["config.json"])
+            return TrainConfig.from_json(text.decode("utf-8-sig"))
+        except (UserError, OSError, ValueError) as error:
+            raise RunError(f"{self.id}: config.json cannot be used: {_describe(error)}") from None
 
     def write_config(self, config: TrainConfig) -> None:
         """Write the config atomically."""
@@ -147,31 +142,59 @@ class Run:
         One that is damaged makes this run a failed one, which says so, and touches no other.
         """
         try:
-            values = _read_object(self.folder / "status.json", most=_STATUS_BYTES)
+            return self._load_status()
+        except RunError as error:
+            return Status(state="failed", message=str(error).removeprefix(f"{self.id}: "))
+
+    def _load_status(self) -> Status:
+        try:
+            values = read_object(self.folder / "status.json", most=records.SIZES["status.json"])
             known = {field.name for field in fields(Status)}
             status = Status(**{key: value for key, value in values.items() if key in known})
             if problem := status.find_problem():
                 raise ValueError(problem)
         except (OSError, ValueError) as error:
-            return Status(state="failed", message=f"status.json cannot be read: {error}")
+            raise RunError(f"{self.id}: status.json cannot be read: {_describe(error)}") from None
         if status.started and "worked" not in values:  # of an older version
             status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
         return status
 
+    def find_damage(self) -> str:
+        """Say what is damaged of the two files that every list of runs needs, and why; empty where both can be read."""
+        found = []
+        for read in (self._load_status, self.read_config):
+            try:
+                read()
+            except RunError as error:
+                found.append(str(error).removeprefix(f"{self.id}: "))
+        return "; ".join(found)
+
     def write_status(self, status: Status) -> Status:
-        """Write the status atomically, its `updated` set to now, and return it."""
-        status = replace(status, updated=time.time())
-        write_text(self.folder / "status.json", json.dumps(asdict(status), indent=2) + "\n")
+        """Write the status atomically, its `updated` set to now, and return it.
+
+        On a full disk it is written over the one before: how a job ended has to be known there most of all.
+        """
+        status, path = replace(status, updated=time.time()), self.folder / "status.json"
+        text = json.dumps(asdict(status), indent=2) + "\n"
+        try:
+            write_text(path, text)
+        except OSError as error:
+            if not is_full(error) or not path.is_file():
+                raise
+            write_in_place(path, text)
         return status
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read one of the run's JSON files (data.json, environment.json); empty when it is not there yet."""
         try:
-            return _read_object(self.folder / name)
+            values = read_object(self.folder / name, most=records.SIZES.get(name, records.MOST))
+            if values and name in records.CHECKS:
+                records.CHECKS[name](values)
+            return values
         except FileNotFoundError:
             return {}
-        except ValueError as error:
-            raise RunError(f"{self.id}: {name} is damaged: {error}") from None
+        except (ValueError, OSError) as error:
+            raise RunError(f"{self.id}: {name} is damaged: {_describe(error)}") from None
 
     def read_inputs(self) -> InputFormat:
         """Return how the run's network takes images, as it was resolved when the run was made."""
@@ -184,23 +207,31 @@ class Run:
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Append one row of figures; a reader never sees half of it as a row."""
-        with self.metrics_path.open("a", encoding="utf-8") as file:
+        with open(self.metrics_path, "a", encoding="utf-8", opener=open_at_once) as file:
             file.write(_row_text(row))
 
     def read_metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Read the whole rows from a byte offset on; return them and the offset to read on from.
 
         The offset comes back smaller than it was given when the file was cut by a resume: then begin again at 0.
+
+        Raises:
+            RunError: when the file cannot be read, or is far larger than figures ever are.
         """
         try:
-            with self.metrics_path.open("rb") as file:
+            with open_plain(self.metrics_path) as file:
                 size = file.seek(0, os.SEEK_END)
                 if size < offset:
                     return [], 0
+                if size > records.FIGURES:
+                    raise ValueError(f"it has {size:,} bytes, and never more than {records.FIGURES:,}")
                 file.seek(offset)
-                chunk = file.read()
+                chunk = file.read(records.FIGURES)
         except FileNotFoundError:
             return [], 0
+        except (OSError, ValueError) as error:
+            name = self.metrics_path.name
+            raise RunError(f"{self.id}: {name} cannot be read: {_describe(error)}") from None
         whole = chunk[: chunk.rfind(b"\n") + 1]
         return list(_parse_rows(whole)), offset + len(whole)
 
@@ -216,19 +247,24 @@ class Run:
         write_text(self.metrics_path, "".join(_row_text(row) for row in rows))
 
     def read_log(self, lines: int = 40) -> list[str]:
-        """Return the log's last lines as a terminal would show them (a bar redrawn in place counts once)."""
+        """Return the log's last lines as a terminal would show them (a bar redrawn in place counts once).
+
+        Why it cannot be read stands in their place: whoever shows a log has something else to show beside it.
+        """
         try:
-            with self.log_path.open("rb") as file:
+            with open_plain(self.log_path) as file:
                 size, length = file.seek(0, os.SEEK_END), 400 * lines
                 while True:
                     file.seek(max(0, size - length))
-                    screen = _screen(file.read().decode("utf-8", errors="replace"))
+                    screen = _screen(file.read(length).decode("utf-8", errors="replace"))
                     # One line more than asked for, since the first may be cut off.
-                    if length >= size or len(screen) > lines:
-                        return screen[-lines:]
+                    if length >= min(size, _LOG) or len(screen) > lines:
+                        return [line[:_LINE] for line in screen[-lines:]]
                     length *= 4  # the redrawings of one bar can fill far more than a line's length
         except FileNotFoundError:
             return []
+        except OSError as error:
+            return [f"{self.log_path.name} cannot be read: {_describe(error)}"]
 
     def request_stop(self) -> None:
         """Ask the job to finish its step, save and end."""
@@ -314,13 +350,21 @@ def list_runs(root: Path) -> list[tuple[Run, Status]]:
     """Return the runs under a root, newest first, each with its status as last written."""
     if not root.is_dir():
         return []
-    runs = [
-        Run(folder)
-        for folder in root.iterdir()
-        if not folder.name.startswith(".") and (folder / "config.json").is_file()
-    ]
-    found = [(run, run.read_status()) for run in runs]
+    found = [(run, run.read_status()) for run in map(Run, root.iterdir()) if _is_run(run.folder)]
     return sorted(found, key=lambda pair: (pair[1].created, pair[0].id), reverse=True)
+
+
+def _is_run(folder: Path) -> bool:
+    """Tell whether a folder holds a run, also one that is damaged or that this process may not look into."""
+    if folder.name.startswith(".") or show_path(folder.name) != folder.name:
+        return False  # a name that is no text can stand neither on a page nor in an address
+    try:
+        (folder / "config.json").lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return folder.is_dir()
+    return True
 
 
 def iter_runs(root: Path) -> Iterator[Run]:
@@ -354,31 +398,21 @@ def _row_text(row: dict[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":")) + "\n"
 
 
-def _read_object(path: Path, *, most: int = 0) -> dict[str, Any]:
-    """Read a JSON object of a run; ValueError says what it is instead. A file over `most` bytes is not read; 0: any is."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError("it is no plain file")  # to open a pipe would wait for ever
-    if most and found.st_size > most:
-        raise ValueError(f"it has {found.st_size:,} bytes, and never more than {most:,}")
-    try:
-        values = json.loads(read_bytes(path))
-    except RecursionError:
-        raise ValueError("its brackets are nested too deep") from None
-    if not isinstance(values, dict):
-        raise ValueError("it holds no JSON object")
-    return values
+def _describe(error: Exception) -> str:
+    """Return why a file of a run cannot be used, without its name."""
+    return describe_cause(error) if isinstance(error, OSError) else str(error)
 
 
 def _parse_rows(text: bytes) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
+        if not records.is_line(line):
+            continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
+            row = parse_json(line.decode())
+        except ValueError:
             continue  # a line cut off by a crash of the machine; the rows around it are whole
         # What is no row of ours is passed over too: a figure of it would be read by name.
-        kind = row.get("kind") if isinstance(row, dict) else None
-        if kind in ("step", "epoch") and isinstance(row.get(kind), int | float):
+        if records.is_row(row):
             yield row
 
 

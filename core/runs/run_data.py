@@ -14,7 +14,7 @@ from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_fol
 from core.dataset.images import BadImage, check_images
 from core.errors import DataError, RunError
 from core.files import write_text
-from core.places import expand_home
+from core.places import real_path
 from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 from core.runs.run import Run
@@ -34,7 +34,7 @@ def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
     Raises:
         DataError: as `scan_folders`, `drop_bad_images` and `apply_fixes` do.
     """
-    root = expand_home(config.data).resolve()
+    root = real_path(config.data)
     folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
     folders = drop_bad_images(folders, folders.unread, policy=config.bad_images)
     return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders

@@ -54,7 +54,10 @@ class Seen:
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Seen:
         """Make it of what `to_values` returned."""
-        return cls(_unpack(values["trained"]), _unpack(values["chosen"]), tuple(values["unknown"]))
+        unknown = values["unknown"]
+        if not (isinstance(unknown, list) and all(isinstance(name, str) for name in unknown)):
+            raise ValueError("unknown must be a list of texts")
+        return cls(_unpack(values["trained"]), _unpack(values["chosen"]), tuple(unknown))
 
 
 NOTHING = Seen()

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import RunError
 from core.files import write_text
+from core.reading import is_there
 from core.runs import jobs
 from core.runs.claim import Taken, hold
 from core.runs.run import ACTIVE, Run, Status
@@ -56,7 +57,7 @@ def read_order(folder: Path) -> tuple[str, dict[str, Any]]:
 def read_task(folder: Path) -> Status:
     """Return a task's status, `crashed` in place of an active state whose job is gone; state '' before the first."""
     task = Run(folder)
-    return jobs.live_status(task) if (folder / "status.json").exists() else Status(state="")
+    return jobs.live_status(task) if is_there(folder / "status.json") else Status(state="")
 
 
 def stop_task(folder: Path) -> None:

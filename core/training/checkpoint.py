@@ -11,11 +11,16 @@ from torch import nn
 from core.errors import RunError, UserError
 from core.files import write_file
 from core.networks.build import build_model, head_name
+from core.networks.download import describe_reason
+from core.networks.state import find_bad_tensor
 from core.networks.table import InputFormat
+from core.reading import open_plain
 from core.runs.imported import refuse_without_model
+from core.runs.records import check_network
 from core.runs.run import Run
 
 FORMAT = 1
+_LARGEST_SIDE = 8192  # pixels; no network here takes larger images
 
 
 def save_checkpoint(path: Path, values: dict[str, Any]) -> None:
@@ -43,10 +48,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         RunError: when it is missing, damaged or of another version.
-        OSError: when the system does not let it be read.
+        OSError: when the system does not let it be read, or it is no plain file.
     """
     try:
-        file = path.open("rb")
+        file = open_plain(path)
     except FileNotFoundError:
         raise RunError(
             f"{path.parent.name}: there is no {path.name} yet; it is saved after the first epoch."
@@ -91,10 +96,32 @@ def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
     refuse_without_model(run)
     values = load_checkpoint(run.best_path)
     try:
+        _check_best(values)
+        state = values.pop("model")
         model = build_model(values["arch"], len(values["classes"]), values["image_size"])
-        model.load_state_dict(values.pop("model"))
-    except (KeyError, ValueError, RuntimeError, UserError) as error:
+        if problem := find_bad_tensor(state, model.state_dict()):
+            raise ValueError(problem)
+        model.load_state_dict(state)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, UserError) as error:
         raise RunError(
-            f"{run.id}: {run.best_path.name} holds no model that can be built ({error})."
+            f"{run.id}: {run.best_path.name} holds no model that can be built ({describe_reason(error)}). "
+            "Train the run again, or put the file back as it was."
         ) from None
     return model.eval(), values
+
+
+def _check_best(values: dict[str, Any]) -> None:
+    """Check what a best.pt says about its model; raises ValueError saying what in it cannot be."""
+    classes, display = values.get("classes"), values.get("display", {})
+    if not (isinstance(classes, list) and all(isinstance(name, str) and name for name in classes)):
+        raise ValueError("classes must be a list of names")
+    if len(set(classes)) != len(classes) or len(classes) < 2:
+        raise ValueError("classes must be two different names or more")
+    if not isinstance(display, dict):
+        raise ValueError("display must give names")
+    for name in ("image_size", "resize_size"):
+        if not (type(values.get(name)) is int and 1 <= values[name] <= _LARGEST_SIDE):
+            raise ValueError(f"{name} must be a number of pixels, got {values.get(name)!r:.80}")
+    if not isinstance(values.get("arch"), str) or not isinstance(values.get("model"), dict):
+        raise ValueError("arch must name a network, and model hold its tensors")
+    check_network(values)

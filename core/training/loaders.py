@@ -199,6 +199,11 @@ class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
             last = str(error).strip().splitlines()[-1]
             raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
         except (RuntimeError, OSError) as error:
+            if self.num_workers and _lacks_handles(error):
+                raise RunError(
+                    "Too many files are open at once: the processes that load images pass each batch on as one. "
+                    "Allow more (ulimit -n 4096), or set workers to 0."
+                ) from None
             if self.num_workers and _is_memory_full(error):
                 raise RunError(_describe_full_memory()) from None
             if not str(error).startswith("DataLoader worker"):
@@ -240,6 +245,13 @@ def _is_memory_full(error: Exception) -> bool:
         return error.errno == errno.ENOSPC
     # The latter is what torch calls a piece of it.
     return "shared memory" in str(error) or "file </torch_" in str(error)
+
+
+def _lacks_handles(error: Exception) -> bool:
+    # A process that loads images tells what it met as a text; the last is what one says that was handed none.
+    words = ("Too many open files", "received 0 items of ancdata")
+    many = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    return many or any(word in str(error) for word in words)
 
 
 def _describe_full_memory() -> str:

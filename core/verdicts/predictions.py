@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import math
 import zlib
 from collections.abc import Sequence
@@ -13,9 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from core.errors import RunError
+from core.errors import RunError, describe_cause
+from core.reading import read_plain
+from core.words import shorten
 
 Z95 = float(norm.ppf(0.975))
+_MOST = 1_000_000_000  # bytes of a table, also of what one unpacks to
+_SUREST = 1.00001  # a confidence, rounded up by a hair
+_OUTSIDE = r"\A/|(?:\A|/)\.\.(?:/|\Z)|\x00"
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
@@ -26,17 +31,45 @@ def read_predictions(path: Path) -> pd.DataFrame:
         RunError: naming the file and the column that is missing, or what is no number.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise RunError(f"{path}: is no predictions table ({error}).") from None
+        data = read_plain(path, most=_MOST)
+        table = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise
+    except (ValueError, EOFError, zlib.error) as error:
+        raise RunError(f"{path}: is no predictions table ({_describe(error)}).") from None
+    except OSError as error:  # it is no plain file, may not be read, or is not packed as its name says
+        raise RunError(f"{path}: cannot be read ({describe_cause(error)}).") from None
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:
         raise RunError(f"{path}: the predictions table lacks the column {sorted(missing)[0]}.")
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
     try:
-        return table.astype(dict.fromkeys(numbers, np.float64))
+        table = table.astype(dict.fromkeys(numbers, np.float64))
     except ValueError as error:
-        raise RunError(f"{path}: is no predictions table ({error}).") from None
+        raise RunError(f"{path}: is no predictions table ({_describe(error)}).") from None
+    if problem := _find_odd_value(table, numbers):
+        raise RunError(f"{path}: is no predictions table ({problem}).")
+    return table
+
+
+def _describe(error: Exception) -> str:
+    """Return in a line what was wrong with a table: a parser's words may quote all of it."""
+    return shorten(str(error), 200)
+
+
+def _find_odd_value(table: pd.DataFrame, numbers: Sequence[str]) -> str:
+    """Say which value of a predictions table is none that a training writes; empty where all are."""
+    for column in numbers:
+        values = table[column].to_numpy()
+        highest = np.inf if column == "loss" else _SUREST
+        if (odd := ~((values >= 0) & (values <= highest))).any():  # so written, it finds NaN too
+            line = int(odd.argmax()) + 2
+            return f"{column} in line {line} is {values[odd.argmax()]:g}"
+    odd = table["path"].str.contains(_OUTSIDE, regex=True) | (table["path"] == "")
+    if odd.any():
+        line = int(odd.to_numpy().argmax()) + 2
+        return f"in line {line} stands no path inside a data folder: {shorten(repr(table['path'].iloc[line - 2]))}"
+    return ""
 
 
 def list_guesses(row: pd.Series) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ from core.imports.columns import ROLES, suggest_roles
 from core.imports.made import make_run
 from core.imports.reading import understand_table
 from core.imports.table import Table, parse_table
-from core.places import expand_home, own_command
+from core.places import own_command, real_path
 from core.runs.run import Run, default_root
 from dashboard.builtin import wanted_data
 from dashboard.guard import guard
@@ -76,7 +76,7 @@ def draw_table(table: Table, key: str, folder: str, name: str) -> None:
         return
     try:
         with st.spinner("Finding the images …"):
-            reading = understand_table(table, expand_home(folder).resolve(), columns=columns, classes=classes)
+            reading = understand_table(table, real_path(folder), columns=columns, classes=classes)
             run = make_run(reading, default_root(), name=name)
     except UserError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")

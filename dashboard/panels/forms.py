@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.errors import ConfigError, UserError
 from core.places import expand_home
+from core.reading import is_there
 from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import focus_indices, pair_indices
@@ -181,7 +182,7 @@ def _read_weights() -> str:
 
 
 def _runs_with_model() -> list[str]:
-    return [run.id for run in iter_runs(default_root()) if run.best_path.exists()]
+    return [run.id for run in iter_runs(default_root()) if is_there(run.best_path)]
 
 
 def _chosen_run(ids: list[str]) -> str | None:

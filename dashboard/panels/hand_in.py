@@ -28,7 +28,7 @@ def draw_hand_in(run: Run, data: RunData, answering: Answering) -> None:
     task = task_folder(run)
     status = read_task(task)
     if status.state in ACTIVE:
-        st.markdown(f"Predicting the images of {escape_markdown(str(read_order(task)[1]['images']))}")
+        st.markdown(f"Predicting the images of {escape_markdown(str(read_order(task)[1].get('images', '')))}")
         draw_running(task, "images", key="predict-folder")
     else:
         draw_end(status)

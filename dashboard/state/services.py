@@ -240,6 +240,7 @@ class DataSummary:
     display: dict[str, str] = field(default_factory=dict)
     fixed: str = ""
     left_out: int = 0
+    closed_test: str = ""  # why nobody knows how many test images there are
 
     def label(self, name: str) -> str:
         """Return what a user reads for a class."""
@@ -250,7 +251,8 @@ class DataSummary:
         held = f", {self.held:,} held back" if self.held else ""
         return (
             f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
-            f"{format_count(self.test, 'test image')}{f' · by the fix list {self.fixed}' if self.fixed else ''}"
+            f"{self.closed_test or format_count(self.test, 'test image')}"
+            f"{f' · by the fix list {self.fixed}' if self.fixed else ''}"
             + (f" · {self.left_out:,} not taken, as a scan on Data tells" if self.left_out else "")
         )
 
@@ -279,6 +281,7 @@ def _summarise_data(
     stamp: int,  # noqa: ARG001
 ) -> DataSummary:
     from core.dataset.fixes import describe_fixes
+    from core.dataset.folders import describe_closed_test
     from core.recipe.config import TrainConfig
     from core.runs.run_data import scan_config
 
@@ -301,6 +304,7 @@ def _summarise_data(
         found.display,
         describe_fixes(found),
         len(found.skipped) + len(found.left_out),
+        describe_closed_test(found),
     )
 
 

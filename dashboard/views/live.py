@@ -33,6 +33,7 @@ from dashboard.text import escape_markdown, format_duration
 
 POLL = 2.0
 CLASSES = 30  # whose recall is drawn
+MOST_EPOCHS = 10_000  # of a run
 
 
 def render() -> None:
@@ -214,9 +215,11 @@ def draw_end(run: Run, status: Status) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if status.state == "failed":  # the same again would fail again
             draw_again(run, "Change and start again", primary=True)
-        if status.state != "finished":
+        if status.state != "finished" and not status.hopeless:
             draw_button("Resume", "resume", jobs.resume, run, "Goes on from its last checkpoint.")
-        elif not fits_alone(vars(run.read_config())):  # of a head that was fitted there is no longer training
+        elif status.state == "finished" and not fits_alone(
+            vars(run.read_config())
+        ):  # of a head that was fitted there is no longer training
             draw_extension(run, status)
         if status.state != "failed":
             draw_again(run, "Start again with these settings")
@@ -263,8 +266,9 @@ def draw_settings(run: Run) -> None:
 def draw_extension(run: Run, status: Status) -> None:
     """Offer to train a finished run longer."""
     with st.popover("Train longer", icon=":material/more_time:"):
-        longer = status.epoch + max(1, status.epoch // 2)
-        epochs = st.number_input("Epochs in all", status.epoch + 1, 10_000, longer, key="live-epochs")
+        most = max(MOST_EPOCHS, status.epoch + 1)
+        longer = min(most, status.epoch + max(1, status.epoch // 2))
+        epochs = st.number_input("Epochs in all", status.epoch + 1, most, longer, key="live-epochs")
         st.caption("The learning rate follows the schedule of the new length from here on.")
         go_on = functools.partial(jobs.resume, epochs=int(epochs))
         draw_button("Go on", "resume", go_on, run, "Goes on from the last epoch.")

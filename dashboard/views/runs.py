@@ -75,12 +75,12 @@ def draw_search(rows: list[Row]) -> tuple[str, str]:
     return words.strip().casefold(), str(state)
 
 
-def read_config(run: Run) -> TrainConfig | None:
-    """Return a run's config, None where it cannot be used."""
+def read_config(run: Run) -> tuple[TrainConfig | None, str]:
+    """Return a run's config, or None and why it cannot be used."""
     try:
-        return run.read_config()
-    except UserError:
-        return None
+        return run.read_config(), ""
+    except UserError as error:
+        return None, str(error)
 
 
 def draw_empty() -> None:
@@ -116,7 +116,7 @@ def draw_list(was_active: bool, words: str, state: str) -> None:
 
 def draw_row(row: Row) -> None:
     """Draw one run."""
-    status, config = row.status, read_config(row.run)
+    status, (config, damage) = row.status, read_config(row.run)
     colour, icon = BADGES[status.state]
     origin = describe_origin(row.run)
     with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
@@ -145,7 +145,9 @@ def draw_row(row: Row) -> None:
             if not origin:
                 st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
         with actions:
-            draw_actions(row, resumable=config is not None)
+            draw_actions(row, resumable=config is not None and not status.hopeless)
+        if damage:
+            st.warning(f"This run is damaged. {escape_markdown(damage)}", icon=":material/broken_image:")
         draw_report_panel([row.run])
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")

@@ -9,13 +9,14 @@ import pytest
 
 from core.dataset.folders import (
     Sample,
+    describe_closed_test,
     drop_bad_images,
     read_display_names,
     scan_folders,
     split_stratified,
 )
 from core.errors import DataError
-from tests.dataset.pictures import make_folders, save_plain
+from tests.dataset.pictures import locked_folder, make_folders, save_plain
 
 
 def test_a_data_set_is_read_with_its_splits_and_names(tiny_data: Path) -> None:
@@ -226,3 +227,30 @@ def test_a_malformed_names_file_is_named(tmp_path: Path, file: str, content: byt
     with pytest.raises(DataError, match=what) as caught:
         read_display_names(tmp_path, ["2", "10"])
     assert str(tmp_path / file) in str(caught.value)
+
+
+def test_a_label_with_two_names_is_refused_with_both_lines(tmp_path: Path) -> None:
+    (tmp_path / "class_names.csv").write_text("label,name\n2,rose\n10,tulip\n2,tulip\n")
+    words = r"class_names\.csv, line 4: '2' is called 'tulip' here and 'rose' in line 2\. Keep one of the two lines"
+    with pytest.raises(DataError, match=words):
+        read_display_names(tmp_path, ["2", "10"])
+    (tmp_path / "class_names.csv").write_text("label,name\n2,rose\n10,tulip\n2,rose\n")
+    assert read_display_names(tmp_path, ["2", "10"]) == {"2": "rose", "10": "tulip"}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["class_names.csv", "cat_to_name.json"])
+def test_names_in_a_pipe_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=f"{name}: cannot be read: it is no file but a pipe"):
+        read_display_names(tmp_path, ["2", "10"])
+
+
+def test_a_test_split_that_cannot_be_looked_into_is_not_called_empty(tmp_path: Path) -> None:
+    with locked_folder("test") as root:
+        folders = scan_folders(make_folders(root, {"a": 3, "b": 3}))
+    assert folders.test == ()
+    assert (
+        describe_closed_test(folders)
+        == "test images that cannot be counted (test cannot be opened (Permission denied))"
+    )

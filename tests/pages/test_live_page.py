@@ -83,3 +83,12 @@ def test_the_speed_of_a_quick_run_is_grouped_as_other_large_numbers_are(open_pag
     set_state(run, "finished", images_per_second=3139.4)
     figures = {metric.label: metric.value for metric in open_page("live", run="first").metric}
     assert figures["Speed"] == "3,139 images/s"
+
+
+def test_a_run_that_would_fail_alike_is_changed_and_not_resumed(open_page: Open, run: Run) -> None:
+    for hopeless in (False, True):
+        set_state(run, "failed", message="The loss became nan.", hopeless=hopeless)
+        keys = {button.key for button in open_page("live", run="first").button}
+        assert "live-again" in keys
+        assert ("live-resume" in keys) is not hopeless
+        assert ("resume-first" in {button.key for button in open_page("runs").button}) is not hopeless

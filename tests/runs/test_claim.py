@@ -121,7 +121,7 @@ def test_a_folder_without_locks_is_known_by_pid_and_birth(run: Run, monkeypatch:
 
     status = claim_process(run)
     (run.folder / ".lock").touch()
-    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    monkeypatch.setattr("core.runs.claim.lock_descriptor", refuse)
     assert jobs.live_status(run).state == "queued"
     run.write_status(replace(status, pid_created=1.0))
     assert jobs.live_status(run).state == "crashed"

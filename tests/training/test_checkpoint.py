@@ -101,6 +101,35 @@ def test_a_checkpoint_in_the_place_of_the_best_model_is_refused(run: Run) -> Non
         load_best(run)
 
 
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"classes": "abc"}, "classes must be a list of names"),
+        ({"classes": ["a", "a", "b"]}, "different names"),
+        ({"classes": [1, 2, 3]}, "classes must be a list of names"),
+        ({"image_size": 10**9}, "image_size must be a number of pixels"),
+        ({"resize_size": "36"}, "resize_size must be a number of pixels"),
+        ({"arch": ["resnet18"]}, "arch must name a network"),
+        ({"arch": "resnet19"}, "there is no network"),
+        ({"std": [0.0, 1.0, 1.0]}, "std must be above 0"),
+        ({"interpolation": "by heart"}, "interpolation must be one of"),
+        ({"model": [1, 2]}, "model hold its tensors"),
+        ({"model": {"fc.weight": 5}}, "fc.weight is no tensor"),
+        (
+            {"model": {"fc.weight": torch.full((3, 512), torch.nan)}},
+            "fc.weight holds numbers that are not finite",
+        ),
+        ({"model": {"fc.weight": torch.ones((3, 512), dtype=torch.int8)}}, "fc.weight is of int8"),
+    ],
+)
+def test_a_best_model_that_is_not_what_it_must_be_is_named_with_the_reason(
+    run: Run, best_model: Path, changes: dict[str, object], what: str
+) -> None:
+    save_checkpoint(run.best_path, {**load_checkpoint(best_model), **changes})
+    with pytest.raises(RunError, match=f"^first: best.pt holds no model that can be built .*{what}"):
+        load_best(run)
+
+
 def test_the_reports_network_comes_back_as_it_was(run: Run) -> None:
     torch.manual_seed(0)
     model = build_model("resnext50_32x4d", 3)
@@ -113,6 +142,7 @@ def test_the_reports_network_comes_back_as_it_was(run: Run) -> None:
         classes=("2", "10", "35"),
         display={"2": "rose"},
         image_size=32,
+        resize_size=36,
         val_acc=0.5,
     )
     save_checkpoint(run.best_path, values)
@@ -128,5 +158,6 @@ def test_the_reports_network_comes_back_as_it_was(run: Run) -> None:
         "classes": ["2", "10", "35"],
         "display": {"2": "rose"},
         "image_size": 32,
+        "resize_size": 36,
         "val_acc": 0.5,
     }

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from core.errors import RunError
-from core.model.calibration import calibration_path
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, create_run
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.forks import Start, fork_server
 from tests.processes import TINY, call, finish, make_images, start, train_words, wait_until
+from tests.same_runs import assert_same_run, figures
 
 pytestmark = pytest.mark.slow(40)
 PATIENCE = 400  # seconds: a machine may be busy
@@ -86,37 +86,6 @@ def kill_at(run: Run, launch: Start, step: int, delay: float = 0) -> None:
 
 def steps_of(run: Run) -> int:
     return sum(row["kind"] == "step" for row in run.read_metrics()[0])
-
-
-def figures(run: Run) -> list[dict[str, Any]]:
-    clocks = ("seconds", "val_seconds", "images_per_second")
-    return [{key: row[key] for key in row if key not in clocks} for row in run.read_metrics()[0]]
-
-
-def assert_same(one: Any, other: Any, where: str = "") -> None:
-    """Compare checkpoints value by value, tensors bit by bit; times may differ."""
-    assert type(one) is type(other), where
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), where
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for key in one:
-            if key != "epoch_seconds":
-                assert_same(one[key], other[key], f"{where}/{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), where
-        for index, pair in enumerate(zip(one, other, strict=True)):
-            assert_same(*pair, f"{where}/{index}")
-    else:
-        assert one == other, where
-
-
-def assert_same_run(one: Run, other: Run) -> None:
-    assert figures(one) == figures(other)
-    for path in ("best_path", "last_path"):
-        assert_same(load_checkpoint(getattr(one, path)), load_checkpoint(getattr(other, path)), path)
-    for path in (Run.predictions_path, calibration_path):
-        assert path(one).read_bytes() == path(other).read_bytes()
 
 
 @pytest.fixture(scope="module")

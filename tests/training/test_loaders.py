@@ -284,3 +284,19 @@ def test_a_photo_is_scaled_as_torchvision_does() -> None:
     ours = loaders.eval_transforms(32, 40, IMAGENET).transforms[0](Image.fromarray(noise))
     theirs = transforms.Resize(40)(Image.fromarray(noise))
     assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def test_too_few_file_handles_for_the_loading_processes_are_told_in_words(tiny_data: Path) -> None:
+    folders = scan_folders(tiny_data)
+    table = ImageTable(folders.root, folders.train * 40, loaders.eval_transforms(32, 32, IMAGENET))
+    loader = loaders.make_loader(table, EpochBatches(len(table), 1, seed=None), workers=1, pin_memory=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(list(Path("/dev/fd").iterdir()))
+    kept: list[object] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 60, hard))
+    try:
+        with pytest.raises(RunError, match=r"Too many files are open at once.*ulimit -n 4096.*workers to 0"):
+            kept.extend(loader)  # each batch kept holds a file open
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        kept.clear()

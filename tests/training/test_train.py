@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import RunError
 from core.runs import jobs
 from core.runs.run import Run, Status
 from core.words import format_share
@@ -425,3 +426,11 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_stays_in_the
     assert console.getvalue().endswith(f"\nerror: {status.message}\n")
     assert "Traceback" not in console.getvalue()
     assert "KeyError" in run.read_log(1)[0]
+
+
+def test_a_run_that_failed_by_its_settings_is_not_resumed_to_fail_alike(exploded: Made) -> None:
+    status = exploded.run.read_status()
+    assert status.hopeless
+    with pytest.raises(RunError, match=r"would fail again where it failed.* Lower the learning rate"):
+        jobs.resume(exploded.run)
+    assert exploded.run.read_status() == status

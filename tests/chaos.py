@@ -1,0 +1,226 @@
+"""Does harm to trainings by chance and counts what is lost: `python -m tests.chaos [ROUNDS]`, told in docs/reliability.md.
+
+Every run is one of a tiny network, so that many can be harmed in minutes. It survives where, once it is resumed, it ends
+bit for bit as one that nothing disturbed: figures, checkpoints and predictions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.files import DRAFT, write_text
+from core.runs import jobs
+from core.runs.queue import revive_queue
+from core.runs.run import Run, create_run, list_runs
+from tests.forks import Start, fork_server
+from tests.processes import REPOSITORY, make_images, tiny_config, wait_until
+from tests.same_runs import assert_same_run
+
+REPORT = REPOSITORY / "docs" / "reliability.md"
+PATIENCE = 300.0  # seconds for one training, which takes a few
+YEAR = 365 * 86400.0
+SMALLEST, LARGEST = (
+    20,
+    260,
+)  # MB of the small disk: of a run 45 are for its best model and 90 for what it goes on from
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where trainings are harmed: the data and the root of all runs, how a job is started, and the run to be like."""
+
+    data: Path
+    root: Path
+    launch: Start
+    undisturbed: Run
+
+    def make_run(self, name: str) -> Run:
+        """Make a run like the undisturbed one, saved after each step."""
+        return create_run(tiny_config(self.data, name, save_minutes=0.0), self.root)
+
+    def finish(self, run: Run) -> None:
+        """Let a run go on to its end; AssertionError where it is not the same as the undisturbed one."""
+        if jobs.live_status(run).state != "finished":
+            self.launch(run).join(PATIENCE)
+        status = run.read_status()
+        assert status.state == "finished", status.message
+        assert_same_run(run, self.undisturbed)
+        drafts = [path.name for path in run.folder.iterdir() if path.name.endswith(DRAFT)]
+        assert not drafts, f"left behind: {drafts}"
+
+
+def kill_at_random(place: Place, run: Run, chance: random.Random) -> None:
+    """Kill the trainer with -9 at random moments, from its first to its last second, and resume it each time."""
+    for _ in range(chance.randint(1, 3)):
+        if jobs.live_status(run).state == "finished":
+            return
+        process = place.launch(run)
+        process.join(chance.uniform(0, 1.5))
+        process.kill()
+        process.join()
+
+
+def damage_status(place: Place, run: Run, chance: random.Random) -> None:
+    """Write anything over the status while the run trains."""
+    process = place.launch(run)
+    wait_until(lambda: run.read_metrics()[0] or not process.is_alive(), "it trains", PATIENCE)
+    write_text(
+        run.folder / "status.json", chance.choice(["", "{", "[" * 100_000, '{"created": null}', "\0" * 500])
+    )
+    process.join(PATIENCE)
+
+
+def set_the_clock(place: Place, run: Run, chance: random.Random) -> None:
+    """Put every time in the status a year off while the run trains, as after a clock was set; nobody may launch it again."""
+    process = place.launch(run)
+    wait_until(lambda: run.read_metrics()[0] or not process.is_alive(), "it trains", PATIENCE)
+    off = chance.choice([-YEAR, YEAR])
+    status = run.read_status()
+    times = {name: getattr(status, name) + off for name in ("created", "started", "updated", "pid_created")}
+    values = {**vars(status), **times, "created": max(0.0, times["created"])}
+    write_text(run.folder / "status.json", json.dumps(values))
+    if process.is_alive() and jobs.live_status(run).state not in ("running", "finished"):
+        raise AssertionError(f"it was taken for {jobs.live_status(run).state} while it trained")
+    assert not revive_queue(list_runs(place.root)), "a run that trains was launched again"
+    process.join(PATIENCE)
+
+
+def start_two(place: Place, run: Run, chance: random.Random) -> None:
+    """Start two trainers on one folder within a moment of each other; one has to leave."""
+    first = place.launch(run)
+    time.sleep(chance.uniform(0, 0.3))
+    second = place.launch(run)
+    first.join(PATIENCE)
+    second.join(PATIENCE)
+
+
+def fill_the_disk(place: Place, run: Run, chance: random.Random) -> None:
+    """Train on a small disk until it is full, which has to be said, then make room and go on; in a process of its own."""
+    size = chance.randint(SMALLEST, LARGEST)
+    words = [
+        sys.executable,
+        "-m",
+        "tests.chaos",
+        "--disk",
+        str(place.data),
+        str(place.undisturbed.folder),
+        str(size),
+    ]
+    done = subprocess.run(
+        ["unshare", "-rm", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr.strip().splitlines()[-1]
+    shutil.rmtree(run.folder)
+
+
+FAULTS: dict[str, Callable[[Place, Run, random.Random], None]] = {
+    "the trainer is killed (-9), up to three times, at random moments": kill_at_random,
+    "the status file is overwritten by something else": damage_status,
+    "the clock is set a year back or forth": set_the_clock,
+    "two trainers are started on one folder": start_two,
+    "the disk is full (a small one, of random size)": fill_the_disk,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a fault: how often it was done, how often survived, and of each loss what was lost."""
+
+    fault: str
+    tried: int
+    lost: tuple[str, ...]
+
+
+def do_harm(
+    folder: Path, rounds: int, chance: random.Random, faults: dict[str, Callable[..., None]]
+) -> list[Row]:
+    """Do each fault so many times to a run of its own and return what came of it."""
+    data, root = make_images(folder / "data"), folder / "runs"
+    rows = []
+    with fork_server() as launch:
+        undisturbed = create_run(tiny_config(data, "undisturbed"), root)
+        launch(undisturbed).join(PATIENCE)
+        assert undisturbed.read_status().state == "finished", undisturbed.read_status().message
+        place = Place(data, root, launch, undisturbed)
+        for number, (fault, harm) in enumerate(faults.items()):
+            lost = []
+            for turn in range(rounds):
+                run = place.make_run(f"harmed-{number}-{turn}")
+                try:
+                    harm(place, run, chance)
+                    if run.folder.is_dir():
+                        place.finish(run)
+                except Exception as error:
+                    lost.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
+                shutil.rmtree(run.folder, ignore_errors=True)
+            rows.append(Row(fault, rounds, tuple(lost)))
+    return rows
+
+
+def train_on_small_disk(data: Path, undisturbed: Path, megabytes: int) -> None:
+    """Be the process with a disk of its own: train until it is full, see that it is said, make room, and go on."""
+    with tempfile.TemporaryDirectory() as name:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", name], check=True)
+        run = create_run(tiny_config(data, "small", save_minutes=0.0), Path(name))
+        os.environ["WEAKSPOT_RUNS"] = name
+        with fork_server() as launch:
+            launch(run).join(PATIENCE)
+            status = jobs.live_status(run)
+            if status.state != "finished":
+                assert (status.state, "disk is full" in status.message) == ("failed", True), status
+            subprocess.run(["mount", "-o", "remount,size=1g", name], check=True)
+            Place(data, Path(name), launch, Run(undisturbed)).finish(run)
+
+
+def write_report(rows: list[Row], seconds: float) -> None:
+    """Write the table of what was tried."""
+    table = "\n".join(
+        f"| {row.fault} | {row.tried} | {row.tried - len(row.lost)} | {len(row.lost)} |" for row in rows
+    )
+    lost = "".join(f"\n- {row.fault}: {why}" for row in rows for why in row.lost)
+    write_text(
+        REPORT,
+        "# What a training survives\n\n"
+        "`make chaos` trains tiny networks, does harm to each, lets it go on and compares it with one that nothing "
+        "disturbed. It survived where figures, checkpoints and predictions are the same, bit for bit (CPU, fp32), and no "
+        "draft is left. It ends with an error where anything was lost.\n\n"
+        f"| fault | tried | survived | lost |\n|---|---|---|---|\n{table}\n\n"
+        f"{sum(row.tried for row in rows)} trainings in {seconds / 60:.0f} minutes.\n"
+        + (f"\nWhat was lost:\n{lost}\n" if lost else ""),
+    )
+
+
+def main() -> int:
+    """Do harm, tell it and return 1 where anything was lost."""
+    if sys.argv[1:2] == ["--disk"]:
+        train_on_small_disk(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+        return 0
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    seed, begun = random.SystemRandom().randrange(2**32), time.monotonic()
+    print(f"{rounds} rounds of {len(FAULTS)} faults, by the seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["WEAKSPOT_RUNS"] = str(Path(name) / "runs")
+        rows = do_harm(Path(name), rounds, random.Random(seed), FAULTS)
+    for row in rows:
+        print(f"{row.tried - len(row.lost)} of {row.tried} survived: {row.fault}", *row.lost, sep="\n  ")
+    write_report(rows, time.monotonic() - begun)
+    return 1 if any(row.lost for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
