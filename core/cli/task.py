@@ -29,7 +29,10 @@ from core.runs.tasks import TASK, read_order
 from core.runs.watchdog import end_when_stuck
 from core.words import format_count
 
-STOPPED = {"audit": "Stopped; what was measured is kept, and the next scan goes on from there."}
+STOPPED = {
+    "audit": "Stopped; what was measured is kept, and the next scan goes on from there.",
+    "slices": "Stopped; what was measured is kept, and the next search goes on from there.",
+}
 EXIT_CODES = {"finished": 0, "stopped": 1, "paused": 1}  # of a job by the state it ends in; 2 for any other
 
 
@@ -217,6 +220,14 @@ def _copy_corrected(_: Path, progress: Progress, *, run: str, target: str, link:
     return None if found is None else found.describe()
 
 
+def _find_slices(_: Path, progress: Progress, *, run: str, split: str, columns: str = "") -> str | None:
+    asked = find_run(run, default_root())
+    from core.slices.search import search_run
+
+    found = search_run(asked, split, columns=Path(columns) if columns else None, progress=progress)
+    return None if found is None else found.describe()
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -227,4 +238,5 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "predict": _predict,
     "judge": _judge,
     "corrected-copy": _copy_corrected,
+    "slices": _find_slices,
 }

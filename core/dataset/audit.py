@@ -114,7 +114,7 @@ def audit_data(
     """
     listing = list_splits(data, val_fraction=val_fraction, hold_back=hold_back)
     facts = measure_images(
-        data, [image.path for image in listing.images], cache=_facts_path(data, runs_root), progress=progress
+        data, [image.path for image in listing.images], cache=facts_path(data, runs_root), progress=progress
     )
     if facts is None:
         return None
@@ -308,14 +308,15 @@ def group_copies(
     What is measured of each file is kept under `runs_root` as an audit keeps it.
     """
     paths = [sample.path for sample in folders.train]
-    facts = measure_images(folders.root, paths, cache=_facts_path(folders.root, runs_root), progress=progress)
+    facts = measure_images(folders.root, paths, cache=facts_path(folders.root, runs_root), progress=progress)
     if facts is None:
         return None
     pixels, looks, thumbs = (facts.values[name] for name in ("pixels", "look", "thumb"))
     return [*group_equal(pixels), *group_similar(pixels, looks, thumbs)]
 
 
-def _facts_path(data: Path, runs_root: Path) -> Path:
+def facts_path(data: Path, runs_root: Path) -> Path:
+    """Return where what is measured of the images of a data folder is kept."""
     return runs_root / FOLDER / f"{name_data(data)}.npz"
 
 

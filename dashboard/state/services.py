@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from core.model.predict import Prediction, Predictor
     from core.recipe.config import TrainConfig
     from core.runs.estimate import Estimate
+    from core.slices.report import SliceReport
 
 METRICS_KEPT = 32  # runs whose figures stay in memory, those looked at last
 STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
@@ -387,3 +388,31 @@ def _read_label_report(path: Path, stamp: int) -> LabelReport:  # noqa: ARG001
     from core.dataset.label_report import read_report
 
     return read_report(path)
+
+
+def read_slice_report(run: Run, split: str) -> SliceReport | None:
+    """Return what was found among the kinds of images of a split, None before the first search; raises RunError when damaged."""
+    from core.slices.report import report_path
+
+    path = report_path(run.folder, split)
+    return _read_slice_report(path, path.stat().st_mtime_ns) if path.exists() else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading what was found …")
+def _read_slice_report(path: Path, stamp: int) -> SliceReport:  # noqa: ARG001
+    from core.slices.report import read_report
+
+    return read_report(path)
+
+
+def digest_predictions(run: Run, split: str) -> str:
+    """Return the digest of the predictions of a run's best model on a split."""
+    path = run.predictions_path(split)
+    return _digest_predictions(path, path.stat().st_mtime_ns)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _digest_predictions(path: Path, stamp: int) -> str:  # noqa: ARG001
+    from core.slices.search import digest_table
+
+    return digest_table(path)

@@ -17,7 +17,8 @@ from core.verdicts.predictions import format_interval
 from dashboard.charts import curve_charts
 from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_open_tiles
 from dashboard.components.plot import plot
-from dashboard.explorer import detail, marking, opened
+from dashboard.explorer import detail, kind_images, marking, opened
+from dashboard.explorer.kinds import draw_kinds
 from dashboard.explorer.sources import draw_judged_on
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.out_of_fold import draw_method, draw_out_of_fold
@@ -45,7 +46,8 @@ def render() -> None:
     services.read_predictions(run)  # a run before its first epoch is told before any choice is offered
     split = draw_judged_on(run)
     table, data = services.read_predictions(run, split), services.read_data(run)
-    if path := address.get_param("image", list(table["path"])):
+    path = address.get_param("image", list(table["path"]))
+    if path and not kind_images.is_open(run, path) and not address.get_param("from", ["training"]):
         if split == FOLD:
             draw_method(run)
         detail.draw_detail(run, data, table, path)
@@ -64,6 +66,7 @@ def render() -> None:
         taken_for = str(figures.set_index("class").loc[name, "confused_with"])
         draw_for_class(run, data, table, name, taken_for)
     guard(draw_images)(run, figures, table, data, name)
+    guard(draw_kinds)(run, data)
     draw_all_classes(figures, table, data, name)
 
 

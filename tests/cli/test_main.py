@@ -39,6 +39,7 @@ COMMANDS = (
     "predict",
     "judge",
     "calibrate",
+    "slices",
     "better",
     "soup",
     "networks",

@@ -52,6 +52,7 @@ LACKING: dict[str, dict[str, Any]] = {
     "predict": {"run": "first", "images": "DATA", "temperature": 1.0, "threshold": 0.0},
     "judge": {"run": "DATA"},
     "corrected-copy": {"run": "DATA", "target": "DATA", "link": False},
+    "slices": {"run": "DATA", "split": "val"},
 }
 
 
