@@ -143,6 +143,17 @@ def _find_rate(folder: Path, progress: Progress, *, config: dict[str, Any], step
     return f"{len(curve.rates)} rates are tried."
 
 
+def _estimate(folder: Path, progress: Progress, *, config: dict[str, Any]) -> str | None:
+    from core.trial.forecast import FORECAST, write_forecast
+    from core.trial.measure import forecast_run
+
+    found = forecast_run(TrainConfig.from_dict(config), root=default_root(), progress=progress)
+    if found is None:
+        return None
+    write_forecast(folder / FORECAST, found)
+    return found.describe()
+
+
 def _find_neighbours(_: Path, progress: Progress, *, run: str) -> str | None:
     asked = find_run(run, default_root())
     from core.model.neighbours import compute_neighbourhood, locate
@@ -195,6 +206,7 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
     "find-rate": _find_rate,
+    "estimate": _estimate,
     "neighbours": _find_neighbours,
     "calibrate": _calibrate,
     "report": _report,

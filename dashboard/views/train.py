@@ -18,6 +18,7 @@ from dashboard.charts import curve_charts
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
+from dashboard.launch.estimate_panel import draw_estimate, find_forecast
 from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download
 from dashboard.panels.rate_panel import draw_rate_finder
@@ -135,6 +136,7 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
             if not SETTINGS[field].basic:
                 st.markdown(f":red[:material/error: **{label_of(field)}** {escape_markdown(problem)}]")
         return
+    draw_estimate(config)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         st.code(command_line(config), language="bash", wrap_lines=True)
     if started:
@@ -155,7 +157,9 @@ def describe_cost(config: TrainConfig) -> str:
     """Say how long the run will take where a run like it is known, and what has to be downloaded first."""
     words = []
     estimate = services.estimate_time((config,))
-    if estimate.known:
+    if (
+        estimate.known and find_forecast(config) is None
+    ):  # what was measured for these very settings is better
         words.append(f"About {format_duration(estimate.seconds)} on this machine, going by earlier runs.")
     if config.weights == "imagenet":
         words.append(describe_download([config.arch]))

@@ -32,6 +32,7 @@ COMMANDS = (
     "train",
     "resume",
     "find-rate",
+    "estimate",
     "runs",
     "stop",
     "pause",

@@ -45,6 +45,7 @@ SPLIT = {"val_fraction": 0.15, "hold_back": 0}
 LACKING: dict[str, dict[str, Any]] = {
     "audit": {"data": "DATA", **SPLIT},
     "find-rate": {"config": {"data": "DATA"}},
+    "estimate": {"config": {"data": "DATA"}},
     "label-issues": {"run": "DATA", "split": "val"},
     "report": {"runs": ["DATA"]},
     "neighbours": {"run": "DATA"},
