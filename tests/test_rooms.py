@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "core": (
         "errors", "files", "places", "words", "palette", "torchvision_ops",
-        "networks", "recipe", "dataset", "runs", "verdicts", "training", "trial", "model", "train", "report", "cli", "__main__",
+        "networks", "recipe", "dataset", "runs", "arrivals", "verdicts", "training", "trial", "model", "train", "report", "cli", "__main__",
     ),
     "dashboard": (
         "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "launch", "views", "app", "gate", "server", "start", "__main__",

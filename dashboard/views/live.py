@@ -24,6 +24,7 @@ from dashboard.components.plot import plot
 from dashboard.explorer import matrices
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import guard, guard_callback
+from dashboard.launch.settings_file import draw_save
 from dashboard.panels import forms
 from dashboard.panels.specialise import find_before
 from dashboard.state import address, services
@@ -239,6 +240,7 @@ def draw_settings(run: Run) -> None:
         )
         st.dataframe(table, hide_index=True, alt="Settings of the run")
         st.code(command_line(config), language="bash", wrap_lines=True)
+        draw_save(run)
 
 
 def draw_extension(run: Run, status: Status) -> None:

@@ -15,6 +15,7 @@ from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard
+from dashboard.launch import arrivals_panel
 from dashboard.state import address
 from dashboard.state.status_words import BADGES, format_best, format_left
 from dashboard.text import escape_markdown, format_count
@@ -92,7 +93,14 @@ def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
             else "A folder with one subfolder for each class."
         )
         st.markdown(f"{folder} A first result takes minutes, also without a GPU.")
-        if st.button("Train on my images", type="primary", icon=":material/folder_open:", key="start-own"):
+        with st.container(horizontal=True):
+            chosen = st.button(
+                "Train on my images", type="primary", icon=":material/folder_open:", key="start-own"
+            )
+            if st.button("Bring images here", icon=":material/upload:", key="start-bring"):
+                arrivals_panel.open_arrivals()
+                chosen = True
+        if chosen:
             st.switch_page(pages["train"])
     with demo.container(border=True, height="stretch"):
         st.subheader("Try the demo", anchor=False)

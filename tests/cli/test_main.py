@@ -45,6 +45,7 @@ COMMANDS = (
     "networks",
     "bake-off",
     "demo",
+    "arrange",
     "audit",
     "label-issues",
     "report",

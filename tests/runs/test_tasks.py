@@ -46,13 +46,18 @@ LACKING: dict[str, dict[str, Any]] = {
     "audit": {"data": "DATA", **SPLIT},
     "find-rate": {"config": {"data": "DATA"}},
     "estimate": {"config": {"data": "DATA"}},
+    "bring-in": {"sent": "DATA", "name": "new", "root": "DATA-root"},
+    "arrange": {
+        "images": "DATA", "table": "DATA.csv", "columns": {"image": "image", "label": "label"}, "name": "new",
+        "root": "DATA-root", "skip_missing": False,
+    },
     "label-issues": {"run": "DATA", "split": "val"},
     "report": {"runs": ["DATA"]},
     "neighbours": {"run": "DATA"},
     "calibrate": {"run": "DATA"},
     "predict": {"run": "first", "images": "DATA", "temperature": 1.0, "threshold": 0.0},
     "judge": {"run": "DATA"},
-}
+}  # fmt: skip
 
 
 def ask_for(folder: Path, kind: str, **parameters: Any) -> Run:
