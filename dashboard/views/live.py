@@ -15,11 +15,13 @@ from core.recipe.presets import PRESET_TITLES
 from core.recipe.rules import fits_alone
 from core.recipe.settings import GROUPS, command_line, format_setting, label_of
 from core.runs import jobs
+from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run, Status
 from core.verdicts.ordering import order_classes
 from core.verdicts.predictions import find_overfitting, format_rate
 from dashboard.charts import curve_charts
 from dashboard.charts.matrix_chart import Look, recall_by_epoch
+from dashboard.components.note_panel import describe_note, draw_note_button
 from dashboard.components.plot import plot
 from dashboard.explorer import matrices
 from dashboard.explorer.matrices import TableSource
@@ -42,6 +44,7 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
+    draw_about(run)
     active = jobs.live_status(run).state in ACTIVE
     epochs, _ = services.read_metrics(run)
     by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
@@ -79,6 +82,14 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     st.subheader("Log")
     lines = run.read_log(14)
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
+
+
+def draw_about(run: Run) -> None:
+    """Draw what is said of the run, with the way to change it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if said := describe_note(read_note(run)):
+            st.markdown(said, width="content")
+        draw_note_button(run)
 
 
 def draw_classes(run: Run, epochs: pd.DataFrame) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import streamlit as st
 
 from core.errors import UserError
 from core.runs import jobs
+from core.runs.notes import read_note
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
@@ -144,7 +146,7 @@ def draw_runs(was_active: bool) -> None:
         st.subheader("On this machine now", anchor=False)
     for run, status in active:
         draw_active(run, status)
-    ended = [(run, status) for run, status in judged if status.state not in ACTIVE][:LAST]
+    ended = list(islice(list_ended(judged), LAST))
     if ended:
         st.subheader("Last runs", anchor=False)
     for run, status in ended:
@@ -155,6 +157,13 @@ def draw_runs(was_active: bool) -> None:
             label=f"All {format_count(len(judged), 'run')}",
             icon=":material/view_list:",
         )
+
+
+def list_ended(judged: Sequence[tuple[Run, Status]]) -> Iterator[tuple[Run, Status]]:
+    """Yield the runs that have ended and are not archived."""
+    for run, status in judged:
+        if status.state not in ACTIVE and not read_note(run).archived:
+            yield run, status
 
 
 def draw_active(run: Run, status: Status) -> None:

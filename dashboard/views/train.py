@@ -46,9 +46,8 @@ def render() -> None:
     """Draw the page."""
     st.title("Train")
     arrivals_panel.take_over(choose_data)
-    if "form-data" not in st.session_state:
-        if not restore_form(wanted_data()):
-            choose_data(wanted_data() or str(builtin_folder("digits")))
+    if "form-data" not in st.session_state and not restore_form(wanted_data()):
+        choose_data(wanted_data() or str(builtin_folder("digits")))
     if st.session_state.pop("train-clear-name", False):
         st.session_state["form-name"] = ""
     config, problems = forms.read_form()
