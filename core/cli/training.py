@@ -121,6 +121,7 @@ def _estimate(options: argparse.Namespace) -> int:
     lines = (
         found.describe(),
         found.describe_parts(),
+        found.describe_doubt(),
         found.find_shortage(),
         found.describe_limit(config.max_minutes),
     )

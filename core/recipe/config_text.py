@@ -26,14 +26,23 @@ def read_settings_text(text: str, name: str) -> dict[str, Any]:
     Raises:
         ConfigError: when the text is neither, or no mapping of fields to values.
     """
+    kind = "YAML" if name.lower().endswith(YAML_ENDINGS) else "JSON"
     try:
-        values = yaml.safe_load(text) if name.lower().endswith(YAML_ENDINGS) else json.loads(text)
+        values = _read_yaml(text) if kind == "YAML" else json.loads(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        kind = "YAML" if name.lower().endswith(YAML_ENDINGS) else "JSON"
-        raise ConfigError({"config": f"{name} is not {kind} ({' '.join(str(error).split())})"}) from None
+        raise ConfigError(
+            {"config": f"{name} is not {kind} that is read ({' '.join(str(error).split())})"}
+        ) from None
     if not isinstance(values, dict) or not all(isinstance(field, str) for field in values):
         raise ConfigError({"config": f"{name} must hold settings by their names, such as epochs: 10"})
     return {field: _take_number(field, value) for field, value in values.items()}
+
+
+def _read_yaml(text: str) -> Any:
+    """Return what YAML holds; ValueError for aliases, by which a few lines can stand for more than any memory holds."""
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+        raise ValueError("it has aliases")
+    return yaml.safe_load(text)
 
 
 def _take_number(field: str, value: Any) -> Any:

@@ -38,7 +38,7 @@ class Forecast:
     """What a training of so many epochs will take, as if nothing of it had been computed before.
 
     `memory` are bytes of main memory at the peak, with the processes that load images, and `gpu_memory` those on a GPU,
-    0 without one. The `free` ones are what there was of each.
+    0 without one. The `free` ones are what there was of each. `busy` tells that a run was active meanwhile.
     """
 
     parts: tuple[Part, ...]
@@ -47,6 +47,7 @@ class Forecast:
     free: int
     gpu_memory: int = 0
     gpu_free: int = 0
+    busy: bool = False
 
     @property
     def seconds(self) -> float:
@@ -89,6 +90,10 @@ class Forecast:
         """Say how long each part takes, the longest first: 'training 12 min · validation 1 min'."""
         told = sorted((part for part in self.parts if part.seconds >= 0.5), key=lambda part: -part.seconds)
         return " · ".join(f"{part.name} {format_rough(part.seconds)}" for part in told)
+
+    def describe_doubt(self) -> str:
+        """Say why the time may be told too long; empty where nothing speaks for it."""
+        return "Another run was active while this was measured, so it may take less." if self.busy else ""
 
     def describe_limit(self, minutes: float) -> str:
         """Say what a time limit leaves of the epochs; empty where it leaves all of them, or there is none."""

@@ -19,6 +19,7 @@ from core.networks.table import inputs_of
 from core.recipe.config import TrainConfig
 from core.recipe.rules import fits_alone
 from core.recipe.schedules import size_at
+from core.runs.jobs import list_live
 from core.runs.journal import Interrupted
 from core.runs.run_data import scan_config
 from core.training import engine, loaders
@@ -83,7 +84,8 @@ def forecast_run(
     except Interrupted:
         return None
     return Forecast(
-        (reading, *parts), config.epochs, watch.peak + _count_features(bench), watch.free, watch.gpu_peak, watch.gpu_free
+        (reading, *parts), config.epochs, watch.peak + _count_features(bench), watch.free, watch.gpu_peak, watch.gpu_free,
+        busy=any(status.state == "running" for _, status in list_live(root)),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -86,9 +86,10 @@ def task_folder() -> Path:
 def _draw_uploader(way: str) -> None:
     """Take files of the browser's machine, and send them when they are named."""
     turn = int(st.session_state.get(_TURN, 0))
+    several: Literal[True, "directory"] = "directory" if way == "folder" else True
     files: list[UploadedFile] = st.file_uploader(
         "Drop a folder with one subfolder for each class" if way == "folder" else "Drop a zip archive, or images with a CSV",
-        accept_multiple_files="directory" if way == "folder" else True,
+        accept_multiple_files=several,
         max_upload_size=_MOST_MB,
         key=f"arrivals-{way}-{turn}",
         help=f"At most {_MOST_MB:,} MB a file. They stay on the machine that runs Weakspot.",

@@ -58,8 +58,8 @@ def _draw_found(found: Forecast, config: TrainConfig) -> None:
         help="Measured on this machine by a few steps of this training. What was computed before, such as features of the "
         "same images, is not computed again.",
     )
-    sooner = " It may end sooner, by its patience." if config.patience else ""
-    st.caption(f"{found.describe_parts()}.{sooner}")
+    sooner = "It may end sooner, by its patience." if config.patience else ""
+    st.caption(" ".join(filter(None, (f"{found.describe_parts()}.", sooner, found.describe_doubt()))))
     if shortage := found.find_shortage():
         st.warning(shortage, icon=":material/memory:")
     if limited := found.describe_limit(config.max_minutes):

@@ -58,9 +58,10 @@ def test_a_file_may_be_yaml_and_hold_a_few_settings_only(
     [
         ("a.json", '{"epoch": 3}', "epoch: unknown field; did you mean epochs?"),
         ("a.json", '{"epochs": "few"}', "epochs: must be int, got 'few'"),
-        ("a.json", '{"epochs": 3', "config: a.json is not JSON"),
+        ("a.json", '{"epochs": 3', "config: a.json is not JSON that is read"),
         ("a.json", "[1]", "config: a.json must hold settings by their names"),
-        ("a.yaml", "epochs: [", "config: a.yaml is not YAML"),
+        ("a.yaml", "epochs: [", "config: a.yaml is not YAML that is read"),
+        ("a.yaml", "focus: &a [x]\nepochs: *a\n", "it has aliases"),
         ("a.yml", "lr: fast", "lr: must be float, got 'fast'"),
         ("a.json", '{"data": 3}', "3: No such file"),
     ],
