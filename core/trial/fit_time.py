@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -21,12 +20,12 @@ _USUAL = 40
 _ERROR = 0.5
 
 
-def estimate_fit(images: int, width: int, classes: Sequence[str]) -> Pace:
-    """Return how long `core.training.head_fit.fit_head` takes on so many images of `width` features."""
-    count = max(len(classes), min(images, _TRIED))
+def estimate_fit(images: int, width: int, classes: int) -> Pace:
+    """Return how long `core.training.head_fit.fit_head` takes on so many images of `width` features and of some classes."""
+    count = max(classes, min(images, _TRIED))
     random = np.random.default_rng(0)
     features = random.standard_normal((count, width), dtype=np.float32)
-    targets = np.arange(count) % len(classes)
+    targets = np.arange(count) % classes
     begun = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
