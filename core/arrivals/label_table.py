@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from core.dataset.layout import IMAGE_ENDINGS, SPLIT_NAMES
 from core.dataset.walk import walk_through
 from core.errors import DataError
+from core.words import format_count
 
 # How the columns of such tables are usually called, the likeliest first.
 IMAGE_COLUMNS = (
@@ -110,8 +111,8 @@ def suggest_columns(head: Sequence[str]) -> Columns | None:
         for names in (IMAGE_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)
     )
     if len(head) == 2 and not (image and label):
-        image = image or next(name for name in head if name != label)
-        label = next(name for name in head if name != image)
+        image = image or next((name for name in head if name != label), "")
+        label = next((name for name in head if name != image), "")
     return Columns(image, label, split) if image and label else None
 
 
@@ -147,7 +148,8 @@ def match_rows(
                 f"{one.label!r} here"
             )
     if problems:
-        more = f"; and {len(problems) - _TOLD:,} more rows" if len(problems) > _TOLD else ""
+        rest = len(problems) - _TOLD
+        more = f"; and {format_count(rest, 'more row')}" if rest > 0 else ""
         raise DataError(f"{table.path.name}: {'; '.join(problems[:_TOLD])}{more}.")
     if not found:
         raise DataError(f"{table.path.name}: no row names an image of {images}.")

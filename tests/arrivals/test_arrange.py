@@ -29,8 +29,7 @@ def images(tmp_path: Path) -> Path:
 def label(images: Path, text: str, *, skip_missing: bool = False, name: str = "dogs") -> Arranged:
     table = images.parent / "labels.csv"
     table.write_text(text, encoding="utf-8")
-    columns = suggest_columns(read_head(table))
-    assert columns is not None
+    columns = suggest_columns(read_head(table)) or Columns("image", "label")
     made = arrange(
         images, table, columns, out=images.parent / name, skip_missing=skip_missing, progress=lambda *_: True
     )
