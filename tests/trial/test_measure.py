@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow(20)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data and the weights of a network."""
     folder = tmp_path_factory.mktemp("trial")
-    make_images(folder / "data", train=40, val=10)
+    make_images(folder / "data", train=24, val=8)
     torch.manual_seed(7)
     torch.save(build_model("resnet18", 5).state_dict(), folder / "weights.pt")
     return folder
@@ -52,9 +52,9 @@ def train(place: Path, **changes: Any) -> float:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"epochs": 12}, id="whole network"),
+        pytest.param({"epochs": 5}, id="whole network"),
         pytest.param(
-            {"epochs": 30, "head_only": True, "weights": "file", "feature_views": 2}, id="head alone"
+            {"epochs": 12, "head_only": True, "weights": "file", "feature_views": 2}, id="head alone"
         ),
     ],
 )
