@@ -33,6 +33,11 @@ def user_folder(system: str, environment: Mapping[str, str]) -> Path:
     return base / "weakspot"
 
 
+def uploads_folder() -> Path:
+    """Return the folder of images that were brought here by the browser: $WEAKSPOT_UPLOADS, else in our own folder."""
+    return Path(os.environ.get("WEAKSPOT_UPLOADS") or own_folder() / "data" / "uploads").absolute()
+
+
 def expand_home(path: str | Path) -> Path:
     """Return a path with its ~ filled in; that of a user there is not stays, so that there is no such file to be found."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path's own raises for such a user

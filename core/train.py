@@ -39,7 +39,7 @@ from core.training.head_fit import fit_head, load_head
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
 from core.training.mixing import mix_images
-from core.words import format_count
+from core.words import format_count, format_rough
 
 
 class TrainingJob:
@@ -58,7 +58,7 @@ class TrainingJob:
         self.epoch, self.batch, self.step = 0, 0, 0
         self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0.0, 0, 0, 0.0
         self.best = Best()
-        self._step_seconds, self._val_seconds = 0.0, 0.0
+        self._step_seconds, self._val_seconds, self._last_epoch = 0.0, 0.0, 0.0
         self._chosen: list[int] = []  # the classes specialised on
 
     def execute(self) -> Status:
@@ -95,21 +95,16 @@ class TrainingJob:
         source = self._open_source(learner, folders, compute, workers)
         if (self._chosen or (config.head_first and not config.head_only)) and self.best.focus < 0:
             self._judge_start(learner, folders, self._validate(learner, source, compute))
-        while self.epoch < config.epochs and not self._patience_is_out():
+        while self.epoch < config.epochs and not self._patience_is_out() and not self._time_is_up():
             self.journal.write(f"Epoch {self.epoch + 1}/{config.epochs}")
             figures = self._train_epoch(learner, source, compute, loss_of, len(folders.classes))
             outcome = self._validate(learner, source, compute)
             self._finish_epoch(learner, folders, figures, outcome)
-        early = (
-            f" Ended early: validation did not get better for {format_count(config.patience, 'epoch')}."
-            if self.epoch < config.epochs
-            else ""
-        )
         if folders.held:
             self._judge_held(folders)
         self._measure_confidence()
         best = self.best.describe(focused=bool(self._chosen), guard=config.guard)
-        return f"Finished: {best}.{early}"
+        return f"Finished: {best}.{self._describe_early()}"
 
     def _judge_held(self, folders: ImageFolders) -> None:
         """Ask the best model about the images that neither trained nor chose it."""
@@ -185,6 +180,22 @@ class TrainingJob:
     def _patience_is_out(self) -> bool:
         since = max(self.best.epoch, self.journal.status.extended_from)
         return 0 < self.config.patience <= self.epoch - since
+
+    def _time_is_up(self) -> bool:
+        """Tell whether another epoch would pass the time limit; a run that was extended was given more than that."""
+        status, limit = self.journal.status, 60 * self.config.max_minutes
+        if not limit or not self.epoch or status.extended_from:
+            return False
+        return status.seconds + self._last_epoch > limit
+
+    def _describe_early(self) -> str:
+        """Say why there were fewer epochs than asked for; empty where there were not."""
+        if self.epoch == self.config.epochs:
+            return ""
+        if self._patience_is_out():
+            return f" Ended early: validation did not get better for {format_count(self.config.patience, 'epoch')}."
+        limit = format_rough(60 * self.config.max_minutes)
+        return f" Ended early: another epoch would have passed the time limit of {limit}."
 
     def _prepare_data(self) -> ImageFolders:
         self.journal.set(phase="checking images", force=True)
@@ -361,6 +372,7 @@ class TrainingJob:
         outcome: engine.Outcome,
     ) -> None:
         self.epoch += 1
+        self._last_epoch = figures.seconds + self._val_seconds
         val_acc, val_loss = outcome.accuracy, float(outcome.loss.mean())
         table = self.run.epoch_path(self.epoch)
         table.parent.mkdir(exist_ok=True)
@@ -466,7 +478,16 @@ class TrainingJob:
             done=self.epoch * steps + self.batch,
             total=steps * config.epochs,
             images_per_second=config.batch_size * config.accumulate / max(self._step_seconds, 1e-9),
-            seconds_left=steps_left * self._step_seconds + (config.epochs - self.epoch) * val_seconds,
+            seconds_left=self._limit_left(
+                steps_left * self._step_seconds + (config.epochs - self.epoch) * val_seconds
+            ),
+        )
+
+    def _limit_left(self, seconds: float) -> float:
+        """Return the seconds left, of which a time limit may take some."""
+        status, limit = self.journal.status, 60 * self.config.max_minutes
+        return (
+            max(0.0, min(seconds, limit - status.seconds)) if limit and not status.extended_from else seconds
         )
 
 

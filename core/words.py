@@ -51,6 +51,26 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def format_rough(seconds: float) -> str:
+    """Return a duration that is only estimated, in two figures at most: '45 s', '14 min', '2 h 10 min', '3 days'."""
+    if seconds < 97.5:
+        return f"{max(1, round(seconds))} s" if seconds < 20 else f"{5 * round(seconds / 5)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        minutes = 10 * round(minutes / 10)
+        return f"{minutes // 60} h {minutes % 60:02d} min" if minutes % 60 else f"{minutes // 60} h"
+    return format_count(round(minutes / 1440), "day")
+
+
+def format_bytes(count: float) -> str:
+    """Return an amount of memory or disk: '640 MB', '1.9 GB'; under a megabyte '< 1 MB'."""
+    if count < 1e6:
+        return "< 1 MB" if count else "0 MB"
+    return f"{count / 1e6:,.0f} MB" if count < 999.5e6 else f"{count / 1e9:,.1f} GB"
+
+
 def format_class(name: str, display: dict[str, str]) -> str:
     """Return what a user reads for a class: its folder name with its display name, unique as the folder is."""
     shown = display.get(name, name)

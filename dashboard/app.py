@@ -11,6 +11,7 @@ from streamlit.delta_generator_singletons import context_dg_stack, get_default_d
 
 from core.runs import jobs
 from core.runs.imported import describe_origin
+from core.runs.notes import read_note
 from core.runs.run import default_root, iter_runs
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
@@ -101,10 +102,12 @@ def make_page(name: str, view: Callable[[], None], title: str, icon: str) -> st.
 
 def draw_run_choice() -> None:
     """Offer all runs in the sidebar; choosing one changes the URL."""
-    choices = {run.id: run for run in iter_runs(default_root())}
     selected = address.selected_run()
     if selected is None:
         return
+    choices = {
+        run.id: run for run in iter_runs(default_root()) if run == selected or not read_note(run).archived
+    }
 
     def apply_choice() -> None:
         address.choose_run(choices[st.session_state["run-choice"]])

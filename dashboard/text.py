@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.words import (
     format_accuracy,
+    format_bytes,
     format_class,
     format_confidence,
     format_count,
@@ -15,6 +16,7 @@ from core.words import (
 __all__ = [
     "escape_markdown",
     "format_accuracy",
+    "format_bytes",
     "format_class",
     "format_confidence",
     "format_count",

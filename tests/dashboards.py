@@ -43,7 +43,8 @@ class Dashboard:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "dashboard", "--data", str(self.data), "--port", str(self.port)]
-        environment = {**os.environ, "WEAKSPOT_RUNS": str(self.runs)}
+        own = {"WEAKSPOT_RUNS": str(self.runs), "WEAKSPOT_UPLOADS": str(self.runs.parent / "uploads")}
+        environment = {**os.environ, **own}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The commands about data rather than runs: `python -m core demo | audit | label-issues | marks`."""
+"""The commands about data rather than runs: `python -m core demo | arrange | audit | label-issues | marks`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.terminal import add_run, make_bar
+from core.errors import DataError
 from core.places import expand_home, real_path
 from core.recipe.config import TrainConfig
 from core.runs.run import default_root, find_run
@@ -24,6 +25,25 @@ def add_commands(commands: Any) -> None:
     demo.add_argument("name", choices=("digits", "glyphs"))
     demo.add_argument("folder", type=Path, metavar="DIR")
     demo.set_defaults(command=_demo)
+
+    arrange = commands.add_parser(
+        "arrange", help="make a folder of classes of a folder of images and a CSV with their labels"
+    )
+    arrange.add_argument("images", type=Path, metavar="IMAGES", help="the folder; it stays as it is")
+    arrange.add_argument(
+        "table", type=Path, metavar="CSV", help="a line for each image; the first line names the columns"
+    )
+    arrange.add_argument(
+        "out", type=Path, metavar="DIR", help="the folder to make, numbered where it is there already"
+    )
+    for column, what in (("image", "image"), ("label", "label"), ("split", "split (train, val or test)")):
+        arrange.add_argument(
+            f"--{column}",
+            metavar="COLUMN",
+            help=f"the column of the {what}; told by its name where it is usual",
+        )
+    arrange.add_argument("--skip-missing", action="store_true", help="leave out rows without an image")
+    arrange.set_defaults(command=_arrange)
 
     audit = commands.add_parser(
         "audit", help="look for copies, leaks between splits, conflicting labels and files of no use"
@@ -71,6 +91,31 @@ def _demo(options: argparse.Namespace) -> int:
 
     make_demo(options.name, options.folder, make_bar("images"))
     print(options.folder)
+    return 0
+
+
+def _arrange(options: argparse.Namespace) -> int:
+    from core.arrivals.arrange import arrange
+    from core.arrivals.label_table import Columns, read_head, suggest_columns
+
+    table = expand_home(options.table)
+    head = read_head(table)
+    known = suggest_columns(head)
+    if known is None and not (options.image and options.label):
+        raise DataError(
+            f"{table.name}: its columns are {', '.join(head)}. Say which is which by --image COLUMN and --label COLUMN."
+        )
+    known = known or Columns("", "")
+    columns = Columns(
+        options.image or known.image, options.label or known.label, options.split or known.split
+    )
+    out = expand_home(options.out).resolve()
+    made = arrange(
+        expand_home(options.images).resolve(), table, columns, out=out,
+        skip_missing=options.skip_missing, progress=make_bar("images"),
+    )  # fmt: skip
+    assert made is not None
+    print(made.describe())
     return 0
 
 

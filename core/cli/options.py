@@ -26,14 +26,16 @@ _TYPED: dict[Any, tuple[str, str]] = {
 }
 
 
-def add_config_options(parser: argparse.ArgumentParser, *, without: Collection[str] = ("preset",)) -> None:
-    """Give a parser an option for every field but these; one that is not given is None."""
+def add_config_options(
+    parser: argparse.ArgumentParser, *, without: Collection[str] = ("preset",), needs_data: bool = True
+) -> None:
+    """Give a parser an option for every field but these; one that is not given is None, which `needs_data` refuses of data."""
     for setting in SETTINGS.values():
         if setting.name not in without:
-            _add_option(parser, setting)
+            _add_option(parser, setting, required=needs_data and setting.name == "data")
 
 
-def _add_option(parser: argparse.ArgumentParser, setting: Setting) -> None:
+def _add_option(parser: argparse.ArgumentParser, setting: Setting, *, required: bool) -> None:
     text, kind = setting.help, setting.kind
     if setting.span:
         text += f" {setting.span[0]:g} to {setting.span[1]:g}."
@@ -47,7 +49,7 @@ def _add_option(parser: argparse.ArgumentParser, setting: Setting) -> None:
     else:
         metavar = None if setting.choices else kind.__name__.upper()
         known.update(type=kind, choices=setting.choices or None, metavar=metavar)
-        known.update(required=setting.name == "data")
+        known.update(required=required)
     parser.add_argument(f"--{setting.name.replace('_', '-')}", help=text.replace("%", "%%"), **known)
 
 

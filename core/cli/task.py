@@ -24,7 +24,7 @@ from core.reading import open_at_once
 from core.recipe.config import TrainConfig
 from core.runs.claim import Taken, claim
 from core.runs.journal import Interrupted, Journal
-from core.runs.run import Run, Status, default_root, find_run
+from core.runs.run import Run, Status, default_root, find_run, make_slug
 from core.runs.tasks import TASK, read_order
 from core.runs.watchdog import end_when_stuck
 from core.words import format_count
@@ -158,6 +158,47 @@ def _find_rate(folder: Path, progress: Progress, *, config: dict[str, Any], step
     return f"{len(curve.rates)} rates are tried."
 
 
+def _estimate(folder: Path, progress: Progress, *, config: dict[str, Any]) -> str | None:
+    from core.trial.forecast import FORECAST, write_forecast
+    from core.trial.measure import forecast_run
+
+    found = forecast_run(TrainConfig.from_dict(config), root=default_root(), progress=progress)
+    if found is None:
+        return None
+    write_forecast(folder / FORECAST, found)
+    return found.describe()
+
+
+def _bring_in(folder: Path, progress: Progress, *, sent: str, name: str, root: str) -> str | None:
+    from core.arrivals.bring_in import ARRIVAL, bring_in, write_arrival
+    from core.files import discard_folder
+
+    found = bring_in(Path(sent), name, Path(root), progress)
+    if found is None:
+        return None
+    discard_folder(Path(sent))
+    write_arrival(folder / ARRIVAL, found)
+    return found.describe()
+
+
+def _arrange(
+    folder: Path, progress: Progress, *, images: str, table: str, columns: dict[str, str], name: str, root: str,
+    skip_missing: bool,
+) -> str | None:  # fmt: skip
+    from core.arrivals.arrange import arrange
+    from core.arrivals.bring_in import ARRIVAL, Arrival, write_arrival
+    from core.arrivals.label_table import Columns
+
+    made = arrange(
+        Path(images), Path(table), Columns(**columns), out=Path(root) / make_slug(name), skip_missing=skip_missing,
+        progress=progress,
+    )  # fmt: skip
+    if made is None:
+        return None
+    write_arrival(folder / ARRIVAL, Arrival(str(made.folder), sum(made.counts.values()), 0))
+    return made.describe()
+
+
 def _find_neighbours(_: Path, progress: Progress, *, run: str) -> str | None:
     asked = find_run(run, default_root())
     from core.model.neighbours import compute_neighbourhood, locate
@@ -232,6 +273,9 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
     "find-rate": _find_rate,
+    "estimate": _estimate,
+    "bring-in": _bring_in,
+    "arrange": _arrange,
     "neighbours": _find_neighbours,
     "calibrate": _calibrate,
     "report": _report,

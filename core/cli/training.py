@@ -1,4 +1,4 @@
-"""The commands that train here: `python -m core train | resume | find-rate`."""
+"""The commands that train here, or say what that takes: `python -m core train | resume | find-rate | estimate`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import dataclasses
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.cli.task import do_work
 from core.cli.terminal import add_run, make_bar
 from core.dataset.remedy import find_remedy
-from core.errors import DataError, describe_error
+from core.errors import ConfigError, DataError, describe_error
 from core.places import real_path
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
@@ -23,8 +24,7 @@ from core.runs.run import default_root, find_run
 def add_commands(commands: Any) -> None:
     """Add the parsers of these commands."""
     train = commands.add_parser("train", help="train a run here, with a progress bar; Ctrl-C stops and saves")
-    train.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=preset_help())
-    add_config_options(train)
+    _add_settings(train)
     train.set_defaults(command=_train)
 
     resume = commands.add_parser("resume", help="go on with a run here, also with one that has finished")
@@ -41,7 +41,6 @@ def add_commands(commands: Any) -> None:
         "find-rate",
         help="try rising learning rates, a step each, and suggest one; no run is made or touched",
     )
-    find_rate.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=preset_help())
     find_rate.add_argument(
         "--steps",
         type=int,
@@ -51,8 +50,29 @@ def add_commands(commands: Any) -> None:
         help="rates to try, 10 to 1000",
     )
     find_rate.add_argument("--json", action="store_true", help="as JSON")
-    add_config_options(find_rate)
+    _add_settings(find_rate)
     find_rate.set_defaults(command=_find_rate)
+
+    estimate = commands.add_parser(
+        "estimate",
+        help="say what time and memory a training will take, from a few steps of it; no run is made or touched",
+    )
+    estimate.add_argument("--json", action="store_true", help="as JSON, with the seconds of each part")
+    _add_settings(estimate)
+    estimate.set_defaults(command=_estimate)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Give a parser all settings of a training: by a preset, by a file and one by one, the later before the earlier."""
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="seed", help=preset_help())
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings from a JSON or YAML file, such as a run's config.json; other options change them",
+    )
+    add_config_options(parser, needs_data=False)
+    parser.set_defaults(refuse=parser.error)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -88,16 +108,52 @@ def _find_rate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _estimate(options: argparse.Namespace) -> int:
+    config = _read_config(options)
+    from core.trial.measure import forecast_run
+
+    found = forecast_run(config, root=default_root(), progress=make_bar("seconds"))
+    assert found is not None
+    if options.json:
+        values = {"seconds": found.seconds, "error": found.error, "seconds_an_epoch": found.epoch}
+        print(json.dumps({**values, **dataclasses.asdict(found)}))
+        return 0
+    lines = (
+        found.describe(),
+        found.describe_parts(),
+        found.describe_doubt(),
+        found.find_shortage(),
+        found.describe_limit(config.max_minutes),
+    )
+    print("\n".join(filter(None, lines)))
+    return 0
+
+
 def _read_config(options: argparse.Namespace) -> TrainConfig:
     changes = read_changes(options)
-    folder = real_path(changes["data"])
-    config = from_preset(options.preset, **{**changes, "data": str(folder)})
+    if options.config is not None:
+        changes = {**_read_file(options.config), **changes}
+    if "data" not in changes:
+        options.refuse("the following arguments are required: --data")
+    preset, given = str(changes.pop("preset", options.preset)), str(changes["data"])
+    folder = real_path(given)
+    config = from_preset(preset, **{**changes, "data": str(folder)})
     # The commonest slip, a folder that is not there or is locked, need not leave a failed run behind.
     try:
         with os.scandir(folder):
             return config
     except OSError as error:
-        remedy = find_remedy(changes["data"])
+        remedy = find_remedy(given)
         if remedy is None:
             raise
         raise DataError(f"{describe_error(error)}. Did you mean {remedy}?") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """Return the settings in a file; raises ConfigError where it holds none."""
+    from core.recipe.config_text import read_settings_text
+
+    try:
+        return read_settings_text(path.read_text(encoding="utf-8-sig"), path.name)
+    except UnicodeDecodeError:
+        raise ConfigError({"config": f"{path} is no text"}) from None

@@ -34,6 +34,10 @@ _WARMING = Need(
 )
 _HEAD = Need(lambda values: bool(values.get("head_only")), "head_only")
 _WHOLE = Need(lambda values: not values.get("head_only"), "training the whole network, not with head_only")
+_EPOCHS = Need(
+    lambda values: not (values.get("head_only") and values.get("head_first")),
+    "training for epochs, not with a head that is fitted once",
+)
 _FOCUSED = Need(lambda values: bool(values.get("focus")), "classes to specialise on (focus)")
 _PAIRED = Need(lambda values: bool(values.get("pairs")), "pairs to tell apart (pairs)")
 _AUGMENTED = Need(is_augmented, "feature_views above 1")
@@ -168,6 +172,11 @@ class TrainConfig:
     step_factor: float = declare(
         0.1, "Cut to", _OPTIMISATION, unit="factor", span=(0.001, 1.0), needs=_STEPWISE,
         help="Schedule step: the learning rate is multiplied by this at each cut.",
+    )
+    max_minutes: float = declare(
+        0.0, "Time limit", _OPTIMISATION, basic=True, unit="minutes", span=(0.0, 100_000.0), step=5.0, needs=_EPOCHS, off=0.0,
+        help="The run ends before the epoch that would pass so many minutes of work, its first one excepted; 0: no limit. "
+        "Fewer epochs are better than a limit where the rate follows a schedule: that comes to its end then.",
     )
     patience: int = declare(
         0, "Patience", _OPTIMISATION, unit="epochs", span=(0, 10_000), off=0,

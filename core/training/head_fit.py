@@ -21,9 +21,7 @@ from core.words import format_share
 # Inverse strengths of the L2 penalty, in scikit-learn's convention, on features scaled to a standard deviation of 1.
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1)
 FOLDS = 3
-_JUDGED = (
-    2500  # images outside the fit that tell strengths apart; where the first folds have as many, they do
-)
+JUDGED = 2500  # images outside the fit that tell strengths apart; where the first folds have as many, they do
 _STEPS = 100  # of L-BFGS at most: what more would change is below what the folds tell
 
 Floats = npt.NDArray[np.float32]
@@ -175,6 +173,6 @@ def _make_folds(targets: Labels) -> list[npt.NDArray[np.bool_]]:
             mask = np.zeros(len(targets), dtype=bool)
             mask[outside] = True
             masks.append(mask)
-            if sum(int(one.sum()) for one in masks) >= _JUDGED:
+            if sum(int(one.sum()) for one in masks) >= JUDGED:
                 break
     return masks

@@ -16,15 +16,18 @@ from core.recipe.rules import fits_alone
 from core.recipe.settings import GROUPS, command_line, format_setting, label_of
 from core.runs import jobs
 from core.runs.imported import Origin, read_origin
+from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run, Status
 from core.verdicts.ordering import order_classes
 from core.verdicts.predictions import find_overfitting, format_rate
 from dashboard.charts import curve_charts
 from dashboard.charts.matrix_chart import Look, recall_by_epoch
+from dashboard.components.note_panel import describe_note, draw_note_button
 from dashboard.components.plot import plot
 from dashboard.explorer import matrices
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import guard, guard_callback
+from dashboard.launch.settings_file import draw_save
 from dashboard.panels import forms
 from dashboard.panels.specialise import find_before
 from dashboard.state import address, services
@@ -43,6 +46,7 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
+    draw_about(run)
     origin = read_origin(run)
     if origin is not None:
         draw_imported(run, origin)
@@ -102,6 +106,14 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     st.subheader("Log")
     lines = run.read_log(14)
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
+
+
+def draw_about(run: Run) -> None:
+    """Draw what is said of the run, with the way to change it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if said := describe_note(read_note(run)):
+            st.markdown(said, width="content")
+        draw_note_button(run)
 
 
 def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
@@ -261,6 +273,7 @@ def draw_settings(run: Run) -> None:
         )
         st.dataframe(table, hide_index=True, alt="Settings of the run")
         st.code(command_line(config), language="bash", wrap_lines=True)
+        draw_save(run)
 
 
 def draw_extension(run: Run, status: Status) -> None:

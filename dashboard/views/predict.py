@@ -45,7 +45,7 @@ def draw_uploads(run: Run, data: RunData, answering: Answering) -> None:
     """Take images, and show and offer their predictions."""
     # The types are a hint to the file dialog only: a file that is no image gets its message here, with its name.
     files = st.file_uploader(
-        "Drop one or many images", accept_multiple_files=True, key="predict-files",
+        "Drop one or many images", accept_multiple_files=True, key="predict-files", max_upload_size=50,
         help=f"{', '.join(TYPES).upper()}, at most 50 MB each. They stay on this machine.",
     )  # fmt: skip
     if not files:

@@ -1,32 +1,35 @@
-"""Runs: every run with its state and result; open, stop, resume, delete."""
+"""Runs: every run with its state, result, note and size; open, stop, resume, and archive or delete many at once."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
 
 from core.errors import UserError
 from core.recipe.config import TrainConfig
-from core.runs import jobs
+from core.runs import jobs, notes
 from core.runs.imported import describe_origin
+from core.runs.notes import Note
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import submit_demo
 from dashboard.components.gallery import draw_pager
 from dashboard.components.import_form import draw_import
+from dashboard.components.note_panel import describe_note, draw_note_button
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
-from dashboard.state import address
+from dashboard.state import address, disk
 from dashboard.state.status_words import BADGES, format_best, format_epoch, format_left
-from dashboard.text import escape_markdown, format_count, format_duration
+from dashboard.text import escape_markdown, format_bytes, format_count, format_duration
 
 POLL = 2.0
 PAGE = 25  # runs
 FEW = 10  # runs that are seen at a glance
+NAMED = 5  # runs to be deleted that are named one by one
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Row:
 
     run: Run
     status: Status
+    note: Note = field(default_factory=Note)
 
 
 def render() -> None:
@@ -47,7 +51,8 @@ def render() -> None:
         return
     active = any(row.status.state in ACTIVE for row in rows)
     words, state = draw_search(rows) if len(rows) > FEW else ("", "")
-    st.fragment(guard(draw_list), run_every=POLL if active else None)(active, words, state)
+    archived = draw_archived(sum(row.note.archived for row in rows))
+    st.fragment(guard(draw_list), run_every=POLL if active else None)(active, words, state, archived)
 
 
 def read_rows() -> list[Row]:
@@ -55,17 +60,17 @@ def read_rows() -> list[Row]:
     found = list_runs(default_root())
     if revive_queue(found):
         found = list_runs(default_root())
-    return [Row(run, jobs.judge_status(run, status)) for run, status in found]
+    return [Row(run, jobs.judge_status(run, status), notes.read_note(run)) for run, status in found]
 
 
 def draw_search(rows: list[Row]) -> tuple[str, str]:
-    """Offer to look for runs by their name and state; return what is looked for, empty for any."""
+    """Offer to look for runs by name, tag, note and state; return what is looked for, empty for any."""
     states = [state for state in BADGES if any(row.status.state == state for row in rows)]
     if st.session_state.get("runs-state") not in states:
         st.session_state["runs-state"] = ""
     with st.container(horizontal=True):
         words = st.text_input(
-            "Find a run", key="runs-search", placeholder="A part of its name", icon=":material/search:", width=300,
+            "Find a run", key="runs-search", placeholder="Name, tag or note", icon=":material/search:", width=300,
             persist_state="session",
         )  # fmt: skip
         state = st.selectbox(
@@ -97,32 +102,92 @@ def draw_empty() -> None:
         st.switch_page(st.session_state["pages"]["train"])
 
 
-def draw_list(was_active: bool, words: str, state: str) -> None:
-    """Draw the runs that are looked for as cards, a page at a time."""
+def draw_archived(count: int) -> bool:
+    """Offer to see the runs that were put away, where there are any; return whether these are shown."""
+    return bool(count) and st.toggle(
+        f"Show the archived ({count})", key="runs-archived", persist_state="session"
+    )
+
+
+def draw_list(was_active: bool, words: str, state: str, archived: bool = False) -> None:
+    """Draw the runs that are looked for as cards, a page at a time; the archived ones, or all others."""
     rows = read_rows()
     if was_active != any(row.status.state in ACTIVE for row in rows):
         st.rerun()  # draws the page anew, with or without polling
+    rows = [row for row in rows if row.note.archived == archived]
     counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
     st.caption(
         f"{format_count(len(rows), 'run')}: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     )
-    found = [row for row in rows if words in row.run.id.casefold() and state in ("", row.status.state)]
-    if not found:
-        st.info("No run is called so and in this state. Look for another name.", icon=":material/search_off:")
+    found = [row for row in rows if _is_found(row, words) and state in ("", row.status.state)]
+    if not rows:
+        st.info("All runs are archived. Show them above.", icon=":material/archive:")
+    elif not found:
+        st.info(
+            "No run is called or tagged so and in this state. Look for another name.",
+            icon=":material/search_off:",
+        )
     page = draw_pager(len(found), PAGE, key="runs-page", unit="runs")
-    for row in found[page * PAGE : (page + 1) * PAGE]:
-        draw_row(row)
+    shown = found[page * PAGE : (page + 1) * PAGE]
+    if len(found) > 1:
+        draw_chosen(shown, archived)
+    for row in shown:
+        draw_row(row, choosable=len(found) > 1)
 
 
-def draw_row(row: Row) -> None:
-    """Draw one run."""
+def _is_found(row: Row, words: str) -> bool:
+    return words in row.run.id.casefold() or row.note.matches(words)
+
+
+def draw_chosen(shown: list[Row], archived: bool) -> None:
+    """Offer what can be done with all runs of this page that are ticked."""
+    chosen = [row.run for row in shown if st.session_state.get(f"choose-{row.run.id}")]
+    with st.container(horizontal=True, vertical_alignment="center", key="runs-chosen"):
+        every = bool(chosen) and len(chosen) == len(shown)
+        st.button(
+            "Choose none" if every else "Choose all shown",
+            icon=":material/check_box:" if every else ":material/select_all:",
+            key="runs-choose-all",
+            type="tertiary",
+            on_click=guard_callback(_choose),
+            args=([row.run for row in shown], not every),
+        )
+        if not chosen:
+            return
+        st.markdown(f"**{format_count(len(chosen), 'run')}** chosen", width="content")
+        st.button(
+            "Take out of the archive" if archived else "Archive",
+            icon=":material/unarchive:" if archived else ":material/archive:",
+            key="runs-archive",
+            help="Archived runs are left out of this list. Nothing of them is deleted.",
+            on_click=guard_callback(_archive),
+            args=(chosen, not archived),
+        )
+        if st.button("Delete", icon=":material/delete:", key="runs-delete"):
+            names = ", ".join(f"**{escape_markdown(run.id)}**" for run in chosen[:NAMED])
+            more = f" and {format_count(len(chosen) - NAMED, 'more run')}" if len(chosen) > NAMED else ""
+            confirm_delete(chosen, f"Delete {format_count(len(chosen), 'run')}?", names + more)
+
+
+def _choose(runs: list[Run], chosen: bool) -> None:
+    for run in runs:
+        st.session_state[f"choose-{run.id}"] = chosen
+
+
+def _archive(runs: list[Run], archived: bool) -> None:
+    notes.archive(runs, archived)
+    _choose(runs, False)
+
+
+def draw_row(row: Row, *, choosable: bool) -> None:
+    """Draw one run, with a box to tick where there are others."""
     status, (config, damage) = row.status, read_config(row.run)
     colour, icon = BADGES[status.state]
     origin = describe_origin(row.run)
     with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
         name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
         with name:
-            st.markdown(f"**{escape_markdown(row.run.id)}** &nbsp; :{colour}-badge[{icon} {status.state}]")
+            draw_name(row, f":{colour}-badge[{icon} {status.state}]", choosable=choosable)
             if origin:
                 st.caption(
                     f"{escape_markdown(origin)} · images in "
@@ -132,8 +197,10 @@ def draw_row(row: Row) -> None:
                 st.caption(
                     f"{escape_markdown(Path(config.data).name)} · {config.arch} · preset {config.preset}"
                     f"{f' · fix list {escape_markdown(Path(config.fixes).name)}' if config.fixes else ''}"
-                    f" · {format_when(status.created)}"
+                    f"{describe_parent(config)} · {format_when(status.created)}"
                 )
+            if said := describe_note(row.note):
+                st.markdown(said)
         with result:
             if origin:
                 st.markdown(f"**{format_best(status)}**")
@@ -142,8 +209,12 @@ def draw_row(row: Row) -> None:
                 st.markdown(f"**{format_best(status)}**, {format_epoch(status)}")
             else:
                 st.markdown("no validation yet")
-            if not origin:
-                st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)}")
+            used = format_bytes(disk.disk_used(row.run))
+            st.caption(
+                used
+                if origin
+                else f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)} · {used}"
+            )
         with actions:
             draw_actions(row, resumable=config is not None and not status.hopeless)
         if damage:
@@ -161,6 +232,21 @@ def draw_row(row: Row) -> None:
             st.caption(escape_markdown(status.message))
 
 
+def draw_name(row: Row, badge: str, *, choosable: bool) -> None:
+    """Draw a run's name and state, with a box to tick before it."""
+    name = f"**{escape_markdown(row.run.id)}** &nbsp; {badge}"
+    if choosable:
+        st.checkbox(name, key=f"choose-{row.run.id}", help="Tick it to archive or delete several runs.")
+    else:
+        st.markdown(name)
+
+
+def describe_parent(config: TrainConfig) -> str:
+    """Say which run's best model a run starts from; empty where it starts from none."""
+    parent = config.weights.removeprefix("run:") if config.weights.startswith("run:") else ""
+    return f" · starts from {escape_markdown(parent)}" if parent else ""
+
+
 def draw_actions(row: Row, *, resumable: bool) -> None:
     """Draw the buttons a run's state allows."""
     run, status = row.run, row.status
@@ -172,6 +258,7 @@ def draw_actions(row: Row, *, resumable: bool) -> None:
             st.switch_page(st.session_state["pages"][page], query_params={"run": run.id})
         if status.has_best:
             draw_report_button([run])
+        draw_note_button(run)
         if status.state in ACTIVE:
             asked = run.stop_requested()
             stop_help = "Finishes the step, saves and ends."

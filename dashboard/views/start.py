@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import streamlit as st
@@ -12,10 +13,12 @@ import streamlit as st
 from core.errors import UserError
 from core.runs import jobs
 from core.runs.imported import describe_origin
+from core.runs.notes import read_note
 from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard
+from dashboard.launch import arrivals_panel
 from dashboard.state import address
 from dashboard.state.status_words import BADGES, format_best, format_left
 from dashboard.text import escape_markdown, format_count
@@ -93,7 +96,14 @@ def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
             else "A folder with one subfolder for each class."
         )
         st.markdown(f"{folder} A first result takes minutes, also without a GPU.")
-        if st.button("Train on my images", type="primary", icon=":material/folder_open:", key="start-own"):
+        with st.container(horizontal=True):
+            chosen = st.button(
+                "Train on my images", type="primary", icon=":material/folder_open:", key="start-own"
+            )
+            if st.button("Bring images here", icon=":material/upload:", key="start-bring"):
+                arrivals_panel.open_arrivals()
+                chosen = True
+        if chosen:
             st.switch_page(pages["train"])
     with demo.container(border=True, height="stretch"):
         st.subheader("Try the demo", anchor=False)
@@ -139,7 +149,7 @@ def draw_runs(was_active: bool) -> None:
         st.subheader("On this machine now", anchor=False)
     for run, status in active:
         draw_active(run, status)
-    ended = [(run, status) for run, status in judged if status.state not in ACTIVE][:LAST]
+    ended = list(islice(list_ended(judged), LAST))
     if ended:
         st.subheader("Last runs", anchor=False)
     for run, status in ended:
@@ -150,6 +160,13 @@ def draw_runs(was_active: bool) -> None:
             label=f"All {format_count(len(judged), 'run')}",
             icon=":material/view_list:",
         )
+
+
+def list_ended(judged: Sequence[tuple[Run, Status]]) -> Iterator[tuple[Run, Status]]:
+    """Yield the runs that have ended and are not archived."""
+    for run, status in judged:
+        if status.state not in ACTIVE and not read_note(run).archived:
+            yield run, status
 
 
 def draw_active(run: Run, status: Status) -> None:

@@ -18,6 +18,10 @@ from dashboard.charts import curve_charts
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
+from dashboard.launch import arrivals_panel
+from dashboard.launch.estimate_panel import draw_estimate, find_forecast
+from dashboard.launch.last_form import keep_form, restore_form
+from dashboard.launch.settings_file import draw_settings_file
 from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download
 from dashboard.panels.rate_panel import draw_rate_finder
@@ -41,11 +45,13 @@ _PREVIEW_FIELDS = (
 def render() -> None:
     """Draw the page."""
     st.title("Train")
-    if "form-data" not in st.session_state:
+    arrivals_panel.take_over(choose_data)
+    if "form-data" not in st.session_state and not restore_form(wanted_data()):
         choose_data(wanted_data() or str(builtin_folder("digits")))
     if st.session_state.pop("train-clear-name", False):
         st.session_state["form-name"] = ""
     config, problems = forms.read_form()
+    keep_form(config)
     draw_story(config)
     draw_data(config, problems)
     draw_recipe(config)
@@ -85,6 +91,7 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
         )
     if config is not None:
         st.caption(f":material/folder_open: {services.summarise_data(config)}")
+    arrivals_panel.draw_arrivals(choose_data)
 
 
 def _use_folder(folder: str) -> None:
@@ -104,6 +111,7 @@ def draw_recipe(config: TrainConfig | None) -> None:
         help="Fills in every setting except the folder and the name. You can change any of them afterwards.",
     )
     st.caption(PRESET_HELP[preset] + describe_changes(config))
+    draw_settings_file()
 
 
 def describe_changes(config: TrainConfig | None) -> str:
@@ -135,6 +143,7 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
             if not SETTINGS[field].basic:
                 st.markdown(f":red[:material/error: **{label_of(field)}** {escape_markdown(problem)}]")
         return
+    draw_estimate(config)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         st.code(command_line(config), language="bash", wrap_lines=True)
     if started:
@@ -155,7 +164,9 @@ def describe_cost(config: TrainConfig) -> str:
     """Say how long the run will take where a run like it is known, and what has to be downloaded first."""
     words = []
     estimate = services.estimate_time((config,))
-    if estimate.known:
+    if (
+        estimate.known and find_forecast(config) is None
+    ):  # what was measured for these very settings is better
         words.append(f"About {format_duration(estimate.seconds)} on this machine, going by earlier runs.")
     if config.weights == "imagenet":
         words.append(describe_download([config.arch]))

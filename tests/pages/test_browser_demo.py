@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -72,6 +74,20 @@ def test_the_form_shows_sixteen_augmented_images_and_the_command(page: Page, das
     expect(page.get_by_role("list", name="augmented training images").locator("img")).to_have_count(16)
     page.get_by_text("The same from the command line").click()
     expect(page.get_by_text("python -m core train --data")).to_be_visible()
+
+
+def test_a_folder_that_is_dropped_becomes_the_forms(page: Page, dashboard: Dashboard, tmp_path: Path) -> None:
+    for name in ("1", "7"):
+        shutil.copytree(dashboard.data / "train" / name, tmp_path / "photos" / name)
+    open_page(page, dashboard, "")
+    page.get_by_role("button", name="Bring images here").click()
+    settle(page)
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(tmp_path / "photos")
+    expect(field(page, "Name of the data set")).to_have_value("photos", timeout=60_000)
+    page.get_by_role("button", name=re.compile("Bring in .* files")).click()
+    brought = str(dashboard.runs.parent / "uploads" / "photos")
+    expect(field(page, "Folder of images")).to_have_value(brought, timeout=60_000)
+    expect(page.get_by_text(re.compile("^2 classes · "))).to_be_visible()
 
 
 @pytest.mark.timeout(900)

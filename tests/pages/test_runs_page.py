@@ -11,8 +11,10 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.runs.notes import Note, read_note
 from core.runs.run import ACTIVE, Run, find_run
 from dashboard.panels.report_panel import report_folder
+from tests.made_run import make_run
 from tests.pages.apps import PAGES, Open, saves, set_state, title, words
 
 
@@ -104,3 +106,55 @@ def test_many_runs_stand_on_pages_and_are_found_by_name_and_state(
     app.text_input(key="runs-search").set_value("nonsuch").run()
     assert cards(app) == []
     assert "Look for another name" in app.info[0].value
+
+
+def test_a_note_and_tags_are_kept_shown_and_found(open_page: Open, run: Run) -> None:
+    app = open_page("runs")
+    app.button(key="note-first").click().run()
+    app.text_area(key="note-text-first").set_value("Longer training")
+    app.text_input(key="note-tags-first").set_value("baseline, good")
+    app.button(key="note-save-first").click().run()
+    assert read_note(run) == Note("Longer training", ("baseline", "good"))
+    assert "Longer training" in words(open_page("runs"))
+    assert ":violet-badge[baseline]" in words(open_page("live", run="first"))
+
+
+def test_a_run_is_renamed(open_page: Open, run: Run, runs_root: Path) -> None:
+    app = open_page("runs")
+    app.button(key="note-first").click().run()
+    app.text_input(key="note-name-first").set_value("best one")
+    app.button(key="note-save-first").click().run()
+    assert "may hold letters" in app.error[0].value
+    app.text_input(key="note-name-first").set_value("best-one")
+    app.button(key="note-save-first").click().run()
+    assert [path.name for path in runs_root.iterdir() if (path / "config.json").exists()] == ["best-one"]
+
+
+def test_many_runs_are_archived_shown_again_and_deleted(open_page: Open, run: Run, runs_root: Path) -> None:
+    for name in ("second", "third"):
+        shutil.copytree(run.folder, runs_root / name)
+    app = open_page("runs")
+    app.checkbox(key="choose-second").check()
+    app.checkbox(key="choose-third").check().run()
+    assert "**2 runs** chosen" in words(app)
+    app.button(key="runs-archive").click().run()
+    assert cards(app) == ["first"]
+    app.toggle(key="runs-archived").set_value(True).run()
+    assert sorted(cards(app)) == ["second", "third"]
+    app.button(key="runs-choose-all").click().run()
+    app.button(key="runs-delete").click().run()
+    assert "second" in words(app)
+    (yes,) = [button for button in app.button if button.label == "Delete" and button.key != "runs-delete"]
+    yes.click().run()
+    assert not (runs_root / "second").exists()
+    assert not (runs_root / "third").exists()
+    assert run.folder.exists()
+
+
+def test_the_run_that_another_starts_from_and_the_disk_it_takes_are_told(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="child", weights="run:first")
+    app = open_page("runs")
+    assert "starts from first" in words(app)
+    assert "< 1 MB" in words(app)

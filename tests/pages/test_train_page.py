@@ -13,6 +13,7 @@ from core.recipe.presets import from_preset
 from core.runs.rate_curve import RateCurve, write_curve
 from core.runs.run import Run, find_run
 from core.runs.tasks import read_order
+from core.trial.forecast import FORECAST, Forecast, Part, write_forecast
 from tests.pages.apps import Open, pictures, set_state, title, words
 
 
@@ -92,7 +93,14 @@ def labels(app: AppTest) -> list[str]:
 def test_few_settings_are_asked_of_everyone_and_all_others_are_found_by_a_word(open_page: Open) -> None:
     app = open_page("train")
     app.button_group(key="train-preset").set_value("fast").run()
-    asked = ["Folder of images", "Name of the run", "Epochs", "Hold back (images a class)", "Network"]
+    asked = [
+        "Folder of images",
+        "Name of the run",
+        "Epochs",
+        "Time limit (minutes)",
+        "Hold back (images a class)",
+        "Network",
+    ]
     assert sorted(labels(app)) == sorted([*asked, "All settings"])
     app.toggle(key="train-all").set_value(True).run()
     assert len(labels(app)) > 25
@@ -146,3 +154,33 @@ def test_a_folder_that_is_nearly_right_is_put_right_with_one_click(open_page: Op
     assert app.text_input(key="form-data").value == str(tiny_data)
     assert not app.button(key="train-start").disabled
     assert "use-remedy" not in [button.key for button in app.button]
+
+
+def test_time_and_memory_are_estimated_once_for_the_settings_that_matter(
+    open_page: Open, runs_root: Path, no_jobs: None
+) -> None:
+    app = open_report(open_page)
+    app.button(key="train-estimate").click().run()
+    (folder,) = (runs_root / ".trials").iterdir()
+    assert read_order(folder)[0] == "estimate"
+    task, me = Run(folder), psutil.Process()
+    set_state(task, "running", pid=me.pid, pid_created=me.create_time(), done=3, total=15)
+    app.run()
+    (bar,) = app.get("progress")
+    assert bar.proto.text.startswith("3 of 15 seconds")
+    parts = (Part("checking the images", 60.0, 20.0), Part("training", 25 * 60.0, 200.0))
+    write_forecast(folder / FORECAST, Forecast(parts, 25, 1_900_000_000, 6_000_000_000))
+    set_state(task, "finished")
+    app.run()
+    assert "About 26 min (±15 %), 1.9 GB of memory." in words(app)
+    app.number_input(key="form-lr").set_value(0.05).run()
+    assert "About 26 min" in words(app)
+    app.number_input(key="form-max_minutes").set_value(10.0).run()
+    assert "The time limit of 10 min ends it after about 9 of 25 epochs." in words(app)
+    app.button(key="train-fit-epochs").click().run()
+    assert app.number_input(key="form-epochs").value == 9
+    assert "About 10 min" in words(app)
+    assert "time limit of" not in words(app)
+    app.number_input(key="form-batch_size").set_value(8).run()
+    assert "of memory" not in words(app)
+    assert app.button(key="train-estimate").label == "Estimate time and memory"

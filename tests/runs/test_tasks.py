@@ -45,6 +45,12 @@ SPLIT = {"val_fraction": 0.15, "hold_back": 0}
 LACKING: dict[str, dict[str, Any]] = {
     "audit": {"data": "DATA", **SPLIT},
     "find-rate": {"config": {"data": "DATA"}},
+    "estimate": {"config": {"data": "DATA"}},
+    "bring-in": {"sent": "DATA", "name": "new", "root": "DATA-root"},
+    "arrange": {
+        "images": "DATA", "table": "DATA.csv", "columns": {"image": "image", "label": "label"}, "name": "new",
+        "root": "DATA-root", "skip_missing": False,
+    },
     "label-issues": {"run": "DATA", "split": "val"},
     "report": {"runs": ["DATA"]},
     "neighbours": {"run": "DATA"},
@@ -53,7 +59,7 @@ LACKING: dict[str, dict[str, Any]] = {
     "judge": {"run": "DATA"},
     "corrected-copy": {"run": "DATA", "target": "DATA", "link": False},
     "slices": {"run": "DATA", "split": "val"},
-}
+}  # fmt: skip
 
 
 def ask_for(folder: Path, kind: str, **parameters: Any) -> Run:

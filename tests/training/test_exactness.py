@@ -265,3 +265,15 @@ def test_what_was_resolved_is_stored_with_the_run(undisturbed: Callable[[str], R
     assert (environment["workers"], environment["threads"]) == (0, 1)
     assert {"device", "python", "torch", "torchvision", "pytorch_optimizer", "numpy"} <= set(environment)
     assert len(environment["data_fingerprint"]) == 16
+
+
+def test_a_time_limit_ends_a_run_after_an_epoch_and_no_longer_counts_when_it_is_extended(
+    place: Path, launch: Start
+) -> None:
+    run = make_run(place, "hurried", epochs=30, max_minutes=0.001)
+    train_on(run, launch)
+    status = run.read_status()
+    assert (status.state, status.epoch) == ("finished", 1), status.message
+    assert "another epoch would have passed the time limit of 1 s" in status.message
+    train_on(run, launch, 3)
+    assert run.read_status().epoch == 3

@@ -1,0 +1,53 @@
+"""A config as a file that people keep and share: JSON or YAML to values and back, with what is wrong named by field."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from core.errors import ConfigError
+from core.recipe.config import SETTINGS, TrainConfig
+
+YAML_ENDINGS = (".yaml", ".yml")
+
+
+def write_settings(config: TrainConfig) -> str:
+    """Return a config as JSON for another run: what this one was called and belonged to is left out."""
+    return replace(config, name="", group="").to_json()
+
+
+def read_settings_text(text: str, name: str) -> dict[str, Any]:
+    """Return the fields that a file holds, JSON or by its name YAML; `TrainConfig.from_dict` says whether they are right.
+
+    Raises:
+        ConfigError: when the text is neither, or no mapping of fields to values.
+    """
+    kind = "YAML" if name.lower().endswith(YAML_ENDINGS) else "JSON"
+    try:
+        values = _read_yaml(text) if kind == "YAML" else json.loads(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(
+            {"config": f"{name} is not {kind} that is read ({' '.join(str(error).split())})"}
+        ) from None
+    if not isinstance(values, dict) or not all(isinstance(field, str) for field in values):
+        raise ConfigError({"config": f"{name} must hold settings by their names, such as epochs: 10"})
+    return {field: _take_number(field, value) for field, value in values.items()}
+
+
+def _read_yaml(text: str) -> Any:
+    """Return what YAML holds; ValueError for aliases, by which a few lines can stand for more than any memory holds."""
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+        raise ValueError("it has aliases")
+    return yaml.safe_load(text)
+
+
+def _take_number(field: str, value: Any) -> Any:
+    """Return a number that YAML takes for a text, such as 1e-3, as the number it is."""
+    if isinstance(value, str) and field in SETTINGS and SETTINGS[field].kind is float:
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value

@@ -1,0 +1,124 @@
+"""What its user says of a run: a note, tags, whether it is put away, and what it is called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from core.errors import RunError, UserError
+from core.files import insist, write_text
+from core.reading import read_object
+from core.runs.claim import hold
+from core.runs.jobs import live_status
+from core.runs.run import ACTIVE, Run, iter_runs
+
+NOTES = "notes.json"
+LONGEST = 2000  # characters of a note
+_LONGEST_TAG = 40
+_MOST = 100_000  # bytes of the file
+_FROM = "run:"  # how weights of a run are named
+
+
+@dataclass(frozen=True)
+class Note:
+    """A run's note and tags; one that is archived is left out of lists, and nothing of it is deleted."""
+
+    text: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
+
+    def matches(self, words: str) -> bool:
+        """Tell whether the note or a tag has some words, in small or capital letters."""
+        return any(words.casefold() in one.casefold() for one in (self.text, *self.tags))
+
+
+def read_note(run: Run) -> Note:
+    """Read what is said of a run; an empty note where there is none, or one that cannot be read."""
+    try:
+        values = read_object(run.folder / NOTES, most=_MOST)
+        return Note(
+            str(values["text"]), tuple(str(tag) for tag in values["tags"]), bool(values.get("archived"))
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return Note()
+
+
+def write_note(run: Run, note: Note) -> None:
+    """Write what is said of a run, whole or not at all.
+
+    Raises:
+        RunError: when the note is too long.
+    """
+    if len(note.text) > LONGEST:
+        raise RunError(f"The note has {len(note.text):,} letters, and at most {LONGEST:,} are kept.")
+    write_text(run.folder / NOTES, json.dumps(asdict(note), ensure_ascii=False, indent=2) + "\n")
+
+
+def parse_tags(text: str) -> tuple[str, ...]:
+    """Return the tags of a text, which commas separate; each once."""
+    found = (" ".join(part.split())[:_LONGEST_TAG] for part in text.split(","))
+    return tuple(dict.fromkeys(tag for tag in found if tag))
+
+
+def archive(runs: Sequence[Run], archived: bool = True) -> None:
+    """Put runs away, or take them out again; raises RunError of one that is active."""
+    for run in runs:
+        _refuse_active(run)
+    for run in runs:
+        write_note(run, replace(read_note(run), archived=archived))
+
+
+def rename(run: Run, name: str) -> Run:
+    """Give a run another name and return it.
+
+    Raises:
+        ConfigError: when no run can be called so.
+        RunError: when it is active, is of a bake-off, another run starts from it or has that name.
+    """
+    config = run.read_config()
+    renamed = replace(config, name=name)  # refuses what is no name
+    if not name:
+        raise RunError("A run needs a name.")
+    if name == run.id:
+        return run
+    _refuse_active(run)
+    if config.group:
+        raise RunError(f"{run.id} is of the bake-off {config.group}, which knows it by its name.")
+    root = run.folder.parent
+    if children := [child.id for child in iter_runs(root) if find_parent(child) == run.id]:
+        raise RunError(f"{run.id} cannot be renamed: {children[0]} starts from it, and knows it by its name.")
+    target = root / name
+    if target.exists():
+        raise RunError(f"A run named {name} exists already. Choose another name.")
+    with hold(run):
+        run.write_config(renamed)
+    insist(lambda: run.folder.rename(target))
+    return Run(target)
+
+
+def find_parent(run: Run) -> str:
+    """Return the id of the run whose best model a run starts from; empty where there is none."""
+    try:
+        weights = run.read_config().weights
+    except UserError:
+        return ""
+    return weights.removeprefix(_FROM) if weights.startswith(_FROM) else ""
+
+
+def count_bytes(folder: Path) -> int:
+    """Return the bytes that the files of a run take."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:  # it is being replaced
+            continue
+    return total
+
+
+def _refuse_active(run: Run) -> None:
+    status = live_status(run)
+    if status.state in ACTIVE:
+        raise RunError(f"{run.id} is {status.state}. Wait until it has ended, or stop it first.")

@@ -1,0 +1,176 @@
+"""Images brought here by the browser, or labelled by a table: a task makes a folder of them, which the form then has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from core.arrivals.bring_in import ARRIVAL, Arrival, read_arrival
+from core.arrivals.sources import keep_sent
+from core.errors import RunError
+from core.places import uploads_folder
+from core.runs.run import ACTIVE, Status, default_root
+from core.runs.tasks import launch_task, read_task
+from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
+from dashboard.launch.table_form import draw_table_form
+from dashboard.text import escape_markdown, format_count
+
+if TYPE_CHECKING:
+    from streamlit.typing import UploadedFile
+
+WAYS = {"folder": "A folder", "archive": "A zip archive or images", "table": "A CSV with the labels"}
+_AWAITED, _OPEN, _TURN = "arrivals-awaited", "arrivals-open", "arrivals-turn"
+_MOST_MB = 2000  # of one file that is sent
+_SHOWN = 100  # refused files
+
+
+def open_arrivals() -> None:
+    """Let the panel be open when it is drawn next."""
+    st.session_state[_OPEN] = True
+
+
+def take_over(use: Callable[[str], None]) -> None:
+    """Give the folder that was made to the form, once, before its fields are drawn.
+
+    Where a table of labels came with the images, the panel asks for its columns first.
+    """
+    status = read_task(task_folder())
+    if not st.session_state.get(_AWAITED) or status.state in ACTIVE:
+        return
+    st.session_state[_AWAITED] = False
+    found = read_arrival(task_folder() / ARRIVAL) if status.state == "finished" else None
+    if found is None:
+        return
+    if found.tables:
+        st.session_state["arrivals-way"] = "table"
+        st.session_state["arrivals-images"] = found.folder
+        st.session_state["arrivals-table"] = str(Path(found.folder) / found.tables[0])
+    else:
+        use(found.folder)
+
+
+def draw_arrivals(use: Callable[[str], None]) -> None:
+    """Offer to bring images here, and show how far that is, what came of it and what was refused."""
+    status = read_task(task_folder())
+    active = status.state in ACTIVE
+    awaited = _AWAITED in st.session_state  # it was begun in this window
+    with st.expander(
+        "Bring images here, or label them by a CSV", icon=":material/upload:", key="arrivals",
+        expanded=active or awaited or bool(st.session_state.get(_OPEN)),
+    ):  # fmt: skip
+        if active:
+            draw_running(task_folder(), "files", key="arrivals")
+            return
+        if awaited:
+            _draw_result(status, use)
+        st.session_state.setdefault("arrivals-way", "folder")
+        way = st.segmented_control(
+            "What do you have?", list(WAYS), format_func=WAYS.__getitem__, key="arrivals-way", required=True
+        )
+        if way == "table":
+            draw_table_form(_begin)
+        else:
+            _draw_uploader(str(way))
+
+
+def task_folder() -> Path:
+    """Return where the bringing in is watched: one at a time."""
+    return default_root() / ".arrivals"
+
+
+def _draw_uploader(way: str) -> None:
+    """Take files of the browser's machine, and send them when they are named."""
+    turn = int(st.session_state.get(_TURN, 0))
+    several: Literal[True, "directory"] = "directory" if way == "folder" else True
+    files: list[UploadedFile] = st.file_uploader(
+        "Drop a folder with one subfolder for each class" if way == "folder" else "Drop a zip archive, or images with a CSV",
+        accept_multiple_files=several,
+        max_upload_size=_MOST_MB,
+        key=f"arrivals-{way}-{turn}",
+        help=f"At most {_MOST_MB:,} MB a file. They stay on the machine that runs Weakspot.",
+    )  # fmt: skip
+    if not files:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Name of the data set", _suggest_name(files, way), key=f"arrivals-name-{way}-{turn}", width=300
+        )
+        st.button(
+            f"Bring in {format_count(len(files), 'file')}",
+            type="primary",
+            icon=":material/upload:",
+            key="arrivals-send",
+            on_click=guard_callback(_send),
+            args=(files, name),
+        )
+
+
+def _suggest_name(files: Sequence[UploadedFile], way: str) -> str:
+    """Return the name of the folder that was dropped, or of the archive."""
+    first = PurePosixPath(files[0].name.replace("\\", "/"))
+    if way == "folder" and len(first.parts) > 1:
+        return first.parts[0]
+    return first.stem if len(files) == 1 else "images"
+
+
+def _send(files: Sequence[UploadedFile], name: str) -> None:
+    _refuse_second()
+    sent = task_folder() / "sent"
+    keep_sent(((file.name, file.getvalue()) for file in files), sent)
+    _begin("bring-in", sent=str(sent), name=name)
+    # Another widget in the place of this one lets go of the files, which the server keeps in memory.
+    st.session_state[_TURN] = int(st.session_state.get(_TURN, 0)) + 1
+
+
+def _begin(kind: str, **parameters: object) -> None:
+    """Start the task that makes the folder."""
+    _refuse_second()
+    (task_folder() / ARRIVAL).unlink(missing_ok=True)
+    launch_task(task_folder(), kind, root=str(uploads_folder()), **parameters)
+    st.session_state[_AWAITED] = True
+
+
+def _refuse_second() -> None:
+    if read_task(task_folder()).state in ACTIVE:
+        raise RunError("Other images are being brought in. Wait until they are there, or stop that first.")
+
+
+def _draw_result(status: Status, use: Callable[[str], None]) -> None:
+    draw_end(status)
+    found = read_arrival(task_folder() / ARRIVAL)
+    if status.state != "finished" or found is None:
+        return
+    st.success(escape_markdown(status.message), icon=":material/check:")
+    if found.tables:
+        st.markdown(
+            f"A table came with them: **{escape_markdown(found.tables[0])}**. If it has the labels, make a folder of classes "
+            "of it here. Otherwise train on the folder as it is."
+        )
+        st.button(
+            "Use the folder as it is",
+            icon=":material/folder_open:",
+            key="arrivals-as-is",
+            on_click=guard_callback(partial(use, found.folder)),
+        )
+    _draw_refused(found)
+
+
+def _draw_refused(found: Arrival) -> None:
+    if not found.refused:
+        return
+    with st.expander(f"{format_count(found.refused_count, 'file')} refused", icon=":material/block:"):
+        st.dataframe(
+            {
+                "file": [item.path for item in found.refused[:_SHOWN]],
+                "why": [item.reason for item in found.refused[:_SHOWN]],
+            },
+            hide_index=True,
+            alt="Files that were refused, and why",
+        )
+        if found.refused_count > _SHOWN:
+            st.caption(f"The first {_SHOWN} are shown.")

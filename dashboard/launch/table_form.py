@@ -1,0 +1,104 @@
+"""The form of a table of labels: where it and its images lie, and which column is which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import streamlit as st
+
+from core.arrivals.label_table import Columns, read_head, suggest_columns
+from core.errors import DataError, describe_error
+from core.files import write_file
+from core.places import expand_home
+from core.runs.run import default_root
+from dashboard.guard import guard_callback
+from dashboard.text import escape_markdown
+
+NONE = "– none –"
+
+
+def draw_table_form(begin: Callable[..., None]) -> None:
+    """Ask for a folder of images, a table and its columns; `begin(kind, **parameters)` starts the task that makes the folder."""
+    with st.container(horizontal=True, gap="medium"):
+        images = st.text_input(
+            "Folder of the images", key="arrivals-images", width=420, persist_state="session"
+        )
+        place = st.text_input("CSV with the labels", key="arrivals-table", width=420, persist_state="session")
+    sent = st.file_uploader("Or drop the CSV", type=["csv", "tsv"], key="arrivals-csv")
+    if sent is not None:
+        place = str(_keep_table(sent.name, sent.getvalue()))
+    if not images.strip() or not place.strip():
+        st.caption(
+            "A line for each image: its name, with or without its ending, and its label. A column may name the split."
+        )
+        return
+    table = expand_home(place.strip())
+    try:
+        head = read_head(table)
+    except (DataError, OSError) as error:
+        st.error(escape_markdown(describe_error(error)), icon=":material/error:")
+        return
+    if len(head) < 2:
+        st.error(
+            f"{escape_markdown(table.name)} has one column only. It needs one for the image and one for the label."
+        )
+        return
+    columns = _ask_columns(head)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        name = st.text_input(
+            "Name of the data set", table.stem, key=f"arrivals-table-name-{table.name}", width=300
+        )
+        skip = st.toggle(
+            "Leave out rows without an image",
+            key="arrivals-skip",
+            help="Otherwise such a row is told, and nothing is made.",
+        )
+        st.button(
+            "Make the folder",
+            type="primary",
+            icon=":material/folder_copy:",
+            key="arrivals-arrange",
+            help="A link to each image in the folder of its class. The images stay where they are.",
+            on_click=guard_callback(begin),
+            args=("arrange",),
+            kwargs={
+                "images": str(expand_home(images.strip()).resolve()),
+                "table": str(table.resolve()),
+                "columns": asdict(columns),
+                "name": name,
+                "skip_missing": skip,
+            },
+        )
+
+
+def _ask_columns(head: tuple[str, ...]) -> Columns:
+    """Let the user say which column is which; those that are called as usual are chosen already."""
+    known = suggest_columns(head) or Columns(head[0], head[1])
+    key = "-".join(head)
+    with st.container(horizontal=True, gap="medium"):
+        image = st.selectbox("Image", head, head.index(known.image), key=f"arrivals-image-{key}", width=200)
+        label = st.selectbox("Label", head, head.index(known.label), key=f"arrivals-label-{key}", width=200)
+        choices = [NONE, *head]
+        split = st.selectbox(
+            "Split", choices, choices.index(known.split or NONE), key=f"arrivals-split-{key}", width=200,
+            help="The column that says train, val or test; none: validation is split off training.",
+        )  # fmt: skip
+    return Columns(image, label, "" if split == NONE else split)
+
+
+def _keep_table(name: str, data: bytes) -> Path:
+    """Write a table that was dropped where the task can read it."""
+    folder = default_root() / ".arrivals" / "table"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PurePosixPath(name.replace("\\", "/")).name
+    if not path.exists() or path.read_bytes() != data:
+        write_file(path, partial(_write, data))
+    return path
+
+
+def _write(data: bytes, file: IO[bytes]) -> None:
+    file.write(data)
