@@ -32,6 +32,7 @@ from core.verdicts.selective import Answers, risk_areas
 from core.words import format_count
 
 _VERSION = 1
+UNDECIDED = 0.5  # the threshold where none was chosen: an answer below it is by its own word more likely wrong than right
 _DECIMALS = 8  # of the confidences kept
 Progress = Callable[[int, int], bool]
 
