@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "core": (
         "errors", "files", "places", "words", "palette", "torchvision_ops",
-        "networks", "recipe", "dataset", "runs", "verdicts", "training", "model", "train", "report", "cli", "__main__",
+        "networks", "recipe", "dataset", "runs", "verdicts", "training", "model", "answers", "train", "report", "cli", "__main__",
     ),
     "dashboard": (
-        "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "views", "app", "gate", "server", "start", "__main__",
+        "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "predicting", "views", "app", "gate", "server", "start", "__main__",
     ),
 }  # fmt: skip
 RANKS = {
