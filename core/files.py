@@ -68,12 +68,15 @@ def draft_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    write_file(path, lambda file: _write_all(file, data))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all; compressed where its name ends in .gz, the same text to the same bytes."""
     data = text.encode()
-    if path.suffix == ".gz":
-        data = gzip.compress(data, compresslevel=5, mtime=0)
-    write_file(path, lambda file: _write_all(file, data))
+    write_bytes(path, gzip.compress(data, compresslevel=5, mtime=0) if path.suffix == ".gz" else data)
 
 
 def write_in_place(path: Path, text: str) -> None:
@@ -87,12 +90,17 @@ def write_in_place(path: Path, text: str) -> None:
 
 
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file whole or not at all, its lines ending in a newline alone."""
+    """Write a CSV file whole or not at all, as `format_rows` has it."""
+    write_text(path, format_rows(head, rows))
+
+
+def format_rows(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return the text of a CSV file, its lines ending in a newline alone."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def make_draft(parent: Path, name: str) -> Path:

@@ -26,7 +26,7 @@ from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_indices, weigh_images
 from core.recipe.schedules import rate_at
 from core.runs.journal import Console, Hopeless, Interrupted, Journal
-from core.runs.run import Run, Status, find_run
+from core.runs.run import TEST, Run, Status, find_run
 from core.runs.run_data import list_findings, read_data, reopen_data
 from core.runs.seen import SEEN_FILE, read_seen, write_seen
 from core.runs.watchdog import end_when_stuck
@@ -410,8 +410,10 @@ class TrainingJob:
 
     def _keep_best(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
         config = self.config
-        self.run.predictions_path("held").unlink(missing_ok=True)  # it was of the model before
+        for split in ("held", TEST):  # they were of the model before
+            self.run.predictions_path(split).unlink(missing_ok=True)
         forget_calibration(self.run)
+        self.run.strangers_path.unlink(missing_ok=True)
         write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)
         values = best_values(
             learner.judged_network(), arch=config.arch, inputs=self.inputs, classes=folders.classes, display=folders.display,

@@ -93,7 +93,7 @@ def best_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arch="resnet18",
         inputs=IMAGENET,
         classes=tuple(COLOURS),
-        display={},
+        display={"2": "rose", "10": "tulip", "35": "iris"},
         image_size=32,
         resize_size=32,
     )

@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "core": (
         "errors", "files", "places", "words", "reading", "palette", "torchvision_ops",
-        "networks", "recipe", "dataset", "marks", "arrivals", "runs", "verdicts", "slices", "training", "model", "train", "trial", "report", "imports", "cli", "api", "__main__",
+        "networks", "recipe", "dataset", "marks", "arrivals", "runs", "verdicts", "slices", "training", "model", "answers", "train", "trial", "report", "imports", "cli", "api", "__main__",
     ),
     "dashboard": (
-        "text", "builtin", "guard", "charts", "state", "components", "explorer", "launch", "panels", "views", "app", "gate", "server", "start", "__main__",
+        "text", "builtin", "guard", "charts", "state", "components", "explorer", "launch", "predicting", "panels", "views", "app", "gate", "server", "start", "__main__",
     ),
 }  # fmt: skip
 RANKS = {

@@ -1,23 +1,18 @@
-"""The commands that ask a run's best model: `python -m core evaluate | predict | calibrate`."""
+"""The commands that ask a run's best model: `python -m core evaluate | judge | calibrate`."""
 
 from __future__ import annotations
 
 import argparse
-import math
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.better import ABOUT_AVERAGES, ABOUT_SOUP
 from core.cli.terminal import add_run, make_bar
-from core.runs.run import FOLD, Run, default_root, find_run
+from core.runs.run import FOLD, TEST, Run, default_root, find_run
 from core.words import format_count, format_share
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from core.model.better import Committee
     from core.model.calibration import Calibration, Estimate
 
 WANTED = (0.9, 0.95, 0.99)  # accuracies a threshold is printed for
@@ -27,39 +22,21 @@ def add_commands(commands: Any) -> None:
     """Add the parsers of these commands."""
     evaluate = commands.add_parser("evaluate", help="write the predictions table of a run's best model")
     add_run(evaluate)
-    evaluate.add_argument("--split", choices=("val", "train", "held"), default="val")
+    asked = evaluate.add_mutually_exclusive_group()
+    asked.add_argument("--split", choices=("val", "train", "held"), default="val")
+    asked.add_argument(
+        "--folder",
+        type=Path,
+        metavar="FOLDER",
+        help="labelled images that are none of the run's data, in folders of classes",
+    )
+    evaluate.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="their labels as a CSV table of two columns, image and label",
+    )
     evaluate.set_defaults(command=_evaluate)
-
-    predict = commands.add_parser(
-        "predict", help="predict images or folders of them into image_name,pred_label"
-    )
-    add_run(predict)
-    predict.add_argument("paths", nargs="+", type=Path, metavar="PATHS", help="image files and folders")
-    predict.add_argument("--out", type=Path, default=Path("prediction.csv"), metavar="FILE")
-    predict.add_argument(
-        "--details", type=Path, metavar="FILE", help="write confidence and sure (yes or no) of each image too"
-    )
-    predict.add_argument(
-        "--min-confidence",
-        type=_read_share,
-        metavar="P",
-        help="not sure below it, 0 to 1; by default the run's threshold, see calibrate and the page Confidence",
-    )
-    predict.add_argument(
-        "--raw", action="store_true", help="confidences as the network gives them, without its temperature"
-    )
-    predict.add_argument(
-        "--tta", choices=("none", "flip", "crops"), default="none",
-        help="average the answers to several views: flip adds the mirror image, crops the whole image and a closer one",
-    )  # fmt: skip
-    predict.add_argument(
-        "--with", dest="others", action="append", default=[], metavar="RUN",
-        help="average the answers of this run of the same classes too; can be given several times",
-    )  # fmt: skip
-    predict.add_argument(
-        "--soup", action="store_true", help="average the weights of the runs instead, as quick as one run"
-    )
-    predict.set_defaults(command=_predict)
 
     judge = commands.add_parser(
         "judge", help="judge a run on all its training images, each by a model that was fitted without it"
@@ -74,18 +51,10 @@ def add_commands(commands: Any) -> None:
     calibrate.set_defaults(command=_calibrate)
 
 
-def _read_share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be a share from 0 to 1, got {text!r}")
-    return value
-
-
 def _evaluate(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
+    if options.folder is not None:
+        return _evaluate_folder(options, run)
     from core.model.evaluate import evaluate_run
     from core.verdicts.predictions import format_rate
 
@@ -96,6 +65,21 @@ def _evaluate(options: argparse.Namespace) -> int:
         f"{options.split} accuracy {format_rate(right, len(outcome.target))}, loss {outcome.loss.mean():.4f}"
     )
     print(run.predictions_path(options.split))
+    return 0
+
+
+def _evaluate_folder(options: argparse.Namespace, run: Run) -> int:
+    from core.answers.labelled import judge_folder
+    from core.answers.submission import read_sample
+    from core.verdicts.predictions import format_rate
+
+    labels = None if options.labels is None else read_sample(options.labels, what="table of labels")
+    judged = judge_folder(run, options.folder, labels=labels, progress=make_bar("images"))
+    assert judged is not None
+    print(f"{options.folder} accuracy {format_rate(judged.right, judged.count)}")
+    if words := judged.describe_left_out():
+        print(words)
+    print(run.predictions_path(TEST))
     return 0
 
 
@@ -137,52 +121,6 @@ def _describe_support(report: pd.DataFrame, *, unit: bool = True) -> str:
     least, most = int(counts.min()), int(counts.max())
     last = format_count(most, "image") if unit else f"{most:,}"
     return last if least == most else f"{least:,} to {last}"
-
-
-def _predict(options: argparse.Namespace) -> int:
-    runs = [find_run(name, default_root()) for name in (options.run, *options.others)]
-    from core.model.calibration import read_temperature, read_threshold
-    from core.model.predict import find_images, predict_files
-
-    paths = find_images(options.paths)
-    raw = options.raw or options.soup  # of a soup no confidence was measured
-    temperatures = [1.0 if raw else read_temperature(run) for run in runs]
-    limit = options.min_confidence
-    if limit is None:
-        chosen = None if options.soup else read_threshold(runs[0], temperature=temperatures[0])
-        limit = 0.0 if chosen is None else chosen.value
-    found = predict_files(
-        _make_answers(runs, temperatures, tta=options.tta, soup=options.soup),
-        paths,
-        options.out,
-        details=options.details,
-        min_confidence=limit,
-        progress=make_bar("images"),
-    )
-    assert found is not None
-    for item in found.bad:
-        print(f"left out: {item.path} {item.reason}", file=sys.stderr)
-    good = len(paths) - len(found.bad)
-    if any(temperature != 1 for temperature in temperatures):
-        told = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
-        print(f"confidences are calibrated, temperature {told}")
-    if limit:
-        print(f"{found.unsure} of {good} not sure, below a confidence of {limit:.3f}")
-    if len(runs) > 1 or options.tta != "none":
-        print(ABOUT_SOUP if options.soup else ABOUT_AVERAGES)
-    print(f"{options.out}: {format_count(good, 'image')} predicted, {len(found.bad):,} left out")
-    return 2 if found.bad else 0
-
-
-def _make_answers(runs: Sequence[Run], temperatures: Sequence[float], *, tta: str, soup: bool) -> Committee:
-    from core.model.better import Committee
-    from core.model.soup import load_runs, mix_soup
-
-    loaded = load_runs(runs)
-    models = [mix_soup(loaded)] if soup else loaded
-    return Committee(
-        [model.make_predictor() for model in models], tta=tta, temperatures=temperatures[: len(models)]
-    )
 
 
 def _calibrate(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from core.cli.terminal import Progress, Tee
 from core.errors import RunError
@@ -28,6 +28,9 @@ from core.runs.run import Run, Status, default_root, find_run, make_slug
 from core.runs.tasks import TASK, read_order
 from core.runs.watchdog import end_when_stuck
 from core.words import format_count
+
+if TYPE_CHECKING:
+    from core.answers.submission import LabelStyle
 
 STOPPED = {
     "audit": "Stopped; what was measured is kept, and the next scan goes on from there.",
@@ -227,14 +230,26 @@ def _report(folder: Path, progress: Progress, *, runs: list[str]) -> str | None:
 
 
 def _predict(
-    folder: Path, progress: Progress, *, run: str, images: str, temperature: float, threshold: float
+    folder: Path,
+    progress: Progress,
+    *,
+    run: str,
+    images: str,
+    temperature: float,
+    threshold: float,
+    extension: bool = True,
+    labels: LabelStyle = "",
+    sample: str = "",
+    sample_name: str = "",
 ) -> str | None:
     asked = find_run(run, default_root())
-    from core.model.hand_in import predict_folder
+    from core.answers.hand_in import predict_folder
+    from core.answers.submission import read_sample
 
     found = predict_folder(
-        asked, Path(images), folder, temperature=temperature, threshold=threshold, progress=progress
-    )
+        asked, Path(images), folder, temperature=temperature, threshold=threshold, extension=extension, labels=labels,
+        sample=read_sample(Path(sample), sample_name) if sample else None, progress=progress,
+    )  # fmt: skip
     return None if found is None else found.describe()
 
 
@@ -269,6 +284,27 @@ def _find_slices(_: Path, progress: Progress, *, run: str, split: str, columns: 
     return None if found is None else found.describe()
 
 
+def _learn_strangers(_: Path, progress: Progress, *, run: str) -> str | None:
+    asked = find_run(run, default_root())
+    from core.model.strangers import learn_strangers
+
+    found = learn_strangers(asked, progress=progress)
+    return None if found is None else f"Chosen by {format_count(found.count, 'validation image')}."
+
+
+def _judge_folder(
+    _: Path, progress: Progress, *, run: str, images: str, labels: str = "", called: str = ""
+) -> str | None:
+    asked = find_run(run, default_root())
+    from core.answers.labelled import judge_folder
+    from core.answers.submission import read_sample
+    from core.verdicts.predictions import format_rate
+
+    table = read_sample(Path(labels), what="table of labels") if labels else None
+    found = judge_folder(asked, Path(images), labels=table, called=called, progress=progress)
+    return None if found is None else f"{format_rate(found.right, found.count)}."
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -283,4 +319,6 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "judge": _judge,
     "corrected-copy": _copy_corrected,
     "slices": _find_slices,
+    "judge-folder": _judge_folder,
+    "strangers": _learn_strangers,
 }

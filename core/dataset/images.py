@@ -16,12 +16,14 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from core.errors import UserError, describe_cause
 from core.reading import find_kind, open_plain
 from core.words import show_path
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+register_heif_opener(thumbnails=False)  # Pillow reads HEIC by it, as Pillow's own formats are registered
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
 MAX_PIXELS = 100_000_000
 _MANY_PIXELS = 20_000_000  # more than cameras mostly have; of larger images one is decoded at a time
 _one_at_a_time = threading.Lock()

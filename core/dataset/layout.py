@@ -22,7 +22,9 @@ SPLIT_NAMES = {
 # Beside class folders these may as well be classes: then they are a split only where they hold folders.
 _AMBIGUOUS = ("dev", "eval", "evaluation")
 _DEEPEST = 3  # folders below the one given that are looked into for the data set, to name it
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib")
+IMAGE_ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib", ".avif", ".heic", ".heif", ".hif",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

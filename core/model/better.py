@@ -16,7 +16,7 @@ from core.dataset.folders import ImageFolders, Sample
 from core.dataset.images import ImageProblem, read_image
 from core.errors import DataError, RunError
 from core.model.ancestry import see_run
-from core.model.predict import CLOSER, MIRROR, PLAIN, WHOLE, Prediction, Predictor, name_likeliest
+from core.model.predict import CLOSER, MIRROR, PLAIN, WHOLE, Pixels, Prediction, Predictor, name_likeliest
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.runs.seen import list_seen
@@ -44,18 +44,26 @@ class Committee:
     ) -> None:
         self.predictors, self.views = tuple(predictors), TTA[tta]
         self.temperatures = tuple(temperatures) or (1.0,) * len(self.predictors)
-        self.classes = self.predictors[0].classes
+        self.classes, self.display = self.predictors[0].classes, self.predictors[0].display
 
-    def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
-        """Return the top 5 classes of each RGB image; `temperature` comes on top of the models' own."""
-        if not images:
+    def look(self, image: Image.Image) -> tuple[Pixels, ...]:
+        """Return what each model sees of an RGB image in each view, for `answer`."""
+        return tuple(predictor.see(image, view) for predictor in self.predictors for view in self.views)
+
+    def answer(self, seen: Sequence[tuple[Pixels, ...]], *, temperature: float = 1.0) -> list[Prediction]:
+        """Return the top 5 classes of each image; `temperature` comes on top of the models' own."""
+        if not seen:
             return []
+        asked = [pair for pair in zip(self.predictors, self.temperatures, strict=True) for _ in self.views]
         answers = [
-            predictor.weigh_classes(images, temperature=own * temperature, view=view)
-            for predictor, own in zip(self.predictors, self.temperatures, strict=True)
-            for view in self.views
+            predictor.weigh_seen(pixels, temperature=own * temperature)
+            for (predictor, own), pixels in zip(asked, zip(*seen, strict=True), strict=True)
         ]
         return name_likeliest(torch.stack(answers).mean(0), self.classes)
+
+    def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
+        """Return the top 5 classes of each RGB image, as `answer` does."""
+        return self.answer([self.look(image) for image in images], temperature=temperature)
 
 
 def refuse_other_classes(runs: Sequence[Run], classes: Sequence[Sequence[str]]) -> None:

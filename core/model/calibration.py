@@ -39,6 +39,7 @@ from core.verdicts.selective import Answers, risk_areas
 from core.words import format_count
 
 _VERSION = 1
+UNDECIDED = 0.5  # the threshold where none was chosen: an answer below it is by its own word more likely wrong than right
 _DECIMALS = 8  # of the confidences kept
 _PRECISIONS = ("fp32", "bf16", "fp16")
 Progress = Callable[[int, int], bool]

@@ -123,7 +123,13 @@ def open_neighbourhood(run: Run, place: Place) -> Neighbourhood | None:
 def compute_neighbourhood(
     run: Run, place: Place, compute: Compute, *, progress: Progress
 ) -> Neighbourhood | None:
-    """Compute and keep the features of all images; None when `progress(images done, in all)` said to end.
+    """Compute and keep the features of all images, as `compute_features_of`; None when `progress` said to end."""
+    found = compute_features_of(run, place, compute, progress=progress)
+    return None if found is None else Neighbourhood(place.folders, found)
+
+
+def compute_features_of(run: Run, place: Place, compute: Compute, *, progress: Progress) -> Features | None:
+    """Return the features of all images, kept or computed; None when `progress(images done, in all)` said to end.
 
     Raises:
         RunError: when the run's best model cannot be loaded.
@@ -131,7 +137,7 @@ def compute_neighbourhood(
     """
     model, values = load_best(run)
     config = features.plain_config(run.read_config(), values)
-    found = features.load_or_compute(
+    return features.load_or_compute(
         compute.place_model(model),
         place.folders,
         config,
@@ -142,7 +148,6 @@ def compute_neighbourhood(
         workers=choose_workers(config.workers, compute.device.type),
         progress=progress,
     )
-    return None if found is None else Neighbourhood(place.folders, found)
 
 
 def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour]) -> str:

@@ -1,12 +1,10 @@
-"""A trained model on new images: ranked classes, heat maps, and the hand-in file."""
+"""A trained model on new images: ranked classes and heat maps."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,42 +13,54 @@ import torch
 from PIL import Image
 from torch import nn
 
-from core.dataset.images import BadImage, ImageProblem, read_image
-from core.dataset.walk import MISNAMED, natural_key, walk_through
-from core.errors import RunError
-from core.files import write_rows
 from core.model.evidence import GRADCAM, Evidence
 from core.model.explain import MapQuestion, explain
 from core.model.faithfulness import Faithfulness, measure_faithfulness
 from core.model.placement import choose_placement
+from core.model.strangers import Strangers, read_strangers
+from core.networks.build import head_of
 from core.networks.fold import fold_norms
 from core.networks.stages import Stage, find_stages
 from core.networks.table import IMAGENET, InputFormat
 from core.runs.run import Run
 from core.training import engine
 from core.training.checkpoint import load_best
-from core.training.loaders import eval_transforms, to_pixels
+from core.training.loaders import crop_transforms, from_pixels, to_pixels
 from core.training.memory import memory_in_words
-from core.words import show_path
 
 PLAIN, MIRROR, WHOLE, CLOSER = "plain", "mirror", "whole", "closer"  # the views of an image
 _CLOSER = 8 / 7  # as 256 is to 224
-DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
+Pixels = npt.NDArray[np.uint8]  # (S, S, 3): what a network sees of an image
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes a model finds likeliest, by folder name, with their confidences (0..1), best first."""
+    """The classes a model finds likeliest, by folder name, with their confidences (0..1), best first.
+
+    `nearness` is the cosine similarity (-1..1) to the nearest training image, and `strange` tells whether that is too low for
+    one of the classes; both None where that was not learned.
+    """
 
     classes: tuple[str, ...]
     confidences: tuple[float, ...]
+    strange: bool | None = None
+    nearness: float | None = None
 
 
 class Answers(Protocol):
-    """What predicts images: a run's best model, or several answers averaged."""
+    """What predicts images: a run's best model, or several answers averaged.
 
-    def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
-        """Return the top 5 classes of each RGB image."""
+    An image is first looked at, which takes neither the network nor torch and so can be done by other threads.
+    """
+
+    classes: tuple[str, ...]
+    display: Mapping[str, str]
+
+    def look(self, image: Image.Image) -> tuple[Pixels, ...]:
+        """Return what there is to be seen of an RGB image, for `answer`."""
+
+    def answer(self, seen: Sequence[tuple[Pixels, ...]], *, temperature: float = 1.0) -> list[Prediction]:
+        """Return the top 5 classes of each image that was looked at."""
 
 
 class Predictor:
@@ -66,25 +76,31 @@ class Predictor:
         compute: engine.Compute,
         inputs: InputFormat = IMAGENET,
         stages: Mapping[int, Stage] | None = None,
+        display: Mapping[str, str] | None = None,
+        strangers: Strangers | None = None,
     ) -> None:
         self.model = compute.place_model(model).eval()
         self.classes, self.compute = tuple(classes), compute
+        self.display: Mapping[str, str] = display or {}
+        self.strangers = strangers
         self.image_size, self.inputs, self.stages = image_size, inputs, stages
-        self._transforms = {
-            PLAIN: eval_transforms(image_size, resize_size, inputs),
-            WHOLE: eval_transforms(image_size, (image_size, image_size), inputs),
-            CLOSER: eval_transforms(image_size, round(_CLOSER * resize_size), inputs),
+        self._crops = {
+            PLAIN: crop_transforms(image_size, resize_size, inputs),
+            WHOLE: crop_transforms(image_size, (image_size, image_size), inputs),
+            CLOSER: crop_transforms(image_size, round(_CLOSER * resize_size), inputs),
         }
         # A heat map hooks the network: what another thread ran through it meanwhile would be mixed into the map.
         self._lock = threading.Lock()
 
     @classmethod
     def from_run(cls, run: Run) -> Predictor:
-        """Load a run's best model; raises RunError when it has none."""
-        return cls.from_model(*load_best(run), run=run)
+        """Load a run's best model, and what tells strangers for it; raises RunError when it has none."""
+        return cls.from_model(*load_best(run), run=run, strangers=read_strangers(run))
 
     @classmethod
-    def from_model(cls, model: nn.Module, values: Mapping[str, Any], *, run: Run) -> Predictor:
+    def from_model(
+        cls, model: nn.Module, values: Mapping[str, Any], *, run: Run, strangers: Strangers | None = None
+    ) -> Predictor:
         """Make it of a network and the other values of a checkpoint, as `load_best` returns them, asked as `run` is."""
         model = fold_norms(model, values["image_size"])
         return cls(
@@ -95,6 +111,8 @@ class Predictor:
             compute=choose_placement(run),
             inputs=InputFormat.from_values(values),
             stages=find_stages(model, values["image_size"]),
+            display=values.get("display"),
+            strangers=strangers,
         )
 
     @property
@@ -102,31 +120,70 @@ class Predictor:
         """Return the side in cells of the maps of each stage, by its number."""
         return {number: stage.side for number, stage in (self.stages or {}).items()}
 
-    def prepare(self, images: Sequence[Image.Image], view: str = PLAIN) -> torch.Tensor:
-        """Return RGB images as the network's input: float32 (N, 3, S, S) on its device.
+    def see(self, image: Image.Image, view: str = PLAIN) -> Pixels:
+        """Return what the network sees of an RGB image, uint8 (S, S, 3).
 
         The view `plain` is that of validation and `mirror` the same from left to right. `whole` is the image squeezed
         into the square, with nothing cut off, and `closer` its middle enlarged by a seventh.
         """
-        transform = self._transforms[PLAIN if view == MIRROR else view]
-        batch = torch.stack([transform(image) for image in images])
-        return self.compute.place_images(batch.flip(3) if view == MIRROR else batch)
+        pixels = np.asarray(self._crops[PLAIN if view == MIRROR else view](image))
+        return pixels[:, ::-1] if view == MIRROR else pixels
+
+    def prepare(self, images: Sequence[Image.Image], view: str = PLAIN) -> torch.Tensor:
+        """Return a view of RGB images as the network's input: float32 (N, 3, S, S) on its device."""
+        seen = np.stack([self.see(image, view) for image in images])
+        return self.compute.place_images(from_pixels(seen, self.inputs))
 
     @torch.inference_mode()
+    def weigh_seen(self, seen: Sequence[Pixels], *, temperature: float = 1.0) -> torch.Tensor:
+        """Return the probabilities of all classes for images as `see` returns them: float32 (N, C) on the CPU."""
+        with self._lock:
+            logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
+        return (logits.float() / temperature).softmax(1).cpu()
+
+    @torch.inference_mode()
+    def _weigh_and_tell(
+        self, seen: Sequence[Pixels], strangers: Strangers, temperature: float
+    ) -> tuple[torch.Tensor, list[float]]:
+        """Return the probabilities as `weigh_seen` does, and how near training images are, in one pass."""
+        features: list[torch.Tensor] = []
+        with self._lock:
+            hook = head_of(self.model).register_forward_pre_hook(
+                lambda _, given: features.append(given[0].flatten(1))
+            )
+            try:
+                logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
+            finally:
+                hook.remove()
+        return (logits.float() / temperature).softmax(1).cpu(), strangers.measure(features[0].cpu()).tolist()
+
     def weigh_classes(
         self, images: Sequence[Image.Image], *, temperature: float = 1.0, view: str = PLAIN
     ) -> torch.Tensor:
         """Return the probabilities of all classes for a view of RGB images: float32 (N, C) on the CPU."""
-        inputs = self.prepare(images, view)
-        with self._lock:
-            logits = self.compute.ask(self.model, inputs)
-        return (logits.float() / temperature).softmax(1).cpu()
+        return self.weigh_seen([self.see(image, view) for image in images], temperature=temperature)
+
+    def look(self, image: Image.Image) -> tuple[Pixels, ...]:
+        """Return what there is to be seen of an RGB image, for `answer`."""
+        return (self.see(image),)
+
+    def answer(self, seen: Sequence[tuple[Pixels, ...]], *, temperature: float = 1.0) -> list[Prediction]:
+        """Return the top 5 classes of each image that was looked at."""
+        if not seen:
+            return []
+        pixels = [one for (one,) in seen]
+        if self.strangers is None:
+            return name_likeliest(self.weigh_seen(pixels, temperature=temperature), self.classes)
+        weights, near = self._weigh_and_tell(pixels, self.strangers, temperature)
+        limit = self.strangers.threshold
+        return [
+            replace(one, strange=value < limit, nearness=value)
+            for one, value in zip(name_likeliest(weights, self.classes), near, strict=True)
+        ]
 
     def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
         """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
-        if not images:
-            return []
-        return name_likeliest(self.weigh_classes(images, temperature=temperature), self.classes)
+        return self.answer([self.look(image) for image in images], temperature=temperature)
 
     def explain(
         self,
@@ -174,110 +231,3 @@ def name_likeliest(probabilities: torch.Tensor, classes: Sequence[str]) -> list[
         Prediction(tuple(classes[i] for i in index), tuple(values))
         for values, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
     ]
-
-
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the files named and those in the folders named, sorted as people count inside each folder.
-
-    A file that cannot be opened, such as a link that leads nowhere, is among them: its prediction will say why.
-
-    Raises:
-        RunError: for a path that does not exist, a folder without files or one that cannot be looked into, and for a
-            name that no table can hold.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if show_path(path) != str(path):
-            raise RunError(f"{show_path(path)} {MISNAMED}.")
-        if path.is_dir():
-            found += _list_folder(path)
-        elif path.exists() or path.is_symlink():
-            found.append(path)
-        else:
-            raise RunError(f"{path}: there is no such file or folder.")
-    return found
-
-
-def _list_folder(folder: Path) -> list[Path]:
-    inside = walk_through(folder)
-    if refused := [*inside.closed, *(item for item in inside.odd if item.reason == MISNAMED)]:
-        more = f" There are {len(refused) - 1} more like it." if len(refused) > 1 else ""
-        raise RunError(f"{folder / refused[0].path} {refused[0].reason}.{more}")
-    files = [*inside.files, *(item.path for item in (*inside.odd, *inside.dead))]
-    if not files:
-        raise RunError(f"{folder}: the folder has no files.")
-    return [folder / path for path in sorted(files, key=natural_key)]
-
-
-def name_images(paths: Sequence[Path]) -> list[str]:
-    """Return what a table calls each image: its file's name, with as many folders as tell it from others of that name."""
-    names = {path: path.name for path in paths}
-    for length in range(2, max((len(path.parts) for path in paths), default=0) + 1):
-        counts = Counter(names.values())
-        alike = [path for path, name in names.items() if counts[name] > 1]
-        if not alike:
-            break
-        names |= {path: "/".join(path.parts[-length:]) for path in alike}
-    return [names[path] for path in paths]
-
-
-@dataclass(frozen=True)
-class FilesPredicted:
-    """What became of files: those that could not be read, and how many of the others the model is not sure of."""
-
-    bad: list[BadImage]
-    unsure: int
-
-
-def predict_files(
-    predictor: Answers,
-    paths: Sequence[Path],
-    out: Path,
-    *,
-    details: Path | None = None,
-    temperature: float = 1.0,
-    min_confidence: float = 0.0,
-    batch_size: int = 32,
-    progress: Callable[[int, int], bool] | None = None,
-) -> FilesPredicted | None:
-    """Write the hand-in file `image_name,pred_label` for image files; None when `progress(done, total)` told to stop.
-
-    The names are the files' names (see `name_images`) and the labels the class folders' names, in the order of `paths`,
-    a label for every image however sure. `details` is a second file that also has its confidence (0..1) at this temperature and whether
-    it is `sure`: yes where the confidence is at least `min_confidence`. Each file is written whole or not at all.
-
-    Raises:
-        RunError: before the work, where both are one file or a folder is missing.
-        OSError: when a file cannot be written.
-    """
-    if details == out:
-        raise RunError(f"{out}: the hand-in file and the one with details must be two files.")
-    for file in (out, details):
-        if file is not None and not file.parent.is_dir():
-            raise RunError(f"{file}: cannot be written, there is no folder {file.parent}.")
-    names = dict(zip(paths, name_images(paths), strict=True))
-    bad: list[BadImage] = []
-    rows: list[tuple[str, str, str, str]] = []
-    for start in range(0, len(paths), batch_size):
-        good: list[tuple[Path, Image.Image]] = []
-        for path in paths[start : start + batch_size]:
-            try:
-                good.append((path, read_image(path)))
-            except ImageProblem as problem:
-                bad.append(BadImage(str(path), str(problem)))
-        found = predictor.predict([image for _, image in good], temperature=temperature)
-        rows += [
-            (names[path], p.classes[0], f"{p.confidences[0]:.6f}", say_sure(p.confidences[0], min_confidence))
-            for (path, _), p in zip(good, found, strict=True)
-        ]
-        if progress is not None and not progress(min(start + batch_size, len(paths)), len(paths)):
-            return None
-    write_rows(out, DETAIL_COLUMNS[:2], [row[:2] for row in rows])
-    if details is not None:
-        write_rows(details, DETAIL_COLUMNS, rows)
-    return FilesPredicted(bad, sum(row[3] == "no" for row in rows))
-
-
-def say_sure(confidence: float, min_confidence: float) -> str:
-    """Return `yes` or `no`: whether a confidence (0..1) is enough to answer, as the tables of predictions have it."""
-    return "yes" if confidence >= min_confidence else "no"

@@ -25,6 +25,7 @@ from core.words import show_path
 
 ACTIVE = ("queued", "running")
 FOLD = "fold"  # the split whose predictions table has the training images, each judged by a model fitted without it
+TEST = "test"  # the split whose predictions table has labelled images that are none of the run's data
 STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
 _LOG = 10_000_000  # bytes of a log's end that are looked through
@@ -104,6 +105,11 @@ class Run:
     def last_path(self) -> Path:
         """Return the path of the checkpoint a run goes on from."""
         return self.folder / "last.pt"
+
+    @property
+    def strangers_path(self) -> Path:
+        """Return the path of what tells images that are unlike anything the best model was trained on."""
+        return self.folder / "strangers.pt"
 
     def predictions_path(self, split: str = "val") -> Path:
         """Return the path of the predictions table of a split."""

@@ -149,6 +149,12 @@ def list_seen(seen: Seen, folders: ImageFolders, contents: Mapping[str, Content]
     return [sample.path for sample in samples if _number(contents[sample.path].digest) in digests]
 
 
+def count_trained(seen: Seen, contents: Iterable[Content]) -> int:
+    """Return how many files, by what they contain, a model was trained on."""
+    trained = set(seen.trained.tolist())
+    return sum(_number(content.digest) in trained for content in contents)
+
+
 def _find_remedy(name: str, config: TrainConfig, root: Path) -> str:
     if name == "hold_back":
         return "Start from a model that held back as many, or set hold_back to 0."

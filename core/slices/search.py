@@ -13,7 +13,7 @@ import pandas as pd
 from core.dataset.audit import facts_path
 from core.dataset.image_facts import measure_images
 from core.errors import RunError
-from core.files import read_bytes
+from core.reading import read_plain
 from core.runs.run import FOLD, Run
 from core.runs.run_data import recorded_folders
 from core.slices.columns import Columns, read_columns
@@ -82,9 +82,12 @@ def search_run(
     return report
 
 
+_MOST = 1_000_000_000  # bytes of a predictions table
+
+
 def digest_table(path: Path) -> str:
     """Return a digest of a predictions table, by which a report knows whether it is still of the same."""
-    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
+    return hashlib.sha256(read_plain(path, most=_MOST)).hexdigest()[:16]
 
 
 def search_table(

@@ -86,11 +86,19 @@ def eval_transforms(
     """
     return transforms.Compose(
         [
-            Resize(resize_size, interpolation=_interpolation(inputs)),
-            transforms.CenterCrop(image_size),
+            *crop_transforms(image_size, resize_size, inputs).transforms,
             transforms.ToTensor(),
             transforms.Normalize(inputs.mean, inputs.std),
         ]
+    )
+
+
+def crop_transforms(
+    image_size: int, resize_size: int | tuple[int, int], inputs: InputFormat
+) -> transforms.Compose:
+    """Return the first two of the validation transforms: PIL image to the PIL image (S, S) that the network sees."""
+    return transforms.Compose(
+        [Resize(resize_size, interpolation=_interpolation(inputs)), transforms.CenterCrop(image_size)]
     )
 
 
@@ -104,6 +112,14 @@ def to_pixels(batch: torch.Tensor, inputs: InputFormat) -> np.ndarray:
     std = torch.tensor(inputs.std).view(1, 3, 1, 1)
     pixels = (batch.detach().float().cpu() * std + mean).clamp(0, 1) * 255
     return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def from_pixels(pixels: npt.NDArray[np.uint8], inputs: InputFormat) -> torch.Tensor:
+    """Return RGB pixels, uint8 (N, S, S, 3), as the network takes them, float32 (N, 3, S, S): as the last two of the
+    validation transforms do, to the bit, but a whole batch at once and by all cores."""
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32).div_(255)
+    normal: torch.Tensor = transforms.functional.normalize(images, inputs.mean, inputs.std, inplace=True)
+    return normal
 
 
 class ImageTable(Dataset[tuple[torch.Tensor, int]]):

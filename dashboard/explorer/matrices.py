@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from core.answers.judged import read_judged
 from core.errors import RunError
 from core.runs.imported import describe_origin
-from core.runs.run import FOLD, Run
+from core.runs.run import FOLD, TEST, Run
 from core.verdicts import predictions
 from core.verdicts.differences import count_moves, match_images
 from core.verdicts.ordering import Block, Order, find_blocks, order_classes
@@ -50,6 +51,9 @@ class TableSource:
         """Return it in words, without the run."""
         if self.split == FOLD:
             return "All training images, each judged by a model fitted without it"
+        if self.split == TEST:
+            judged = read_judged(self.run)
+            return f"The labelled images of {judged.images}" if judged else "labelled images"
         if self.epoch:
             return f"epoch {self.epoch}"
         origin = describe_origin(self.run)

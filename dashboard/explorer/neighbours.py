@@ -26,6 +26,9 @@ SHOWN = 5
 def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: str) -> None:
     """Show the nearest training images of the predicted beside those of the true class, or offer to find them."""
     st.subheader("The nearest training images")
+    if Path(path).is_absolute():  # features are kept of the run's own images
+        st.caption("Only images of the run's own data are compared with its training images.")
+        return
     known = find_neighbourhood(run)
     if known is None:
         draw_search(run, data)

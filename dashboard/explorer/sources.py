@@ -6,26 +6,33 @@ import streamlit as st
 
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.run import ACTIVE, FOLD, Run, default_root, iter_runs
+from core.runs.run import ACTIVE, FOLD, TEST, Run, default_root, iter_runs
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import POLL, guard, guard_callback
 from dashboard.state import address
 
+JUDGED_ON = {"val": "Validation", FOLD: "All training images", TEST: "A labelled folder"}
+ABOUT = {
+    FOLD: "each is judged by a model that was fitted without it and without images of its scene.",
+    TEST: "the images that were judged on Predict.",
+}
+
 
 def draw_judged_on(run: Run) -> str:
-    """Offer on which images the run is judged, where its training images were judged too; the URL keeps it as `on`."""
-    if not run.predictions_path(FOLD).exists():
+    """Offer on which images the run is judged, where there are others than validation; the URL keeps it as `on`."""
+    others = [split for split in (FOLD, TEST) if run.predictions_path(split).exists()]
+    if not others:
         return "val"
-    split = address.get_param("on", [FOLD]) or "val"
+    split = address.get_param("on", others) or "val"
     st.session_state["judged-on"] = split
     st.selectbox(
         "Judged on",
-        ["val", FOLD],
+        ["val", *others],
         key="judged-on",
-        format_func={"val": "Validation", FOLD: "All training images"}.__getitem__,
+        format_func=JUDGED_ON.__getitem__,
         on_change=guard_callback(_apply_judged_on),
         width=190,
-        help="Each training image is judged by a model that was fitted without it and without images of its scene.",
+        help="\n".join(f"- {JUDGED_ON[name]}: {ABOUT[name]}" for name in others),
     )
     return split
 

@@ -9,7 +9,9 @@ import streamlit as st
 
 from core.errors import UserError
 from core.model.calibration import (
+    UNDECIDED,
     Calibration,
+    Threshold,
     calibration_path,
     read_calibration,
     read_threshold,
@@ -18,7 +20,7 @@ from core.model.calibration import (
 from core.runs.run import Run
 from core.verdicts.selective import ThresholdEffect, cross_choose, judge_threshold
 from dashboard.guard import guard_callback
-from dashboard.text import escape_markdown, format_accuracy, format_count
+from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def draw_answering(run: Run) -> Answering:
     except UserError as error:
         problem = str(error)
     key = f"answering-threshold-{run.id}"
-    st.session_state[key] = 100 * chosen.value if chosen is not None else 0.0
+    threshold = UNDECIDED if chosen is None else chosen.value
+    st.session_state[key] = 100 * threshold
     number.number_input(
         "Not sure below (% confidence)",
         0.0,
@@ -76,12 +79,11 @@ def draw_answering(run: Run) -> Answering:
         on_change=guard_callback(
             lambda: write_threshold(run, st.session_state[key] / 100, temperature=temperature)
         ),
-        help="0: every image is answered. The page Confidence finds it for the accuracy you want.",
+        help="0: every image is answered. The page Confidence finds the threshold for the accuracy you want.",
     )
-    threshold = chosen.value if chosen is not None else 0.0
     if problem:
         st.warning(escape_markdown(problem), icon=":material/broken_image:")
-    words = [describe_confidence(calibration, temperature)]
+    words = [describe_limit(chosen), describe_confidence(calibration, temperature)]
     if calibration is not None and threshold:
         wanted = None if chosen is None else chosen.wanted
         known = cross_choose(calibration.answers, wanted) if wanted else None
@@ -97,6 +99,25 @@ def draw_answering(run: Run) -> Answering:
             st.session_state["pages"]["confidence"], label="Measure confidence", icon=":material/balance:"
         )
     return Answering(temperature, threshold)
+
+
+def describe_limit(chosen: Threshold | None) -> str:
+    """Say from which confidence on the model is sure, and who chose that."""
+    value = UNDECIDED if chosen is None else chosen.value
+    if not value:
+        origin = (
+            "was set to 0 by hand" if chosen is None or chosen.wanted is None else "chosen on Confidence is 0"
+        )
+        return f"Every image is answered, however sure: the threshold {origin}."
+    words = f"It is “not sure” below a confidence of {format_share(value)}: "
+    if chosen is None:
+        return (
+            f"{words}no threshold was chosen for this model, and an answer below that is by its own word more likely wrong "
+            "than right."
+        )
+    if chosen.wanted is None:
+        return f"{words}the threshold was set by hand."
+    return f"{words}chosen on Confidence so that {format_share(chosen.wanted)} of the answers are right."
 
 
 def describe_confidence(calibration: Calibration | None, temperature: float) -> str:

@@ -37,7 +37,7 @@ from dashboard.guard import NotYet
 if TYPE_CHECKING:
     from core.dataset.audit import Audit
     from core.dataset.label_report import LabelReport
-    from core.model.predict import Prediction, Predictor
+    from core.model.predict import Predictor
     from core.recipe.config import TrainConfig
     from core.runs.estimate import Estimate
     from core.slices.report import SliceReport
@@ -131,12 +131,17 @@ def load_predictor(run: Run) -> Predictor:
     from core.model.placement import choose_device
 
     calibration = calibration_path(run)  # it says in which precision the model is to be asked
-    measured = calibration.stat().st_mtime_ns if calibration.exists() else 0
-    return _load_predictor(run.folder, run.best_path.stat().st_mtime_ns, choose_device(run), measured)
+    kept = [path.stat().st_mtime_ns if path.exists() else 0 for path in (calibration, run.strangers_path)]
+    return _load_predictor(run.folder, run.best_path.stat().st_mtime_ns, choose_device(run), tuple(kept))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model …")
-def _load_predictor(folder: Path, stamp: int, device: str, measured: int) -> Predictor:  # noqa: ARG001
+def _load_predictor(
+    folder: Path,
+    stamp: int,  # noqa: ARG001
+    device: str,  # noqa: ARG001
+    kept: tuple[int, ...],  # noqa: ARG001
+) -> Predictor:
     from core.model.predict import Predictor  # brings torch, which no page should wait for before it needs it
 
     return Predictor.from_run(Run(folder))
@@ -192,38 +197,23 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-@dataclass(frozen=True)
-class UploadResult:
-    """What became of an uploaded file: a prediction with its picture and heat map, or the problem in words."""
-
-    name: str
-    problem: str = ""
-    prediction: Prediction | None = None
-    picture: bytes = b""
-    heat: bytes = b""
-
-
 @st.cache_data(max_entries=300, show_spinner=False)
-def predict_upload(
+def explain_upload(
     folder: Path,
     stamp: int,  # noqa: ARG001
-    name: str,
     content: bytes,
-    temperature: float = 1.0,
-) -> UploadResult:
-    """Predict one uploaded file with the best model of the run in `folder`, saved at `stamp`, at a temperature."""
-    from core.dataset.images import ImageProblem, read_image
+    name: str,
+) -> tuple[bytes, bytes]:
+    """Return an uploaded image and its heat map for a class, by the best model of the run in `folder`, saved at `stamp`.
 
-    try:
-        image = read_image(io.BytesIO(content))
-    except ImageProblem as problem:
-        return UploadResult(name, problem=str(problem))
-    predictor = load_predictor(Run(folder))
-    prediction = predictor.predict([image], temperature=temperature)[0]
-    seen, maps = predictor.explain([image], [[Evidence(prediction.classes[0])]])
+    Both are WebP bytes. The content is that of an image which can be read.
+    """
+    from core.dataset.images import read_image
+
+    image = read_image(io.BytesIO(content))
+    seen, maps = load_predictor(Run(folder)).explain([image], [[Evidence(name)]])
     image.thumbnail((320, 320))
-    heat = encode_image(overlay_map(seen[0], maps[0][0]))
-    return UploadResult(name, prediction=prediction, picture=encode_image(image), heat=heat)
+    return encode_image(image), encode_image(overlay_map(seen[0], maps[0][0]))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import RunError, UserError
-from core.model.calibration import Calibration, Estimate, calibration_path, read_threshold, write_threshold
+from core.model.calibration import (
+    UNDECIDED,
+    Calibration,
+    Estimate,
+    calibration_path,
+    read_threshold,
+    write_threshold,
+)
 from core.runs import jobs
 from core.runs.imported import NONE, lacks_model, read_origin
 from core.runs.run import ACTIVE, Run
@@ -326,7 +333,11 @@ def draw_chosen(run: Run, calibration: Calibration, choice: ThresholdEffect, wan
         args=(run, choice.threshold),
         kwargs={"temperature": calibration.temperature, "wanted": wanted},
     )
-    if kept is not None and kept.value:
+    if kept is None:
+        st.caption(
+            f"Predict now says “not sure” below {format_share(UNDECIDED)}, since no threshold was chosen."
+        )
+    elif kept.value:
         st.caption(f"Predict now says “not sure” below {format_share(kept.value)}.")
 
 

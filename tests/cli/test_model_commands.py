@@ -68,7 +68,15 @@ def test_predict_uses_temperature_and_threshold_of_the_run_and_can_be_told_not_t
     out, details = tiny_data / "hand-in.csv", tiny_data / "details.csv"
     words = ["predict", "first", str(tiny_data / "test"), "--out", str(out), "--details", str(details)]
     assert main(words) == 0
-    assert capsys.readouterr().out == f"{out}: 3 images predicted, 0 left out\n"
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "3 of 3 not sure, below a confidence of 0.500 (no threshold was chosen)"
+    assert said[1:-1] == [
+        "ok: The columns are image_name and pred_label.",
+        "ok: 3 images are asked for, and each has exactly one line.",
+        "ok: Every label is one of the model's 3 classes, written as the name of the class's folder.",
+        "ok: The lines are in the order of the folder, as people count.",
+    ]
+    assert said[-1] == f"{out}: 3 images predicted, 0 left out"
     raw, labels = confidences(details), out.read_text()
 
     found = measure_confidence(run)
@@ -82,7 +90,7 @@ def test_predict_uses_temperature_and_threshold_of_the_run_and_can_be_told_not_t
     assert out.read_text() == labels
 
     assert main([*words, "--raw"]) == 0  # the threshold was of calibrated confidences
-    assert capsys.readouterr().out == f"{out}: 3 images predicted, 0 left out\n"
+    assert "below a confidence of 0.500 (no threshold was chosen)" in capsys.readouterr().out
     assert confidences(details) == raw
     assert main([*words, "--raw", "--min-confidence", "0.1"]) == 0
     assert "0 of 3 not sure, below a confidence of 0.100" in capsys.readouterr().out
@@ -93,3 +101,55 @@ def test_a_confidence_is_a_share(runs_root: Path, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         main(["predict", "first", "x.png", f"--min-confidence={share}"])
     assert f"must be a share from 0 to 1, got '{share}'" in capsys.readouterr().err
+
+
+def test_predict_follows_a_sample_and_writes_to_standard_output(
+    run: Run, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = tiny_data / "sample.csv"
+    sample.write_text("Id,Kind\n3,rose\n1,rose\n")
+    assert main(["predict", "first", str(tiny_data / "test"), "--sample", str(sample), "--out", "-"]) == 0
+    out, err = capsys.readouterr()
+    head, *rows = [line.split(",") for line in out.splitlines()]
+    assert head == ["Id", "Kind"]
+    assert [name for name, _ in rows] == ["3", "1"]
+    assert {label for _, label in rows} <= {"rose", "tulip", "iris"}
+    assert "ok: The lines are in the order of sample.csv." in err
+    assert "1 file not in the sample, left out" in err
+
+
+def test_predict_ends_with_an_error_code_where_the_check_does_not_pass(
+    run: Run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample, out = tmp_path / "sample.csv", tmp_path / "prediction.csv"
+    sample.write_text("Id,Kind\n1.png,2\n77.png,2\n")
+    words = ["predict", "first", str(tiny_data / "test"), "--sample", str(sample), "--out", str(out)]
+    assert main(words) == 2
+    assert "WRONG: 1 image has no line: 77.png." in capsys.readouterr().out
+    assert out.read_text().startswith("Id,Kind\n1.png,")
+    sample.write_text("Id\n")
+    assert main(words) == 2
+    assert "sample.csv: a sample submission has a line of column names" in capsys.readouterr().err
+
+
+def test_evaluate_judges_a_labelled_folder(
+    run: Run, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "first", "--folder", str(tiny_data / "val")]) == 0
+    assert " of 6 right, " in capsys.readouterr().out
+    table = tiny_data / "labels.csv"
+    table.write_text("image,label\n1.png,rose\n2.png,10\n")
+    assert main(["evaluate", "first", "--folder", str(tiny_data / "test"), "--labels", str(table)]) == 0
+    said = capsys.readouterr().out
+    assert " of 2 right, " in said
+    assert "1 file has no label that is a class of this run." in said
+
+
+def test_strangers_are_learned_and_measured_against_a_folder(
+    run: Run, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["strangers", "first", "--against", str(tiny_data / "test")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith("95.0 % of 6 validation images are none")
+    assert "of 3 strangers told" in said[1]
+    assert said[2] == str(run.folder / "strangers.pt")

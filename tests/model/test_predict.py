@@ -1,9 +1,7 @@
-"""Predictions: classes by their folders' names, and the hand-in file exactly as asked for."""
+"""Predictions: classes by their folders' names, with the transforms of validation, and heat maps beside them."""
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,14 +13,13 @@ from PIL import Image
 
 from core.errors import RunError
 from core.model.evidence import EIGENCAM, GRADCAM, Evidence
-from core.model.predict import FilesPredicted, Predictor, find_images, name_images, predict_files
+from core.model.predict import Predictor
 from core.networks.build import build_model
 from core.networks.table import IMAGENET
 from core.runs.run import Run
 from core.training import loaders
 from core.training.checkpoint import best_values, save_checkpoint
 from core.training.engine import Compute
-from tests.dataset.pictures import locked_folder
 
 CLASSES = ("2", "10", "35")
 FP32 = Compute(torch.device("cpu"), bf16=False, channels_last=False)
@@ -160,181 +157,14 @@ def test_predictions_beside_heat_maps_come_out_as_those_made_alone(resnet: Predi
             assert list(beside) == alone
 
 
-# Finding the images
-
-
-def test_images_of_a_folder_come_sorted_as_people_count(tmp_path: Path) -> None:
-    for name in ("10.png", "2.png", "1.png", "sub/3.png", ".hidden.png", "Thumbs.db"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_images([tmp_path])]
-    assert found == ["1.png", "2.png", "10.png", "sub/3.png"]
-
-
-def test_files_and_folders_keep_the_order_they_were_named_in(tmp_path: Path) -> None:
-    for name in ("b/2.png", "b/1.png", "a.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    found = find_images([tmp_path / "b", tmp_path / "a.png"])
-    assert [path.name for path in found] == ["1.png", "2.png", "a.png"]
-
-
-def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"gone\.png: there is no such file or folder"):
-        find_images([tmp_path / "gone.png"])
-
-
-def test_a_folder_without_files_is_named(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="empty: the folder has no files"):
-        find_images([tmp_path / "empty"])
-
-
-def test_what_systems_leave_is_not_predicted(tmp_path: Path) -> None:
-    for name in (
-        "1.png",
-        ".ipynb_checkpoints/1.png",
-        "@eaDir/1.png/thumb.jpg",
-        "__MACOSX/._1.png",
-        "sub/__MACOSX/a.png",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    assert find_images([tmp_path]) == [tmp_path / "1.png"]
-    assert find_images([tmp_path / "@eaDir/1.png/thumb.jpg"]) == [tmp_path / "@eaDir/1.png/thumb.jpg"]
-
-
-def test_a_name_that_is_not_utf_8_is_refused_before_the_work(tmp_path: Path) -> None:
-    name = os.fsdecode(b"caf\xe9.png")
-    (tmp_path / name).write_bytes(b"x")
-    for asked in (tmp_path, tmp_path / name):
-        with pytest.raises(RunError, match=r"caf\\xe9\.png has a name that is not UTF-8 and must be renamed"):
-            find_images([asked])
-
-
-def test_a_folder_that_cannot_be_looked_into_is_refused() -> None:
-    with (
-        locked_folder("deep/down") as root,
-        pytest.raises(RunError, match=r"deep/down cannot be opened \(Perm"),
-    ):
-        find_images([root])
-
-
-# The hand-in file
-
-
-def test_the_hand_in_file_is_exactly_image_name_and_label(tiny_data: Path, predictor: Predictor) -> None:
-    out = tiny_data.parent / "prediction.csv"
-    assert predict_files(predictor, find_images([tiny_data / "test"]), out) == FilesPredicted([], 0)
-    assert out.read_bytes() == b"image_name,pred_label\n1.png,2\n2.png,10\n3.png,35\n"
-
-
-def test_details_tell_how_sure_the_model_is_and_the_hand_in_file_has_a_label_all_the_same(
-    tiny_data: Path, predictor: Predictor
+@pytest.mark.parametrize("size", [(60, 50), (20, 90), (32, 32)])
+def test_the_network_sees_what_validation_shows_it_to_the_bit(
+    resnet: Predictor, size: tuple[int, int]
 ) -> None:
-    Image.new("RGB", (32, 32), (90, 110, 85)).save(tiny_data / "test" / "2.png")
-    out, details = tiny_data.parent / "prediction.csv", tiny_data.parent / "details.csv"
-    paths = find_images([tiny_data / "test"])
-    found = predict_files(predictor, paths, out, details=details, min_confidence=0.7)
-    assert found == FilesPredicted([], 1)
-    assert out.read_text() == "image_name,pred_label\n1.png,2\n2.png,10\n3.png,35\n"
-    with details.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["image_name"], row["pred_label"], row["sure"]) for row in rows] == [
-        ("1.png", "2", "yes"),
-        ("2.png", "10", "no"),
-        ("3.png", "35", "yes"),
+    images = [
+        Image.fromarray(np.random.default_rng(n).integers(0, 255, (*size, 3), dtype=np.uint8)) for n in (0, 1)
     ]
-    assert [float(row["confidence"]) >= 0.7 for row in rows] == [True, False, True]
-    # Hot enough, nothing is sure.
-    assert predict_files(predictor, paths, out, temperature=20.0, min_confidence=0.7).unsure == 3
-
-
-def test_the_two_files_cannot_be_one(tiny_data: Path, predictor: Predictor) -> None:
-    out = tiny_data.parent / "prediction.csv"
-    with pytest.raises(RunError, match=r"prediction\.csv: .* must be two files"):
-        predict_files(predictor, find_images([tiny_data / "test"]), out, details=out)
-
-
-def test_a_bad_file_is_reported_and_the_others_go_on(tiny_data: Path, predictor: Predictor) -> None:
-    (tiny_data / "test" / "2.png").write_bytes(b"")
-    (tiny_data / "test" / "4.jpg").write_text("dear diary")
-    out = tiny_data.parent / "prediction.csv"
-    bad = predict_files(predictor, find_images([tiny_data / "test"]), out, batch_size=2).bad
-    assert [(Path(item.path).name, item.reason.split(" (")[0]) for item in bad] == [
-        ("2.png", "is empty"),
-        ("4.jpg", "is no image of a kind that is read"),
-    ]
-    assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
-
-
-def test_what_is_no_file_is_left_out_with_its_reason(tiny_data: Path, predictor: Predictor) -> None:
-    (tiny_data / "test" / "2.png").unlink()
-    (tiny_data / "test" / "2.png").symlink_to("/nowhere/2.png")
-    os.mkfifo(tiny_data / "test" / "10.png")
-    out = tiny_data.parent / "prediction.csv"
-    for paths in ([tiny_data / "test"], [tiny_data / "test" / f"{n}.png" for n in (1, 2, 3, 10)]):
-        bad = predict_files(predictor, find_images(paths), out).bad
-        assert [(Path(item.path).name, item.reason) for item in bad] == [
-            ("2.png", "is a link to /nowhere/2.png, which is not there"),
-            ("10.png", "is no file but a pipe"),
-        ]
-        assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
-
-
-def test_images_of_one_name_are_told_apart_by_their_folders() -> None:
-    paths = [
-        Path(name)
-        for name in ("test/1.png", "test/a/2.png", "test/b/2.png", "test/b/c/3.png", "test/a/c/3.png")
-    ]
-    assert name_images(paths) == ["1.png", "a/2.png", "b/2.png", "b/c/3.png", "a/c/3.png"]
-    assert name_images([paths[0], paths[0]]) == ["1.png", "1.png"]
-    assert name_images([]) == []
-
-
-def test_batches_do_not_change_the_hand_in_file(tiny_data: Path, predictor: Predictor) -> None:
-    paths, texts = find_images([tiny_data / "val", tiny_data / "test"]), set()
-    for batch_size in (1, 4, 100):
-        predict_files(predictor, paths, tiny_data.parent / "prediction.csv", batch_size=batch_size)
-        texts.add((tiny_data.parent / "prediction.csv").read_text())
-    assert len(texts) == 1
-
-
-def test_progress_is_told_to_the_last_image(tiny_data: Path, predictor: Predictor) -> None:
-    calls: list[tuple[int, int]] = []
-
-    def note(done: int, total: int) -> bool:
-        calls.append((done, total))
-        return len(calls) < 3
-
-    def predict() -> FilesPredicted | None:
-        paths = find_images([tiny_data / "test"])
-        return predict_files(predictor, paths, out, batch_size=2, progress=note)
-
-    out = tiny_data.parent / "p.csv"
-    assert predict() is not None
-    assert calls == [(2, 3), (3, 3)]
-    out.unlink()
-    assert predict() is None  # told to stop
-    assert not out.exists()
-
-
-def test_a_hand_in_file_that_cannot_be_written_is_told_before_the_work(
-    tiny_data: Path, predictor: Predictor
-) -> None:
-    calls: list[tuple[int, int]] = []
-    with pytest.raises(RunError, match=r"prediction\.csv: cannot be written, there is no folder .*gone"):
-        predict_files(
-            predictor,
-            find_images([tiny_data / "test"]),
-            tiny_data / "gone" / "prediction.csv",
-            progress=lambda *call: not calls.append(call),
-        )
-    assert calls == []
-
-
-def test_names_with_commas_and_of_any_script_survive(tiny_data: Path, predictor: Predictor) -> None:
-    (tiny_data / "test" / "1.png").rename(tiny_data / "test" / 'Blüte, "花".png')
-    out = tiny_data.parent / "prediction.csv"
-    predict_files(predictor, [tiny_data / "test" / 'Blüte, "花".png'], out)
-    assert out.read_text(encoding="utf-8").splitlines()[1] == '"Blüte, ""花"".png",2'
+    wanted = torch.stack([loaders.eval_transforms(32, 36, IMAGENET)(image) for image in images])
+    assert torch.equal(resnet.prepare(images), wanted)
+    seen = [resnet.look(image) for image in images]
+    assert resnet.answer(seen) == resnet.predict(images)

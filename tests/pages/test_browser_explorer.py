@@ -396,5 +396,5 @@ def test_a_threshold_that_was_chosen_makes_predict_say_not_sure(
     page.get_by_role("link", name="Go to Predict").click()
     expect(page).to_have_url(re.compile("/predict"))
     settle(page)
-    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(dashboard.data / "val/35/1.png")
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(dashboard.data / "val/35/1.png")
     expect(page.locator(".ws-card header")).to_contain_text("Not sure. Best guess: ")

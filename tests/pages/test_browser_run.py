@@ -141,7 +141,7 @@ def test_three_uploads_one_broken_give_two_results_and_one_clear_message(
 ) -> None:
     open_page(page, dashboard, "predict?run=made")
     flower = (dashboard.data / "test/1.png").read_bytes()
-    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(
         [
             {"name": "flower.png", "mimeType": "image/png", "buffer": flower},
             {"name": "broken.png", "mimeType": "image/png", "buffer": flower[:200]},
@@ -157,6 +157,28 @@ def test_three_uploads_one_broken_give_two_results_and_one_clear_message(
     rows = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8").splitlines()))
     assert [row["image_name"] for row in rows] == ["flower.png", "broken.png", "white.png"]
     assert [bool(row["problem"]) for row in rows] == [False, True, False]
+
+
+def test_a_photo_of_the_camera_is_predicted(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "predict?run=made")
+    page.get_by_text("Use the camera").click()
+    page.get_by_role("button", name="Take Photo").click()
+    expect(page.locator(".ws-card")).to_have_count(1, timeout=60_000)
+    expect(page.locator(".ws-card .ws-bars .ws-bar")).to_have_count(3)
+
+
+def test_many_images_are_a_table_and_one_of_them_is_looked_at(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "predict?run=made")
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(
+        sorted((dashboard.data / "train").rglob("*.png"))
+    )
+    expect(page.get_by_text("18 images predicted")).to_be_visible(timeout=60_000)
+    settle(page)
+    table = page.get_by_test_id("stDataFrame").locator("canvas").first
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 12, box["y"] + 60)  # the box at the left of the first line
+    expect(page.get_by_alt_text(re.compile("^Grad-CAM of ")).first).to_be_visible(timeout=60_000)
 
 
 def png(colour: str = "white") -> bytes:

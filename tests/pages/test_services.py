@@ -218,21 +218,12 @@ def test_a_file_that_came_back_has_its_thumbnail_again(tmp_path: Path) -> None:
     assert services.thumbnail(path) is not None
 
 
-def test_an_upload_is_predicted_and_explained(run_with_model: Run, tiny_data: Path) -> None:
+def test_an_upload_is_explained(run_with_model: Run, tiny_data: Path) -> None:
     stamp = run_with_model.best_path.stat().st_mtime_ns
     content = (tiny_data / "test" / "1.png").read_bytes()
-    result = services.predict_upload(run_with_model.folder, stamp, "1.png", content)
-    assert result.problem == ""
-    assert result.prediction is not None
-    assert set(result.prediction.classes) == {"2", "10", "35"}
-    assert open_webp(result.picture).size == (32, 32)
-    assert open_webp(result.heat).size == (192, 192)
-
-
-def test_a_broken_upload_is_a_problem_in_words_and_needs_no_model(run: Run) -> None:
-    result = services.predict_upload(run.folder, 0, "1.png", b"no image")
-    assert result.prediction is None
-    assert "is no image" in result.problem
+    picture, heat = services.explain_upload(run_with_model.folder, stamp, content, "35")
+    assert open_webp(picture).size == (32, 32)
+    assert open_webp(heat).size == (192, 192)
 
 
 # What a data folder holds

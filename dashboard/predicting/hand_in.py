@@ -1,22 +1,23 @@
-"""A whole folder of images into the file that is handed in: predicted as a task, its result kept and offered."""
+"""A whole folder of images into the file that is handed in: predicted as a task, checked, kept and offered."""
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from core.answers.hand_in import DETAILS, HAND_IN, HandIn, hand_in_folder, read_hand_in
 from core.dataset.layout import find_split
-from core.model.hand_in import DETAILS, HAND_IN, HandIn, hand_in_folder, read_hand_in
-from core.places import expand_home
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_order, read_task
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.answering import Answering
+from dashboard.predicting.folder import draw_folder
+from dashboard.predicting.form import draw_form
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count
 
@@ -42,40 +43,34 @@ def task_folder(run: Run) -> Path:
 
 
 def draw_start(run: Run, data: RunData, answering: Answering) -> None:
-    """Let the user choose a folder and start."""
-    test = find_split(data.root, "test")
-    asked = st.text_input(
-        "Folder of images on this machine", str(test or ""), key=f"predict-folder-{run.id}",
-        help="Every image in it, also in its sub-folders, becomes a line of image_name,pred_label.",
-    ).strip()  # fmt: skip
-    if not asked:
-        st.info(
-            "Give the path of a folder of images, such as the data set's test/.",
-            icon=":material/folder_open:",
-        )
+    """Let the user choose a folder and how the file is written, and start."""
+    images = draw_folder(
+        "Folder of images on this machine",
+        str(find_split(data.root, "test") or ""),
+        key=f"predict-folder-{run.id}",
+        help="Every image in it, also in its sub-folders, becomes a line of the file.",
+    )
+    if images is None:
         return
-    images = expand_home(asked)
-    if not os.path.isdir(images):  # noqa: PTH112  Path's raises for a name that is too long
-        st.warning(
-            f"{escape_markdown(str(images))}: there is no such folder on this machine.",
-            icon=":material/folder_off:",
-        )
-        return
+    form = draw_form(run, task_folder(run))
     st.button(
         "Predict the folder",
         type="primary",
         icon=":material/play_arrow:",
         key="predict-folder-start",
-        on_click=guard_callback(launch_task),
-        args=(task_folder(run), "predict"),
-        kwargs={
-            "run": run.id,
-            "images": str(images.resolve()),
-            "temperature": answering.temperature,
-            "threshold": answering.threshold,
-        },
+        disabled=form is None,
+        on_click=guard_callback(start),
+        args=(run, images, answering, form),
         help="It goes on when you leave this page.",
     )
+
+
+def start(run: Run, images: Path, answering: Answering, form: dict[str, Any]) -> None:
+    """Start predicting a folder as a task."""
+    launch_task(
+        task_folder(run), "predict", run=run.id, images=str(images.resolve()),
+        temperature=answering.temperature, threshold=answering.threshold, **form,
+    )  # fmt: skip
 
 
 def draw_result(run: Run, answering: Answering) -> None:
@@ -86,10 +81,12 @@ def draw_result(run: Run, answering: Answering) -> None:
     folder = hand_in_folder(task_folder(run))
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime((folder / HAND_IN).stat().st_mtime))
     st.markdown(f"**{escape_markdown(made.describe())}** From {escape_markdown(made.images)}, {when}.")
+    draw_check(made)
     with st.container(horizontal=True):
         st.download_button(
-            f"Save {HAND_IN}", (folder / HAND_IN).read_bytes(), file_name=HAND_IN, mime="text/csv",
-            icon=":material/download:", on_click="ignore", key="predict-save",
+            f"Save {HAND_IN}" if made.good else f"Save {HAND_IN} all the same", (folder / HAND_IN).read_bytes(),
+            file_name=HAND_IN, mime="text/csv", icon=":material/download:", on_click="ignore", key="predict-save",
+            type="primary" if made.good else "secondary",
         )  # fmt: skip
         st.download_button(
             "Save with confidences", (folder / DETAILS).read_bytes(), file_name=DETAILS, mime="text/csv",
@@ -107,6 +104,28 @@ def draw_result(run: Run, answering: Answering) -> None:
             )
     table = pd.read_csv(folder / DETAILS, dtype=str, keep_default_na=False, nrows=SHOWN)
     st.dataframe(table, hide_index=True, height=300, alt=f"The first {SHOWN} predictions")
+
+
+def draw_check(made: HandIn) -> None:
+    """Say whether the file can be handed in as it is, and what was looked at."""
+    if not made.findings:
+        return  # made by a version that did not check
+    lines = "\n".join(
+        f"- {':material/check:' if good else ':material/close:'} {escape_markdown(words)}"
+        for good, words in made.findings
+    )
+    if made.good:
+        verdict = f"**{HAND_IN} is ready to hand in.** It was read back and checked:"
+        st.success(f"{verdict}\n\n{lines}", icon=":material/task_alt:")
+    else:
+        verdict = (
+            f"**{HAND_IN} is not what was asked for.** Mend what is marked and predict the folder again:"
+        )
+        st.warning(f"{verdict}\n\n{lines}", icon=":material/rule:")
+    if made.extra:
+        st.caption(
+            f"{format_count(made.extra, 'file', 'is')} not in {escape_markdown(made.sample)} and so not in the file."
+        )
 
 
 def list_changes(run: Run, made: HandIn, answering: Answering) -> list[str]:

@@ -1,0 +1,51 @@
+"""Whether Predict tells images that are unlike anything the model was trained on: learned by a task, and said how."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import UserError
+from core.runs.run import ACTIVE, Run
+from core.runs.tasks import launch_task, read_task
+from dashboard.components.task_panel import draw_end, draw_running
+from dashboard.guard import guard_callback
+from dashboard.state import services
+from dashboard.text import escape_markdown, format_count, format_share
+
+MARK = "Unlike anything it was trained on"
+
+
+def draw_strangers(run: Run) -> None:
+    """Say how strangers are told, or offer to learn it, or show how far that is."""
+    task = run.folder / ".strangers"
+    status = read_task(task)
+    if status.state in ACTIVE:
+        st.markdown("Learning to tell images that are unlike anything the model was trained on")
+        draw_running(task, "images", key="strangers")
+        return
+    known = None
+    try:
+        if run.strangers_path.exists():  # else the page would wait for the model
+            known = services.load_predictor(run).strangers
+    except UserError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
+    if known is not None:
+        from core.model.strangers import KEPT
+
+        st.caption(
+            f"“{MARK}”: no training image is near enough. What is near enough was chosen by "
+            f"{format_count(known.count, 'validation image')}, of which {format_share(KEPT)} pass; about as many of your own images "
+            "that do belong to a class are told to be strangers, 1 in 20."
+        )
+        return
+    draw_end(status)
+    st.button(
+        "Tell images that show none of the classes",
+        icon=":material/person_search:",
+        key="strangers-start",
+        on_click=guard_callback(launch_task),
+        args=(task, "strangers"),
+        kwargs={"run": run.id},
+        help="A classifier names one of its classes whatever it is shown. This compares an image with all training images and "
+        "says so where none is near. All images of the run go through the network once.",
+    )
