@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import core
-from core.cli import bakeoff, better, data, imports, model, networks, report, runs, slices, task, training
+from core.cli import (
+    bakeoff,
+    better,
+    data,
+    imports,
+    model,
+    networks,
+    report,
+    runs,
+    ship,
+    slices,
+    task,
+    training,
+)
 from core.errors import UserError, describe_error
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
@@ -66,7 +79,8 @@ def build_parser(
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     if add_first is not None:
         add_first(commands)
-    for subject in (training, runs, model, better, networks, bakeoff, data, imports, slices, report, task):
+    subjects = (training, runs, model, better, ship, networks, bakeoff, data, imports, slices, report, task)
+    for subject in subjects:
         subject.add_commands(commands)
     return parser
 

@@ -228,6 +228,14 @@ def _find_slices(_: Path, progress: Progress, *, run: str, split: str, columns: 
     return None if found is None else found.describe()
 
 
+def _export(folder: Path, progress: Progress, *, run: str, form: str, int8: bool) -> str | None:
+    asked = find_run(run, default_root())
+    from core.ship.package import ship_to_task
+
+    made = ship_to_task(asked, form, folder, int8=int8, progress=progress)
+    return None if made is None else made.describe()
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -239,4 +247,5 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "judge": _judge,
     "corrected-copy": _copy_corrected,
     "slices": _find_slices,
+    "export": _export,
 }
