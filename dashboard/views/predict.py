@@ -11,6 +11,7 @@ import streamlit as st
 from core.runs.imported import refuse_without_model
 from core.runs.run import Run
 from dashboard.components.gallery import Card, Tile, draw_pager, show_cards
+from dashboard.explorer.shipping import draw_shipping
 from dashboard.guard import NotYet
 from dashboard.panels.answering import Answering, draw_answering
 from dashboard.panels.hand_in import draw_hand_in
@@ -39,6 +40,7 @@ def render() -> None:
         draw_uploads(run, data, answering)
     with folder:
         draw_hand_in(run, data, answering)
+    draw_shipping(run)
 
 
 def draw_uploads(run: Run, data: RunData, answering: Answering) -> None:
