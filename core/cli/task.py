@@ -305,6 +305,14 @@ def _judge_folder(
     return None if found is None else f"{format_rate(found.right, found.count)}."
 
 
+def _export(folder: Path, progress: Progress, *, run: str, form: str, int8: bool) -> str | None:
+    asked = find_run(run, default_root())
+    from core.ship.package import ship_to_task
+
+    made = ship_to_task(asked, form, folder, int8=int8, progress=progress)
+    return None if made is None else made.describe()
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -321,4 +329,5 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "slices": _find_slices,
     "judge-folder": _judge_folder,
     "strangers": _learn_strangers,
+    "export": _export,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.runs.imported import refuse_without_model
+from dashboard.explorer.shipping import draw_shipping
 from dashboard.guard import NotYet, guard
 from dashboard.panels.answering import draw_answering
 from dashboard.predicting.hand_in import draw_hand_in
@@ -32,3 +33,4 @@ def render() -> None:
         draw_hand_in(run, data, answering)
     with labelled:
         guard(draw_labelled)(run, data)
+    draw_shipping(run)
