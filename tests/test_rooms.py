@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "core": (
         "errors", "files", "places", "words", "palette", "torchvision_ops",
-        "networks", "recipe", "dataset", "marks", "runs", "verdicts", "training", "model", "train", "report", "cli", "api", "__main__",
+        "networks", "recipe", "dataset", "marks", "runs", "verdicts", "training", "model", "train", "report", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
         "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "views", "app", "gate", "server", "start", "__main__",

@@ -80,6 +80,15 @@ def read_image(source: Path | IO[bytes]) -> Image.Image:
         raise ImageProblem(f"{reason} ({error})") from None
 
 
+def count_pixels(source: IO[bytes]) -> int:
+    """Return how many pixels an image claims to have, without decoding any; 0 where it has no header that is read."""
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            return int(image.width * image.height)
+    except Exception:  # of as many kinds as in `read_image`, which says why
+        return 0
+
+
 def find_obstacle(path: Path) -> str:
     """Return why there is no plain file at a path, such as a link that leads nowhere; empty for a file or a folder."""
     try:

@@ -112,12 +112,15 @@ class Predictor:
         batch = torch.stack([transform(image) for image in images])
         return self.compute.place_images(batch.flip(3) if view == MIRROR else batch)
 
-    @torch.inference_mode()
     def weigh_classes(
         self, images: Sequence[Image.Image], *, temperature: float = 1.0, view: str = PLAIN
     ) -> torch.Tensor:
         """Return the probabilities of all classes for a view of RGB images: float32 (N, C) on the CPU."""
-        inputs = self.prepare(images, view)
+        return self.weigh_inputs(self.prepare(images, view), temperature=temperature)
+
+    @torch.inference_mode()
+    def weigh_inputs(self, inputs: torch.Tensor, *, temperature: float = 1.0) -> torch.Tensor:
+        """Return the probabilities of all classes for what `prepare` has returned: float32 (N, C) on the CPU."""
         with self._lock:
             logits = self.compute.ask(self.model, inputs)
         return (logits.float() / temperature).softmax(1).cpu()

@@ -39,6 +39,7 @@ COMMANDS = (
     "predict",
     "judge",
     "calibrate",
+    "serve",
     "better",
     "soup",
     "networks",
