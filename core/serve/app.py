@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +43,7 @@ class Service:
         self._batcher = Batcher(served.ask, self._limits, self.metrics)
         self._decoders = ThreadPoolExecutor(self._limits.decoders, thread_name_prefix="decode")
         self._decoded = asyncio.Semaphore(self._limits.decoded)
-        self._large = threading.Lock()
+        self._large = asyncio.Lock()
         routes = [
             Route("/predict", self._predict, methods=["POST"]),
             Route("/model", self._tell_model),
@@ -114,17 +112,20 @@ class Service:
         # No more than these are read ahead of the network; the others wait as they were sent, which is smaller.
         async with self._decoded:
             with self._batcher.expect():
-                loop = asyncio.get_running_loop()
-                inputs = await loop.run_in_executor(self._decoders, self._prepare, image.data)
-                answer = self._batcher.submit(inputs)
+                answer = self._batcher.submit(await self._read(image.data))
             return await asyncio.wrap_future(answer)
 
-    def _prepare(self, data: bytes) -> torch.Tensor:
+    async def _read(self, data: bytes) -> torch.Tensor:
         """Return the network's input for an image; raises ImageProblem as `Served.prepare`."""
-        # While it is read the largest takes a gigabyte: not as many of these at a time as there are threads.
-        is_large = count_pixels(io.BytesIO(data)) > self._limits.large
-        with self._large if is_large else contextlib.nullcontext():
-            return self._served.prepare(data)
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(self._decoders, count_pixels, io.BytesIO(data))
+        if pixels <= self._limits.large:
+            return await loop.run_in_executor(self._decoders, self._served.prepare, data)
+        # While it is read the largest takes gigabytes: one at a time, to its end also where nobody waits for it any more.
+        await self._large.acquire()
+        job = self._decoders.submit(self._served.prepare, data)
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._large.release))
+        return await asyncio.wrap_future(job)
 
     def _tell_model(self, _: Request) -> Response:
         return JSONResponse(self._served.describe())

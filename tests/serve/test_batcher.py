@@ -27,7 +27,7 @@ from tests.serve.serving import (
     serving,
 )
 
-RED = encode(paint("red"))
+RED, LARGE = encode(paint("red")), encode(paint("red", 200))
 
 
 def test_thirty_two_clients_at_once_get_the_answer_of_their_own_image_each_time(
@@ -139,12 +139,11 @@ def test_memory_is_bounded_however_many_large_images_come_at_once(tmp_path: Path
 
 
 def test_large_images_are_read_one_at_a_time_and_small_ones_beside_each_other(tmp_path: Path) -> None:
-    most = {"large": 0, "small": 0}
-    lock, inside = threading.Lock(), Counter[str]()
+    most, lock, inside = {"large": 0, "small": 0}, threading.Lock(), Counter[str]()
 
     class Watched(Served):
         def prepare(self, data: bytes) -> torch.Tensor:
-            kind = "large" if data == large else "small"
+            kind = "large" if data == LARGE else "small"
             with lock:
                 inside[kind] += 1
                 most[kind] = max(most[kind], inside[kind])
@@ -153,8 +152,29 @@ def test_large_images_are_read_one_at_a_time_and_small_ones_beside_each_other(tm
                 inside[kind] -= 1
             return super().prepare(data)
 
-    large, small = encode(paint("red", 200)), encode(paint("red", 100))
     with serving(make_served(tmp_path, kind=Watched), decoders=4, large=20_000) as server:
-        for data in (large, small):
+        for data in (LARGE, RED):
             assert server.send_form(*[("a.png", data)] * 8).status == 200
     assert (most["large"], most["small"]) == (1, 4)
+
+
+def test_while_large_images_wait_for_one_another_a_small_one_is_answered(tmp_path: Path) -> None:
+    may = threading.Event()
+
+    class Held(Served):
+        def prepare(self, data: bytes) -> torch.Tensor:
+            if data == LARGE:
+                may.wait(20)
+            return super().prepare(data)
+
+    with (
+        serving(make_served(tmp_path, kind=Held), decoders=2, large=20_000, wait=1) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        late = pool.submit(server.send_form, *[("a.png", LARGE)] * 4)
+        wait_until(lambda: server.read_metrics()["weakspot_requests_inside"] == 1, "they have come")
+        assert server.predict(RED).status == 200
+        assert late.result().status == 504
+        assert server.predict(RED).status == 200
+        may.set()
+        assert server.predict(LARGE).status == 200

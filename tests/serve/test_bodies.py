@@ -60,6 +60,7 @@ def test_what_cannot_be_predicted_is_refused_with_the_reason_and_the_fix(
     assert fix in told["fix"]
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_an_image_of_too_many_pixels_is_refused_by_its_header(server: Server) -> None:
     size = struct.pack(">II", 11_000, 10_000)
     header = b"IHDR" + size + GOOD[24:29]
