@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = ("localhost", "127.0.0.1", "::1")
+from core.serve.gate import find_stranger
+
 # What a page of ours may load, and that no other page may frame it. Streamlit's own scripts make functions of text.
 POLICY = "; ".join(
     (
@@ -57,35 +55,8 @@ class Gate:
 
 
 def find_refusal(headers: Headers, client: str) -> str:
-    """Say why a request is refused; empty where it is answered. `client` is the address it comes from.
-
-    A name that points here (DNS rebinding) shows in Host, a page of another site or of another local port in Origin.
-    """
-    if client and not _is_loopback(client):
-        return "Weakspot answers this machine only. From another one, forward the port with ssh -L."
-    host = headers.get("host", "")
-    if _name_of(f"//{host}") not in HOSTS:
-        return f"Weakspot does not answer to the name {host or '(none)'}. Open it as http://127.0.0.1 with its port."
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
-        return f"Weakspot answers its own pages only, not those of {origin}."
-    return ""
-
-
-def _is_loopback(client: str) -> bool:
-    try:
-        address = ip_address(client)
-    except ValueError:  # a name, such as the one of a test
-        return client in HOSTS
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
-
-
-def _name_of(address: str) -> str:
-    try:
-        return urlsplit(address).hostname or ""
-    except ValueError:
-        return ""
+    """Say why a request is refused; empty where it is answered. `client` is the address it comes from."""
+    return " ".join(find_stranger(headers, client) or ())
 
 
 def _add_headers(send: Send) -> Send:

@@ -90,6 +90,15 @@ def _read_file(path: Path) -> Image.Image:
         raise ImageProblem(find_obstacle(path) or f"cannot be opened ({describe_cause(error)})") from None
 
 
+def count_pixels(source: IO[bytes]) -> int:
+    """Return how many pixels an image claims to have, without decoding any; 0 where it has no header that is read."""
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            return int(image.width * image.height)
+    except Exception:  # of as many kinds as in `read_image`, which says why
+        return 0
+
+
 def find_obstacle(path: Path) -> str:
     """Return why there is no plain file at a path, such as a link that leads nowhere; empty for a file or a folder."""
     try:

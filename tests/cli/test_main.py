@@ -41,6 +41,7 @@ COMMANDS = (
     "judge",
     "calibrate",
     "slices",
+    "serve",
     "better",
     "soup",
     "networks",

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from core.dataset.folders import drop_bad_images, scan_folders
-from core.dataset.images import FORMATS, BadImage, ImageProblem, check_images, read_image
+from core.dataset.images import FORMATS, BadImage, ImageProblem, check_images, count_pixels, read_image
 from core.errors import DataError
 from tests.dataset.pictures import RED, make_folders, save_plain
 
@@ -404,3 +404,10 @@ def test_skipping_all_validation_images_is_refused(tmp_path: Path) -> None:
     bad = [BadImage(s.path, "is empty") for s in folders.val]
     with pytest.raises(DataError, match="no readable validation image is left"):
         drop_bad_images(folders, bad, policy="skip")
+
+
+def test_the_pixels_an_image_claims_are_counted_by_its_header_alone() -> None:
+    assert count_pixels(io.BytesIO(png_of_size(3000, 2000))) == 6_000_000
+    assert count_pixels(io.BytesIO(encode(Image.new("RGB", (20, 10)), "JPEG"))) == 200
+    for content in (b"", b"no image", png_of_size(3000, 2000)[:20]):
+        assert count_pixels(io.BytesIO(content)) == 0

@@ -45,6 +45,7 @@ def test_pages_of_this_server_on_this_machine_are_answered(headers: dict[str, st
         ({**OWN, "origin": "http://127.0.0.1:9999"}, "127.0.0.1", "those of http://127.0.0.1:9999"),
         ({**OWN, "origin": "http://localhost:8501"}, "127.0.0.1", "those of http://localhost:8501"),
         ({**OWN, "origin": "null"}, "127.0.0.1", "those of null"),
+        ({**OWN, "origin": "http://["}, "127.0.0.1", "those of http://["),
         ({"host": "localhost:8501"}, "192.168.1.7", "this machine only"),
         ({"host": "localhost:8501"}, "::ffff:10.0.0.1", "this machine only"),
         ({"host": "localhost:8501"}, "somewhere", "this machine only"),
