@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import core
-from core.cli import bakeoff, better, data, model, networks, report, runs, task, training
+from core.cli import bakeoff, better, data, landscape, model, networks, report, runs, task, training
 from core.errors import UserError, describe_error
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
@@ -66,7 +66,7 @@ def build_parser(
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     if add_first is not None:
         add_first(commands)
-    for subject in (training, runs, model, better, networks, bakeoff, data, report, task):
+    for subject in (training, runs, model, better, landscape, networks, bakeoff, data, report, task):
         subject.add_commands(commands)
     return parser
 

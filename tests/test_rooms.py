@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "core": (
         "errors", "files", "places", "words", "palette", "torchvision_ops",
-        "networks", "recipe", "dataset", "runs", "verdicts", "training", "model", "train", "report", "cli", "__main__",
+        "networks", "recipe", "dataset", "runs", "verdicts", "training", "model", "landscape", "train", "report", "cli", "__main__",
     ),
     "dashboard": (
         "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "views", "app", "gate", "server", "start", "__main__",

@@ -25,7 +25,10 @@ from core.runs.run import Run, Status, default_root, find_run
 from core.runs.tasks import TASK, read_order
 from core.words import format_count
 
-STOPPED = {"audit": "Stopped; what was measured is kept, and the next scan goes on from there."}
+STOPPED = {
+    "audit": "Stopped; what was measured is kept, and the next scan goes on from there.",
+    "map": "Stopped; once the network has seen all images that is kept, and the next map goes on from there.",
+}
 EXIT_CODES = {"finished": 0, "stopped": 1, "paused": 1}  # of a job by the state it ends in; 2 for any other
 
 
@@ -191,6 +194,14 @@ def _judge(_: Path, progress: Progress, *, run: str) -> str | None:
     return None if found is None else f"Out of fold {format_rate(found.right, found.judged)}."
 
 
+def _map(_: Path, progress: Progress, *, run: str) -> str | None:
+    asked = find_run(run, default_root())
+    from core.landscape.make import make_map
+
+    found = make_map(asked, progress=progress)
+    return None if found is None else found.describe()
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -200,4 +211,5 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "report": _report,
     "predict": _predict,
     "judge": _judge,
+    "map": _map,
 }

@@ -117,6 +117,12 @@ def open_neighbourhood(run: Run, place: Place) -> Neighbourhood | None:
 def compute_neighbourhood(
     run: Run, place: Place, compute: Compute, *, progress: Progress
 ) -> Neighbourhood | None:
+    """Return the neighbourhood of all images, their features computed where they are not kept; as `compute_features`."""
+    found = compute_features(run, place, compute, progress=progress)
+    return None if found is None else Neighbourhood(place.folders, found)
+
+
+def compute_features(run: Run, place: Place, compute: Compute, *, progress: Progress) -> Features | None:
     """Compute and keep the features of all images; None when `progress(images done, in all)` said to end.
 
     Raises:
@@ -125,7 +131,7 @@ def compute_neighbourhood(
     """
     model, values = load_best(run)
     config = features.plain_config(run.read_config(), values)
-    found = features.load_or_compute(
+    return features.load_or_compute(
         compute.place_model(model),
         place.folders,
         config,
@@ -136,7 +142,6 @@ def compute_neighbourhood(
         workers=choose_workers(config.workers, compute.device.type),
         progress=progress,
     )
-    return None if found is None else Neighbourhood(place.folders, found)
 
 
 def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour]) -> str:

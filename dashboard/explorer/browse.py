@@ -96,6 +96,11 @@ def draw_images(run: Run, images: pd.DataFrame, data: RunData) -> None:
         key="browse-tiles",
         label=f"images of {run.id}",
     )
+    show_large(run, images, data)
+
+
+def show_large(run: Run, images: pd.DataFrame, data: RunData) -> None:
+    """Show the image that the URL names large over the page, where it is one of these."""
     if address.get_param("image", list(images["path"])):
         st.dialog("Image", width="large", on_dismiss=guard_callback(detail.close_image))(guard(draw_large))(
             run, images, data

@@ -51,6 +51,7 @@ LACKING: dict[str, dict[str, Any]] = {
     "calibrate": {"run": "DATA"},
     "predict": {"run": "first", "images": "DATA", "temperature": 1.0, "threshold": 0.0},
     "judge": {"run": "DATA"},
+    "map": {"run": "DATA"},
 }
 
 
