@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 MISSING = "missing.txt"
+UNLABELLED = "unlabelled"  # in place of the true class of an image that has none
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
@@ -63,6 +64,7 @@ def pack_images(
 ) -> Archive:
     """Return the images of a predictions table as a zip archive: <true>/<predicted>/<file>, as they are on disk.
 
+    Those without a true class come as unlabelled/<predicted>/<file>.
     Files that cannot be read are named in the archive's `missing.txt`. `progress(done, total)` is called now and
     then; what it raises ends the packing.
     """
@@ -71,7 +73,7 @@ def pack_images(
     # Pictures are compressed already.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for done, (path, true, predicted) in enumerate(images, start=1):
-            name = _free_name(f"{true}/{predicted}/{PurePosixPath(path).name}", taken)
+            name = _free_name(f"{true or UNLABELLED}/{predicted}/{PurePosixPath(path).name}", taken)
             try:
                 archive.writestr(name, (root / path).read_bytes())
             except OSError:

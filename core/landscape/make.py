@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.landscape.images import SeenImages, count_images, see_images
+from core.landscape.images import SeenImages, see_images
 from core.landscape.projection import measure_kept, project, reduce_rows, scale_rows
 from core.landscape.strangers import LISTED, find_nearest, rate_strangers
 from core.landscape.table import About, write_map
 from core.runs.run import Run
-from core.runs.run_data import recorded_folders
 from core.verdicts.predictions import read_predictions
 
 MOST = 50_000  # images on a map: as many as a browser still moves smoothly
@@ -22,7 +21,7 @@ Progress = Callable[[int, int], bool]
 
 
 def make_map(run: Run, *, seed: int = 0, progress: Progress | None = None) -> About | None:
-    """Make the map of a run's training, validation and held-back images and keep it; None when told to stop.
+    """Make the map of all images of a run, test images too, and keep it; None when told to stop.
 
     `progress(done, total)` counts each image twice: seen by the network, and placed. What the network made of the images
     is kept, so that a stopped map goes on from there.
@@ -35,8 +34,8 @@ def make_map(run: Run, *, seed: int = 0, progress: Progress | None = None) -> Ab
     def report(done: int, total: int) -> bool:
         return progress is None or progress(done, total)
 
-    status, count = run.read_status(), count_images(recorded_folders(run))
-    seen = see_images(run, lambda done, _: report(done, 2 * count))
+    epoch = run.read_status().best_epoch  # before the work: another model may become the best meanwhile
+    seen = see_images(run, lambda done, total: report(done, 2 * total))
     if seen is None:
         return None
     chosen = choose_rows(seen, seed=seed)
@@ -52,14 +51,14 @@ def make_map(run: Run, *, seed: int = 0, progress: Progress | None = None) -> Ab
     table = make_table(run, seen, rate_images(seen, unit)).iloc[chosen]
     table = table.assign(x=places[:, 0], y=places[:, 1])
     about = About(
-        status.best_epoch, len(chosen), placing - len(chosen), measure_kept(unit[chosen], places, seed=seed), seed
+        epoch, len(chosen), placing - len(chosen), measure_kept(unit[chosen], places, seed=seed), seed
     )
     write_map(run, table, about)
     return about
 
 
 def choose_rows(seen: SeenImages, *, most: int = MOST, seed: int = 0) -> npt.NDArray[np.int64]:
-    """Return the rows of the images that a map takes, in order: all, or of many those that judge the model first."""
+    """Return the rows of the images that a map takes, in order: all, or of many those that the model was not trained on first."""
     rows = np.arange(len(seen.samples))
     if len(rows) <= most:
         return rows
@@ -86,9 +85,9 @@ def rate_images(seen: SeenImages, unit: npt.NDArray[np.float32]) -> pd.DataFrame
 def make_table(run: Run, seen: SeenImages, rated: pd.DataFrame) -> pd.DataFrame:
     """Return the predictions table of all images, with their split and how far they are from their class.
 
-    Where a run has a table of a split, that is what it says of the split's images, as on every other page.
+    Test images have no true class, and NaN for what depends on it. Where a run has a table of a split, that is what it says of the split's images, as on every other page.
     """
-    classes = np.array(seen.folders.classes, dtype=object)
+    classes = np.array([*seen.folders.classes, ""], dtype=object)  # the last is that of UNLABELLED
     answers = seen.answers
     columns: dict[str, Any] = {
         "path": [sample.path for sample in seen.samples],

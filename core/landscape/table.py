@@ -17,7 +17,6 @@ from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
 from core.words import format_count
 
-SPLITS = ("train", "val", "held")
 # Beside those of a predictions table: the split, the place (0..1), and of training images how many times as far as
 # usual it is from its class, with the path of the nearest image where that was looked for.
 COLUMNS = ("split", "x", "y", "far", "nearest")
@@ -67,11 +66,7 @@ def about_path(run: Run) -> Path:
 
 def write_map(run: Run, table: pd.DataFrame, about: About) -> None:
     """Write a map, the table first: what is known of it says that the table is whole."""
-    text = {
-        name: table[name].map(lambda value: "" if math.isnan(value) else f"{value:.6f}")
-        for name in table.columns
-        if table[name].dtype.kind == "f"
-    }
+    text = {name: table[name].map("{:.6f}".format) for name in table.columns if table[name].dtype.kind == "f"}
     rows = table.assign(**text).itertuples(index=False, name=None)
     write_rows(table_path(run), list(table.columns), rows)
     write_text(about_path(run), json.dumps(asdict(about), indent=2) + "\n")
@@ -103,7 +98,7 @@ def read_table(run: Run) -> pd.DataFrame:
         if missing := set(COLUMNS) - set(table.columns):
             raise RunError(f"{path}: the map lacks the column {sorted(missing)[0]}.")
         for name in _NUMBERS:
-            table[name] = pd.to_numeric(table[name].replace("", np.nan))
+            table[name] = table[name].astype(np.float64)
     except (RunError, ValueError) as error:
         raise RunError(f"{error} Make the map again.") from None
     return table

@@ -124,16 +124,7 @@ def draw_image(run: Run, data: RunData, row: pd.Series) -> None:
         picture = services.thumbnail(data.root / row["path"], 1024)
         show_tiles([Tile(picture, str(row["path"]))], side=200, label="the image")
     with right:
-        true, predicted = (data.label(row[column]) for column in ("true", "predicted"))
-        verdict = "predicted right" if true == predicted else f"taken for **{escape_markdown(predicted)}**"
-        st.markdown(f"**{escape_markdown(true)}** {verdict}")
-        lines = [
-            f"Confidence in the true class: {format_confidence(row['true_confidence'])}",
-            f"Loss: {row['loss']:.3f} nats",
-        ]
-        if "change" in row:
-            lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
-        st.markdown("  \n".join(lines))
+        draw_answer(data, row)
         show_bars([(data.label(name), value) for name, value in list_guesses(row)])
     if not run.best_path.exists():
         st.caption(f":material/block: {escape_markdown(run.id)} has no model, so there are no heat maps.")
@@ -141,6 +132,23 @@ def draw_image(run: Run, data: RunData, row: pd.Series) -> None:
     # What takes its time comes last: the picture and the answer are seen meanwhile.
     detail.draw_evidence(run, data, row)
     neighbours.draw_neighbours(run, data, row["path"], row["predicted"], row["true"])
+
+
+def draw_answer(data: RunData, row: pd.Series) -> None:
+    """Say what an image was taken for, and of one that has a label how sure the model was of it."""
+    predicted = escape_markdown(data.label(row["predicted"]))
+    if not row["true"]:
+        st.markdown(f"Taken for **{predicted}**; it has no label.")
+        return
+    verdict = "predicted right" if row["true"] == row["predicted"] else f"taken for **{predicted}**"
+    st.markdown(f"**{escape_markdown(data.label(row['true']))}** {verdict}")
+    lines = [
+        f"Confidence in the true class: {format_confidence(row['true_confidence'])}",
+        f"Loss: {row['loss']:.3f} nats",
+    ]
+    if "change" in row:
+        lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
+    st.markdown("  \n".join(lines))
 
 
 def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:
@@ -202,7 +210,7 @@ def draw_archive(images: pd.DataFrame, data: RunData, name: str) -> None:
 
 def _make_tile(row: pd.Series, data: RunData) -> Tile:
     lines = [
-        f"true {data.label(row.true)}",
+        f"true {data.label(row.true)}" if row.true else "no label",
         f"predicted {data.label(row.predicted)}, {format_confidence(row.confidence)}",
     ]
     mark = getattr(row, "change", "")

@@ -31,10 +31,11 @@ COLOUR_TITLES: dict[Colour, str] = {
     "split": "Part of the data",
     "confidence": "Confidence",
 }
-SPLIT_TITLES = {"train": "Training", "val": "Validation", "held": "Held back"}
-_SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "held": RUNS[3]}
+SPLIT_TITLES = {"train": "Training", "val": "Validation", "held": "Held back", "test": "Test"}
+_SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "held": RUNS[3], "test": MUTED}
 COLOURED = 10  # classes that have a colour of their own, the weakest first
 WRONG = "wrong"
+NO_LABEL = "no label"  # of test images
 _T = TypeVar("_T", bound=str)
 
 
@@ -139,8 +140,10 @@ def _draw(folder: Path, stamp: int, judged: int, look: Look) -> PackedFigure:  #
         confidence = landscape.table["confidence"].to_numpy()
         return pack(draw_confidence(landscape.places, words, confidence, rows, rest))
     if look.colour == "right":
+        unknown = (landscape.table["true"] == "").to_numpy()[rows]
         groups = [
-            Group("right", rows[~landscape.wrong[rows]], GOOD, opacity=0.6),
+            Group(NO_LABEL, rows[unknown], MUTED, opacity=0.35),
+            Group("right", rows[~landscape.wrong[rows] & ~unknown], GOOD, opacity=0.6),
             Group("wrong", rows[landscape.wrong[rows]], BAD),
         ]
     elif look.colour == "split":
@@ -163,7 +166,7 @@ def _group_classes(run: Run, landscape: Landscape, data: RunData, look: Look, ro
         Group(data.label(name), rows[true == name], RUNS[place % len(RUNS)], RUN_MARKERS[place // len(RUNS)])
         for place, name in enumerate(coloured)
     ]
-    return [Group("other classes", others, MUTED, opacity=0.35), *reversed(groups)]
+    return [Group("all others", others, MUTED, opacity=0.35), *reversed(groups)]
 
 
 def rank_classes(run: Run, data: RunData) -> list[str]:
@@ -179,7 +182,7 @@ def _describe_points(folder: Path, stamp: int) -> list[str]:  # noqa: ARG001
     landscape, data = read_landscape(run), services.read_data(run)
     assert landscape is not None
     table = landscape.table
-    labels = dict(zip(data.classes, data.labels, strict=True))
+    labels = {"": NO_LABEL, **dict(zip(data.classes, data.labels, strict=True))}
     columns = zip(table["path"], table["true"], table["predicted"], table["split"], strict=True)
     return [
         describe_point(

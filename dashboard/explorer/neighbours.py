@@ -32,7 +32,7 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
         return
     if not known.knows(path):
         why = (
-            "It is held back, and only training and validation images are compared."
+            "Only training and validation images are compared, and it is neither."
             if (data.root / path).is_file()
             else "The file is gone, so nothing can be compared with it."
         )

@@ -50,9 +50,17 @@ def is_outdated(run: Run) -> bool:
     return about is not None and is_stale(run, about)
 
 
+def find_wrong(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which images of a map are predicted wrong, (N,); of one without a label nobody knows."""
+    wrong: npt.NDArray[np.bool_] = ((table["true"] != table["predicted"]) & (table["true"] != "")).to_numpy(
+        dtype=bool
+    )
+    return wrong
+
+
 @st.cache_resource(max_entries=4, show_spinner="Reading the map …")
 def _read(folder: Path, about: About, stamp: int) -> Landscape:
     table = read_table(Run(folder))
     places = table[["x", "y"]].to_numpy(dtype=np.float64)
-    wrong = (table["true"] != table["predicted"]).to_numpy(dtype=bool)
+    wrong = find_wrong(table)
     return Landscape(about, table, places, wrong, stamp)

@@ -13,12 +13,12 @@ from core.runs.tasks import launch_task, read_task
 from dashboard.components.plot import Area, Click, plot
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer import browse
-from dashboard.explorer.landscape import Look, choose_images, draw_figure, draw_look
+from dashboard.explorer.landscape import NO_LABEL, Look, choose_images, draw_figure, draw_look
 from dashboard.explorer.strangers import draw_strangers, find_strangers
 from dashboard.guard import NotYet, guard, guard_callback
 from dashboard.state import address, services
 from dashboard.state.area import outline_area, pack_area, unpack_area
-from dashboard.state.landscape import Landscape, is_outdated, read_landscape
+from dashboard.state.landscape import Landscape, find_wrong, is_outdated, read_landscape
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count
 
@@ -220,10 +220,11 @@ def describe_images(images: pd.DataFrame, data: RunData) -> str:
     """Say how many images are chosen, how many of them are wrong, and of which classes most are."""
     if images.empty:
         return "**No image** is there."
-    wrong = int((images["true"] != images["predicted"]).sum())
+    wrong = int(find_wrong(images).sum())
     counts = images["true"].value_counts()
     named = ", ".join(
-        f"{escape_markdown(data.label(str(name)))} ({count:,})" for name, count in counts.head(NAMED).items()
+        f"{escape_markdown(data.label(str(name)) if name else NO_LABEL)} ({count:,})"
+        for name, count in counts.head(NAMED).items()
     )
     more = f" and {format_count(len(counts) - NAMED, 'more class')}" if len(counts) > NAMED else ""
     return f"**{format_count(len(images), 'image')}**, {wrong:,} of them wrong: {named}{more}."

@@ -23,7 +23,7 @@ def run(runs_root: Path, tiny_data: Path, best_model: Path) -> Run:
 def test_it_says_how_true_the_map_is_and_where_it_lies(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["map", "first"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("24 images placed. Of the ten images that the network finds nearest to one, ")
+    assert said[0].startswith("27 images placed. Of the ten images that the network finds nearest to one, ")
     assert "at least twice as far from" in said[1]
     assert said[-1] == str(run.folder / "map.csv.gz")
 
@@ -33,8 +33,8 @@ def test_as_a_task_it_counts_each_image_twice_and_ends_with_what_was_made(run: R
     launch_task(folder, "map", run="first")
     wait_until(lambda: read_task(folder).state not in ACTIVE, "the map is made")
     status = read_task(folder)
-    assert (status.state, status.done, status.total) == ("finished", 48, 48), status.message
-    assert status.message.startswith("24 images placed.")
+    assert (status.state, status.done, status.total) == ("finished", 54, 54), status.message
+    assert status.message.startswith("27 images placed.")
 
 
 def test_a_run_without_a_model_is_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

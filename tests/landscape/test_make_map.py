@@ -10,7 +10,6 @@ import pytest
 
 from core.dataset.folders import ImageFolders, Sample, scan_folders
 from core.errors import RunError
-from core.landscape import images
 from core.landscape.images import SeenImages
 from core.landscape.make import choose_rows, make_map
 from core.landscape.table import (
@@ -39,20 +38,21 @@ def run(runs_root: Path, tiny_data: Path, best_model: Path) -> Run:
 def test_a_map_has_a_place_for_every_image_and_says_what_it_is_of(run: Run) -> None:
     about = make_map(run)
     assert about is not None
-    assert (about.epoch, about.images, about.left_out) == (2, 24, 0)
+    assert (about.epoch, about.images, about.left_out) == (2, 27, 0)
     assert about == read_about(run)
     table = read_table(run)
     assert set(COLUMNS) <= set(table.columns)
-    assert table["split"].value_counts().to_dict() == {"train": 18, "val": 6}
+    assert table["split"].value_counts().to_dict() == {"train": 18, "val": 6, "test": 3}
     assert table["path"].is_unique
     assert table[["x", "y"]].to_numpy().min() >= 0
     assert table[["x", "y"]].to_numpy().max() <= 1
-    assert "24 images placed." in about.describe()
+    assert "27 images placed." in about.describe()
 
 
 def test_images_of_a_colour_lie_together(run: Run) -> None:
     make_map(run)
     table = read_table(run)
+    table = table[table["split"] != "test"]
     places, true = table[["x", "y"]].to_numpy(), table["true"].to_numpy()
     middles = {name: places[true == name].mean(axis=0) for name in set(true)}
     own = [np.linalg.norm(place - middles[name]) for place, name in zip(places, true, strict=True)]
@@ -85,7 +85,19 @@ def test_training_images_have_the_answer_of_the_whole_network(run: Run) -> None:
 def test_images_held_back_are_on_it(run: Run, tiny_data: Path) -> None:
     record_data(run, scan_folders(tiny_data, hold_back=1), replace(run.read_config(), hold_back=1))
     make_map(run)
-    assert read_table(run)["split"].value_counts().to_dict() == {"train": 15, "val": 6, "held": 3}
+    assert read_table(run)["split"].value_counts().to_dict() == {"train": 15, "val": 6, "held": 3, "test": 3}
+
+
+def test_test_images_have_a_place_and_an_answer_but_no_label(run: Run, tiny_data: Path) -> None:
+    (tiny_data / "test/4.png").write_bytes(b"no image")
+    make_map(run)
+    table = read_table(run)
+    tests = table[table["split"] == "test"]
+    assert list(tests["path"]) == ["test/1.png", "test/2.png", "test/3.png"]
+    assert set(tests["true"]) == {""}
+    assert set(tests["predicted"]) <= {"2", "10", "35"}
+    assert tests[["loss", "true_confidence", "far"]].isna().to_numpy().all()
+    assert tests["confidence"].between(0, 1).all()
 
 
 def test_a_map_stopped_while_images_are_seen_leaves_nothing(run: Run) -> None:
@@ -103,8 +115,8 @@ def test_a_map_stopped_while_they_are_placed_goes_on_without_asking_the_network_
     counts: list[tuple[int, int]] = []
     made = make_map(run, progress=lambda done, total: counts.append((done, total)) or True)
     assert made is not None
-    assert min(done for done, _ in counts) > 24  # of twice 24: all were seen before
-    assert counts[-1] == (48, 48)
+    assert min(done for done, _ in counts) >= 24  # of twice 27: only the test images are seen again
+    assert counts[-1] == (54, 54)
 
 
 def test_the_same_seed_gives_the_same_table(run: Run) -> None:
@@ -181,4 +193,3 @@ def test_what_one_has_computed_serves_the_nearest_training_images_too(run: Run) 
     place = locate(run, choose_placement(run))
     assert place is not None
     assert open_neighbourhood(run, place) is not None
-    assert images.count_images(place.folders) == 24

@@ -63,7 +63,7 @@ def test_from_the_first_visit_to_the_images_that_were_drawn_around(
     settle(page)
     table = read_table(made)
     half = table[table["x"] < 0.5]
-    assert 0 < len(half) < 24
+    assert 0 < len(half) < 27
     draw_around(page, graph, [(-0.02, -0.02), (0.5, -0.02), (0.5, 1.02), (-0.02, 1.02)])
     expect(page).to_have_url(re.compile("area="))
     settle(page)

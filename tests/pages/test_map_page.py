@@ -53,8 +53,8 @@ def test_the_first_visit_explains_a_map_and_has_one_button(
     assert "those its network finds alike lie beside each other" in words(app)
     assert [button.label for button in app.button] == ["Make the map"]
     app.button(key="map-start").click().run()
-    assert sorted(points(app)) == ["10 · tulip", "2 · rose", "35 · iris"]
-    assert sum(map(len, points(app).values())) == 24
+    assert sorted(points(app)) == ["10 · tulip", "2 · rose", "35 · iris", "all others"]
+    assert sum(map(len, points(app).values())) == 27
     assert "Draw around points with the mouse" in words(app)
     assert not app.error
 
@@ -94,10 +94,10 @@ def test_hover_says_name_answer_and_part_of_the_data(open_page: Open, mapped: Ru
 @pytest.mark.parametrize(
     ("colour", "names"),
     [
-        ("right", {"right", "wrong"}),
-        ("split", {"Training", "Validation"}),
+        ("right", {"right", "wrong", "no label"}),
+        ("split", {"Training", "Validation", "Test"}),
         ("confidence", {"images"}),
-        ("nonsense", {"2 · rose", "10 · tulip", "35 · iris"}),
+        ("nonsense", {"2 · rose", "10 · tulip", "35 · iris", "all others"}),
     ],
 )
 def test_a_link_says_what_is_coloured(open_page: Open, mapped: Run, colour: str, names: set[str]) -> None:
@@ -181,7 +181,7 @@ def test_of_many_classes_the_weakest_have_a_colour_and_all_others_are_grey(
     assert {name: len(text) for name, text in found.items()} == {
         "10 · tulip": 8,
         "35 · iris": 8,
-        "other classes": 8,
+        "all others": 8,
     }
     found = points(open_page("map", run="first", **{"class": "2"}))
     assert "2 · rose" in found
@@ -196,6 +196,16 @@ def test_weak_classes_and_confusions_lead_to_the_map(
 ) -> None:
     app = open_page(page, run="first", **query)
     assert "Show on the map" in links(app)
+
+
+def test_a_test_image_is_shown_without_a_label(open_page: Open, mapped: Run) -> None:
+    app = open_page("map", run="first", split="test", image="test/1.png")
+    assert "no label" in words(app)
+    assert "it has no label" in words(app)
+    assert "and it is neither" not in words(app)  # nothing is compared before that is asked for
+    assert "0 of them wrong: no label (3)" in words(app)
+    assert not app.error
+    assert not app.exception
 
 
 def test_a_block_of_classes_has_no_one_place_on_the_map(open_page: Open, mapped: Run) -> None:
