@@ -159,7 +159,8 @@ def _draw(folder: Path, stamp: int, judged: int, look: Look) -> PackedFigure:  #
 def _group_classes(run: Run, landscape: Landscape, data: RunData, look: Look, rows: Rows) -> list[Group]:
     """Return the groups by true class: the one looked for and the weakest in colour, all others grey below them."""
     true = landscape.table["true"].to_numpy()[rows]
-    coloured = [name for name in [look.name, *rank_classes(run, data)] if name in set(true)]
+    here = set(true) - {""}
+    coloured = [name for name in [look.name, *rank_classes(run, data)] if name in here]
     coloured = list(dict.fromkeys(coloured))[:COLOURED]
     others = rows[~np.isin(true, coloured)]
     groups = [

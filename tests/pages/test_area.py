@@ -53,6 +53,6 @@ def test_an_area_is_drawn_as_a_closed_line() -> None:
     corners = unpack_area(pack_area(*SQUARE))
     assert corners is not None
     path = outline_area(corners)["path"]
-    assert path.startswith("M 0.25")
+    assert path.startswith("M 0.2499,0.2499 L")
     assert path.count("L") == 3
     assert path.endswith("Z")
