@@ -30,6 +30,7 @@ from dashboard.views import (
     train,
     weak,
 )
+from dashboard.views import map as map_view  # `map` itself is Python's
 
 HERE = Path(__file__).parent
 # Less empty space around the page, and columns that wrap where the window is too narrow for them: the key of the
@@ -62,6 +63,7 @@ PAGES = {
     "Understand": [
         ("confusion", confusion.render, "Confusion", "grid_on"),
         ("weak", weak.render, "Weak classes", "troubleshoot"),
+        ("map", map_view.render, "Map", "scatter_plot"),
         ("confidence", confidence.render, "Confidence", "balance"),
         ("data", data.render, "Data", "dataset"),
     ],
@@ -71,7 +73,7 @@ PAGES = {
     ],
 }
 # Pages whose content belongs to one run, chosen in the sidebar.
-RUN_PAGES = ("live", "confusion", "weak", "confidence", "data", "predict")
+RUN_PAGES = ("live", "confusion", "weak", "map", "confidence", "data", "predict")
 
 
 def main() -> None:

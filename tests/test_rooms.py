@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "core": (
         "errors", "files", "places", "words", "reading", "palette", "torchvision_ops",
-        "networks", "recipe", "dataset", "marks", "arrivals", "runs", "verdicts", "slices", "training", "model", "answers", "train", "trial", "ship", "report", "imports", "serve", "cli", "api", "__main__",
+        "networks", "recipe", "dataset", "marks", "arrivals", "runs", "verdicts", "slices", "training", "model", "answers", "landscape", "train", "trial", "ship", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
         "text", "builtin", "guard", "charts", "state", "components", "explorer", "launch", "predicting", "panels", "views", "app", "gate", "server", "start", "__main__",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 STOPPED = {
     "audit": "Stopped; what was measured is kept, and the next scan goes on from there.",
     "slices": "Stopped; what was measured is kept, and the next search goes on from there.",
+    "map": "Stopped; once the network has seen all images that is kept, and the next map goes on from there.",
 }
 EXIT_CODES = {"finished": 0, "stopped": 1, "paused": 1}  # of a job by the state it ends in; 2 for any other
 
@@ -313,6 +314,14 @@ def _export(folder: Path, progress: Progress, *, run: str, form: str, int8: bool
     return None if made is None else made.describe()
 
 
+def _map(_: Path, progress: Progress, *, run: str) -> str | None:
+    asked = find_run(run, default_root())
+    from core.landscape.make import make_map
+
+    found = make_map(asked, progress=progress)
+    return None if found is None else found.describe()
+
+
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
     "label-issues": _find_label_issues,
@@ -330,4 +339,5 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "judge-folder": _judge_folder,
     "strangers": _learn_strangers,
     "export": _export,
+    "map": _map,
 }

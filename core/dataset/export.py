@@ -15,6 +15,7 @@ from core.reading import read_plain
 
 MISSING = "missing.txt"
 _MOST = 1_000_000_000  # bytes of an image
+UNLABELLED = "unlabelled"  # in place of the true class of an image that has none
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
@@ -66,6 +67,7 @@ def pack_images(
 ) -> Archive:
     """Return the images of a predictions table as a zip archive: <true>/<predicted>/<file>, as they are on disk.
 
+    Those without a true class come as unlabelled/<predicted>/<file>.
     Files that cannot be read are named in the archive's `missing.txt`. `progress(done, total)` is called now and
     then; what it raises ends the packing.
     """
@@ -74,7 +76,7 @@ def pack_images(
     # Pictures are compressed already.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for done, (path, true, predicted) in enumerate(images, start=1):
-            name = _free_name(f"{true}/{predicted}/{PurePosixPath(path).name}", taken)
+            name = _free_name(f"{true or UNLABELLED}/{predicted}/{PurePosixPath(path).name}", taken)
             try:
                 archive.writestr(name, read_plain(root / path, most=_MOST))
             except (OSError, ValueError):

@@ -72,7 +72,7 @@ async function draw(chart, turn) {
   if (turn !== chart.turn) return;
   const theme = readTheme(graph);
   // A selection changes the marks alone; a large matrix is not drawn anew for it.
-  const look = JSON.stringify([theme, data.key, data.height, data.boxes]) + data.figure;
+  const look = JSON.stringify([theme, data.key, data.height, data.boxes, data.areas]) + data.figure;
   if (chart.look !== look) await drawFigure(chart, look, theme);
   await putOnTop(chart);
   offerKeys(chart);
@@ -93,7 +93,8 @@ async function drawFigure(chart, look, theme) {
   const whole = { x: [...(xaxis?.range ?? [])], y: [...(yaxis?.range ?? [])] }; // Plotly writes into the figure's own
   // A view is put on again: Plotly keeps what a user zoomed to, not what the page did.
   Object.assign(chart, { look, figure: { shapes, whole }, marks: JSON.stringify(data.shapes), view: "null" });
-  const tools = ["zoom2d", ...(data.boxes ? ["select2d"] : []), "pan2d", "resetScale2d", "toImage"];
+  const drawing = data.areas ? ["lasso2d", "select2d"] : data.boxes ? ["select2d"] : [];
+  const tools = ["zoom2d", ...drawing, "pan2d", "resetScale2d", "toImage"];
   const traces = figure.data.map((trace) => prepareTrace(trace, theme));
   chart.cells = traces[0]?.cells ? unpackCells(traces[0]) : null; // a heat map is its figure's only trace
   if (chart.cells) {
@@ -160,11 +161,15 @@ function listen(chart) {
   graph.addEventListener("keydown", (event) => takeKey(chart, event));
   graph.addEventListener("focusout", () => moveCursor(chart, null));
   graph.on("plotly_selected", (selected) => {
+    if (chart.data.areas) tellArea(chart, selected);
     if (!chart.data.boxes || !selected?.range) return;
     const { xaxis, yaxis } = graph._fullLayout;
     const box = { x: touched(selected.range.x, xaxis), y: touched(selected.range.y, yaxis) };
     window.Plotly.relayout(graph, { selections: [] }); // the marks show what was chosen, cell by cell
     chart.setTriggerValue("box", box);
+  });
+  graph.on("plotly_deselect", () => {
+    if (chart.data.areas) chart.setTriggerValue("area", { x: [], y: [] });
   });
   graph.addEventListener("click", ({ target }) => {
     const label = chart.data.labels && target.closest(".xtick text, .ytick text");
@@ -174,6 +179,19 @@ function listen(chart) {
   });
   graph.on("plotly_hover", () => graph.classList.toggle("over-mark", chart.data.clickable));
   graph.on("plotly_unhover", () => graph.classList.remove("over-mark"));
+}
+
+// Tells Python the corners of what was drawn around points; it puts an outline in the place of Plotly's own.
+function tellArea(chart, selected) {
+  const { range, lassoPoints } = selected ?? {};
+  if (!range && !lassoPoints) return;
+  const corners = lassoPoints ?? boxCorners(range);
+  window.Plotly.relayout(chart.graph, { selections: [] });
+  chart.setTriggerValue("area", { x: [...corners.x], y: [...corners.y] });
+}
+
+function boxCorners({ x: [left, right], y: [bottom, top] }) {
+  return { x: [left, right, right, left], y: [bottom, bottom, top, top] };
 }
 
 // A matrix is read and clicked without a mouse as well: arrows move a cursor from cell to cell, Enter clicks.
@@ -244,7 +262,15 @@ function touched(range, axis) {
   return [inside(Math.min(...range)), inside(Math.max(...range))];
 }
 
+let webgl = null; // asked once: a browser grants a page but some contexts
+
+function hasWebGL() {
+  webgl ??= Boolean(document.createElement("canvas").getContext("webgl"));
+  return webgl;
+}
+
 function prepareTrace(trace, theme) {
+  if (trace.type === "scattergl" && !hasWebGL()) trace.type = "scatter"; // slower, and all there is on such a machine
   // Plotly chooses the colour of text in a cell as if see-through cells lay on white, so see-through is mixed here.
   if (Array.isArray(trace.colorscale)) {
     trace.colorscale = trace.colorscale.map(([at, colour]) => [at, mixColour(colour, theme.background)]);

@@ -61,6 +61,14 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Area:
+    """An area drawn around points, by its corners on both axes; no corners where it was taken away."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class View:
     """A stretch of both axes to zoom to, as `range` of Plotly's axes."""
 
@@ -84,6 +92,7 @@ def plot(
     on_click: Callable[[Click], None] | None = None,
     on_label: Callable[[LabelClick], None] | None = None,
     on_box: Callable[[Box], None] | None = None,
+    on_area: Callable[[Area], None] | None = None,
     on_zoom: Callable[[View | None], None] | None = None,
     shapes: Sequence[dict[str, Any]] = (),
     view: View | None = None,
@@ -96,6 +105,7 @@ def plot(
     the callback of a widget is; in a fragment only the fragment reruns. Without it clicks do nothing. So do
     `on_label` for the labels of category axes, and `on_box` for a box dragged in the mode that the chart's tools
     offer then. Text on category axes has to be HTML-escaped, as `charts` does it.
+    `on_area` is called for what is drawn around points, by the lasso or as a box, on axes of numbers.
 
     `shapes` are drawn over the figure's own; where only they change, as a selection does, the figure is not drawn
     anew. The chart zooms to `view` when it changes, and back to the whole when it becomes None; `on_zoom` gets what a
@@ -111,6 +121,7 @@ def plot(
         "clickable": on_click is not None,
         "labels": on_label is not None,
         "boxes": on_box is not None,
+        "areas": on_area is not None,
         "zooms": on_zoom is not None,
         "shapes": list(shapes),
         "summary": summary,
@@ -133,6 +144,11 @@ def plot(
         if on_box is not None and value is not None:
             on_box(Box(_as_range(value["x"]), _as_range(value["y"])))
 
+    def forward_area() -> None:
+        value = st.session_state[key]["area"]
+        if on_area is not None and value is not None:
+            on_area(Area(tuple(map(float, value["x"])), tuple(map(float, value["y"]))))
+
     def forward_zoom() -> None:
         value = st.session_state[key]["zoom"]
         if on_zoom is not None and value is not None:
@@ -145,6 +161,7 @@ def plot(
         on_click_change=guard_callback(forward_click),
         on_label_change=guard_callback(forward_label),
         on_box_change=guard_callback(forward_box),
+        on_area_change=guard_callback(forward_area),
         on_zoom_change=guard_callback(forward_zoom),
     )
 

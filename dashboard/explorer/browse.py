@@ -97,6 +97,11 @@ def draw_images(run: Run, images: pd.DataFrame, data: RunData) -> None:
         opener=lambda path: address.set_params(image=path),
         label=f"images of {run.id}",
     )
+    show_large(run, images, data)
+
+
+def show_large(run: Run, images: pd.DataFrame, data: RunData) -> None:
+    """Show the image that the URL names large over the page, where it is one of these."""
     if address.get_param("image", list(images["path"])):
         st.dialog("Image", width="large", on_dismiss=guard_callback(detail.close_image))(guard(draw_large))(
             run, images, data
@@ -119,15 +124,7 @@ def draw_image(run: Run, data: RunData, row: pd.Series) -> None:
     with left:
         marking.draw_row(run, data, row)
     with right:
-        true, predicted = (data.label(row[column]) for column in ("true", "predicted"))
-        verdict = "predicted right" if true == predicted else f"taken for **{escape_markdown(predicted)}**"
-        st.markdown(f"**{escape_markdown(true)}** {verdict}")
-        lines = [f"Confidence in the true class: {format_confidence(row['true_confidence'])}"]
-        if not math.isnan(row["loss"]):
-            lines.append(f"Loss: {row['loss']:.3f} nats")
-        if "change" in row:
-            lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
-        st.markdown("  \n".join(lines))
+        draw_answer(data, row)
         show_bars([(data.label(name), value) for name, value in list_guesses(row)])
     if not run.best_path.exists():
         st.caption(f":material/block: {escape_markdown(run.id)} has no model, so there are no heat maps.")
@@ -135,6 +132,22 @@ def draw_image(run: Run, data: RunData, row: pd.Series) -> None:
     # What takes its time comes last: the picture and the answer are seen meanwhile.
     detail.draw_evidence(run, data, row)
     neighbours.draw_neighbours(run, data, row["path"], row["predicted"], row["true"])
+
+
+def draw_answer(data: RunData, row: pd.Series) -> None:
+    """Say what an image was taken for, and of one that has a label how sure the model was of it."""
+    predicted = escape_markdown(data.label(row["predicted"]))
+    if not row["true"]:
+        st.markdown(f"Taken for **{predicted}**; it has no label.")
+        return
+    verdict = "predicted right" if row["true"] == row["predicted"] else f"taken for **{predicted}**"
+    st.markdown(f"**{escape_markdown(data.label(row['true']))}** {verdict}")
+    lines = [f"Confidence in the true class: {format_confidence(row['true_confidence'])}"]
+    if not math.isnan(row["loss"]):
+        lines.append(f"Loss: {row['loss']:.3f} nats")
+    if "change" in row:
+        lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
+    st.markdown("  \n".join(lines))
 
 
 def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:
@@ -196,7 +209,7 @@ def draw_archive(images: pd.DataFrame, data: RunData, name: str) -> None:
 
 def _make_tile(row: pd.Series, data: RunData, picture: bytes | None) -> Tile:
     lines = [
-        f"true {data.label(row.true)}",
+        f"true {data.label(row.true)}" if row.true else "no label",
         f"predicted {format_guess(data.label(row.predicted), row.confidence)}",
     ]
     mark = getattr(row, "change", "")

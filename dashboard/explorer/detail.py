@@ -74,8 +74,8 @@ def draw_verdict(run: Run, data: RunData, row: pd.Series) -> None:
 def draw_evidence(run: Run, data: RunData, row: pd.Series) -> None:
     """Draw the heat maps of an image by the method chosen, and whether they are to be believed; none where it is gone."""
     path, guesses = row["path"], list_guesses(row)
-    wrong = row["true"] != row["predicted"]
-    # What it is held against: the true class of an error, the runner-up of a right answer.
+    wrong = row["true"] not in ("", row["predicted"])  # without a label nobody knows
+    # What it is held against: the true class of an error, else the runner-up.
     rival = row["true"] if wrong else next((name for name, _ in guesses if name != row["predicted"]), None)
     method, stage, name = draw_choices(run, data, row, guesses)
     asked = [Evidence(name)]
@@ -127,7 +127,8 @@ def draw_choices(
     stage = int(address.get_param("stage", [str(number) for number in sides]) or choose_stage(sides))
     name = address.get_param("for", data.classes) or row["predicted"]
     roles = {row["true"]: "true", row["predicted"]: "predicted"}
-    likely = dict.fromkeys([row["predicted"], row["true"], *(guess for guess, _ in guesses)])
+    known = [row["predicted"], row["true"], *(guess for guess, _ in guesses)]
+    likely = dict.fromkeys(option for option in known if option)
     names = [*likely, *(other for other in data.classes if other not in likely)]
 
     def label(option: str) -> str:

@@ -10,13 +10,13 @@ from core.palette import BAD, GOOD
 from core.runs.run import Run
 from core.slices.report import SliceReport, TriedSlice
 from core.slices.search import list_splits
-from dashboard.components.gallery import PAGE, Tile, draw_pager, show_open_tiles
-from dashboard.explorer import detail
+from dashboard.components.gallery import PAGE, Tile, draw_pager
+from dashboard.explorer import detail, marking
 from dashboard.explorer.browse import draw_large
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, services
 from dashboard.state.services import RunData
-from dashboard.text import escape_markdown, format_confidence, format_count
+from dashboard.text import escape_markdown, format_count, format_guess
 
 
 def read_split(splits: list[str]) -> str:
@@ -77,31 +77,32 @@ def draw_images(run: Run, split: str, found: TriedSlice, data: RunData) -> None:
     table = services.read_predictions(run, split)
     images = sort_images(table[table["path"].isin(found.paths)])
     page = draw_pager(len(images), PAGE, key="kinds-page", param="kind_page")
-    shown = images.iloc[page * PAGE : (page + 1) * PAGE]
-    paths = list(shown["path"])
-    tiles = []
-    for row in shown.itertuples():
-        wrong = row.true != row.predicted
-        tiles.append(
-            Tile(
-                services.thumbnail(data.root / row.path),
-                f"true {data.label(row.true)}",
-                (f"predicted {data.label(row.predicted)}, {format_confidence(row.confidence)}",),
-                alt=row.path,
-                mark="wrong" if wrong else "right",
-                colour=BAD if wrong else GOOD,
-            )
-        )
-    show_open_tiles(
-        tiles,
-        lambda number: address.set_params(image=paths[number]),
+    marking.draw_marking(
+        run,
+        data,
+        marking.shelve_predictions(images, data, make_tile),
         key="kinds-tiles",
+        page=page,
+        opener=lambda path: address.set_params(image=path),
         label=f"images of the kind: {found.title}",
     )
     if address.get_param("image", list(images["path"])):
         st.dialog("Image", width="large", on_dismiss=guard_callback(detail.close_image))(guard(draw_large))(
             run, images, data
         )
+
+
+def make_tile(row: pd.Series, data: RunData, picture: bytes | None) -> Tile:
+    """Return an image with what it was taken for, and whether that is right."""
+    wrong = row["true"] != row["predicted"]
+    return Tile(
+        picture,
+        f"true {data.label(row['true'])}",
+        (f"predicted {format_guess(data.label(row['predicted']), row['confidence'])}",),
+        alt=row["path"],
+        mark="wrong" if wrong else "right",
+        colour=BAD if wrong else GOOD,
+    )
 
 
 def sort_images(images: pd.DataFrame) -> pd.DataFrame:

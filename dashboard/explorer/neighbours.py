@@ -34,7 +34,12 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
         draw_search(run, data)
         return
     if not known.knows(path):
-        st.info("The file is gone, so nothing can be compared with it.", icon=":material/info:")
+        why = (
+            "Only training and validation images are compared, and it is neither."
+            if (data.root / path).is_file()
+            else "The file is gone, so nothing can be compared with it."
+        )
+        st.info(why, icon=":material/info:")
         return
     from core.model.neighbours import describe_neighbours
 

@@ -246,8 +246,25 @@ def draw_gallery(
             browse.draw_export(images, data, f"{run.id}-images")
             if change is None:
                 draw_for_images(run, data, images)
+            draw_map_link(run, selection)
     if not images.empty:
         browse.draw_images(run, images, data)
+
+
+def draw_map_link(run: Run, selection: Selection) -> None:
+    """Lead to where the images of the one class that is selected lie on the map."""
+    names = selection.true or selection.predicted
+    if len(names) != 1:
+        return
+    wrong = selection.wrong_only or (
+        bool(selection.true and selection.predicted) and selection.true != selection.predicted
+    )
+    st.page_link(
+        st.session_state["pages"]["map"],
+        label="Show on the map",
+        icon=":material/scatter_plot:",
+        query_params={"run": run.id, "class": names[0], **({"only": "wrong"} if wrong else {})},
+    )
 
 
 def draw_choice(data: RunData, selection: Selection) -> None:

@@ -65,6 +65,12 @@ def render() -> None:
         draw_finding(figures, table, data, name, split)
         taken_for = str(figures.set_index("class").loc[name, "confused_with"])
         draw_for_class(run, data, table, name, taken_for)
+        st.page_link(
+            st.session_state["pages"]["map"],
+            label="Show on the map",
+            icon=":material/scatter_plot:",
+            query_params={"run": run.id, "class": name},
+        )
     guard(draw_images)(run, figures, table, data, name)
     guard(draw_kinds)(run, data)
     draw_all_classes(figures, table, data, name)

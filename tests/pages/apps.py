@@ -19,6 +19,7 @@ PAGES = {
     "live": "Live",
     "confusion": "Confusion",
     "weak": "Weak classes",
+    "map": "Map",
     "confidence": "Confidence",
     "data": "Data",
     "predict": "Predict",

@@ -46,7 +46,7 @@ def test_every_page_is_drawn_for_a_soup(open_page: Open, run: Run, name: str, be
     assert not app.warning
 
 
-@pytest.mark.parametrize("name", ["live", "confusion", "weak", "confidence", "predict"])
+@pytest.mark.parametrize("name", ["live", "confusion", "weak", "map", "confidence", "predict"])
 def test_every_page_of_a_run_is_drawn_before_its_first_epoch(
     open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None, name: str
 ) -> None:
@@ -68,6 +68,7 @@ def test_every_page_of_a_run_is_drawn_before_its_first_epoch(
         ("data.json", "confusion"),
         ("predictions-val.csv", "confusion"),
         ("best.pt", "weak"),
+        ("best.pt", "map"),
         ("calibration.json", "confidence"),
         ("calibration.json", "predict"),
         ("threshold.json", "predict"),
@@ -152,7 +153,7 @@ def test_the_first_page_shows_what_runs_and_the_last_runs(
 
 
 def test_the_name_of_the_run_stands_on_its_pages(open_page: Open, run: Run) -> None:
-    for name in ("live", "confusion", "weak", "confidence", "data", "predict"):
+    for name in ("live", "confusion", "weak", "map", "confidence", "data", "predict"):
         assert ">Run <b>first</b><" in words(open_page(name, run="first"))
 
 

@@ -59,6 +59,7 @@ LACKING: dict[str, dict[str, Any]] = {
     "judge": {"run": "DATA"},
     "corrected-copy": {"run": "DATA", "target": "DATA", "link": False},
     "slices": {"run": "DATA", "split": "val"},
+    "map": {"run": "DATA"},
 }  # fmt: skip
 
 
