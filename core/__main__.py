@@ -11,24 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import core
-from core.cli import (
-    bakeoff,
-    better,
-    data,
-    imports,
-    landscape,
-    model,
-    networks,
-    predict,
-    report,
-    runs,
-    serve,
-    ship,
-    slices,
-    strangers,
-    task,
-    training,
-)
+from core.cli import bakeoff, data, imports, networks, report, runs, task, training
+from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers
 from core.errors import UserError, describe_error
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page

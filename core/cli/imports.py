@@ -10,12 +10,8 @@ from core.cli.terminal import make_bar
 from core.errors import ConfigError
 from core.imports.classes import AUTO, KINDS
 from core.imports.columns import NAMES, ROLES
-from core.imports.made import make_run
-from core.imports.reading import understand_table
-from core.imports.table import read_table
 from core.places import expand_home, real_path
 from core.runs.run import default_root
-from core.verdicts.predictions import format_rate
 
 if TYPE_CHECKING:
     from core.imports.model import Model
@@ -82,6 +78,11 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from core.imports.made import make_run
+    from core.imports.reading import understand_table
+    from core.imports.table import read_table
+    from core.verdicts.predictions import format_rate
+
     given = {role: getattr(options, f"{role}_column") for role in ROLES}
     reading = understand_table(
         read_table(expand_home(options.table)),

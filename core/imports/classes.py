@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
 from core.imports.columns import sort_as_text
-from core.imports.table import Table
 from core.recipe.class_names import normalise
 from core.words import format_count
+
+if TYPE_CHECKING:
+    from core.imports.table import Table
 
 Ints = npt.NDArray[np.int64]
 NAMED, NUMBERED, AUTO = "names", "numbers", "auto"

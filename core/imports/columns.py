@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.errors import DataError
-from core.imports.table import Table
 from core.recipe.class_names import normalise
 from core.words import format_count
+
+if TYPE_CHECKING:
+    from core.imports.table import Table
 
 PATH, TRUE, PREDICTED, CONFIDENCE = "path", "true", "predicted", "confidence"
 # As programs and people call them, in lower case and with _ for a space or a hyphen.

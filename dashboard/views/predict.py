@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from core.runs.imported import refuse_without_model
-from dashboard.explorer.shipping import draw_shipping
 from dashboard.guard import NotYet, guard
 from dashboard.panels.answering import draw_answering
 from dashboard.predicting.hand_in import draw_hand_in
 from dashboard.predicting.images import draw_images
 from dashboard.predicting.labelled import draw_labelled
+from dashboard.predicting.shipping import draw_shipping
 from dashboard.state import address, services
 
 

@@ -60,6 +60,9 @@ LACKING: dict[str, dict[str, Any]] = {
     "corrected-copy": {"run": "DATA", "target": "DATA", "link": False},
     "slices": {"run": "DATA", "split": "val"},
     "map": {"run": "DATA"},
+    "strangers": {"run": "DATA"},
+    "judge-folder": {"run": "first", "images": "DATA"},
+    "export": {"run": "DATA", "form": "onnx", "int8": False},
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.better import ABOUT_AVERAGES, ABOUT_SOUP
+from core.cli.models.better import ABOUT_AVERAGES, ABOUT_SOUP
 from core.cli.terminal import add_run, make_bar
 from core.runs.run import Run, default_root, find_run
 from core.words import format_count
