@@ -121,6 +121,8 @@ def start_bare(run: Run, seconds: float, environment: dict[str, str]) -> dict[st
 
 def ask_bare(folder: Path, seconds: float) -> dict[str, float]:
     """Return images a second of the network alone, and of reading, scaling and asking one batch after another."""
+    import torch
+
     from core.dataset.images import read_image
     from core.model.predict import Predictor
     from core.runs.run import Run
@@ -128,8 +130,9 @@ def ask_bare(folder: Path, seconds: float) -> dict[str, float]:
     predictor, files = Predictor.from_run(Run(folder)), draw_photos()
     inputs = predictor.prepare([read_image(io.BytesIO(file)) for file in files[:BATCH]])
 
+    @torch.inference_mode()
     def ask_network(_: int) -> None:
-        predictor.weigh_inputs(inputs)
+        predictor.compute.ask(predictor.model, inputs)
 
     def ask_all(turn: int) -> None:
         first = turn * BATCH % IMAGES

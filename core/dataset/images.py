@@ -25,7 +25,7 @@ from core.words import show_path
 register_heif_opener(thumbnails=False)  # Pillow reads HEIC by it, as Pillow's own formats are registered
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
 MAX_PIXELS = 100_000_000
-_MANY_PIXELS = 20_000_000  # more than cameras mostly have; of larger images one is decoded at a time
+MANY_PIXELS = 20_000_000  # more than cameras mostly have; of larger images one is decoded at a time
 _one_at_a_time = threading.Lock()
 Values = npt.NDArray[Any]
 # Pillow reads at most 1 MB of such a chunk of a PNG, and no pixel depends on them; some texts say how a photo is turned.
@@ -167,7 +167,7 @@ def _decode(source: IO[bytes]) -> Image.Image:
         if pixels > MAX_PIXELS:
             raise ImageProblem(f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read")
         # What is made of an image takes up to a dozen bytes a pixel, in as many threads as there are cores.
-        with _one_at_a_time if pixels > _MANY_PIXELS else contextlib.nullcontext():
+        with _one_at_a_time if pixels > MANY_PIXELS else contextlib.nullcontext():
             image.load()
             return _to_rgb(_turn_upright(image))
 

@@ -181,13 +181,6 @@ class Predictor:
             for one, value in zip(name_likeliest(weights, self.classes), near, strict=True)
         ]
 
-    @torch.inference_mode()
-    def weigh_inputs(self, inputs: torch.Tensor, *, temperature: float = 1.0) -> torch.Tensor:
-        """Return the probabilities of all classes for what `prepare` has returned: float32 (N, C) on the CPU."""
-        with self._lock:
-            logits = self.compute.ask(self.model, inputs)
-        return (logits.float() / temperature).softmax(1).cpu()
-
     def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
         """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
         return self.answer([self.look(image) for image in images], temperature=temperature)

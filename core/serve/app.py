@@ -7,7 +7,6 @@ import io
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,7 +16,7 @@ from starlette.routing import Route
 
 from core.dataset.images import ImageProblem, count_pixels
 from core.errors import UserError
-from core.model.predict import Prediction
+from core.model.predict import Pixels, Prediction
 from core.serve import openapi
 from core.serve.batcher import Batcher
 from core.serve.bodies import Sent, read_images
@@ -29,9 +28,6 @@ from core.serve.refusals import AGAIN, Refusal
 from core.serve.room import Room
 from core.serve.served import Served
 
-if TYPE_CHECKING:
-    import torch
-
 
 class Service:
     """One model behind HTTP: `app` is its ASGI application; `close` ends its threads."""
@@ -40,7 +36,7 @@ class Service:
         self._served, self._limits = served, limits or Limits()
         self.metrics = Metrics()
         self._room = Room(self._limits)
-        self._batcher = Batcher(served.ask, self._limits, self.metrics)
+        self._batcher = Batcher(served.answer, self._limits, self.metrics)
         self._decoders = ThreadPoolExecutor(self._limits.decoders, thread_name_prefix="decode")
         self._decoded = asyncio.Semaphore(self._limits.decoded)
         self._large = asyncio.Lock()
@@ -112,18 +108,19 @@ class Service:
         # No more than these are read ahead of the network; the others wait as they were sent, which is smaller.
         async with self._decoded:
             with self._batcher.expect():
-                answer = self._batcher.submit(await self._read(image.data))
+                answer = self._batcher.submit(await self._look(image.data))
             return await asyncio.wrap_future(answer)
 
-    async def _read(self, data: bytes) -> torch.Tensor:
-        """Return the network's input for an image; raises ImageProblem as `Served.prepare`."""
+    async def _look(self, data: bytes) -> tuple[Pixels, ...]:
+        """Do what `Served.look` does, in another thread."""
         loop = asyncio.get_running_loop()
         pixels = await loop.run_in_executor(self._decoders, count_pixels, io.BytesIO(data))
         if pixels <= self._limits.large:
-            return await loop.run_in_executor(self._decoders, self._served.prepare, data)
-        # While it is read the largest takes gigabytes: one at a time, to its end also where nobody waits for it any more.
+            return await loop.run_in_executor(self._decoders, self._served.look, data)
+        # The reader takes one of these at a time. Where the others waited for it there, each would hold a thread, and
+        # small images would wait too; so the next begins at the end of this one, whether anybody still asks for it or not.
         await self._large.acquire()
-        job = self._decoders.submit(self._served.prepare, data)
+        job = self._decoders.submit(self._served.look, data)
         job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._large.release))
         return await asyncio.wrap_future(job)
 

@@ -9,36 +9,32 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from core.serve.limits import Limits
 from core.serve.metrics import Metrics
 
-if TYPE_CHECKING:
-    import torch
-
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class _Job(Generic[_T]):
-    inputs: torch.Tensor
+class _Job(Generic[_S, _T]):
+    seen: _S
     answer: Future[_T] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
 
 
-class Batcher(Generic[_T]):
+class Batcher(Generic[_S, _T]):
     """A queue of images and the thread that answers them, several at a time.
 
-    `ask` takes the inputs (1, 3, S, S) of images and returns what is said of each. A batch waits for images that are
+    `ask` takes what was seen of images and returns what is said of each. A batch waits for images that are
     expected, no longer than its first has waited `limits.patience`; an image that comes alone does not wait.
     """
 
-    def __init__(
-        self, ask: Callable[[Sequence[torch.Tensor]], Sequence[_T]], limits: Limits, metrics: Metrics
-    ) -> None:
+    def __init__(self, ask: Callable[[Sequence[_S]], Sequence[_T]], limits: Limits, metrics: Metrics) -> None:
         self._ask, self._limits, self._metrics = ask, limits, metrics
-        self._jobs: deque[_Job[_T]] = deque()
+        self._jobs: deque[_Job[_S, _T]] = deque()
         self._change = threading.Condition()
         self._expected, self._closed = 0, False
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
@@ -66,13 +62,13 @@ class Batcher(Generic[_T]):
                 self._expected -= 1
                 self._change.notify()
 
-    def submit(self, inputs: torch.Tensor) -> Future[_T]:
-        """Take the input (1, 3, S, S) of an image; the answer comes later, unless it is cancelled before its turn.
+    def submit(self, seen: _S) -> Future[_T]:
+        """Take what was seen of an image; the answer comes later, unless it is cancelled before its turn.
 
         Raises:
             RuntimeError: after the end.
         """
-        job: _Job[_T] = _Job(inputs)
+        job: _Job[_S, _T] = _Job(seen)
         with self._change:
             if self._closed:
                 raise RuntimeError("the network answers no more")
@@ -91,7 +87,7 @@ class Batcher(Generic[_T]):
         while batch := self._gather():
             self._answer([job for job in batch if job.answer.set_running_or_notify_cancel()])
 
-    def _gather(self) -> list[_Job[_T]]:
+    def _gather(self) -> list[_Job[_S, _T]]:
         """Return the next batch once there is one; nothing after the end."""
         with self._change:
             while not self._jobs and not self._closed:
@@ -103,12 +99,12 @@ class Batcher(Generic[_T]):
                 self._change.wait(left)
             return [self._jobs.popleft() for _ in range(min(self._limits.batch, len(self._jobs)))]
 
-    def _answer(self, batch: Sequence[_Job[_T]]) -> None:
+    def _answer(self, batch: Sequence[_Job[_S, _T]]) -> None:
         if not batch:
             return
         begun = time.monotonic()
         try:
-            answers = self._ask([job.inputs for job in batch])
+            answers = self._ask([job.seen for job in batch])
         except Exception as error:  # theirs to tell; the next batch has its own chance
             for job in batch:
                 job.answer.set_exception(error)

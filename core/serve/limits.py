@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from core.dataset.images import MANY_PIXELS
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -24,7 +26,7 @@ class Limits:
     requests: int = 256
     decoded: int = 64
     decoders: int = min(4, os.cpu_count() or 1)
-    large: int = 16_000_000
+    large: int = MANY_PIXELS
     batch: int = 32
     patience: float = 0.010
     body: float = 60.0

@@ -11,7 +11,7 @@ from core.serve.limits import Limits
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}"
     "code,pre{font:14px/1.5 ui-monospace,monospace;background:#f3f3f3;border-radius:4px;padding:.1em .3em}"
-    "pre{padding:.8em;overflow-x:auto}h2{margin-top:2.2em}td{vertical-align:top;padding:.15em 1em .15em 0}"
+    "h2 code{font-size:1.1rem}pre{padding:.8em;overflow-x:auto}h2{margin-top:2.2em}td{vertical-align:top;padding:.15em 1em .15em 0}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#111}code,pre{background:#222}}"
 )
 _EXAMPLES = {
@@ -37,11 +37,18 @@ def describe(limits: Limits) -> dict[str, Any]:
         "security": [{}, {"token": []}],
         "paths": {
             "/predict": {"post": _describe_predict(limits)},
-            "/model": {"get": _describe_get("Say which model answers.", "application/json", "Model")},
+            "/model": {"get": _describe_get("Say which model answers.", "What is known of it.", "Model")},
             "/healthz": {
-                "get": {**_describe_get("Say that the server is up.", "application/json"), "security": [{}]}
+                "get": {
+                    **_describe_get("Say that the server is up.", "The network answers."),
+                    "security": [{}],
+                }
             },
-            "/metrics": {"get": _describe_get("Return counts and times, for Prometheus.", "text/plain")},
+            "/metrics": {
+                "get": _describe_get(
+                    "Say how much was asked and how long it took.", "Text for Prometheus.", media="text/plain"
+                )
+            },
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -54,7 +61,7 @@ def draw_page(described: dict[str, Any]) -> str:
     """Return a page for people of what `describe` returns; it loads nothing from anywhere."""
     info = described["info"]
     parts = [
-        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
+        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])} ADDRESS is where this page is, without <code>/docs</code>.</p>"
     ]
     for path, ways in described["paths"].items():
         for method, way in ways.items():
@@ -68,7 +75,7 @@ def draw_page(described: dict[str, Any]) -> str:
             parts.append(f"<table>{''.join(rows)}</table>")
     parts.append(
         "<h2>Token</h2><p>A server that asks for a token wants the header "
-        "<code>Authorization: Bearer TOKEN</code> with all but <code>/healthz</code>.</p>"
+        "<code>Authorization: Bearer TOKEN</code> with all but <code>/healthz</code> and this page.</p>"
         "<p>For programs: <a href='openapi.json'>openapi.json</a></p>"
     )
     return (
@@ -108,8 +115,10 @@ def _describe_predict(limits: Limits) -> dict[str, Any]:
     }
 
 
-def _describe_get(summary: str, media: str, schema: str = "") -> dict[str, Any]:
-    return {"summary": summary, "responses": {"200": _answer("It does.", media, schema)}}
+def _describe_get(
+    summary: str, about: str, schema: str = "", *, media: str = "application/json"
+) -> dict[str, Any]:
+    return {"summary": summary, "responses": {"200": _answer(about, media, schema)}}
 
 
 def _answer(about: str, media: str, schema: str) -> dict[str, Any]:
@@ -127,8 +136,12 @@ def _describe_schemas() -> dict[str, Any]:
     image = _object(
         name={**text, "description": "The file's name; empty where none was sent."},
         sure={
+            "type": "boolean",
+            "description": "Whether the first confidence reaches the run's threshold, 0.5 where none was chosen.",
+        },
+        strange={
             "type": ["boolean", "null"],
-            "description": "Whether the first confidence reaches the run's threshold; null where none was chosen.",
+            "description": "Whether it is unlike all training images; null where the run has not learned to tell.",
         },
         classes={"type": "array", "maxItems": 5, "items": _object(**named, confidence=share)},
     )
@@ -146,7 +159,10 @@ def _describe_schemas() -> dict[str, Any]:
             computes=text,
             accuracy=_object(value=share, low=share, high=share, images=whole),
             calibration={"type": ["object", "null"]},
-            threshold={"type": ["object", "null"]},
+            threshold=_object(
+                value=share, chosen={"type": "boolean"}, wanted_accuracy={"type": ["number", "null"]}
+            ),
+            tells_strangers={"type": "boolean"},
             classes={"type": "array", "items": _object(**named)},
         ),
         "Refusal": _object(error=text, fix=text),

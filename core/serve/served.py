@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
+import numpy as np
 
 from core.dataset.images import read_image
-from core.model.calibration import Estimate, Threshold, read_calibration, read_threshold
-from core.model.predict import Prediction, Predictor, name_likeliest
+from core.model.calibration import UNDECIDED, Estimate, Threshold, read_calibration, read_threshold
+from core.model.predict import Pixels, Prediction, Predictor
+from core.model.strangers import read_strangers
 from core.runs.run import Run
 from core.training.checkpoint import load_best
 from core.verdicts.predictions import wilson_interval
@@ -24,44 +25,43 @@ _DECIMALS = 6  # of a confidence
 class Served:
     """The model of an epoch of a run, with its confidences' temperature and the threshold below which it is not sure.
 
-    `display` has the names of classes that are not called as their folders, `accuracy` what it had right (0..1) of
-    `val_count` validation images. `calibration_error` is None where its confidences were not measured, `threshold`
-    where none was chosen.
+    `accuracy` is what it had right (0..1) of `val_count` validation images. `calibration_error` is None where its
+    confidences were not measured, `threshold` where none was chosen: then it is not sure below UNDECIDED.
     """
 
     run: Run
     predictor: Predictor
     network: str
     epoch: int
-    display: Mapping[str, str]
     accuracy: float
     val_count: int
     temperature: float = 1.0
     calibration_error: Estimate | None = None
     threshold: Threshold | None = None
 
-    def prepare(self, data: bytes) -> torch.Tensor:
-        """Return the network's input (1, 3, S, S) for an image as it was sent.
+    def look(self, data: bytes) -> tuple[Pixels, ...]:
+        """Return what there is to be seen of an image as it was sent, for `answer`.
 
         Raises:
             ImageProblem: saying why it is no usable image.
         """
-        return self.predictor.prepare([read_image(io.BytesIO(data))])
+        return self.predictor.look(read_image(io.BytesIO(data)))
 
-    def ask(self, inputs: Sequence[torch.Tensor]) -> list[Prediction]:
-        """Return the top 5 classes of each image, from its input (1, 3, S, S)."""
-        weighed = self.predictor.weigh_inputs(torch.cat([*inputs]), temperature=self.temperature)
-        return name_likeliest(weighed, self.predictor.classes)
+    def answer(self, seen: Sequence[tuple[Pixels, ...]]) -> list[Prediction]:
+        """Return the top 5 classes of each image that was looked at."""
+        return self.predictor.answer(seen, temperature=self.temperature)
 
-    def is_sure(self, prediction: Prediction) -> bool | None:
-        """Tell whether a first guess is as confident as the threshold asks; None where none was chosen."""
-        return None if self.threshold is None else prediction.confidences[0] >= self.threshold.value
+    @property
+    def least(self) -> float:
+        """Return the confidence (0..1) below which the model is not sure."""
+        return UNDECIDED if self.threshold is None else self.threshold.value
 
     def describe_prediction(self, name: str, prediction: Prediction) -> dict[str, Any]:
         """Return what is answered for an image, as JSON has it."""
         return {
             "name": name,
-            "sure": self.is_sure(prediction),
+            "sure": prediction.confidences[0] >= self.least,
+            "strange": prediction.strange,
             "classes": [
                 {**self._name_class(folder), "confidence": round(confidence, _DECIMALS)}
                 for folder, confidence in zip(prediction.classes, prediction.confidences, strict=True)
@@ -86,9 +86,12 @@ class Served:
                 "images": self.val_count,
             },
             "calibration": self._describe_calibration(),
-            "threshold": None
-            if self.threshold is None
-            else {"value": self.threshold.value, "wanted_accuracy": self.threshold.wanted},
+            "threshold": {
+                "value": self.least,
+                "chosen": self.threshold is not None,
+                "wanted_accuracy": None if self.threshold is None else self.threshold.wanted,
+            },
+            "tells_strangers": self.predictor.strangers is not None,
             "classes": [self._name_class(folder) for folder in self.predictor.classes],
         }
 
@@ -98,7 +101,7 @@ class Served:
         return {"temperature": self.temperature, "error": asdict(self.calibration_error)}
 
     def _name_class(self, folder: str) -> dict[str, str]:
-        return {"name": folder, "label": format_class(folder, dict(self.display))}
+        return {"name": folder, "label": format_class(folder, dict(self.predictor.display))}
 
 
 def load_served(run: Run) -> Served:
@@ -110,20 +113,20 @@ def load_served(run: Run) -> Served:
     model, values = load_best(run)
     status = run.read_status()
     epoch = int(values.get("epoch", status.best_epoch))
-    predictor = Predictor.from_model(model, values, run=run)
-    found = read_calibration(run)
-    if found is not None and found.epoch != epoch:  # the run has got a better model meanwhile
-        found = None
+    # What was measured of another model than the one just loaded: the run may have got a better one meanwhile.
+    strangers, found = read_strangers(run), read_calibration(run)
+    strangers = strangers if strangers is not None and strangers.epoch == epoch else None
+    found = found if found is not None and found.epoch == epoch else None
+    predictor = Predictor.from_model(model, values, run=run, strangers=strangers)
     temperature = 1.0 if found is None else found.temperature
     threshold = read_threshold(run, temperature=temperature)
     size = predictor.image_size
-    predictor.weigh_inputs(torch.zeros(1, 3, size, size))
+    predictor.answer([(np.zeros((size, size, 3), dtype=np.uint8),)])
     return Served(
         run,
         predictor,
         network=values["arch"],
         epoch=epoch,
-        display=values.get("display", {}),
         accuracy=float(values.get("val_acc", status.best_val_acc)),
         val_count=status.val_count,
         temperature=temperature,

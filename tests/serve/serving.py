@@ -35,14 +35,16 @@ def make_predictor(network: torch.nn.Module | None = None) -> Predictor:
     model = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 3))
     model[2].weight.data = torch.eye(3)
     model[2].bias.data.zero_()
-    return Predictor(network or model, classes=CLASSES, image_size=32, resize_size=32, compute=FP32)
+    return Predictor(
+        network or model, classes=CLASSES, image_size=32, resize_size=32, compute=FP32, display={"2": "rose"}
+    )
 
 
 def make_served(
     folder: Path, predictor: Predictor | None = None, *, kind: type[Served] = Served, **changes: Any
 ) -> Served:
     """Return a model to serve as if it were of epoch 2 of the run in a folder."""
-    values = {"network": "toy", "epoch": 2, "display": {"2": "rose"}, "accuracy": 0.75, "val_count": 4}
+    values = {"network": "toy", "epoch": 2, "accuracy": 0.75, "val_count": 4}
     return kind(Run(folder), predictor or make_predictor(), **{**values, **changes})
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
 
-from core.model.predict import Predictor
+from core.model.predict import Pixels, Predictor
 from core.serve.served import Served
 from tests.processes import wait_until
 from tests.serve.serving import (
@@ -142,7 +141,7 @@ def test_large_images_are_read_one_at_a_time_and_small_ones_beside_each_other(tm
     most, lock, inside = {"large": 0, "small": 0}, threading.Lock(), Counter[str]()
 
     class Watched(Served):
-        def prepare(self, data: bytes) -> torch.Tensor:
+        def look(self, data: bytes) -> tuple[Pixels, ...]:
             kind = "large" if data == LARGE else "small"
             with lock:
                 inside[kind] += 1
@@ -150,7 +149,7 @@ def test_large_images_are_read_one_at_a_time_and_small_ones_beside_each_other(tm
             time.sleep(0.1)
             with lock:
                 inside[kind] -= 1
-            return super().prepare(data)
+            return super().look(data)
 
     with serving(make_served(tmp_path, kind=Watched), decoders=4, large=20_000) as server:
         for data in (LARGE, RED):
@@ -162,10 +161,10 @@ def test_while_large_images_wait_for_one_another_a_small_one_is_answered(tmp_pat
     may = threading.Event()
 
     class Held(Served):
-        def prepare(self, data: bytes) -> torch.Tensor:
+        def look(self, data: bytes) -> tuple[Pixels, ...]:
             if data == LARGE:
                 may.wait(20)
-            return super().prepare(data)
+            return super().look(data)
 
     with (
         serving(make_served(tmp_path, kind=Held), decoders=2, large=20_000, wait=1) as server,

@@ -8,12 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from core.dataset.images import read_image
 from core.errors import RunError
 from core.model.calibration import keep_calibration, read_calibration, write_threshold
 from core.model.predict import Predictor
+from core.networks.build import head_of
 from core.runs.run import Run
 from core.serve.served import load_served
 from core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -29,6 +33,10 @@ def run(runs_root: Path, tiny_data: Path, best_model: Path) -> Run:
     found = measure_confidence(run)
     write_threshold(run, 0.4, temperature=found.temperature, wanted=0.9)
     return run
+
+
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
 
 
 def test_an_image_gets_the_predictors_own_answer_with_labels_and_whether_it_is_sure(
@@ -79,15 +87,41 @@ def test_the_model_is_told_of_with_its_epoch_accuracy_calibration_and_threshold(
     assert (accuracy["value"], accuracy["images"]) == (0.75, 4)
     assert accuracy["low"] < 0.75 < accuracy["high"]
     assert told["calibration"] == {"temperature": 0.5, "error": {"value": 0.02, "low": 0.01, "high": 0.05}}
-    assert told["threshold"] == {"value": 0.6, "wanted_accuracy": 0.9}
+    assert told["threshold"] == {"value": 0.6, "chosen": True, "wanted_accuracy": 0.9}
+    assert told["tells_strangers"] is False
 
 
-def test_a_model_without_threshold_does_not_say_whether_it_is_sure(tmp_path: Path) -> None:
+def test_a_model_without_threshold_is_sure_from_one_half_on_as_everywhere(tmp_path: Path) -> None:
     with serving(make_served(tmp_path)) as server:
-        told = server.predict(encode(paint("red"))).json()["images"][0]
+        clear, doubtful = (
+            server.predict(encode(paint(colour))).json()["images"][0] for colour in ("red", (128, 127, 126))
+        )
         about = server.ask("GET", "/model").json()
-    assert told["sure"] is None
-    assert (about["calibration"], about["threshold"]) == (None, None)
+    assert (clear["sure"], doubtful["sure"]) == (True, False)
+    assert about["calibration"] is None
+    assert about["threshold"] == {"value": 0.5, "chosen": False, "wanted_accuracy": None}
+
+
+def test_where_the_run_has_learned_to_tell_strangers_they_are_told(run: Run, tiny_data: Path) -> None:
+    known = tiny_data / "train" / "2" / "1.png"
+    seen = Predictor.from_run(run)
+    features: list[torch.Tensor] = []
+    hook = head_of(seen.model).register_forward_pre_hook(
+        lambda _, given: features.append(given[0].flatten(1))
+    )
+    seen.predict([read_image(known)])
+    hook.remove()
+    save_checkpoint(
+        run.strangers_path,
+        {"epoch": 2, "threshold": 0.9999, "count": 6, "bank": torch.nn.functional.normalize(features[0])},
+    )
+    with serving(load_served(run)) as server:
+        told = [
+            server.predict(data).json()["images"][0]["strange"]
+            for data in (known.read_bytes(), encode(noise()))
+        ]
+        assert server.ask("GET", "/model").json()["tells_strangers"] is True
+    assert told == [False, True]
 
 
 def test_a_runs_best_model_is_served_at_its_temperature_and_threshold(run: Run, tiny_data: Path) -> None:
@@ -102,7 +136,7 @@ def test_a_runs_best_model_is_served_at_its_temperature_and_threshold(run: Run, 
     assert [*confidences(told).values()] == pytest.approx(wanted.confidences, abs=1e-5)
     assert (about["network"], about["image_size"], about["epoch"]) == ("resnet18", 32, 2)
     assert about["accuracy"]["images"] == 6
-    assert about["threshold"] == {"value": 0.4, "wanted_accuracy": 0.9}
+    assert about["threshold"] == {"value": 0.4, "chosen": True, "wanted_accuracy": 0.9}
 
 
 def test_a_server_goes_on_with_its_model_and_says_that_the_run_has_a_better_one(run: Run) -> None:
