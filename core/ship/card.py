@@ -145,16 +145,16 @@ def _describe_confidence(facts: Facts) -> list[str]:
         found = read_calibration(facts.run)
     except UserError:
         found = None
-    if found is None:
-        return [
-            "How far its confidences can be believed was not measured. They are the network's own, mostly too high."
-        ]
-    lines = [_describe_calibration(found)]
-    if facts.contract.threshold:
-        lines.append(
-            f'An answer below {facts.contract.threshold * 100:.1f} % is to be taken as "not sure" (`threshold`).'
-        )
-    return lines
+    how = (
+        "How far its confidences can be believed was not measured. They are the network's own, mostly too high."
+        if found is None
+        else _describe_calibration(found)
+    )
+    limit = facts.contract.threshold
+    unsure = (
+        f'An answer below {limit * 100:.1f} % is to be taken as "not sure" (`threshold`).' if limit else ""
+    )
+    return [how, *([unsure] if unsure else [])]
 
 
 def _describe_calibration(found: Calibration) -> str:

@@ -21,7 +21,7 @@ class Contract:
     An image is resized until its shorter side has `resize_size` pixels, by `interpolation`, and of it the middle,
     `image_size` pixels square, goes in. `mean` and `std` of each colour (of values 0..1), and `temperature`, are applied
     inside a graph. `classes` are folder names in the order of the probabilities, `class_names` what a reader calls them.
-    `threshold` (0..1) is the confidence below which an answer is "not sure"; 0 where none was chosen. `precision` is fp32
+    `threshold` (0..1) is the confidence below which an answer is "not sure", Predict's own where none was chosen. `precision` is fp32
     or int8.
     """
 

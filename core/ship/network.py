@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from core.errors import RunError
-from core.model.calibration import read_precision, read_temperature, read_threshold
+from core.model.calibration import UNDECIDED, read_precision, read_temperature, read_threshold
 from core.model.predict import Predictor
 from core.networks.build import build_model
 from core.networks.fold import fold_norms
@@ -87,7 +87,7 @@ def load_source(run: Run) -> Source:
         classes=classes,
         class_names=tuple(display.get(name, name) for name in classes),
         temperature=temperature,
-        threshold=0.0 if threshold is None else threshold.value,
+        threshold=UNDECIDED if threshold is None else threshold.value,
     )
     own = Predictor(
         fold_norms(model, contract.image_size),

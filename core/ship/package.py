@@ -9,10 +9,12 @@ from pathlib import Path
 
 from core.errors import RunError, UserError
 from core.files import draft_folder, insist, replace_folder, write_text
+from core.reading import read_object, take
 from core.runs.run import Run
 from core.ship.formats import FORMATS, ONNX, card_path, contract_path, suggest_name
 
 _RECORD = "export.json"
+_MOST = 1_000_000  # bytes; a hundred times what a record has
 Progress = Callable[[int, int], bool]
 
 
@@ -91,11 +93,10 @@ def read_shipment(task: Path) -> Shipment | None:
     """Return what a task's folder holds, None before the first; raises RunError when it is damaged."""
     path = shipment_folder(task) / _RECORD
     try:
-        values = json.loads(path.read_bytes())
-        return Shipment(**{**values, "found": tuple(values["found"])})
+        return take(Shipment, read_object(path, most=_MOST))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}). Export the model again.") from None
 
 
