@@ -27,10 +27,8 @@ class Images:
     labels: dict[str, str]
     validation: frozenset[str]
     training: tuple[str, ...]
-    _paths: dict[str, str] = field(repr=False)  # by their composed form, which is how paths are compared
-    _by_stem: dict[str, list[str]] = field(
-        repr=False
-    )  # composed forms, by the file's name without its ending
+    _whole: dict[str, list[str]] = field(repr=False)  # by composed path, with its ending and without
+    _by_stem: dict[str, list[str]] = field(repr=False)  # composed paths by file name without ending
 
     def find(self, text: str) -> tuple[str, bool]:
         """Return the path of the image that a cell means: absolute, a part of a path from its end, or a file's name.
@@ -42,7 +40,7 @@ class Images:
             DataError: saying that there is none, or several, and what to do.
         """
         wanted = "/".join(_split(text))
-        found = [self._paths[form] for form in self._list_meant(wanted)]
+        found = self._list_meant(wanted)
         judged = [path for path in found if path in self.validation] if "/" in wanted else []
         if len(found) == 1:
             return found[0], False
@@ -56,20 +54,20 @@ class Images:
 
     def _list_meant(self, wanted: str) -> list[str]:
         """Return the paths that are what is wanted, or else end with it, or else the longest that it ends with."""
-        if wanted in self._paths:
-            return [wanted]
-        bare = _drop_ending(wanted)
+        if wanted in self._whole:
+            return self._whole[wanted]
+        bare, end = _drop_ending(wanted), f"/{wanted}"
         near = self._by_stem.get(bare.rpartition("/")[2], [])
-        forms = near if bare != wanted else [_drop_ending(path) for path in near]
-        pairs = list(zip(forms, near, strict=True))
-        if same := [path for form, path in pairs if form == wanted]:
-            return same
-        end = f"/{wanted}"
-        if longer := [path for form, path in pairs if form.endswith(end)]:
-            return longer
-        within = [path for form, path in pairs if wanted.endswith(f"/{form}")]
-        depth = max((path.count("/") for path in within), default=0)
-        return [path for path in within if path.count("/") == depth]
+        ended = bare != wanted
+        longer = [form for form in near if (form if ended else _drop_ending(form)).endswith(end)]
+        if longer:
+            return [path for form in longer for path in self._whole[form]]
+        rest = wanted
+        while "/" in rest:
+            rest = rest.partition("/")[2]
+            if rest in self._whole:
+                return self._whole[rest]
+        return []
 
 
 def scan_images(root: Path) -> Images:
@@ -95,15 +93,19 @@ def scan_images(root: Path) -> Images:
     return Images(root, classes, names, labels, frozenset(validation), training, *_index(root, files))
 
 
-def _index(root: Path, files: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return paths by their composed form, and these forms by the file's name without its ending."""
+def _index(root: Path, files: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return what `Images` finds paths by: `_whole` and `_by_stem`."""
     if not files:
         raise DataError(f"{root}: holds no image. Give the folder of the images that were predicted.")
-    forms = {"/".join(_split(path)): path for path in files}
+    whole: dict[str, list[str]] = {}
     by_stem: dict[str, list[str]] = {}
-    for form in forms:
-        by_stem.setdefault(_drop_ending(form).rpartition("/")[2], []).append(form)
-    return forms, by_stem
+    for path in files:
+        form = "/".join(_split(path))
+        bare = _drop_ending(form)
+        for name in dict.fromkeys((form, bare)):
+            whole.setdefault(name, []).append(path)
+        by_stem.setdefault(bare.rpartition("/")[2], []).append(form)
+    return whole, by_stem
 
 
 def _split(text: str) -> list[str]:
