@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core.runs.imported import lacks_model
 from core.runs.run import FOLD, Run
 from dashboard.components.gallery import draw_steps
 from dashboard.explorer import marking
@@ -52,7 +53,8 @@ def draw_large(run: Run, data: RunData, shelf: marking.Shelf, paths: list[str]) 
         draw_image(run, data, row)
     elif item is not None:
         marking.draw_alone(run, data, shelf.make(paths.index(path), marking.LARGE))
-        st.caption("There is no model yet to ask about this image, or the file cannot be read.")
+        without = "is no model" if lacks_model(run) else "is no model yet"
+        st.caption(f"There {without} to ask about this image, or the file cannot be read.")
 
 
 def find_row(run: Run, data: RunData, path: str, given: str) -> tuple[pd.Series, str] | None:
