@@ -456,8 +456,9 @@ class TrainingJob:
             for name in _PROGRESS:
                 setattr(self, name, type(getattr(self, name))(values["progress"][name]))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+            why = f"it lacks {error}" if isinstance(error, KeyError) else describe_reason(error)
             raise RunError(
-                f"{self.run.id}: last.pt is not what this run can go on from ({describe_reason(error)}). "
+                f"{self.run.id}: last.pt is not what this run can go on from ({why}). "
                 "Start a new run, from its best model where it has one."
             ) from None
         self._forget_later()

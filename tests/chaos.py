@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.files import DRAFT, write_text
+from core.files import DRAFT, sweep_drafts, write_text
 from core.runs import jobs
 from core.runs.queue import revive_queue
 from core.runs.run import Run, create_run, list_runs
@@ -55,6 +55,7 @@ class Place:
         status = run.read_status()
         assert status.state == "finished", status.message
         assert_same_run(run, self.undisturbed)
+        sweep_drafts(run.folder)  # as who is launched does: what the killed ones began is known by their pids
         drafts = [path.name for path in run.folder.iterdir() if path.name.endswith(DRAFT)]
         assert not drafts, f"left behind: {drafts}"
 

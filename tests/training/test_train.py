@@ -411,26 +411,41 @@ def test_a_confidence_that_cannot_be_measured_fails_no_training(runs_root: Path,
     assert console.getvalue().startswith("Confidence not measured: first: there is no best.pt yet")
 
 
-def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_stays_in_the_log(exploded: Made) -> None:
-    import torch
-
-    from core.train import TrainingJob
-
-    run, console = exploded.run, io.StringIO()
-    torch.save({"format": 1, "best": {}}, run.last_path)
-    status = TrainingJob(run, console).execute()
-    assert status.state == "failed"
-    assert re.fullmatch(
-        r"An unexpected fault \(KeyError: '\w+'\)\. The whole error is in train\.log\.", status.message
-    )
-    assert console.getvalue().endswith(f"\nerror: {status.message}\n")
-    assert "Traceback" not in console.getvalue()
-    assert "KeyError" in run.read_log(1)[0]
-
-
 def test_a_run_that_failed_by_its_settings_is_not_resumed_to_fail_alike(exploded: Made) -> None:
     status = exploded.run.read_status()
     assert status.hopeless
     with pytest.raises(RunError, match=r"would fail again where it failed.* Lower the learning rate"):
         jobs.resume(exploded.run)
     assert exploded.run.read_status() == status
+
+
+def test_a_run_does_not_go_on_from_what_it_did_not_save(exploded: Made) -> None:
+    import torch
+
+    from core.train import TrainingJob
+
+    torch.save({"format": 1, "best": {}}, exploded.run.last_path)
+    status = TrainingJob(exploded.run, io.StringIO()).execute()
+    assert (status.state, status.message) == (
+        "failed",
+        "run: last.pt is not what this run can go on from (it lacks 'model'). "
+        "Start a new run, from its best model where it has one.",
+    )
+    exploded.run.last_path.unlink()
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_stays_in_the_log(
+    exploded: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.train import TrainingJob
+
+    def fail(_: TrainingJob) -> str:
+        raise KeyError("colour")
+
+    run, console = exploded.run, io.StringIO()
+    monkeypatch.setattr(TrainingJob, "_train", fail)
+    status = TrainingJob(run, console).execute()
+    assert status.state == "failed"
+    assert status.message == "An unexpected fault (KeyError: 'colour'). The whole error is in train.log."
+    assert console.getvalue() == f"error: {status.message}\n"
+    assert "KeyError" in run.read_log(1)[0]
