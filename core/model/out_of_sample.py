@@ -35,6 +35,7 @@ from core.runs.imported import refuse_imported
 from core.runs.run import FOLD, Run, find_run
 from core.runs.run_data import recorded_folders
 from core.runs.seen import name_weights, see_data
+from core.slices.scenes import write_scenes
 from core.training import features, loaders
 from core.training.checkpoint import load_best
 from core.training.engine import Outcome
@@ -275,6 +276,7 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
         first.unknown,
     )
     write_text(fold_path(run), json.dumps(asdict(about), indent=2) + "\n")
+    write_scenes(run.folder, FOLD, [sample.path for sample in samples], groups[chosen].tolist())
     write_predictions(run.predictions_path(FOLD), samples, outcome, folders.classes)
     return about
 

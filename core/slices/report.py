@@ -9,6 +9,8 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.files import write_text
+from core.places import own_command
+from core.runs.run import FOLD
 from core.slices.cut import CLASS_SHARE, LEAST, SHARES
 from core.slices.stratified import SHUFFLES
 from core.verdicts.paired import LEVEL, format_bounds, format_p
@@ -66,9 +68,10 @@ class SliceReport:
     """What was found among the judged images of a split, the clearest first.
 
     `digest` is of the predictions table. `columns` are the user's, and `matched` images have a row there; `unread` files
-    could not be measured; of `unused` properties no slice is large enough. `tried` kinds in all were tested, of which
-    `others` has those least like chance that are not `weak`. `unseen` is a difference (0..1) that would probably have
-    been found in a kind of middling size; NaN where none would.
+    could not be measured; `same_scene` images were left aside, being of a scene with another, where the scenes are known. Of
+    `unused` properties no slice is large enough. `tried` kinds in all were tested, of which `others` has those least like
+    chance that are not `weak`. `unseen` is a difference (0..1) that would probably have been found in a kind of middling
+    size; NaN where none would.
     """
 
     split: str
@@ -78,6 +81,8 @@ class SliceReport:
     tried: int
     unseen: float
     unread: int
+    scenes_known: bool
+    same_scene: int
     columns: tuple[str, ...]
     matched: int
     unused: tuple[str, ...]
@@ -110,6 +115,16 @@ class SliceReport:
     def list_notes(self) -> list[str]:
         """Return what else has to be known of the images that were looked at."""
         notes = []
+        if self.same_scene:
+            notes.append(
+                f"{format_count(self.same_scene, 'image')} that {'shows' if self.same_scene == 1 else 'show'} the same scene as another of their class were left aside: photos of a burst are "
+                "right or wrong together, so each scene counts once."
+            )
+        if self.split == FOLD and not self.scenes_known:
+            notes.append(
+                "These images were judged by an older version, which did not keep which photos show one scene. Photos of a burst "
+                f"count separately here, so that a kind is named too easily. Judge them again: {own_command()} judge RUN"
+            )
         if self.columns:
             notes.append(
                 f"{self.matched:,} of {format_count(self.images, 'image')} {'has' if self.matched == 1 else 'have'} a row in your own columns: {', '.join(self.columns)}."
@@ -138,8 +153,12 @@ class SliceReport:
             f"times, and a kind is named only if fewer than {LEVEL * 100:.0f} % of the shuffles had any kind that looks as bad "
             "(Westfall and Young). Points are the difference to the other images of the same classes (Mantel and Haenszel), "
             "the interval after them is Wilson's for the images that are right.\n\n"
-            "Photos of one scene count as separate ones here. A kind whose images come from few scenes is named too easily: "
-            "look at its images."
+            + (
+                "Of several photos of one scene only one counts."
+                if self.scenes_known
+                else "Photos of one scene count as separate ones here. A kind whose images come from few scenes is named too "
+                "easily: look at its images."
+            )
         )
 
 

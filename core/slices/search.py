@@ -20,6 +20,7 @@ from core.slices.columns import Columns, read_columns
 from core.slices.cut import Slice, cut_slices
 from core.slices.properties import Property, list_measured
 from core.slices.report import SliceReport, TriedSlice, report_path, write_report
+from core.slices.scenes import keep_one_each, read_scenes
 from core.slices.stratified import SHUFFLES, SliceTest, compare_slices
 from core.verdicts.paired import LEVEL
 from core.verdicts.predictions import read_predictions
@@ -34,6 +35,7 @@ _LACKING = {
     "val": "They are written after its first epoch.",
     "held": "It held no images back (hold_back).",
 }
+_MOST = 1_000_000_000  # bytes of a predictions table
 
 
 def list_splits(run: Run) -> list[str]:
@@ -61,7 +63,8 @@ def search_run(
         raise RunError(
             f"{run.id} has no predictions of the split {split}. {_LACKING.get(split, '')}".rstrip()
         )
-    table, digest, folders = read_predictions(path), digest_table(path), recorded_folders(run)
+    judged, digest, folders = read_predictions(path), digest_table(path), recorded_folders(run)
+    table = list_counting(run, split, judged)
     paths = list(table["path"])
     told = _NONE if columns is None else read_columns(columns, paths, folders.root)
     facts = measure_images(
@@ -77,12 +80,16 @@ def search_run(
         digest=digest,
         label=lambda name: format_class(name, folders.display),
         unread=sum(map(bool, facts.problems)),
+        scenes_known=bool(read_scenes(run.folder, split)),
+        same_scene=len(judged) - len(table),
     )
     write_report(report_path(run.folder, split), report)
     return report
 
 
-_MOST = 1_000_000_000  # bytes of a predictions table
+def list_counting(run: Run, split: str, judged: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a split's predictions that count: one image of each scene, as far as scenes are known."""
+    return keep_one_each(judged, read_scenes(run.folder, split))
 
 
 def digest_table(path: Path) -> str:
@@ -99,6 +106,8 @@ def search_table(
     digest: str = "",
     label: Callable[[str], str] = str,
     unread: int = 0,
+    scenes_known: bool = False,
+    same_scene: int = 0,
     shuffles: int = SHUFFLES,
 ) -> SliceReport:
     """Return what is weak among the images of a predictions table by what was measured and what its user tells of them."""
@@ -121,6 +130,8 @@ def search_table(
         tried=len(slices),
         unseen=_find_middling(ranked),
         unread=unread,
+        scenes_known=scenes_known,
+        same_scene=same_scene,
         columns=tuple(one.name for one in told.properties),
         matched=told.matched,
         unused=tuple(one.name for one in properties if id(one) not in cut),

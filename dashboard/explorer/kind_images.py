@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.palette import BAD, GOOD
-from core.runs.run import Run
+from core.runs.run import FOLD, Run
 from core.slices.report import SliceReport, TriedSlice
 from core.slices.search import list_splits
 from dashboard.components.gallery import PAGE, Tile, draw_pager
@@ -76,6 +76,10 @@ def draw_images(run: Run, split: str, found: TriedSlice, data: RunData) -> None:
     """Show the images of a kind, wrong ones first, the surest of these before the others; one that is opened large."""
     table = services.read_predictions(run, split)
     images = sort_images(table[table["path"].isin(found.paths)])
+    if split == FOLD:
+        st.caption(
+            "Each was judged by a model fitted without it. Heat maps are of the run's best model, which was trained on these images."
+        )
     page = draw_pager(len(images), PAGE, key="kinds-page", param="kind_page")
     marking.draw_marking(
         run,

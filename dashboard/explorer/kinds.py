@@ -12,7 +12,7 @@ from core.runs.run import ACTIVE, FOLD, Run
 from core.runs.tasks import launch_task, read_task
 from core.slices.columns import parse_columns
 from core.slices.report import SliceReport
-from core.slices.search import list_splits
+from core.slices.search import list_counting, list_splits
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer.kind_images import draw_report, read_split
 from dashboard.guard import guard_callback
@@ -77,7 +77,7 @@ def task_folder(run: Run, split: str) -> Path:
 
 def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) -> None:
     """Offer to search, also with a user's own columns."""
-    count = len(services.read_predictions(run, split))
+    paths = list(list_counting(run, split, services.read_predictions(run, split))["path"])
     if report is None:
         st.markdown(
             "Is the model worse on dark, blurred, small or oddly shaped images, or on a colour? Each kind is compared with the "
@@ -85,7 +85,7 @@ def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) 
         )
     elif report.digest != services.digest_predictions(run, split):
         st.warning("The images were judged anew since this was found. Look again.", icon=":material/update:")
-    columns, usable = draw_columns(run, split, data)
+    columns, usable = draw_columns(run, split, paths, data)
     st.button(
         "Look again" if report else "Look for weak kinds",
         type="secondary" if report else "primary",
@@ -94,14 +94,13 @@ def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) 
         disabled=not usable,
         on_click=guard_callback(start_search),
         args=(run, split, columns),
-        help=f"Measures {format_count(count, 'image')}, each once for all runs; what a scan on Data has measured is taken over.",
+        help=f"Measures {format_count(len(paths), 'image')}, each once for all runs; what a scan on Data has measured is taken over.",
     )
 
 
-def draw_columns(run: Run, split: str, data: RunData) -> tuple[str, bool]:
+def draw_columns(run: Run, split: str, paths: list[str], data: RunData) -> tuple[str, bool]:
     """Take a user's CSV file; return its text, empty without one, and whether a search can begin."""
     with st.expander("Search by columns of your own", icon=":material/table:"):
-        paths = list(services.read_predictions(run, split)["path"])
         st.caption(
             "A CSV file whose first line names its columns: **path**, as in "
             f"{escape_markdown(paths[0] if paths else 'val/class/image.jpg')}, and any others, such as shop, camera or age. "

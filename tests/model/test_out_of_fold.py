@@ -18,6 +18,7 @@ from core.networks.build import build_model
 from core.recipe.presets import from_preset
 from core.runs.run import FOLD, Run, create_run
 from core.runs.run_data import record_data
+from core.slices.scenes import read_scenes
 from core.training.checkpoint import save_checkpoint
 from core.training.head_fit import fit_outside
 from core.verdicts.predictions import read_predictions
@@ -69,6 +70,7 @@ def test_each_training_image_is_judged_by_what_has_not_seen_it(shop: Path, runs_
     wrong = table.loc["train/green/wrong.png"]
     assert (wrong["true"], wrong["predicted"]) == ("green", "red")  # a head fitted to it would know its label
     assert read_out_of_fold(run) == about
+    assert read_scenes(run.folder, FOLD).keys() == set(table.index)
     assert "tf_efficientnet_lite0 with its published weights" in about.describe(str)
     assert "whole network" not in about.describe(str)
 

@@ -148,3 +148,13 @@ def test_a_damaged_report_is_told_and_a_search_offered(open_page: Open, judged: 
     app = open_page("weak", run="first")
     assert "Look for weak kinds again" in plain(words(app))
     assert not app.button(key="kinds-search").disabled
+
+
+def test_heat_maps_of_training_images_say_whose_they_are(
+    open_page: Open, judged: Run, tiny_data: Path
+) -> None:
+    plant_dark(judged, tiny_data, split=FOLD)
+    search_run(judged, FOLD)
+    app = open_page("weak", run="first", kind="1")
+    assert "Heat maps are of the run's best model, which was trained on these images." in words(app)
+    assert "Judge them again" in plain(words(app))

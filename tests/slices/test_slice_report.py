@@ -15,7 +15,7 @@ DARK = TriedSlice(
     "The darkest images (brightness up to 62 of 255)", False, 61, 34, -0.212, -0.33, -0.094, 0.0001, 0.002,
     ("val/a/1.png",),
 )  # fmt: skip
-REPORT = SliceReport("val", "d", 243, 216, 24, 0.31, 0, (), 0, (), (), ())
+REPORT = SliceReport("val", "d", 243, 216, 24, 0.31, 0, False, 0, (), 0, (), (), ())
 
 
 def test_a_weak_kind_is_told_with_its_figures() -> None:

@@ -131,7 +131,9 @@ def _calibrate(options: argparse.Namespace) -> int:
     found = calibrate_run(run, progress=make_bar("images"))
     assert found is not None
     right = found.answers.right
-    judged = f"epoch {found.epoch}" if found.epoch else run.id  # one that began with its model, or was imported, has none
+    judged = (
+        f"epoch {found.epoch}" if found.epoch else run.id
+    )  # one that began with its model, or was imported, has none
     print(f"{judged}: {format_rate(int(right.sum()), len(right))}")
     print(found.describe())
     before, after = found.before, found.after
