@@ -48,7 +48,9 @@ def guard(draw: Callable[_P, None]) -> Callable[_P, None]:
         except UserError as error:
             st.info(escape_markdown(str(error)), icon=_INFO)
         except Exception as error:
-            words = _describe(error, "This could not be drawn, and nothing is lost: reload the page.")
+            words = _describe(
+                error, "This part of the page could not be drawn. Nothing is lost: reload the page."
+            )
             st.error(escape_markdown(words), icon=_ERROR)
 
     return draw_guarded
@@ -66,7 +68,7 @@ def guard_callback(act: Callable[..., object]) -> Callable[..., None]:
         except UserError as error:
             _tell(_Message(str(error), _INFO, "long"))
         except Exception as error:
-            words = _describe(error, "That could not be done, and nothing else is lost.")
+            words = _describe(error, "That did not work. Nothing else is lost.")
             _tell(_Message(words, _ERROR, "infinite"))
 
     return act_guarded

@@ -62,7 +62,7 @@ KINDS = {
         "warning",
         "1 image or folder lies outside the classes and splits",
         "{} images or folders lie outside the classes and splits",
-        "Nothing takes an image that lies in no class folder, nor a folder that is called like no split. Move them, or "
+        "An image outside of the class folders is not used, nor is a folder that is not named like a split. Move them, or "
         "take them out of the data folder.",
     ),
     "leak-near": Kind(
@@ -70,7 +70,7 @@ KINDS = {
         "1 image looks like one in another split",
         "{} images look like one in another split",
         "The images of a group look the same: saved anew, resized, brightened, or frames of one film. "
-        "A split with images like those of training measures memory. Keep a group in one split.",
+        "A split that contains images like those in training measures memory, not skill. Keep a group in one split.",
     ),
     "conflict-near": Kind(
         "warning",
@@ -83,7 +83,7 @@ KINDS = {
         "warning",
         "1 class has no validation image",
         "{} classes have no validation images",
-        "Nothing can be said of how well such a class is recognised. Move some of its images to val/.",
+        "Nobody can tell how well such a class is recognised. Move some of its images to val/.",
     ),
     "blank": Kind(
         "warning",
@@ -101,7 +101,7 @@ KINDS = {
         "note",
         "1 image lies in its class more than once",
         "{} images lie in their class more than once",
-        "Each group is one image, pixel by pixel. It counts as often as it is there, in training and in figures.",
+        "Each group is one image, pixel by pixel. It counts that many times, in training and in the figures.",
     ),
     "duplicate-near": Kind(
         "note",
@@ -114,7 +114,7 @@ KINDS = {
         "note",
         "1 image is under 32 pixels high or wide",
         "{} images are under 32 pixels high or wide",
-        "Enlarged to the size of training they are a blur.",
+        "Enlarged to the training size they are blurred.",
     ),
     "elongated": Kind(
         "note",

@@ -171,7 +171,7 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
                 raise DataError(f"{mapping}: must be one JSON object of label: name.")
             names = values
     except OSError as error:
-        raise DataError(f"{place}: cannot be read: {describe_cause(error)}. Mend or remove it.") from None
+        raise DataError(f"{place}: cannot be read: {describe_cause(error)}. Repair or remove it.") from None
     except (ValueError, csv.Error) as error:
         raise DataError(f"{place}: cannot be read: {error}.") from None
     composed = {normalise(label): normalise(name.strip()) for label, name in names.items()}
@@ -252,7 +252,7 @@ def _refuse_closed(root: Path, faults: Sequence[Fault]) -> None:
         more = f" There are {len(closed) - 1} more such folders." if len(closed) > 1 else ""
         raise DataError(
             f"{show_path(root)}/{closed[0].path} {closed[0].reason}, so its images would be missed. "
-            f"Mend or remove it.{more}"
+            f"Repair or remove it.{more}"
         )
 
 

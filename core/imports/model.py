@@ -157,7 +157,7 @@ def _read(reading: Reading, path: str) -> Image.Image:
         return read_image(reading.images.root / path)
     except ImageProblem as problem:
         raise DataError(
-            f"{path} {problem}. Mend or replace it, or import the table without --weights."
+            f"{path} {problem}. Repair or replace it, or import the table without --weights."
         ) from None
 
 

@@ -37,11 +37,11 @@ class Faithfulness:
     def describe(self) -> str:
         """Return what the figures mean for the map, in words."""
         if self.whole < _LEAST:
-            return "The network has next to no confidence in this class that hiding could take, so this cannot judge the map."
+            return "The network has almost no confidence in this class to begin with, so hiding parts cannot test the map."
         if self.random - self.hidden < _CLEAR:
             return (
                 "Hiding what the map marks costs no more than hiding as much elsewhere: the map does not show what this "
-                "confidence rests on. Try another method or layer before you believe it."
+                "confidence rests on. Try another method or layer before you trust it."
             )
         if self.hidden >= min(self.elsewhere):
             return (

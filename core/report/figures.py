@@ -82,7 +82,7 @@ def draw_training(epochs: pd.DataFrame, steps: pd.DataFrame, best_epoch: int, pa
     _name(loss, "Loss", paper)
     loss.set_ylabel("cross-entropy (nats)")
     _name(accuracy, "Accuracy", paper)
-    accuracy.set_ylabel("images told right (%)")
+    accuracy.set_ylabel("images predicted right (%)")
     accuracy.set_ylim(top=102)
     _add_legend(loss, paper, "upper right")
     _add_legend(accuracy, paper, "lower right")
@@ -188,7 +188,7 @@ def draw_comparison(runs: Mapping[str, pd.DataFrame], paper: Paper) -> bytes:
     figure, panels = _new_figure(paper, 3.6, columns=2)
     for axes, column, scale, title, unit in (
         (panels[0], "val_loss", 1.0, "Validation loss", "cross-entropy (nats)"),
-        (panels[1], "val_acc", 100.0, "Validation accuracy", "images told right (%)"),
+        (panels[1], "val_acc", 100.0, "Validation accuracy", "images predicted right (%)"),
     ):
         for number, (name, epochs) in enumerate(runs.items()):
             axes.plot(

@@ -261,7 +261,7 @@ def describe_fit(facts: RunFacts) -> list[str]:
         gap = 100 * (row["train_acc"] - row["val_acc"])
         seen = ", as augmented," if is_augmented(vars(facts.config)) else ""
         parts.append(
-            f"In epoch {int(row['epoch'])} the training images{seen} were told right in {format_share(row['train_acc'])} "
+            f"In epoch {int(row['epoch'])} the training images{seen} were predicted right: {format_share(row['train_acc'])} "
             f"and the validation images in {format_share(row['val_acc'])}."
             + (
                 f" {gap:.1f} points of what it learnt do not carry over to new images."

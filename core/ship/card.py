@@ -135,7 +135,7 @@ def _describe_figures(tables: dict[str, pd.DataFrame | None], *, int8: bool) -> 
         )
     if tables["Held back"] is None:
         lines.append(
-            "The best epoch was chosen on these images, so new ones will be told right somewhat less often."
+            "The best epoch was chosen on these images, so it will get slightly fewer new ones right."
         )
     return lines
 

@@ -77,9 +77,9 @@ def describe_frequency(report: pd.DataFrame) -> str:
     seen = report[report["support"] > 0]
     counts = seen["train"]
     if len(seen) < 3:
-        return "Two classes cannot tell whether more training images help."
+        return "With two classes nobody can tell whether more training images help."
     if counts.min() == counts.max():
-        return f"Every class has {format_count(counts.min(), 'training image')}, so their number explains no weakness here."
+        return f"Every class has {format_count(counts.min(), 'training image')}, so a lack of images does not explain a weak class here."
     spread = f"Classes have {counts.min():,} to {counts.max():,} training images."
     if seen["recall"].nunique() == 1:
         return f"{spread} All have the same recall."
@@ -117,7 +117,7 @@ def _describe_recall(row: pd.Series, overall: float) -> str:
     text = f"{row['right']} of {row['support']} right: the true recall may lie anywhere within {interval}."
     if high - low > WIDE:
         images = f"{_number_word(row['support'])} image{'' if row['support'] == 1 else 's'}"
-        return f"{text} {images.capitalize()} cannot tell more: look at them, or judge more images of this class, before you act."
+        return f"{text} {images.capitalize()} cannot show more. Look at them, or judge more images of this class, before you act."
     if high < overall:
         return f"{text} Even its upper end is below the {overall * 100:.1f} % of all classes together."
     if low > overall:
@@ -173,8 +173,8 @@ def _describe_training(row: pd.Series, report: pd.DataFrame) -> str:
         return ""
     text = f"It has {format_count(own, 'training image')}, the median class {median:,.0f}"
     if own <= median / 2:
-        return f"{text}: that few may be why."
-    return f"{text}: their number is not what it lacks." if own >= median else f"{text}."
+        return f"{text}: that may be too few."
+    return f"{text}: a lack of images is not the reason." if own >= median else f"{text}."
 
 
 def _number_word(number: int) -> str:

@@ -79,7 +79,7 @@ def describe_images(
         )
     if imported:
         chosen = (
-            "The best epoch of a run that was trained here was chosen on these very images, so its figures are told somewhat "
+            "The best epoch of a run that was trained here was chosen on these very images, so its figures are a little "
             "too high."
         )
         parts = ["Judged on the images that were imported.", *([chosen] if imported < runs else []), *doubts]
@@ -92,7 +92,7 @@ def describe_images(
     return " ".join(
         [
             "Judged on validation. Each run's best epoch was chosen on these very images, and often the classes to work "
-            f"on too, so a gain on them is told somewhat too high; {settled}.",
+            f"on too, so a gain on them looks a little too large; {settled}.",
             *doubts,
         ]
     )

@@ -108,11 +108,11 @@ def describe_judges(
     else:
         count = format_count(images, "validation image")
         said = [
-            f"Judged on {count} of {first}. Best epochs are chosen on such images, so each accuracy is told somewhat too "
+            f"Judged on {count} of {first}. Best epochs are chosen on such images, so each accuracy is a little too "
             "high. Images held back would settle it."
         ]
         if soup_chosen:
-            said.append("The soup was chosen on these very images, so its gain is told too high.")
+            said.append("The soup was chosen on these very images, so its gain looks too large.")
     return " ".join([*said, *doubts])
 
 

@@ -25,7 +25,7 @@ def reliability_diagram(bins: Mapping[str, pd.DataFrame]) -> go.Figure:
     """
     figure = new_figure("Reliability", height=HEIGHT, revision="reliability")
     figure.add_scatter(
-        x=[0, 100], y=[0, 100], mode="lines", name="as sure as right", hoverinfo="skip",
+        x=[0, 100], y=[0, 100], mode="lines", name="perfectly calibrated", hoverinfo="skip",
         line={"color": MUTED, "width": 1.5, "dash": "dash"},
     )  # fmt: skip
     for name, table in bins.items():

@@ -72,7 +72,7 @@ def draw_verdict(run: Run, data: RunData, row: pd.Series) -> None:
 
 
 def draw_evidence(run: Run, data: RunData, row: pd.Series) -> None:
-    """Draw the heat maps of an image by the method chosen, and whether they are to be believed; none where it is gone."""
+    """Draw the heat maps of an image by the method chosen, and whether to trust them; none where it is gone."""
     path, guesses = row["path"], list_guesses(row)
     wrong = row["true"] not in ("", row["predicted"])  # without a label nobody knows
     # What it is held against: the true class of an error, else the runner-up.
@@ -195,7 +195,7 @@ def draw_maps(
         )
     show_tiles(tiles, side=260, label="heat maps")
     if method == EIGENCAM:
-        st.caption("EigenCAM looks at no class: it shows the same for every one, and no difference of two.")
+        st.caption("EigenCAM does not depend on a class: its map is the same for all of them.")
     st.session_state["detail-strength"] = strength
     st.slider(
         "Strength of the colour",
@@ -223,7 +223,7 @@ def draw_faithfulness(run: Run, data: RunData, path: str, explained: Explained, 
         )
         return
     st.markdown(
-        f"**Is the map to be believed?** The confidence in {escape_markdown(data.label(evidence.name))} when "
+        f"**Can you trust this map?** The confidence in {escape_markdown(data.label(evidence.name))} when "
         f"{found.share * 100:.0f} % of the pixels are hidden under the image's mean colour:"
     )
     figures = (

@@ -39,7 +39,7 @@ def draw_look(data: RunData) -> tuple[Order, Look, str]:
     """Offer how the matrix is drawn; return it, and the class that is looked for."""
     by = _choose(
         "Order", "order", "confusion-order", ORDER_TITLES, read_order(), width=170,
-        help="By similarity, classes that are confused stand together as blocks.",
+        help="Similarity puts classes that are confused next to each other, as blocks.",
     )  # fmt: skip
     asked = address.get_param("colour")
     coloured: Values = next((values for values in VALUES if values == asked), "count")
@@ -98,11 +98,11 @@ def _choose_least() -> int:
     value = max(1, int(asked)) if asked.isdecimal() else 1
     key = kept.find_key("confusion-least", value)
     least = st.number_input(
-        "Least number of images in a cell",
+        "Fewest images in a cell",
         1,
         value=value,
         key=key,
-        help="Errors of fewer images are left out of the matrix.",
+        help="Cells with fewer wrong images are hidden.",
         on_change=guard_callback(_keep("least", key, 1)),
     )
     return int(least)

@@ -123,7 +123,7 @@ def describe_limit(chosen: Threshold | None) -> str:
 def describe_confidence(calibration: Calibration | None, temperature: float) -> str:
     """Say whether confidences are calibrated, and why not."""
     if calibration is None:
-        return "Confidences are not calibrated: how far they can be believed has not been measured."
+        return "Confidences are not calibrated yet, so nobody knows how far to trust them."
     if temperature != 1:
         return f"Confidences are calibrated, temperature {temperature:.2f}."
     if calibration.temperature != 1:

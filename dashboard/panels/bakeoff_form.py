@@ -309,7 +309,9 @@ def describe_time(configs: list[TrainConfig]) -> str:
     """Say how long runs will take together, as far as comparable ones tell."""
     found = services.estimate_time(tuple(configs))
     if not found.known:
-        return "How long it takes cannot be told: no run with such a network and image size has trained here yet."
+        return (
+            "There is no estimate of the time yet: no run with this network and image size has trained here."
+        )
     which = (
         ""
         if not found.unknown

@@ -99,7 +99,7 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
     draw_end(status)
     if report is not None and report.model != run.read_status().best_epoch:
         st.warning(
-            f"This was found by the model of epoch {report.model}, which is the best no more. Look again.",
+            f"This was found by the model of epoch {report.model}, which is no longer the best. Look again.",
             icon=":material/update:",
         )
     st.button(
@@ -127,7 +127,7 @@ def draw_issues(run: Run, report: LabelReport) -> None:
         draw_doubtful(run, report, services.read_data(run))
     else:
         st.success(
-            f"None of the {report.count:,} labels is doubtful by confident learning.",
+            f"No label is doubtful: confident learning agrees with all {report.count:,}.",
             icon=":material/check_circle:",
         )
 

@@ -37,8 +37,8 @@ def draw_out_of_fold(run: Run, split: str) -> None:
         on_click=guard_callback(launch_task),
         args=(folder, "judge"),
         kwargs={"run": run.id},
-        help=f"In place of {format_count(len(services.read_predictions(run)), 'validation image')}, for a few images say little about "
-        "a class. Each is judged by a model that was fitted without it. It takes minutes.",
+        help=f"Instead of {format_count(len(services.read_predictions(run)), 'validation image')}: a few images say little about "
+        "a class. Each is judged by a model that never saw it. This takes minutes.",
     )
 
 

@@ -54,7 +54,8 @@ def draw_curve(curve: RateCurve) -> None:
         plot(curve_charts.rate_curve(curve.rates, curve.losses, curve.suggestion), key="train-rate-curve")
     if curve.suggestion is None:
         st.warning(
-            "The loss fell at no rate: look at the data and the initial weights.", icon=":material/warning:"
+            "The loss did not fall at any rate. Check the data and the initial weights.",
+            icon=":material/warning:",
         )
         return
     suggestion = float(f"{curve.suggestion:.2g}")

@@ -61,7 +61,7 @@ def draw_report_panel(runs: Sequence[Run]) -> None:
                 args=(runs,),
             )
     if page.exists() and not _is_current(runs, page):
-        st.caption("It is older than what the run has done since.")
+        st.caption("The run has gone on since this report was made.")
 
 
 def report_folder(runs: Sequence[Run]) -> Path:

@@ -55,7 +55,7 @@ def draw_specialise(
         default=named,
         key=f"specialise-{run.id}-{key}",
         format_func=data.label,
-        help="With a class goes the one it is taken for: else that one pays for its gain.",
+        help="The class it is mistaken for is added too; otherwise that class would pay for the gain.",
     )
     told_apart = st.multiselect(
         "Look-alikes to tell apart",
@@ -63,7 +63,7 @@ def draw_specialise(
         default=list(pairs),
         key=f"specialise-pairs-{run.id}-{key}",
         format_func=lambda pair: " / ".join(data.label(name) for name in pair),
-        help="Images of both classes count a second time, by how well these two are told from each other alone.",
+        help="Images of both classes count a second time, only for telling these two apart.",
     )
     st.caption(
         "Starts from this run's best model and shows these classes more often. The best epoch is the one that is "
@@ -187,8 +187,8 @@ def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
             forms.fill_control(second)
             st.switch_page(st.session_state["pages"]["train"])
         st.caption(
-            "The same training with no classes chosen. Part of a gain can be the longer training alone: compared with the "
-            "control, what is left is what choosing these classes won, and what it cost."
+            "The same training with no classes chosen. A gain can come from the longer training alone. Compared with this "
+            "control you see what choosing the classes won, and what it cost."
         )
 
 

@@ -119,7 +119,7 @@ def draw_check(made: HandIn) -> None:
         st.success(f"{verdict}\n\n{lines}", icon=":material/task_alt:")
     else:
         verdict = (
-            f"**{HAND_IN} is not what was asked for.** Mend what is marked and predict the folder again:"
+            f"**{HAND_IN} is not what was asked for.** Correct what is marked and predict the folder again:"
         )
         st.warning(f"{verdict}\n\n{lines}", icon=":material/rule:")
     if made.extra:

@@ -97,8 +97,8 @@ def draw_board(name: str, was_active: bool) -> None:
             text = f"{escape_markdown(member.run.id)}: {escape_markdown(member.status.message)}"
             st.error(text, icon=":material/error:")
     st.caption(
-        "Best validation accuracy with its 95 % interval. A cell leads to its run. Which is better is said when all have "
-        "ended: to look for it at each step would find differences by chance."
+        "Best validation accuracy with its 95 % interval. A cell leads to its run. The verdict comes when all runs have "
+        "ended: testing at every step would find differences by chance."
     )
 
 
@@ -114,7 +114,7 @@ def draw_stop(board: Board) -> None:
         icon=":material/stop:",
         key="bake-stop",
         disabled=asked,
-        help="What trains finishes its step and saves; what waits does not begin. Go on later from here.",
+        help="Running trainings finish their step and save; waiting ones do not start. You can go on later from here.",
         on_click=guard_callback(stop_all),
         args=(board.name,),
     )
@@ -202,5 +202,5 @@ def draw_verdicts(sets: dict[str, SeedSet]) -> None:
         sizes = [len(found.right) for found in sets.values()]
         st.caption(
             f"{describe_tests(sizes, math.comb(len(sizes), 2))} The best epoch of each run was chosen on these very images, so "
-            "all accuracies are told somewhat too high."
+            "all accuracies are a little too high."
         )

@@ -84,7 +84,7 @@ def draw_curves(runs: list[Run]) -> None:
         with st.container(width=190):
             smoothing = st.slider(
                 "Smoothing", 0.0, 0.99, 0.0, 0.01, key="compare-smoothing",
-                help="Exponential moving average: what each point keeps of those before. What was measured stays faintly visible.",
+                help="Exponential moving average: how much of the earlier points each one keeps. The measured values stay faintly visible.",
             )  # fmt: skip
     figure = compare_curves(
         {run.id: services.read_metrics(run) for run in runs},
@@ -210,7 +210,7 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
     st.subheader("Settings that differ")
     if not differing:
         st.info(
-            "None: these runs have the same settings. Differences between them are chance or data.",
+            "None. These runs have the same settings. Differences between them come from chance or from the data.",
             icon=":material/info:",
         )
         return

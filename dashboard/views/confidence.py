@@ -82,13 +82,13 @@ def draw_measuring(run: Run) -> Calibration | None:
     draw_end(status)
     soon = jobs.live_status(run).state in ACTIVE
     st.info(
-        ("What was measured is of another model than the one that is the best now. " if stale else "")
-        + "Is this model right nine times in ten where it is 90 % sure? "
+        ("These figures belong to an earlier best model. " if stale else "")
+        + "When this model is 90 % sure, is it right nine times in ten? "
         + (
             "The confidences of the table are held against what was right."
             if lacks_model(run)
             else "Its best model is asked about the validation images once more, and a temperature is fitted that makes "
-            "its confidences hold."
+            "its confidence match its accuracy."
         )
         + (" The run does this by itself when it ends." if soon else ""),
         icon=":material/balance:",
@@ -127,7 +127,7 @@ def draw_finding(calibration: Calibration) -> None:
     if wrong < FEW_WRONG:
         st.info(
             f"Only {wrong} of {len(right):,} validation images {'is' if wrong == 1 else 'are'} wrong, so all of this is "
-            "known roughly: look at the intervals. More validation images would tell more.",
+            "only rough: mind the intervals. More validation images would narrow them.",
             icon=":material/info:",
         )
     st.dataframe(
@@ -146,7 +146,7 @@ def describe_figures(calibration: Calibration) -> str:
             "After: each image is judged at a temperature fitted without it (five folds). The change is on the same draws "
             "of images, so it can be clear where the intervals overlap."
         )
-    parts.append("Of every figure less is better.")
+    parts.append("Lower is better for every figure.")
     if calibration.precision:
         if calibration.epoch:
             parts.append(
@@ -171,17 +171,19 @@ def describe_gap(calibration: Calibration) -> str:
         return f"{claims}: **it is overconfident by {points}**."
     if high < 0:
         return f"{claims}: **it is underconfident by {points}**."
-    return f"{claims}: on average it claims neither more nor less than it keeps, as far as so many images can tell."
+    return f"{claims}: on average its confidence matches its accuracy, within what this many images can show."
 
 
 def describe_scaling(calibration: Calibration) -> str:
     """Say what the temperature does to the calibration error, and what of it is chance."""
     chance = format_accuracy(*_values(calibration.chance))
-    by_chance = f"a model that keeps its word would show {chance} on as many images by chance"
+    by_chance = f"a perfectly calibrated model would show {chance} on as many images by chance"
     if calibration.note:
         return f"No temperature is used: {calibration.note}. Its calibration error is {_percent(calibration.after.ece)}; {by_chance}."
     verdict = (
-        "so no error is left that these images could show" if calibration.is_mended else "so an error remains"
+        "so these images show no miscalibration that is left"
+        if calibration.is_mended
+        else "so it is still miscalibrated"
     )
     return (
         f"A temperature of {calibration.temperature:.2f} takes the calibration error from {_percent(calibration.before.ece)} "
@@ -194,9 +196,7 @@ def describe_help(calibration: Calibration) -> str:
     loss = calibration.change.loss
     if loss.high < 0:
         return f"It makes the loss lower by {-loss.value:.3f} ({-loss.high:.3f}–{-loss.low:.3f})."
-    return (
-        "Whether it helps on other images, so few cannot tell for sure: the change of the loss may be chance."
-    )
+    return "It may not help on other images: with so few, the change of the loss may be chance."
 
 
 def list_figures(calibration: Calibration) -> pd.DataFrame:
@@ -235,14 +235,14 @@ def draw_reliability(calibration: Calibration) -> None:
     """Draw accuracy by confidence, and how the confidences are spread."""
     answers = calibration.answers
     shown = {"before": answers.raw, **({} if calibration.note else {"after": answers.cross_fitted})}
-    st.subheader("Do the confidences hold?")
+    st.subheader("Can its confidence be trusted?")
     with st.container(key="wide-reliability"):
         left, right = st.columns(2, gap="large")
     with left:
         bins = {name: reliability_bins(confidence, answers.right) for name, confidence in shown.items()}
         plot(confidence_charts.reliability_diagram(bins), key="confidence-reliability")
         st.caption(
-            "Points below the dashed line: more is claimed than kept. Bars: 95 % intervals by Wilson's formula."
+            "Points below the dashed line mean overconfidence. Bars: 95 % intervals by Wilson's formula."
         )
     with right:
         kinds = [
@@ -355,7 +355,7 @@ def describe_threshold(choice: ThresholdEffect, wanted: float, wrong: int) -> st
     low, needed = choice.accuracy[1], images_to_show(wanted)
     if low >= wanted:
         return words
-    words += f"\n\nThe interval begins below {format_share(wanted)}: these images make it likely at best, they do not show it."
+    words += f"\n\nThe interval begins below {format_share(wanted)}: these images suggest it at best, they do not prove it."
     if choice.answered < needed:
         words += (
             f" Even without a single error it would take {needed:,} answered images to show it, and here are "

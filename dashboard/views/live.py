@@ -163,7 +163,7 @@ def draw_head(run: Run, status: Status) -> None:
         st.metric(
             "Best validation accuracy",
             format_best(status) if status.has_best else "–",
-            help="With its 95 % Wilson interval: how far luck in the choice of validation images can move it.",
+            help="With its 95 % Wilson interval: how far it could be off by the luck of which images are in validation.",
             width="content",
         )
         st.metric(

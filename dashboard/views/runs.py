@@ -124,7 +124,7 @@ def draw_list(was_active: bool, words: str, state: str, archived: bool = False) 
         st.info("All runs are archived. Show them above.", icon=":material/archive:")
     elif not found:
         st.info(
-            "No run is called or tagged so and in this state. Look for another name.",
+            "No run has this name, tag and state. Try another one.",
             icon=":material/search_off:",
         )
     page = draw_pager(len(found), PAGE, key="runs-page", unit="runs")

@@ -85,7 +85,7 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
             icon=":material/subdirectory_arrow_right:",
             key="use-remedy",
             type="primary" if config is None else "secondary",
-            help="That folder holds the data set of which this seems to be meant.",
+            help="That folder holds the data set you seem to mean.",
             on_click=guard_callback(_use_folder),
             args=(remedy,),
         )

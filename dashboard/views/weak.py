@@ -124,7 +124,7 @@ def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
         on_click=lambda click: choose_class(by_label[str(click.y)]),
     )
     st.caption(
-        "Ranked by the upper end of the interval: first come the classes that are poor even if luck was against them. "
+        "Ranked by the upper end of the interval: classes that are poor even allowing for bad luck come first. "
         + (f"The {format_count(left_out, 'stronger class', 'is')} in the table below." if left_out else "")
     )
 
@@ -217,7 +217,7 @@ def draw_error(row: Any, data: RunData, explained: Explained | None) -> None:
         key=f"weak-open-{row.path}",
         on_click=guard_callback(detail.open_image),
         args=(row.path,),
-        help="Likeliest classes, other heat maps, whether they are to be believed, and the nearest training images.",
+        help="Likeliest classes, other heat maps, whether to trust them, and the nearest training images.",
     )
 
 

@@ -255,9 +255,9 @@ def test_the_cells_are_coloured_as_asked(page: Page, dashboard: Dashboard, large
     wait_until(
         page, lambda: len(read(page, VALUES)) == len(counts) - 16, 20, "the matrix without its diagonal"
     )
-    fill(page, "Least number of images in a cell", "3")
+    fill(page, "Fewest images in a cell", "3")
     wait_until(page, lambda: len(read(page, VALUES)) < len(counts) - 16, 20, "the matrix without rare errors")
-    fill(page, "Least number of images in a cell", "1")
+    fill(page, "Fewest images in a cell", "1")
     page.get_by_text("Right answers").click()
     wait_until(page, lambda: read(page, VALUES) == counts, 20, "the whole matrix")
     page.keyboard.press("Escape")

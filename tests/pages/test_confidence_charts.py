@@ -16,7 +16,11 @@ BINS = reliability_bins(CONFIDENCE, RIGHT)
 
 def test_the_diagram_draws_accuracy_by_confidence_with_wilsons_intervals_in_per_cent() -> None:
     figure = reliability_diagram({"before": BINS, "after": BINS})
-    assert [trace.name for trace in figure.data] == ["as sure as right", "before scaling", "after scaling"]
+    assert [trace.name for trace in figure.data] == [
+        "perfectly calibrated",
+        "before scaling",
+        "after scaling",
+    ]
     drawn = figure.data[1]
     assert list(drawn.x) == pytest.approx([30, 56.5, 97])
     assert list(drawn.y) == pytest.approx([0, 50, 100])

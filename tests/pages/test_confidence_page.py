@@ -47,7 +47,7 @@ def test_confidence_shows_what_was_measured_with_intervals(open_page: Open, run_
     charts = charts_of(app)
     assert set(charts) == {"confidence-reliability", "confidence-histogram", "confidence-risk"}
     assert [trace["name"] for trace in charts["confidence-reliability"]["data"]] == [
-        "as sure as right",
+        "perfectly calibrated",
         "before scaling",
         "after scaling",
     ]

@@ -124,7 +124,7 @@ TOLD = [
     ),
     pytest.param(
         ValueError("shapes (2,)"),
-        "That could not be done, and nothing else is lost. An unexpected fault (ValueError: shapes (2,)). "
+        "That did not work. Nothing else is lost. An unexpected fault (ValueError: shapes (2,)). "
         "The whole error is in the terminal that runs the dashboard.",
         "ValueError: shapes (2,)",
         id="a fault",
@@ -171,7 +171,7 @@ def page_that_fails(error: Exception) -> None:
         (
             ValueError("shapes (2,)"),
             "error",
-            "This could not be drawn, and nothing is lost: reload the page. An unexpected fault (ValueError: shapes (2,)). "
+            "This part of the page could not be drawn. Nothing is lost: reload the page. An unexpected fault (ValueError: shapes (2,)). "
             "The whole error is in the terminal that runs the dashboard.",
         ),
     ],

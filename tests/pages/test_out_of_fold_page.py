@@ -62,7 +62,7 @@ def test_it_is_offered_and_its_progress_shown(open_page: Open, run: Run, no_jobs
     app = open_page(page, run="first")
     offer = app.button(key="judge-start")
     assert offer.label == "Judge on all 18 training images"
-    assert "In place of 6 validation images" in offer.help
+    assert "Instead of 6 validation images" in offer.help
     offer.click().run()
     task = Run(run.folder / ".judge")
     assert read_order(task.folder) == ("judge", {"run": "first"})

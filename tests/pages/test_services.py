@@ -276,7 +276,7 @@ def test_sixteen_training_images_are_shown_as_the_network_gets_them(tiny_data: P
 def test_the_preview_leaves_out_what_training_skips_and_names_what_it_refuses(tiny_data: Path) -> None:
     config = TrainConfig(data=str(tiny_data), image_size=64, resize_size=64)
     (tiny_data / "train/2/1.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"^train/2/1\.png is empty .* Mend or replace it"):
+    with pytest.raises(DataError, match=r"^train/2/1\.png is empty .* Repair or replace it"):
         services.augmented_images(config)
     assert len(services.augmented_images(replace(config, bad_images="skip"))) == 15
 

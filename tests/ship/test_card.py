@@ -39,7 +39,7 @@ def test_a_card_tells_the_data_how_good_it_is_its_limits_and_its_check(run: Run)
     assert "Classes: 2 · rose, 10 · tulip, 35 · iris." in card
     assert "How far its confidences can be believed was not measured." in card
     assert 'An answer below 50.0 % is to be taken as "not sure"' in card
-    assert "new ones will be told right somewhat less often" in card
+    assert "it will get slightly fewer new ones right" in card
     assert "also one that shows none of them" in card
     assert "the largest difference of a probability is 2.0e-07" in card
     titles = re.findall(r"^## (.+)$", card, re.MULTILINE)

@@ -168,7 +168,7 @@ def test_targets_follow_the_order_of_the_classes(tiny_data: Path) -> None:
 def test_a_file_that_broke_after_the_check_is_named(tiny_data: Path) -> None:
     (tiny_data / "train" / "2" / "1.png").unlink()
     table = ImageTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32, IMAGENET))
-    with pytest.raises(DataError, match=r"^train/2/1\.png cannot be opened .* Mend or replace it"):
+    with pytest.raises(DataError, match=r"^train/2/1\.png cannot be opened .* Repair or replace it"):
         table[0, 0]
 
 

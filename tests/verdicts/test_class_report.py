@@ -181,7 +181,7 @@ def test_near_misses_of_all_or_of_one_are_told_in_their_words() -> None:
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ([5, 20, 20], "5 training images, the median class 20: that few may be why."),
+        ([5, 20, 20], "5 training images, the median class 20: that may be too few."),
         ([15, 20, 20], "15 training images, the median class 20."),
         ([30, 20, 20], "their number is not what it lacks"),
     ],

@@ -104,7 +104,7 @@ def _soup(options: argparse.Namespace) -> int:
     print(f"{made.id}: {status.message}")
     print(
         f"val accuracy {format_rate(round(status.best_val_acc * status.val_count), status.val_count)}"
-        + ("" if options.all else "; the runs were chosen by it, so it is told somewhat too high")
+        + ("" if options.all else "; the runs were chosen by it, so it is a little too high")
     )
     if warning := describe_starts(loaded):
         print(warning)
