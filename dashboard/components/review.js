@@ -53,7 +53,8 @@ function drawReview(view) {
   if (item) {
     const { labels } = view.data;
     panel.append(create("h3", "", `Label: ${labels[item.given] ?? item.given}`));
-    for (const line of item.lines) panel.append(create("p", "", line));
+    const told = item.lines.filter((line) => line !== `true ${labels[item.given]}`); // it stands in the heading
+    for (const line of told) panel.append(create("p", "", line));
     panel.append(create("p", "ws-review-mark", describe(view, view.marks.get(item.path)) || "not marked"));
     const chips = create("div", "ws-chips");
     item.guesses.slice(0, 9).forEach((name, index) => {
@@ -92,7 +93,7 @@ function drawPicture(shown, item) {
 function pick(view, title, options, choose, free = false) {
   const box = create("dialog", "ws-picker");
   const input = create("input");
-  Object.assign(input, { type: "search", placeholder: free ? "Type a tag, then Enter" : "Type to find a class" });
+  Object.assign(input, { type: "text", placeholder: free ? "Type a tag, then Enter" : "Type to find a class" });
   input.setAttribute("aria-label", title);
   const list = create("div", "ws-options");
   let shown = [];

@@ -88,7 +88,7 @@ def test_a_wrong_label_gets_the_class_that_is_found_by_typing(
     figure.hover()
     figure.get_by_role("button", name="Another class …: val/35/1.png").click()
     picker = page.locator(".ws-picker")
-    expect(picker.get_by_role("searchbox")).to_be_focused()
+    expect(picker.get_by_role("textbox")).to_be_focused()
     page.keyboard.type("tul")
     expect(picker.locator(".ws-options button")).to_have_text(["10 · tulip"])
     page.keyboard.press("Enter")
