@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.errors import UserError, describe_error
 from core.runs import notes
 from core.runs.notes import Note
 from core.runs.run import Run
-from dashboard.guard import guard
+from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.text import escape_markdown
 
@@ -30,20 +29,27 @@ def draw_note_button(run: Run) -> None:
 
 def _edit(run: Run) -> None:
     note = notes.read_note(run)
-    text = st.text_area(
+    st.text_area(
         "Note", note.text, max_chars=notes.LONGEST, placeholder="What was tried, and what came of it",
         key=f"note-text-{run.id}",
     )  # fmt: skip
-    tags = st.text_input("Tags", ", ".join(note.tags), help="Separated by commas.", key=f"note-tags-{run.id}")
-    name = st.text_input("Name", run.id, help="Letters, digits, '.', '_' and '-'.", key=f"note-name-{run.id}")
-    if not st.button("Save", type="primary", icon=":material/check:", key=f"note-save-{run.id}"):
-        return
-    try:
-        notes.write_note(run, replace(note, text=text.strip(), tags=notes.parse_tags(tags)))
-        renamed = notes.rename(run, name.strip()) if name.strip() != run.id else run
-    except (UserError, OSError) as error:
-        st.error(escape_markdown(describe_error(error)), icon=":material/error:")
-        return
+    st.text_input("Tags", ", ".join(note.tags), help="Separated by commas.", key=f"note-tags-{run.id}")
+    st.text_input("Name", run.id, help="Letters, digits, '.', '_' and '-'.", key=f"note-name-{run.id}")
+    saved = st.button(
+        "Save",
+        type="primary",
+        icon=":material/check:",
+        key=f"note-save-{run.id}",
+        on_click=guard_callback(_save),
+        args=(run,),
+    )
+    if saved:
+        st.rerun()  # closes the dialog
+
+
+def _save(run: Run) -> None:
+    text, tags, name = (str(st.session_state[f"note-{what}-{run.id}"]) for what in ("text", "tags", "name"))
+    notes.write_note(run, replace(notes.read_note(run), text=text.strip(), tags=notes.parse_tags(tags)))
+    renamed = notes.rename(run, name.strip())
     if renamed != run and st.session_state.get("run") == run.id:
         address.choose_run(renamed)
-    st.rerun()

@@ -124,13 +124,16 @@ def test_a_run_is_renamed(open_page: Open, run: Run, runs_root: Path) -> None:
     app.button(key="note-first").click().run()
     app.text_input(key="note-name-first").set_value("best one")
     app.button(key="note-save-first").click().run()
-    assert "may hold letters" in app.error[0].value
+    assert "may hold letters" in app.toast[0].value
+    app.button(key="note-first").click().run()
     app.text_input(key="note-name-first").set_value("best-one")
     app.button(key="note-save-first").click().run()
     assert [path.name for path in runs_root.iterdir() if (path / "config.json").exists()] == ["best-one"]
 
 
-def test_many_runs_are_archived_shown_again_and_deleted(open_page: Open, run: Run, runs_root: Path) -> None:
+def test_many_runs_are_archived_shown_again_and_asked_about_before_they_are_deleted(
+    open_page: Open, run: Run, runs_root: Path
+) -> None:
     for name in ("second", "third"):
         shutil.copytree(run.folder, runs_root / name)
     app = open_page("runs")
@@ -143,12 +146,7 @@ def test_many_runs_are_archived_shown_again_and_deleted(open_page: Open, run: Ru
     assert sorted(cards(app)) == ["second", "third"]
     app.button(key="runs-choose-all").click().run()
     app.button(key="runs-delete").click().run()
-    assert "second" in words(app)
-    (yes,) = [button for button in app.button if button.label == "Delete" and button.key != "runs-delete"]
-    yes.click().run()
-    assert not (runs_root / "second").exists()
-    assert not (runs_root / "third").exists()
-    assert run.folder.exists()
+    assert "**third**, **second**, with all models, figures and predictions" in words(app)
 
 
 def test_the_run_that_another_starts_from_and_the_disk_it_takes_are_told(
