@@ -23,7 +23,7 @@ def describe_note(note: Note) -> str:
 
 def draw_note_button(run: Run) -> None:
     """Offer to edit a run's note, tags and name."""
-    if st.button("Note", icon=":material/edit_note:", key=f"note-{run.id}", help="Note, tags and name"):
+    if st.button("", icon=":material/edit_note:", key=f"note-{run.id}", help="Note, tags and name"):
         st.dialog(f"About {run.id}")(guard(_edit))(run)
 
 

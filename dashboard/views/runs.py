@@ -236,7 +236,7 @@ def draw_name(row: Row, badge: str, *, choosable: bool) -> None:
     """Draw a run's name and state, with a box to tick before it."""
     name = f"**{escape_markdown(row.run.id)}** &nbsp; {badge}"
     if choosable:
-        st.checkbox(name, key=f"choose-{row.run.id}", help="Tick it to archive or delete several runs.")
+        st.checkbox(name, key=f"choose-{row.run.id}")
     else:
         st.markdown(name)
 
