@@ -13,11 +13,15 @@ import torch
 from core.errors import DataError
 from core.networks.build import build_model
 from core.recipe.config import TrainConfig
+from core.recipe.schedules import size_at
 from core.runs.claim import claim
 from core.runs.run import create_run
 from core.train import TrainingJob
+from core.trial import measure
+from core.trial.bench import Bench, Kind
 from core.trial.forecast import Forecast
 from core.trial.measure import forecast_run
+from core.trial.pace import Pace
 from tests.processes import TINY, make_images, tiny_config
 
 pytestmark = pytest.mark.slow(20)
@@ -35,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def estimate(place: Path, **changes: Any) -> Forecast:
     config = tiny_config(place / "data", "", **changes)
-    found = forecast_run(config, root=place / "runs", progress=lambda *_: True, seconds=2.0)
+    found = forecast_run(config, root=place / "runs", progress=lambda *_: True, seconds=1.5)
     assert found is not None
     return found
 
@@ -68,16 +72,33 @@ def test_the_estimate_is_within_a_factor_of_two_of_what_the_run_takes(
     assert took / 2 < found.seconds < took * 2, found
 
 
-def test_growing_images_and_a_frozen_backbone_are_counted_epoch_by_epoch(place: Path) -> None:
-    whole = estimate(place, epochs=8, image_size=96, resize_size=96)
-    grown = estimate(place, epochs=8, image_size=96, resize_size=96, progressive_from=32, freeze_epochs=4)
-    assert {part.name for part in grown.parts} == {part.name for part in whole.parts}
-    assert grown.seconds < whole.seconds
+def test_growing_images_and_a_frozen_backbone_are_counted_epoch_by_epoch(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def time_steps(_: Bench, kind: Kind, __: float) -> Pace:
+        tried.append(kind)
+        size, frozen = kind
+        return Pace(size**2 * (0.5 if frozen else 1.0), 0.1)
+
+    monkeypatch.setattr(measure, "time_steps", time_steps)
+    changes = {"image_size": 96, "resize_size": 96, "progressive_from": 32, "freeze_epochs": 3}
+    found = estimate(place, epochs=8, **changes)
+    config = tiny_config(place / "data", "", epochs=8, **changes)
+    sizes = [size_at(epoch, config) for epoch in range(8)]
+    steps = 24 * 3 // config.batch_size
+    (training,) = [part for part in found.parts if part.name == "training"]
+    pixels = [size**2 * (0.5 if epoch < 3 else 1.0) for epoch, size in enumerate(sizes)]
+    assert training.seconds == pytest.approx(steps * sum(pixels))
+    assert training.error == pytest.approx(0.1 * training.seconds)
+    assert len(set(sizes)) > 3
+    assert len(tried) == 4  # the others lie between
 
 
 def test_it_knows_the_memory_and_leaves_nothing_behind(place: Path) -> None:
     before = sorted(path.name for path in (place / "runs").glob("*"))
-    small, large = (estimate(place, batch_size=size, image_size=128, resize_size=128) for size in (2, 64))
+    small, large = (estimate(place, batch_size=size, image_size=96, resize_size=96) for size in (2, 64))
     assert 50e6 < small.memory < small.free
     assert large.memory > small.memory
     assert small.gpu_memory == 0
