@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import DataError
+from core.reading import read_plain
 from core.slices.properties import Property, make_amount, make_sort
 from core.words import format_count
 
 PATH = "path"
+_MOST = 200_000_000  # bytes of a file
 _SEPARATORS = ",;\t"
 _MOSTLY = 0.9  # of the cells: where so many are numbers, the others are slips
 
@@ -36,7 +38,11 @@ class _Row:
 
 def read_columns(path: Path, paths: Sequence[str], root: Path) -> Columns:
     """Read a user's CSV file; see `parse_columns`. Raises OSError where it cannot be opened."""
-    return parse_columns(path.read_bytes(), path.name, paths, root)
+    try:
+        content = read_plain(path, most=_MOST)
+    except ValueError as error:
+        raise DataError(f"{path.name}: {error}.") from None
+    return parse_columns(content, path.name, paths, root)
 
 
 def parse_columns(content: bytes, name: str, paths: Sequence[str], root: Path) -> Columns:

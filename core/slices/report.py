@@ -10,6 +10,7 @@ from pathlib import Path
 from core.errors import RunError
 from core.files import write_text
 from core.places import own_command
+from core.reading import read_object, take
 from core.runs.run import FOLD
 from core.slices.cut import CLASS_SHARE, LEAST, SHARES
 from core.slices.stratified import SHUFFLES
@@ -18,6 +19,7 @@ from core.verdicts.predictions import format_interval, wilson_interval
 from core.words import format_count
 
 _VERSION = 1
+_MOST = 1_000_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -179,13 +181,9 @@ def read_report(path: Path) -> SliceReport:
         RunError: when it is damaged or of another version.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("version") != _VERSION:
+        values = read_object(path, most=_MOST)
+        if values.pop("version", None) != _VERSION:
             raise ValueError("it is of another version")
-        for name in ("columns", "unused"):
-            values[name] = tuple(values[name])
-        for name in ("weak", "others"):
-            values[name] = tuple(TriedSlice(**{**row, "paths": tuple(row["paths"])}) for row in values[name])
-        return SliceReport(**values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return take(SliceReport, values)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}. Look for weak kinds again.") from None

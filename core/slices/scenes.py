@@ -9,6 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from core.files import write_text
+from core.reading import read_object, take
+
+_MOST = 100_000_000  # bytes
 
 
 def scenes_path(folder: Path, split: str) -> Path:
@@ -24,9 +27,8 @@ def write_scenes(folder: Path, split: str, paths: Sequence[str], scenes: Sequenc
 def read_scenes(folder: Path, split: str) -> dict[str, int]:
     """Return the number of each image's scene by path; empty where nothing is known or it is damaged."""
     try:
-        values = json.loads(scenes_path(folder, split).read_text(encoding="utf-8"))
-        return {str(path): int(scene) for path, scene in values.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return take(dict[str, int], read_object(scenes_path(folder, split), most=_MOST))
+    except (OSError, ValueError):
         return {}
 
 
