@@ -177,15 +177,23 @@ def train_on_small_disk(data: Path, undisturbed: Path, megabytes: int) -> None:
     """Be the process with a disk of its own: train until it is full, see that it is said, make room, and go on."""
     with tempfile.TemporaryDirectory() as name:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", name], check=True)
-        run = create_run(tiny_config(data, "small", save_minutes=0.0), Path(name))
-        os.environ["WEAKSPOT_RUNS"] = name
-        with fork_server() as launch:
-            launch(run).join(PATIENCE)
-            status = jobs.live_status(run)
-            if status.state != "finished":
-                assert (status.state, "disk is full" in status.message) == ("failed", True), status
-            subprocess.run(["mount", "-o", "remount,size=1g", name], check=True)
-            Place(data, Path(name), launch, Run(undisturbed)).finish(run)
+        try:
+            run = create_run(tiny_config(data, "small", save_minutes=0.0), Path(name))
+            with fork_server() as launch:
+                launch(run).join(PATIENCE)
+                status = jobs.live_status(run)
+                if status.state != "finished":
+                    assert (status.state, "disk is full" in status.message) == ("failed", True), status
+                subprocess.run(["mount", "-o", "remount,size=1g", name], check=True)
+                Place(data, Path(name), launch, Run(undisturbed)).finish(run)
+        finally:
+            subprocess.run(["umount", "--lazy", name], check=True)
+
+
+def _can_mount() -> bool:
+    with tempfile.TemporaryDirectory() as name:
+        words = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", name]
+        return shutil.which("unshare") is not None and subprocess.run(words, check=False).returncode == 0
 
 
 def write_report(rows: list[Row], seconds: float) -> None:
@@ -211,12 +219,15 @@ def main() -> int:
     if sys.argv[1:2] == ["--disk"]:
         train_on_small_disk(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
         return 0
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     seed, begun = random.SystemRandom().randrange(2**32), time.monotonic()
     print(f"{rounds} rounds of {len(FAULTS)} faults, by the seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         os.environ["WEAKSPOT_RUNS"] = str(Path(name) / "runs")
-        rows = do_harm(Path(name), rounds, random.Random(seed), FAULTS)
+        faults = {fault: harm for fault, harm in FAULTS.items() if harm is not fill_the_disk or _can_mount()}
+        rows = do_harm(Path(name), rounds, random.Random(seed), faults)
+    for fault in FAULTS.keys() - faults.keys():
+        print(f"Not tried, since this system lets nobody mount a disk: {fault}")
     for row in rows:
         print(f"{row.tried - len(row.lost)} of {row.tried} survived: {row.fault}", *row.lost, sep="\n  ")
     write_report(rows, time.monotonic() - begun)
