@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
+from core.dataset.contents import read_contents
 from core.dataset.folders import ImageFolders, Sample, scan_folders
-from core.errors import DataError
+from core.errors import DataError, RunError
 from core.model.neighbours import Place, compute_features_of, locate
 from core.model.placement import choose_placement
 from core.networks.build import head_of
 from core.networks.table import InputFormat
 from core.runs.run import Run
 from core.training import features, loaders
-from core.training.checkpoint import load_best
+from core.training.checkpoint import load_best, load_checkpoint, save_checkpoint
 from core.training.engine import TOP, Batches, Compute, Outcome
 
 Progress = Callable[[int, int], bool]
@@ -116,12 +120,19 @@ class _LenientTable(loaders.ImageTable):
 def _see_rest(
     run: Run, place: Place, compute: Compute, samples: Sequence[Sample], progress: Callable[[int], bool]
 ) -> tuple[torch.Tensor, list[bool]] | None:
-    """Return the features (M, D) of those of some images that can be read, and of each whether it can.
+    """Return the features (M, D) of those of some images that can be read, and of each whether it can; they are kept.
 
     None when `progress` said to end; M = 0 where there are no images.
     """
     if not samples:
         return torch.empty(0, 0), []
+    path = _find_kept(run, place, samples)
+    if path.is_file():
+        try:
+            kept = load_checkpoint(path)
+            return kept["features"], kept["readable"]
+        except (RunError, KeyError):
+            pass  # damaged; it can be made anew
     model, values = load_best(run)
     config = run.read_config()
     transform = loaders.eval_transforms(
@@ -143,4 +154,15 @@ def _see_rest(
         rows.append(batch)
         if not progress(sum(map(len, rows))):
             return None
-    return torch.cat(rows)[torch.tensor(readable)], readable
+    found = torch.cat(rows)[torch.tensor(readable)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(path, {"features": found, "readable": readable})
+    features.delete_oldest(path.parent, keep=path)
+    return found, readable
+
+
+def _find_kept(run: Run, place: Place, samples: Sequence[Sample]) -> Path:
+    """Return where features are kept of images beside those of training and validation: by these and by what they contain."""
+    contents = read_contents(place.folders.root, [sample.path for sample in samples], run.folder.parent)
+    digest = hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:8]
+    return run.folder.parent / features.FOLDER / f"{place.key}-{digest}.pt"

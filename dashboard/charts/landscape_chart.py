@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from core.palette import MUTED
 from dashboard.charts.curve_charts import new_figure
 
-HEIGHT = 640
+HEIGHT = 560
 _EDGE = 0.03  # of the map's side: room for the points at its rim
 # From unsure to sure; both ends stand off the white and the dark background.
 CONFIDENCE_SCALE = ((0.0, "#D6453A"), (0.5, "#D97706"), (0.8, "#6F9FD8"), (1.0, "#2F7FD1"))

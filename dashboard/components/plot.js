@@ -186,7 +186,7 @@ function tellArea(chart, selected) {
   const { range, lassoPoints } = selected ?? {};
   if (!range && !lassoPoints) return;
   const corners = lassoPoints ?? boxCorners(range);
-  window.Plotly.relayout(chart.graph, { selections: [] });
+  window.Plotly.update(chart.graph, { selectedpoints: null }, { selections: [] }); // all points keep their colour
   chart.setTriggerValue("area", { x: [...corners.x], y: [...corners.y] });
 }
 

@@ -46,6 +46,8 @@ def place_on_screen(graph: Locator, x: float, y: float) -> tuple[float, float]:
 
 def draw_around(page: Page, graph: Locator, corners: list[tuple[float, float]]) -> None:
     """Draw with the real mouse from corner to corner and back to the first."""
+    graph.evaluate("g => g.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(300)
     first, *others = (place_on_screen(graph, x, y) for x, y in corners)
     page.mouse.move(*first)
     page.mouse.down()
@@ -81,6 +83,8 @@ def test_from_the_first_visit_to_the_images_that_were_drawn_around(
 def test_a_click_on_a_point_opens_its_image(page: Page, dashboard: Dashboard, made: Run) -> None:
     open_page(page, dashboard, "map?run=made")
     graph = chart(page, "Map of images")
+    graph.evaluate("g => g.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(300)
     row = read_table(made).iloc[-1]
     x, y = place_on_screen(graph, row["x"], row["y"])
     page.mouse.move(x - 4, y - 4)
