@@ -12,7 +12,7 @@ from core.answers.judged import Judged, read_judged
 from core.answers.labelled import find_labels, judge_folder
 from core.answers.submission import parse_sample
 from core.dataset.images import read_image
-from core.errors import DataError
+from core.errors import DataError, RunError
 from core.model.predict import Predictor
 from core.runs.run import TEST, Run
 from core.verdicts.predictions import confusion_matrix, read_predictions
@@ -105,3 +105,15 @@ def test_what_was_judged_of_another_model_is_not_shown(run: Run, labelled: Path)
     assert isinstance(read_judged(run), Judged)
     run.write_status(replace(run.read_status(), best_epoch=1))
     assert read_judged(run) is None
+
+
+@pytest.mark.parametrize("path", ["/photos/../etc/1.png", "../1.png", "\0"])
+def test_a_table_of_whole_paths_still_leads_up_nowhere(run: Run, labelled: Path, path: str) -> None:
+    judge_folder(run, labelled)
+    table = run.predictions_path(TEST)
+    table.write_text(table.read_text().replace(str(labelled / "2/1.png"), path, 1))
+    with pytest.raises(RunError, match="stands no path inside a data folder"):
+        read_predictions(table)
+    shutil.copy(table, run.predictions_path("held"))
+    with pytest.raises(RunError, match="is no predictions table"):  # a table of the run's own data has none
+        read_predictions(run.predictions_path("held"))

@@ -167,20 +167,6 @@ def test_a_photo_of_the_camera_is_predicted(page: Page, dashboard: Dashboard) ->
     expect(page.locator(".ws-card .ws-bars .ws-bar")).to_have_count(3)
 
 
-def test_many_images_are_a_table_and_one_of_them_is_looked_at(page: Page, dashboard: Dashboard) -> None:
-    open_page(page, dashboard, "predict?run=made")
-    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(
-        sorted((dashboard.data / "train").rglob("*.png"))
-    )
-    expect(page.get_by_text("18 images predicted")).to_be_visible(timeout=60_000)
-    settle(page)
-    table = page.get_by_test_id("stDataFrame").locator("canvas").first
-    box = table.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 12, box["y"] + 60)  # the box at the left of the first line
-    expect(page.get_by_alt_text(re.compile("^Grad-CAM of ")).first).to_be_visible(timeout=60_000)
-
-
 def png(colour: str = "white") -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (48, 64), colour).save(buffer, "PNG")

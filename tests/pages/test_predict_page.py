@@ -99,6 +99,23 @@ def test_an_archive_becomes_a_table_least_sure_first_that_is_filtered_and_saved(
     assert not app.exception
 
 
+def test_a_line_of_the_table_is_looked_at_with_its_heat_maps(
+    open_page: Open, run_with_model: Run, tiny_data: Path
+) -> None:
+    images = sorted((tiny_data / "train").rglob("*.png"))
+    app = open_page("predict", run="first")
+    drop(app, {f"{path.parent.name}-{path.name}": path.read_bytes() for path in images})
+    (frame,) = (one.value for one in app.dataframe if "next likeliest" in one.value)
+    app.session_state["predict-table"] = {"selection": {"rows": [3], "columns": [], "cells": []}}
+    app.run()
+    shown = words(app)
+    assert f'alt="{frame["image"].iloc[3]}"' in shown
+    assert 'alt="Grad-CAM of ' in shown
+    assert app.selectbox(key="detail-method").value == "Grad-CAM"
+    assert "Is the map to be believed?" in shown
+    assert not app.exception
+
+
 def test_a_photo_of_the_camera_is_predicted_as_a_dropped_one(open_page: Open, run_with_model: Run) -> None:
     photo = io.BytesIO()
     Image.new("RGB", (64, 48), "red").save(photo, "JPEG")
