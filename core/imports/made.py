@@ -85,6 +85,7 @@ def _describe_data(reading: Reading) -> dict[str, object]:
         "display": images.display,
         "val_made": False,
         "skipped": [],
+        "sizes": {},  # by which a resume knows its files again: there is none
         "train": [[path, images.labels[path]] for path in images.training if path not in judged],
         "val": [
             [path, reading.classes[index]] for path, index in zip(reading.paths, reading.true, strict=True)

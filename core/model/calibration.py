@@ -399,7 +399,7 @@ def _from_values(values: dict[str, Any]) -> Calibration:
     )
     if not (math.isfinite(found.temperature) and found.temperature > 0):
         raise ValueError(f"temperature must be above 0, got {found.temperature!r}")
-    if found.precision not in _PRECISIONS:
+    if found.precision not in ("", *_PRECISIONS):  # of an imported table it is empty
         raise ValueError(f"precision must be one of {', '.join(_PRECISIONS)}, got {found.precision!r}")
     return found
 

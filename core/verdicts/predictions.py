@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from core.errors import RunError, describe_cause
 from core.reading import read_plain
+from core.runs.imported import ORIGIN_FILE
 from core.runs.run import TEST
 from core.words import shorten
 
@@ -50,7 +51,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise RunError(f"{path}: is no predictions table ({_describe(error)}).") from None
     # Images that were judged from outside the data are known by their whole paths.
     elsewhere = path.name == f"predictions-{TEST}.csv"
-    if problem := _find_odd_value(table, numbers, elsewhere=elsewhere):
+    imported = path.with_name(ORIGIN_FILE).exists()
+    if problem := _find_odd_value(table, numbers, elsewhere=elsewhere, unknown=imported):
         raise RunError(f"{path}: is no predictions table ({problem}).")
     return table
 
@@ -60,12 +62,16 @@ def _describe(error: Exception) -> str:
     return shorten(str(error), 200)
 
 
-def _find_odd_value(table: pd.DataFrame, numbers: Sequence[str], *, elsewhere: bool) -> str:
-    """Say which value of a predictions table is none that a training writes; empty where all are."""
+def _find_odd_value(table: pd.DataFrame, numbers: Sequence[str], *, elsewhere: bool, unknown: bool) -> str:
+    """Say which value of a predictions table is none that a training writes; empty where all are.
+
+    Its images may lie `elsewhere` than in the data, and numbers of one that was imported be `unknown`, which NaN says.
+    """
     for column in numbers:
         values = table[column].to_numpy()
         highest = np.inf if column == "loss" else _SUREST
-        if (odd := ~((values >= 0) & (values <= highest))).any():  # so written, it finds NaN too
+        fits = (values >= 0) & (values <= highest)  # so written, NaN does not
+        if (odd := ~(fits | (unknown & np.isnan(values)))).any():
             line = int(odd.argmax()) + 2
             return f"{column} in line {line} is {values[odd.argmax()]:g}"
     inside = table["path"].str.removeprefix("/") if elsewhere else table["path"]
