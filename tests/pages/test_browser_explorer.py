@@ -350,7 +350,7 @@ def test_a_heat_map_is_of_the_class_the_layer_and_the_strength_that_were_chosen(
     wait_until(page, lambda: for_predicted.get_attribute("src") not in pictures, 20, "the paler map")
     choose(page, "What speaks for", f"{IRIS} (true)")
     expect(page.get_by_alt_text("Grad-CAM of val/35/1.png for 35", exact=True)).to_be_visible()
-    expect(page.get_by_text("Is the map to be believed?")).to_be_visible()
+    expect(page.get_by_text("Can you trust this map?")).to_be_visible()
 
 
 def test_the_nearest_training_images_are_found_while_the_page_can_be_used(

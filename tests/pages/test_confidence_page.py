@@ -61,7 +61,7 @@ def test_a_threshold_is_chosen_for_the_accuracy_wanted_and_kept_for_predict(
     choice = cross_choose(found.answers, 0.9)
     assert choice is not None
     assert f"**{choice.threshold * 100:.1f} %**" in words(app)
-    assert "these images make it likely at best" in words(app)
+    assert "these images suggest it at best" in words(app)
     app.button(key="confidence-keep").click().run()
     kept = read_threshold(run_with_model, temperature=found.temperature)
     assert kept is not None
@@ -79,7 +79,7 @@ def test_a_model_measured_on_few_images_says_what_cannot_be_told(
     app = open_page("confidence", run="first", wanted="99.9")
     assert title(app) == "Confidence"
     assert "No temperature is used: only" in words(app)
-    assert "known roughly: look at the intervals" in words(app)
+    assert "only rough: mind the intervals" in words(app)
     assert not app.error
 
 
@@ -87,5 +87,5 @@ def test_what_was_measured_of_another_model_is_measured_again(open_page: Open, r
     measure_confidence(run_with_model)
     set_state(run_with_model, "finished", best_epoch=1)
     app = open_page("confidence", run="first")
-    assert "of another model than the one that is the best now" in words(app)
+    assert "belong to an earlier best model" in words(app)
     assert app.button(key="confidence-measure")

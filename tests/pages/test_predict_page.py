@@ -112,7 +112,7 @@ def test_a_line_of_the_table_is_looked_at_with_its_heat_maps(
     assert f'alt="{frame["image"].iloc[3]}"' in shown
     assert 'alt="Grad-CAM of ' in shown
     assert app.selectbox(key="detail-method").value == "Grad-CAM"
-    assert "Is the map to be believed?" in shown
+    assert "Can you trust this map?" in shown
     assert not app.exception
 
 
@@ -215,7 +215,7 @@ def test_a_predicted_folder_is_offered_with_what_was_left_out_and_what_has_chang
     write_threshold(run_with_model, 0.999, temperature=1.0)
     (tiny_data / "test/broken.png").write_bytes(b"no image")
     app = open_page("predict", run="first")
-    assert "how far they can be believed has not been measured" in words(app)
+    assert "nobody knows how far to trust them" in words(app)
     app.button(key="predict-folder-start").click().run()
     app = open_page("predict", run="first")  # as after a reload
     shown = words(app)

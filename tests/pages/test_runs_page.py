@@ -105,7 +105,7 @@ def test_many_runs_stand_on_pages_and_are_found_by_name_and_state(
     assert cards(app) == ["shop-07"]
     app.text_input(key="runs-search").set_value("nonsuch").run()
     assert cards(app) == []
-    assert "Look for another name" in app.info[0].value
+    assert "Try another one" in app.info[0].value
 
 
 def test_a_note_and_tags_are_kept_shown_and_found(open_page: Open, run: Run) -> None:

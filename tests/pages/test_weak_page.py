@@ -110,7 +110,7 @@ def test_class_method_and_layer_are_chosen_and_stand_in_the_address(open_error: 
 def test_a_method_that_looks_at_no_class_says_so(open_error: Open) -> None:
     app = open_error(method="EigenCAM")
     assert sorted(pictures(app), reverse=True) == [ERROR, f"EigenCAM of {ERROR} for 2"]
-    assert "EigenCAM looks at no class" in words(app)
+    assert "EigenCAM does not depend on a class" in words(app)
     assert app.selectbox(key="detail-for").disabled
 
 

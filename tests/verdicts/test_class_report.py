@@ -120,9 +120,9 @@ def test_a_relation_that_may_be_luck_is_not_claimed() -> None:
 
 
 def test_equal_numbers_of_training_images_explain_nothing() -> None:
-    assert "explains no weakness" in describe_frequency(frequencies([0.2, 0.9, 0.4], [20, 20, 20]))
+    assert "does not explain a weak class" in describe_frequency(frequencies([0.2, 0.9, 0.4], [20, 20, 20]))
     assert "same recall" in describe_frequency(frequencies([0.9, 0.9, 0.9], [20, 30, 20]))
-    assert "cannot tell" in describe_frequency(frequencies([0.2, 0.9], [10, 20]))
+    assert "nobody can tell" in describe_frequency(frequencies([0.2, 0.9], [10, 20]))
 
 
 # Findings
@@ -132,7 +132,7 @@ def test_three_images_all_wrong_prove_little_and_it_is_said() -> None:
     text = describe("a", table_of(["a"] * 3 + ["b"] * 50, ["b"] * 53))
     assert "0 of 3 right" in text
     assert "0–56 %" in text
-    assert "Three images cannot tell more" in text
+    assert "Three images cannot show more" in text
     assert "below the" not in text
 
 
@@ -140,7 +140,7 @@ def test_a_class_that_is_weaker_than_luck_explains_is_called_so() -> None:
     table = table_of(["a"] * 60 + ["b"] * 60, ["a"] * 12 + ["b"] * 108)
     assert "Even its upper end is below the 60.0 % of all classes together." in describe("a", table)
     assert "Even its lower end is above" in describe("b", table)
-    assert "cannot tell" not in describe("a", table)
+    assert "cannot show" not in describe("a", table)
 
 
 def test_a_class_like_the_others_is_not_called_weak() -> None:
@@ -183,7 +183,7 @@ def test_near_misses_of_all_or_of_one_are_told_in_their_words() -> None:
     [
         ([5, 20, 20], "5 training images, the median class 20: that may be too few."),
         ([15, 20, 20], "15 training images, the median class 20."),
-        ([30, 20, 20], "their number is not what it lacks"),
+        ([30, 20, 20], "a lack of images is not the reason"),
     ],
 )
 def test_training_images_are_held_against_the_median_class(counts: list[int], words: str) -> None:
