@@ -21,6 +21,7 @@ from core.words import format_count
 # usual it is from its class, with the path of the nearest image where that was looked for.
 COLUMNS = ("split", "x", "y", "far", "nearest")
 _NUMBERS = ("x", "y", "far")
+_OF_LABEL = ("true_confidence", "loss")  # nobody knows them without one: NaN, and in the file 0
 FAR = 2.0  # times the usual distance, from which an image counts as unlike its class
 
 
@@ -66,6 +67,7 @@ def about_path(run: Run) -> Path:
 
 def write_map(run: Run, table: pd.DataFrame, about: About) -> None:
     """Write a map, the table first: what is known of it says that the table is whole."""
+    table = table.fillna(dict.fromkeys(_OF_LABEL, 0.0))
     text = {name: table[name].map("{:.6f}".format) for name in table.columns if table[name].dtype.kind == "f"}
     rows = table.assign(**text).itertuples(index=False, name=None)
     write_rows(table_path(run), list(table.columns), rows)
@@ -99,6 +101,7 @@ def read_table(run: Run) -> pd.DataFrame:
             raise RunError(f"{path}: the map lacks the column {sorted(missing)[0]}.")
         for name in _NUMBERS:
             table[name] = table[name].astype(np.float64)
+        table.loc[table["true"] == "", list(_OF_LABEL)] = np.nan
     except (RunError, ValueError) as error:
         raise RunError(f"{error} Make the map again.") from None
     return table

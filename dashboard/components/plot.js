@@ -186,8 +186,9 @@ function tellArea(chart, selected) {
   const { range, lassoPoints } = selected ?? {};
   if (!range && !lassoPoints) return;
   const corners = lassoPoints ?? boxCorners(range);
-  window.Plotly.update(chart.graph, { selectedpoints: null }, { selections: [] }); // all points keep their colour
   chart.setTriggerValue("area", { x: [...corners.x], y: [...corners.y] });
+  // All points keep their colour. Drawing many of them anew takes its time: Python works meanwhile.
+  setTimeout(() => window.Plotly.update(chart.graph, { selectedpoints: null }, { selections: [] }));
 }
 
 function boxCorners({ x: [left, right], y: [bottom, top] }) {
