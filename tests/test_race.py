@@ -63,7 +63,7 @@ def page_of(*entrants: Entrant, presets: tuple[str, ...] = ("fast", "quick")) ->
 def course(tiny_data: Path) -> Course:
     """Return the course on the tiny data, with two images of each class held back."""
     options = argparse.Namespace(
-        data=tiny_data, weights=Path("w.safetensors"), arch="tf_efficientnet_lite0", epochs=1, minutes=0.5, hold_back=2
+        data=tiny_data, weights=Path("w.safetensors"), arch="tf_efficientnet_lite0", epochs=1, minutes=0.5, hold_back=2, timed_epochs=0
     )  # fmt: skip
     return lay_course(options)
 

@@ -65,7 +65,7 @@ def test_at_most_a_fifth_of_the_pixels_is_hidden_the_most_marked_first(image: to
 
 
 def test_a_confidence_that_cannot_fall_judges_no_map(image: torch.Tensor) -> None:
-    assert "cannot judge" in Faithfulness(0.2, 0.01, 0.0, (0.01, 0.01)).describe()
+    assert "cannot test" in Faithfulness(0.2, 0.01, 0.0, (0.01, 0.01)).describe()
 
 
 def test_a_map_that_is_only_right_on_average_is_called_partly_right() -> None:

@@ -53,7 +53,7 @@ def test_a_class_is_described_in_words_and_figures(open_page: Open, run: Run, be
     run.best_path.hardlink_to(best_model)
     app = open_page("weak", run="first", **{"class": "35"})
     assert "1 of 2 right: the true recall may lie anywhere within 9–91 %" in words(app).replace("\\", "")
-    assert "Two images cannot tell more" in words(app)
+    assert "Two images cannot show more" in words(app)
     assert "Every class has 6 training images" in words(app)
     averages, classes = (frame.value for frame in app.dataframe)
     assert averages["recall"].tolist() == pytest.approx([400 / 6] * 2)
@@ -91,7 +91,7 @@ def test_a_link_opens_an_error_with_what_speaks_for_it(open_error: Open) -> None
     ]
     assert "Likeliest classes" in words(app)
     assert "✓ 35 · iris" in words(app)
-    assert "to be believed" in words(app) or "speaks for" in words(app)
+    assert "trust this map" in words(app) or "speaks for" in words(app)
     assert not app.error
 
 
