@@ -55,7 +55,7 @@ def write_fix_list(folder: Path, marks: Mapping[str, Mark], trained: Collection[
 def format_marks(marks: Iterable[Mark]) -> str:
     """Return marks as CSV under EXPORT_HEAD: a fix list that training takes, with all else that was said of each image.
 
-    `suggested` is the right class of a label that is wrong, else what the model answered. No text is a formula to the
+    `suggested` is the right class of a label that is wrong. No text is a formula to the
     program that opens it.
     """
     text = io.StringIO()
@@ -70,4 +70,4 @@ def _list_cells(mark: Mark) -> list[str]:
     confidence = "" if math.isnan(mark.confidence) else f"{mark.confidence:.4f}"
     marked = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(mark.at))
     said = [mark.action, " ".join(mark.tags), mark.run, mark.predicted, confidence, marked]
-    return [mark.path, mark.given, mark.to or mark.predicted, "", action, *said]
+    return [mark.path, mark.given, mark.to, "", action, *said]

@@ -38,6 +38,11 @@ class Faithfulness:
         """Return what the figures mean for the map, in words."""
         if self.whole < _LEAST:
             return "The network has almost no confidence in this class to begin with, so hiding parts cannot test the map."
+        if self.hidden >= self.whole:
+            return (
+                "Hiding what the map marks does not lower the confidence at all: the map does not show what it rests on. Try "
+                "another method or layer before you trust it."
+            )
         if self.random - self.hidden < _CLEAR:
             return (
                 "Hiding what the map marks costs no more than hiding as much elsewhere: the map does not show what this "

@@ -125,7 +125,7 @@ class SliceReport:
         if self.split == FOLD and not self.scenes_known:
             notes.append(
                 "These images were judged by an older version, which did not keep which photos show one scene. Photos of a burst "
-                f"count separately here, so that a kind is named too easily. Judge them again: {own_command()} judge RUN"
+                f"count separately here, so that a kind is named too easily. Judge them again with *Judge on all training images* or the command {own_command()} judge."
             )
         if self.columns:
             notes.append(

@@ -105,11 +105,17 @@ function send(view) {
 // Says something of images: an action in place of the one before, or a tag beside the others. Said again, it is taken back.
 function act(view, paths, asked) {
   if (!paths.length) return;
+  const own = paths.length === 1 && itemOf(view, paths[0])?.given;
+  if (asked.action === "relabel" && asked.to === own) asked = { action: "right" }; // the class that it has
   const known = (path) => view.marks.get(path) ?? { action: "", to: "", tags: [] };
   const said = ({ action, to, tags }) => (asked.tag ? tags.includes(asked.tag) : action === asked.action && to === (asked.to ?? ""));
   const off = paths.every((path) => said(known(path)));
   take(view, { paths, ...(asked.tag ? { tag: asked.tag, on: !off } : { action: off ? "" : asked.action, to: off ? "" : (asked.to ?? "") }) });
   say(view, paths.length === 1 ? describe(view, view.marks.get(paths[0])) || "not marked" : `${paths.length} images marked`);
+}
+
+function itemOf(view, path) {
+  return view.items.find((item) => item.path === path) ?? [...view.window.values()].find((item) => item.path === path);
 }
 
 function undo(view) {
@@ -218,7 +224,9 @@ function drawBar(view) {
     if (data.total) parts.push(press("▶ Review one by one", () => openReview(view, data.first), "Large, with keys: 1–9 the likeliest classes, y right, x leave out, n unsure, u undo"));
     parts.push(create("span", "ws-dim", "Point at an image to say what is wrong with its label. Shift-click or drag to select several."));
   }
-  if (data.undoable || view.steps.length) parts.push(press("↶ Undo", () => undo(view), "Take back your last mark (u)"));
+  const back = press("↶ Undo", () => undo(view), "Take back your last mark (u)");
+  back.disabled = !data.undoable && !view.steps.length;
+  parts.push(back); // always there, so that the first mark does not move the pictures
   bar.replaceChildren(...parts);
 }
 
@@ -281,6 +289,8 @@ function startDrag(view, event) {
   const end = () => {
     frame.remove();
     window.removeEventListener("pointermove", move);
+    const first = view.items.findIndex((item) => view.picked.has(item.path));
+    if (view.dragged && first >= 0) focusFigure(view, first); // so that keys mark what was selected
     setTimeout(() => (view.dragged = false)); // after the click that ends it
   };
   event.preventDefault(); // no text is selected meanwhile
@@ -289,7 +299,7 @@ function startDrag(view, event) {
 }
 
 function pressGrid(view, event) {
-  if (event.target.closest("input, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input[type=text], dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
   const index = view.figures.findIndex((figure) => figure.contains(event.target));
   if (index < 0) return;
   const columns = getComputedStyle(view.figures[0].parentElement).gridTemplateColumns.split(" ").length;

@@ -27,6 +27,7 @@ STYLE = f"""
 .ws-bar-top, .ws-chips {{ display: flex; flex-wrap: wrap; gap: 6px; align-items: center; font-size: .85rem; margin-bottom: 8px; }}
 .ws-press {{ border: 1px solid color-mix(in srgb, currentColor 30%, transparent); background: transparent; border-radius: 8px;
   padding: 3px 10px; min-height: 28px; text-align: left; overflow-wrap: anywhere; }}
+.ws-press:disabled {{ opacity: .45; cursor: default; }}
 .ws-press:hover {{ border-color: var(--st-primary-color); }}
 .ws-press[aria-pressed=true] {{ border-color: var(--st-primary-color); background: color-mix(in srgb, var(--st-primary-color) 18%, transparent); }}
 .ws-frame {{ position: relative; }}

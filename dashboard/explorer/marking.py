@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -154,6 +154,8 @@ def keep_together(run: Run, data: RunData, shelf: Shelf, steps: Sequence[Step]) 
 
 def change_step(known: Mark | None, item: Item, step: Step, run: Run) -> Mark:
     """Return what is said of an image after a step."""
+    if step.action == "relabel" and step.to == item.given:
+        step = replace(step, action="right")  # the class chosen is the one it has
     asked = Mark(
         item.path, item.given, step.action, step.to if step.action == "relabel" else "",
         run=run.id if item.predicted else "", predicted=item.predicted, confidence=item.confidence,

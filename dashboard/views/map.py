@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import RunError
+from core.runs.imported import refuse_without_model
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.components.plot import Area, Click, plot
@@ -35,6 +36,7 @@ def render() -> None:
         address.draw_no_run()
         return
     if not run.best_path.exists():
+        refuse_without_model(run)
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     data = services.read_data(run)
     status = read_task(task_folder(run))
@@ -228,4 +230,4 @@ def describe_images(images: pd.DataFrame, data: RunData) -> str:
         for name, count in counts.head(NAMED).items()
     )
     more = f" and {format_count(len(counts) - NAMED, 'more class')}" if len(counts) > NAMED else ""
-    return f"**{format_count(len(images), 'image')}**, {wrong:,} of them wrong: {named}{more}."
+    return f"**{format_count(len(images), 'image')}**, {wrong:,} of them wrong. {'All' if len(counts) == 1 else 'Most'} are of {named}{more}."

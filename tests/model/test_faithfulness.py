@@ -53,7 +53,7 @@ def test_a_map_of_what_the_network_looks_at_is_faithful(image: torch.Tensor) -> 
 def test_a_map_of_something_else_is_not(image: torch.Tensor) -> None:
     found = measure(image, heat_at(25, 25))
     assert found.hidden == pytest.approx(found.whole, abs=0.05)
-    assert "costs no more" in found.describe()
+    assert "does not lower the confidence at all" in found.describe()
 
 
 def test_at_most_a_fifth_of_the_pixels_is_hidden_the_most_marked_first(image: torch.Tensor) -> None:

@@ -222,7 +222,7 @@ def test_a_test_image_is_shown_without_a_label(open_page: Open, mapped: Run) -> 
     app = open_page("map", run="first", split="test", image="test/1.png")
     assert "no label" in words(app)
     assert "it has no label" in words(app)
-    assert "0 of them wrong: no label (3)" in words(app)
+    assert "0 of them wrong. All are of no label (3)" in words(app)
     assert not app.error
     assert not app.exception
 
