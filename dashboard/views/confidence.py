@@ -318,22 +318,24 @@ def draw_chosen(run: Run, calibration: Calibration, choice: ThresholdEffect, wan
         kept = read_threshold(run, temperature=calibration.temperature)
     except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
-    if kept is not None and kept.value == choice.threshold:
-        st.success("Predict uses this threshold.", icon=":material/check:")
+    chosen = kept is not None and kept.value == choice.threshold
+    # Both keep their place whatever is chosen: a link that moves while the page is drawn anew loses the click on it.
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Use this threshold in Predict",
+            type="primary",
+            icon=":material/check:",
+            key="confidence-keep",
+            on_click=guard_callback(write_threshold),
+            args=(run, choice.threshold),
+            kwargs={"temperature": calibration.temperature, "wanted": wanted},
+        )
         st.page_link(
             st.session_state["pages"]["predict"], label="Go to Predict", icon=":material/image_search:"
         )
-        return
-    st.button(
-        "Use this threshold in Predict",
-        type="primary",
-        icon=":material/check:",
-        key="confidence-keep",
-        on_click=guard_callback(write_threshold),
-        args=(run, choice.threshold),
-        kwargs={"temperature": calibration.temperature, "wanted": wanted},
-    )
-    if kept is None:
+    if chosen:
+        st.success("Predict uses this threshold.", icon=":material/check:")
+    elif kept is None:
         st.caption(
             f"Predict now says “not sure” below {format_share(UNDECIDED)}, since no threshold was chosen."
         )
