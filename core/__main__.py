@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import core
-from core.cli import bakeoff, data, imports, networks, report, runs, task, training
+from core.cli import bakeoff, data, imports, networks, queue, report, runs, task, training
 from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers
 from core.errors import UserError, describe_error
 
@@ -70,6 +70,7 @@ def build_parser(
     for subject in (
         training,
         runs,
+        queue,
         model,
         better,
         networks,

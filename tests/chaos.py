@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.files import DRAFT, sweep_drafts, write_text
+from core.queue.turn import revive_queue
 from core.runs import jobs
-from core.runs.queue import revive_queue
 from core.runs.run import Run, create_run, list_runs
 from tests.forks import Start, fork_server
 from tests.processes import REPOSITORY, make_images, tiny_config, wait_until

@@ -101,11 +101,12 @@ def _obey_signals() -> Iterator[Callable[[], bool]]:
 
 
 def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callable[[], bool]) -> Status:
-    from core.runs.queue import wait_for_turn
+    from core.queue.turn import keep_to_slot, wait_for_turn
 
     tell = None if terminal is None else lambda line: print(line, file=terminal, flush=True)
     if not wait_for_turn(run, should_stop=should_stop, tell=tell):
         return run.read_status()
+    keep_to_slot(run)
     from core.train import TrainingJob  # torch is loaded only when it is this run's turn
 
     return TrainingJob(run, console, should_stop).execute()

@@ -57,6 +57,7 @@ class Status:
     best_val_acc: float = 0.0
     val_count: int = 0
     extended_from: int = 0  # epochs that were done when more were asked for
+    slot: str = ""  # where on its machine it trains, or trained last
     hopeless: bool = False  # it failed by its own settings, so to go on from where it stands fails alike
 
     def find_problem(self) -> str:

@@ -7,9 +7,9 @@ import math
 import streamlit as st
 
 from core.errors import UserError
+from core.queue.turn import revive_queue
 from core.runs import bakeoff
 from core.runs.bakeoff import Board
-from core.runs.queue import revive_queue
 from core.runs.run import default_root, list_runs
 from core.verdicts.ranking import rank_board
 from core.verdicts.seeds import SeedSet, compare_with_best, describe_tests

@@ -9,17 +9,18 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import UserError
+from core.queue.turn import revive_queue
 from core.recipe.config import TrainConfig
 from core.runs import jobs, notes
 from core.runs.imported import describe_origin
 from core.runs.notes import Note
-from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import submit_demo
 from dashboard.components.gallery import draw_pager
 from dashboard.components.import_form import draw_import
 from dashboard.components.note_panel import describe_note, draw_note_button
 from dashboard.guard import guard, guard_callback
+from dashboard.launch.queue_panel import draw_queue
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.state import address, disk
@@ -114,6 +115,7 @@ def draw_list(was_active: bool, words: str, state: str, archived: bool = False) 
     rows = read_rows()
     if was_active != any(row.status.state in ACTIVE for row in rows):
         st.rerun()  # draws the page anew, with or without polling
+    draw_queue([(row.run, row.status) for row in rows])
     rows = [row for row in rows if row.note.archived == archived]
     counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
     st.caption(

@@ -11,10 +11,10 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import UserError
+from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import read_note
-from core.runs.queue import revive_queue
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard

@@ -19,11 +19,12 @@ import pytest
 
 from core.dataset.demo import MARKER, VERSIONS
 from core.errors import RunError
+from core.queue.turn import wait_for_turn
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.claim import claim_process
-from core.runs.queue import wait_for_turn
 from core.runs.run import Run, create_run
+from tests.made_job import make_job
 from tests.processes import call, finish, make_images, start, tiny_config, train_words, wait_until
 
 pytestmark = pytest.mark.slow(25)
@@ -36,6 +37,7 @@ COMMANDS = (
     "runs",
     "stop",
     "pause",
+    "queue",
     "evaluate",
     "judge",
     "calibrate",
@@ -369,3 +371,19 @@ def test_a_name_is_printed_also_where_the_terminal_lacks_its_letters(runs_root: 
     (folder / MARKER).write_text(json.dumps({"name": "digits", "version": VERSIONS["digits"]}))  # made before
     done = call("demo", "digits", folder, root=runs_root, env={"PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/Bl?ten\n")
+
+
+def test_the_line_of_waiting_runs_is_shown_and_changed(runs_root: Path) -> None:
+    assert "No run trains or waits." in call("queue", root=runs_root).stdout
+    assert call("queue", "--slots", "2", root=runs_root).stdout.startswith("2 slots: CPU 1, CPU 2")
+    assert_refused(call("queue", "--slots", "0", root=runs_root), "Choose from 1 to 64 slots of the CPU")
+    waits = [make_job(runs_root, name, psutil.Process()) for name in ("one", "two")]
+    assert re.search(r"one: place 1, starts now\ntwo: place 2", call("queue", root=runs_root).stdout)
+    assert re.search(
+        r"two: place 1, starts now\none: place 2", call("queue", "two", "--first", root=runs_root).stdout
+    )
+    done = call("queue", "one", "--priority", "high", root=runs_root)
+    assert re.search(r"one: place 1, high priority, starts now\ntwo: place 2", done.stdout)
+    assert "one: place 1, high priority, on hold" in call("queue", "one", "--hold", root=runs_root).stdout
+    waits[0].write_status(replace(waits[0].read_status(), state="stopped"))
+    assert_refused(call("queue", "one", "--up", root=runs_root), "one does not wait for its turn: stopped")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
+from core.queue.turn import revive_queue
 from core.report.facts import read_facts
 from core.runs import jobs
 from core.runs.bakeoff import list_bakeoffs
 from core.runs.estimate import measure_speed
-from core.runs.queue import revive_queue
 from core.runs.run import Run, list_runs
 from core.runs.run_data import recorded_folders
 from core.runs.seen import name_unknown

@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from core.errors import RunError
+from core.queue.turn import wait_for_turn
 from core.runs import jobs
 from core.runs.claim import REMOTE_SILENCE
-from core.runs.queue import wait_for_turn
 from core.runs.run import Run, Status
 from tests.made_job import make_job
 from tests.processes import REPOSITORY, environment, make_images, tiny_config, wait_until
@@ -288,5 +288,5 @@ def test_a_job_has_a_group_of_its_own_on_every_system() -> None:
 
 
 def test_importing_the_module_loads_no_torch() -> None:
-    code = "import sys, core.runs.jobs, core.runs.queue, core.__main__; sys.exit('torch' in sys.modules)"
+    code = "import sys, core.runs.jobs, core.queue.turn, core.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.runs import jobs, queue
+from core.queue import turn
+from core.queue.turn import revive_queue, wait_for_turn
+from core.runs import jobs
 from core.runs.claim import hold
-from core.runs.queue import revive_queue, wait_for_turn
 from core.runs.run import Run, create_run, iter_runs, list_runs
 from tests.made_job import make_job
 from tests.processes import finish, start, tiny_config, wait_until
@@ -68,12 +69,12 @@ def test_a_run_far_back_in_the_queue_looks_rarely_but_obeys_at_once(
     run = create_run(tiny_config(tmp_path, "last"), tmp_path / "runs")
     clock, looks = Clock(), []
 
-    def look(*_: object) -> list[Run]:
+    def look(*_: object) -> tuple[str, str, int]:
         looks.append(clock.now)
-        return [Run(tmp_path / str(number)) for number in range(8)]
+        return "", "Waiting for others.", 8
 
-    monkeypatch.setattr(queue, "time", clock)
-    monkeypatch.setattr(queue, "_runs_ahead", look)
+    monkeypatch.setattr(turn, "time", clock)
+    monkeypatch.setattr(turn, "_find_turn", look)
     assert not wait_for_turn(run, should_stop=lambda: clock.now >= 30)
     assert looks == [0, 8, 16, 24]
     assert clock.now == 30

@@ -1,0 +1,107 @@
+"""Waiting for one's turn to train on this machine, and the runs whose waiting job was lost.
+
+The queue is the run folders: each launched job waits in its own process, and a lock makes taking the turn atomic. No
+process is in charge, so none can be missing: the lock goes with whoever holds it, and what a job does not know it reads.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from core.queue.order import Line, read_line
+from core.queue.slots import describe_slot_environment, read_slots
+from core.runs.claim import REMOTE_SILENCE, Taken, hold, is_alive
+from core.runs.jobs import launch
+from core.runs.run import Run, Status
+
+ON_HOLD = "On hold: it waits until you release it."
+
+
+def wait_for_turn(
+    run: Run, *, should_stop: Callable[[], bool], tell: Callable[[str], None] | None = None, poll: float = 1.0
+) -> bool:
+    """Wait until a slot of this machine is free and no run before this one waits for it; False when a stop or pause came first.
+
+    On True the run's status is `running` and names its slot, set under the queue's lock, so that no two runs take the
+    same turn. `tell` gets in words what it waits for, each time that changes, and that it was stopped.
+    """
+    root, told, next_look = run.folder.parent, "", 0.0
+    while not (state := "stopped" if should_stop() else run.requested_state()):
+        if (now := time.monotonic()) >= next_look:
+            with FileLock(root / ".queue.lock"):
+                slot, message, ahead = _find_turn(run, root)
+                if slot:
+                    status = replace(run.read_status(), state="running", phase="starting", slot=slot)
+                    run.write_status(status)
+                    return True
+            status = run.read_status()
+            if message != status.message or time.time() - status.updated > REMOTE_SILENCE / 4:
+                run.write_status(replace(status, phase="waiting", message=message))
+            if tell is not None and message != told:
+                tell(message)
+                told = message
+            # The farther back in the queue the rarer a look, else dozens of waiting runs would keep a core busy.
+            next_look = now + poll * min(max(ahead, 1), 10)
+        time.sleep(poll)
+    run.clear_requests()
+    message = f"{state.capitalize()} before it began."
+    run.write_status(replace(run.read_status(), state=state, phase=state, message=message, ended=time.time()))
+    if tell is not None:
+        tell(message)
+    return False
+
+
+def keep_to_slot(run: Run) -> None:
+    """Let this process, which has its turn, compute in its slot alone; before torch is loaded, which reads it once."""
+    slots = read_slots(run.folder.parent)
+    os.environ.update(describe_slot_environment(run.read_status().slot, slots, os.cpu_count() or 1))
+
+
+def _find_turn(run: Run, root: Path) -> tuple[str, str, int]:
+    """Return the slot a run may take now, else "" and in words what it waits for, and how many are before it."""
+    line = read_line(root)
+    mine = next((one for one in line.waiting if one.run == run), None)
+    if mine is None:  # its status says at this moment that it does not wait
+        return "", "Waiting for its turn.", 1
+    if mine.place.held:
+        return "", ON_HOLD, len(line.waiting)
+    free, ahead = line.find_free(mine.device), line.list_ahead(run)
+    if len(free) > len(ahead):
+        return free[len(ahead)], "", 0
+    return "", _describe_wait(line, [one.run.id for one in ahead]), len(line.running) + len(ahead)
+
+
+def _describe_wait(line: Line, ahead: list[str]) -> str:
+    names = [*[run.id for run, _ in reversed(line.running)], *ahead]
+    return f"Waiting for {', '.join(names[:3])}."
+
+
+def revive_queue(found: Iterable[tuple[Run, Status]]) -> list[Run]:
+    """Launch again those of the runs whose waiting job is gone (the machine was restarted); they had not begun.
+
+    `found` are runs with their statuses as written, from `list_runs`.
+    """
+    revived = []
+    for run, status in found:
+        if not _is_lost(run, status):
+            continue
+        try:
+            with hold(run):  # of two pages that ask at once the second finds the run launched
+                if _is_lost(run, run.read_status(), held=True):
+                    launch(run)
+                    revived.append(run)
+        except Taken:
+            continue  # its job came late, but it came
+    return revived
+
+
+def _is_lost(run: Run, status: Status, *, held: bool = False) -> bool:
+    here = status.host == socket.gethostname()
+    return status.state == "queued" and here and not is_alive(run, status, held=held)

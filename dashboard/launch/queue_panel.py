@@ -1,0 +1,97 @@
+"""The line of runs that wait on this machine: place and start of each, moved, held and cancelled by buttons."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.queue import order, slots
+from core.queue.order import Line, Waiting
+from core.runs import jobs
+from core.runs.run import Run, Status, default_root
+from core.words import format_rough
+from dashboard.guard import guard_callback
+from dashboard.text import escape_markdown, format_count
+
+SHOWN = 20  # waiting runs that are drawn
+
+
+def draw_queue(found: list[tuple[Run, Status]]) -> None:
+    """Draw the line of waiting runs, where any waits; `found` are all runs with their live statuses, newest first."""
+    if not any(status.state == "queued" for _, status in found):
+        return
+    line = order.read_line(default_root())
+    if not line.waiting:  # they wait on another machine
+        return
+    starts = order.forecast_starts(line, found)
+    with st.expander(_describe(line), icon=":material/low_priority:", key="queue", expanded=True):
+        for number, one in enumerate(line.waiting[:SHOWN]):
+            _draw_waiting(one, number, len(line.waiting), starts.get(one.run.id))
+        if len(line.waiting) > SHOWN:
+            st.caption(f"{format_count(len(line.waiting) - SHOWN, 'more run')} behind these.")
+        _draw_slots(line)
+
+
+def _describe(line: Line) -> str:
+    held = sum(one.place.held for one in line.waiting)
+    words = f"Queue: {format_count(len(line.running), 'run')} training, {len(line.waiting)} waiting"
+    return f"{words}, {held} of them on hold" if held else words
+
+
+def _draw_waiting(one: Waiting, number: int, count: int, start: float | None) -> None:
+    run, held = one.run, one.place.held
+    with st.container(horizontal=True, vertical_alignment="center", key=f"queue-{run.id}"):
+        st.markdown(f"{number + 1}. **{escape_markdown(run.id)}**")
+        if held:
+            st.caption("on hold", width="content")
+        elif start is not None:
+            st.caption(f"starts in {format_rough(start)}" if start >= 1 else "starts now", width="content")
+        else:
+            st.caption(
+                "start not known", width="content", help="No run like those before it has been timed yet."
+            )
+        with st.container(horizontal=True, gap="small", width="content"):  # together where the line is broken
+            for to, icon, words, last in (
+                ("first", "vertical_align_top", "Move to the front", number == 0),
+                ("up", "arrow_upward", "Move up", number == 0),
+                ("down", "arrow_downward", "Move down", number == count - 1),
+            ):
+                _draw_button(run, to, icon, f"{words}: {run.id}", order.move, (run, to), disabled=last)
+            icon, words = ("play_arrow", "Release") if held else ("pause", "Hold")
+            _draw_button(run, "hold", icon, f"{words}: {run.id}", order.set_held, (run, not held))
+            _draw_button(run, "cancel", "close", f"Cancel: {run.id}", jobs.stop, (run,))
+
+
+def _draw_button(
+    run: Run,
+    name: str,
+    icon: str,
+    words: str,
+    act: Callable[..., None],
+    args: tuple[object, ...],
+    *,
+    disabled: bool = False,
+) -> None:
+    st.button(
+        "", icon=f":material/{icon}:", key=f"queue-{name}-{run.id}", help=escape_markdown(words), type="tertiary",
+        disabled=disabled, on_click=guard_callback(act), args=args,
+    )  # fmt: skip
+
+
+def _draw_slots(line: Line) -> None:
+    """Offer to change how many runs train at a time on the CPU."""
+    if line.slots.gpus:
+        st.caption(f"One run trains on each of {format_count(len(line.slots.gpus), 'GPU')}.")
+    if st.session_state.get("queue-slots-kept") != line.slots.cpu:
+        st.session_state["queue-slots"] = st.session_state["queue-slots-kept"] = line.slots.cpu
+    st.number_input(
+        "Runs at a time on the CPU", 1, slots.MOST, key="queue-slots", width=220, on_change=guard_callback(_keep_slots),
+        help=f"They share the {format_count(os.cpu_count() or 1, 'core')} of this machine, so each takes longer. "
+        "A run that trains already is not changed.",
+    )  # fmt: skip
+
+
+def _keep_slots() -> None:
+    slots.write_slots(default_root(), int(st.session_state["queue-slots"]))

@@ -1,0 +1,79 @@
+"""The line of waiting runs on the Runs page: places and starts, and what its buttons change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.queue.order import read_line, read_place
+from core.queue.slots import read_slots
+from core.runs.run import Run
+from tests.made_job import make_job
+from tests.pages.apps import Open, words
+
+
+@pytest.fixture
+def waiting(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """Return three runs that wait behind one that trains for a minute more, as one like them did."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done, trains = (
+        make_job(runs_root, "done", state="finished"),
+        make_job(runs_root, "trains", psutil.Process()),
+    )
+    done.write_status(
+        replace(done.read_status(), worked=600.0 * done.read_config().epochs, epoch=done.read_config().epochs)
+    )
+    trains.write_status(replace(trains.read_status(), state="running", slot="CPU 1", seconds_left=60.0))
+    return [make_job(runs_root, f"wait_{name}", psutil.Process()) for name in "abc"]
+
+
+def names(root: Path) -> str:
+    return "".join(one.run.id[-1] for one in read_line(root).waiting)
+
+
+def test_who_waits_is_told_with_place_and_start_and_moved_by_buttons(
+    open_page: Open, runs_root: Path, waiting: list[Run]
+) -> None:
+    app = open_page("runs")
+    text = words(app)
+    assert "Queue: 1 run training, 3 waiting" in [expander.label for expander in app.expander]
+    assert r"1\. **wait\_a**" in text or r"1. **wait\_a**" in text
+    assert "starts in 60 s" in text
+    assert "starts in 10 min" not in text  # of all its epochs, not of one
+    assert app.button("queue-up-wait_a").disabled
+    assert app.button("queue-down-wait_c").disabled
+    app.button("queue-first-wait_c").click().run()
+    assert names(runs_root) == "cab"
+    app.button("queue-down-wait_c").click().run()
+    assert names(runs_root) == "acb"
+    app.button("queue-hold-wait_a").click().run()
+    assert read_place(waiting[0]).held
+    assert "on hold" in words(app)
+    app.button("queue-hold-wait_a").click().run()
+    assert not read_place(waiting[0]).held
+    app.button("queue-cancel-wait_b").click().run()
+    assert waiting[1].stop_requested()
+
+
+def test_a_run_that_began_meanwhile_cannot_be_moved_and_the_page_says_so(
+    open_page: Open, waiting: list[Run]
+) -> None:
+    app = open_page("runs")
+    waiting[1].write_status(replace(waiting[1].read_status(), state="finished"))
+    app.button("queue-up-wait_b").click().run()
+    (toast,) = app.toast
+    assert "does not wait for its turn" in toast.value
+
+
+def test_the_number_of_runs_at_a_time_is_kept(open_page: Open, runs_root: Path, waiting: list[Run]) -> None:
+    app = open_page("runs")
+    app.number_input("queue-slots").set_value(2).run()
+    assert read_slots(runs_root).cpu == 2
+    assert not any(error.value for error in app.error)
+
+
+def test_without_a_waiting_run_there_is_no_line(open_page: Open, run: Run) -> None:
+    assert not [one for one in open_page("runs").expander if one.label.startswith("Queue")]
