@@ -7,27 +7,36 @@ bit for bit as one that nothing disturbed: figures, checkpoints and predictions.
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import psutil
 
 from core.files import DRAFT, sweep_drafts, write_text
 from core.queue.turn import revive_queue
 from core.runs import jobs
-from core.runs.run import Run, create_run, list_runs
+from core.runs.claim import is_alive
+from core.runs.run import ACTIVE, Run, create_run, list_runs
 from tests.forks import Start, fork_server
 from tests.processes import REPOSITORY, make_images, tiny_config, wait_until
 from tests.same_runs import assert_same_run
 
 REPORT = REPOSITORY / "docs" / "reliability.md"
 PATIENCE = 300.0  # seconds for one training, which takes a few
+KILLS = 4  # of one run at most; it may have finished before
+OFTEN = 4  # times as many runs are killed as have any other fault
+LONGEST = 20 * 60.0  # seconds in all, but for what is begun
 YEAR = 365 * 86400.0
 SMALLEST, LARGEST = (
     20,
@@ -62,13 +71,68 @@ class Place:
 
 def kill_at_random(place: Place, run: Run, chance: random.Random) -> None:
     """Kill the trainer with -9 at random moments, from its first to its last second, and resume it each time."""
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(KILLS):
         if jobs.live_status(run).state == "finished":
             return
         process = place.launch(run)
         process.join(chance.uniform(0, 1.5))
         process.kill()
         process.join()
+
+
+def ask_to_end(place: Place, run: Run, chance: random.Random) -> None:
+    """Send the trainer what a system sends that shuts down (-15), or a Ctrl-C, at a random moment; then it is resumed."""
+    process = place.launch(run)
+    process.join(chance.uniform(0, 1.5))
+    if process.is_alive() and process.pid is not None:
+        os.kill(process.pid, chance.choice([signal.SIGTERM, signal.SIGINT]))
+    process.join(PATIENCE)
+
+
+def suspend(place: Place, run: Run, chance: random.Random) -> None:
+    """Suspend the trainer at a random moment, as a closed lid does, look at the run meanwhile, and let it go on."""
+    process = place.launch(run)
+    process.join(chance.uniform(0, 1.0))
+    trainer = psutil.Process(process.pid)
+    with suppress(psutil.NoSuchProcess):
+        trainer.suspend()
+        known = jobs.live_status(run)
+        if trainer.status() == psutil.STATUS_STOPPED and is_alive(run, run.read_status()):
+            assert known.state in ("queued", "running"), (
+                f"it was taken for {known.state} while it was suspended"
+            )
+        assert not revive_queue(list_runs(place.root)), "a run that was suspended was launched again"
+        time.sleep(chance.uniform(0, 0.5))
+        trainer.resume()
+    process.join(PATIENCE)
+
+
+def reuse_the_pid(place: Place, run: Run, chance: random.Random) -> None:
+    """Kill the trainer and give its pid to a program that has nothing to do with it."""
+    process = place.launch(run)
+    process.join(chance.uniform(0, 1.0))
+    process.kill()
+    process.join()
+    status = run.read_status()
+    if status.state in ACTIVE:
+        run.write_status(replace(status, pid=os.getpid(), pid_created=status.pid_created or 1.0))
+        assert jobs.live_status(run).state == "crashed", "another program was taken for the trainer"
+        jobs.kill(run)  # must not end this program
+
+
+def kill_the_launcher(place: Place, run: Run, chance: random.Random) -> None:
+    """Kill, at a random moment, the program that launches the job, as the dashboard does, and at times the job with it."""
+    words = [sys.executable, "-c", LAUNCHER, str(run.folder)]
+    launcher = subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with suppress(subprocess.TimeoutExpired):
+        launcher.wait(chance.uniform(0.2, 3.0))
+    launcher.kill()
+    launcher.wait()
+    if chance.random() < 0.5:
+        time.sleep(chance.uniform(0, 2.0))
+        jobs.kill(run)
+    revive_queue(list_runs(place.root))  # as a page does that is opened next
+    wait_until(lambda: jobs.live_status(run).state not in ACTIVE, "its job has ended", PATIENCE)
 
 
 def damage_status(place: Place, run: Run, chance: random.Random) -> None:
@@ -129,8 +193,25 @@ def fill_the_disk(place: Place, run: Run, chance: random.Random) -> None:
     shutil.rmtree(run.folder)
 
 
+# What launches the job of a run, as the dashboard does.
+LAUNCHER = """
+import sys, time
+from pathlib import Path
+from core.runs.claim import hold
+from core.runs.jobs import launch
+from core.runs.run import Run
+run = Run(Path(sys.argv[1]))
+with hold(run):
+    launch(run)
+time.sleep(60)
+"""
+
 FAULTS: dict[str, Callable[[Place, Run, random.Random], None]] = {
-    "the trainer is killed (-9), up to three times, at random moments": kill_at_random,
+    "the trainer is killed (-9), up to four times, at random moments": kill_at_random,
+    "the trainer is told to end (-15 or Ctrl-C) at a random moment": ask_to_end,
+    "the trainer is suspended for a while": suspend,
+    "the trainer is killed and another program has its pid": reuse_the_pid,
+    "the launching program is killed at a random moment, at times with the trainer": kill_the_launcher,
     "the status file is overwritten by something else": damage_status,
     "the clock is set a year back or forth": set_the_clock,
     "two trainers are started on one folder": start_two,
@@ -138,39 +219,47 @@ FAULTS: dict[str, Callable[[Place, Run, random.Random], None]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
-    """What came of a fault: how often it was done, how often survived, and of each loss what was lost."""
+    """What came of a fault: to how many runs it was done, and of each that did not survive what was lost."""
 
     fault: str
-    tried: int
-    lost: tuple[str, ...]
+    tried: int = 0
+    lost: list[str] = field(default_factory=list)
 
 
 def do_harm(
-    folder: Path, rounds: int, chance: random.Random, faults: dict[str, Callable[..., None]]
+    folder: Path,
+    rounds: int,
+    chance: random.Random,
+    faults: dict[str, Callable[..., None]],
+    *,
+    seconds: float = math.inf,
 ) -> list[Row]:
-    """Do each fault so many times to a run of its own and return what came of it."""
+    """Do each fault so many times to a run of its own, for so many seconds at most; return what came of it."""
     data, root = make_images(folder / "data"), folder / "runs"
-    rows = []
+    deadline = time.monotonic() + seconds
     with fork_server() as launch:
         undisturbed = create_run(tiny_config(data, "undisturbed"), root)
         launch(undisturbed).join(PATIENCE)
         assert undisturbed.read_status().state == "finished", undisturbed.read_status().message
         place = Place(data, root, launch, undisturbed)
-        for number, (fault, harm) in enumerate(faults.items()):
-            lost = []
-            for turn in range(rounds):
-                run = place.make_run(f"harmed-{number}-{turn}")
-                try:
-                    harm(place, run, chance)
-                    if run.folder.is_dir():
-                        place.finish(run)
-                except Exception as error:
-                    lost.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
-                shutil.rmtree(run.folder, ignore_errors=True)
-            rows.append(Row(fault, rounds, tuple(lost)))
-    return rows
+        rows = {fault: Row(fault) for fault in faults}
+        for turn in range(rounds):
+            for number, (fault, harm) in enumerate(faults.items()):
+                for again in range(OFTEN if harm is kill_at_random else 1):
+                    if time.monotonic() > deadline:
+                        return list(rows.values())
+                    run = place.make_run(f"harmed-{number}-{turn}-{again}")
+                    rows[fault].tried += 1
+                    try:
+                        harm(place, run, chance)
+                        if run.folder.is_dir():
+                            place.finish(run)
+                    except Exception as error:
+                        rows[fault].lost.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
+                    shutil.rmtree(run.folder, ignore_errors=True)
+    return list(rows.values())
 
 
 def train_on_small_disk(data: Path, undisturbed: Path, megabytes: int) -> None:
@@ -225,7 +314,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         os.environ["WEAKSPOT_RUNS"] = str(Path(name) / "runs")
         faults = {fault: harm for fault, harm in FAULTS.items() if harm is not fill_the_disk or _can_mount()}
-        rows = do_harm(Path(name), rounds, random.Random(seed), faults)
+        rows = do_harm(Path(name), rounds, random.Random(seed), faults, seconds=LONGEST)
     for fault in FAULTS.keys() - faults.keys():
         print(f"Not tried, since this system lets nobody mount a disk: {fault}")
     for row in rows:
