@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Mapping
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TOO_MANY = (errno.EMFILE, errno.ENFILE)
+_WORD, _TEXT = 200, 2500  # letters
+_ENDLESS = re.compile(r"\S{1000,}")  # longer than a path needs to be
 
 
 class UserError(Exception):
-    """Something that its user can mend; the text says what happened, why, and what to do."""
+    """Something that its user can mend; the text says what happened, why, and what to do.
+
+    What it quotes of a file may be of any length, and is cut so that the rest can be read.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(cut(text))
 
 
 class ConfigError(UserError):
     """A configuration was refused; `problems` maps the field's name to what is wrong with it."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        self.problems = dict(problems)
+        self.problems = {cut(field): cut(what) for field, what in problems.items()}
         super().__init__("; ".join(f"{field}: {what}" for field, what in self.problems.items()))
 
 
@@ -32,6 +41,12 @@ class RunError(UserError):
 
 class WeightsError(UserError):
     """Weights cannot be had or do not fit; the text says what else there is."""
+
+
+def cut(text: str) -> str:
+    """Return a text for people: of a word without end its beginning, of a text without end likewise."""
+    words = _ENDLESS.sub(lambda word: f"{word[0][:_WORD]}…", text)
+    return words if len(words) <= _TEXT else f"{words[:_TEXT]} …"
 
 
 def describe_error(error: UserError | OSError) -> str:

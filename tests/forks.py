@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
@@ -39,12 +40,15 @@ def fork_server() -> Iterator[Start]:
 
 
 def work(folder: Path, epochs: int | None) -> None:
-    """Be the job of the run in a folder."""
+    """Be the job of the run in a folder, as a process that was launched is."""
+    from core.cli.task import do_work
+    from core.errors import UserError
     from core.runs import jobs
     from core.runs.claim import claim
-    from core.train import TrainingJob
 
     run = Run(folder)
-    mine = claim(run) if run.read_status().state == "queued" else jobs.resume_here(run, epochs)
-    with mine, run.log_path.open("a", encoding="utf-8") as log:
-        TrainingJob(run, log).execute()
+    try:
+        with claim(run) if run.read_status().state == "queued" else jobs.resume_here(run, epochs):
+            do_work(run, None)
+    except UserError as error:  # another one is its job
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)

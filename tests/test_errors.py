@@ -58,3 +58,15 @@ def test_a_command_tells_no_fault_in_one_line(kind: type[Exception]) -> None:
 
     with pytest.raises(kind, match="not for its user"):
         main(["fail"], add_first=add_failing_command)
+
+
+def test_what_an_error_quotes_is_cut_so_that_the_rest_can_be_read() -> None:
+    long = "x" * 100_000
+    assert str(DataError(f"The column {long} is twice there. Rename one.")) == (
+        f"The column {'x' * 200}… is twice there. Rename one."
+    )
+    assert len(str(DataError("many words " * 10_000))) < 3000
+    refused = ConfigError({long: "is no setting", "lr": f"must be a number, got {long}"})
+    assert all(len(field) + len(what) < 500 for field, what in refused.problems.items())
+    path = "/a" * 499
+    assert str(DataError(f"{path}: is empty.")) == f"{path}: is empty."
