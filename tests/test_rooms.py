@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room imports only from rooms before it.
 FLOORS = {
     "core": (
-        "errors", "files", "places", "words", "reading", "palette", "torchvision_ops",
+        "errors", "files", "places", "words", "reading", "csv_table", "palette", "torchvision_ops",
         "networks", "recipe", "dataset", "marks", "runs", "queue", "arrivals", "verdicts", "slices", "training", "model", "answers", "landscape", "train", "trial", "ship", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from core.answers.sources import name_images
+from core.csv_table import Table, read_table
 from core.dataset.walk import name_some
 from core.errors import DataError
 from core.words import format_count, show_path
@@ -72,38 +71,19 @@ def read_sample(path: Path, name: str = "", *, what: str = "sample submission") 
     """Read a sample submission or another table of images and labels; its user may know it by another `name` than the file's.
 
     Raises:
-        DataError: as `parse_sample`, and where the file cannot be read.
+        DataError: as `take_sample`, and where the file is no table that can be read.
     """
-    try:
-        return parse_sample(path.read_bytes(), name or path.name, what=what)
-    except OSError as error:
-        raise DataError(f"{path}: the {what} cannot be opened ({error.strerror}).") from None
+    return take_sample(read_table(path, name), what=what)
 
 
-def parse_sample(content: bytes, name: str, *, what: str = "sample submission") -> Sample:
-    """Return the sample submission that a CSV file holds.
-
-    Raises:
-        DataError: naming the file, where it is no table of two columns with lines in it.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{name}: is no text in UTF-8. Save the {what} as CSV in UTF-8.") from None
-    try:
-        lines = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if any(row)]
-    except csv.Error as error:
-        raise DataError(f"{name}: is no CSV file ({error}).") from None
-    if len(lines) < 2:
-        raise DataError(f"{name}: a {what} has a line of column names and a line for each image.")
-    for number, row in enumerate(lines, start=1):
-        if len(row) != 2:
-            raise DataError(
-                f"{name}: line {number} has {format_count(len(row), 'column')}. A {what} has two, separated by a "
-                "comma: the image and its label."
-            )
-    head, *rows = [(row[0], row[1]) for row in lines]
-    return Sample(name, head, tuple(rows))
+def take_sample(table: Table, *, what: str = "sample submission") -> Sample:
+    """Return the sample submission that a table holds; raises DataError where it has other than two columns."""
+    if len(table.head) != 2:
+        raise DataError(
+            f"{table.name}: has {format_count(len(table.head), 'column')}. A {what} has two, separated by a comma: the "
+            "image and its label."
+        )
+    return Sample(table.name, (table.head[0], table.head[1]), tuple((row[0], row[1]) for row in table.rows))
 
 
 def plan_hand_in(

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from core.arrivals.label_table import Columns, Labelled, match_rows, read_table
+from core.arrivals.label_table import Columns, Labelled, match_rows
 from core.arrivals.names import free_folder, make_folder_names
+from core.csv_table import read_table
 from core.errors import DataError
 from core.files import draft_folder, write_rows
 from core.words import format_count
@@ -50,7 +51,7 @@ def arrange(
 
     Raises:
         DataError: naming the table's line and column of what cannot be used.
-        OSError: when the table cannot be read or the folder not be made.
+        OSError: when the folder cannot be made.
     """
     rows = match_rows(read_table(table), columns, images, skip_missing=skip_missing)
     labelled = [row for row in rows if row.split != "test"]

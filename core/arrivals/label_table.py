@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.csv_table import Table
 from core.dataset.layout import IMAGE_ENDINGS, SPLIT_NAMES
 from core.dataset.walk import walk_through
 from core.errors import DataError
@@ -24,8 +23,6 @@ LABEL_COLUMNS = (
 )  # fmt: skip
 SPLIT_COLUMNS = ("split", "subset", "set", "partition", "usage", "fold")
 _TOLD = 3  # wrong rows that are told one by one
-_MOST_BYTES = 200 * 10**6
-_LONGEST_HEAD = 100_000  # characters
 
 
 @dataclass(frozen=True)
@@ -38,69 +35,12 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table's columns and rows; `lines` are the lines of the file that the rows end on."""
-
-    path: Path
-    head: tuple[str, ...]
-    rows: tuple[Mapping[str, str], ...]
-    lines: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Labelled:
     """An image's path in the folder, its label, and its split: train, val or test."""
 
     path: str
     label: str
     split: str
-
-
-def read_table(path: Path) -> Table:
-    """Read a table whose first line names the columns, separated by commas, semicolons or tabs.
-
-    Raises:
-        DataError: when it is none, naming the line.
-        OSError: when it cannot be read.
-    """
-    if path.stat().st_size > _MOST_BYTES:
-        raise DataError(
-            f"{path.name} has more than {_MOST_BYTES / 1e6:,.0f} MB, which is no table of labels."
-        )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path.name} is not in UTF-8. Save it as CSV in UTF-8.") from None
-    first = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_find_separator(first))
-    try:
-        lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise DataError(f"{path.name}, line {reader.line_num}: {error}.") from None
-    if len(lines) < 2:
-        raise DataError(
-            f"{path.name} has no rows. Its first line must name the columns, such as image,label."
-        )
-    head = tuple(name.strip() for name in lines[0][1])
-    for name in head:
-        if head.count(name) > 1:
-            raise DataError(f"{path.name} has two columns called {name!r}. Rename one of them.")
-    for line, row in lines[1:]:
-        if len(row) != len(head):
-            raise DataError(f"{path.name}, line {line}: has {len(row)} values for {len(head)} columns.")
-    rows = tuple({name: cell.strip() for name, cell in zip(head, row, strict=True)} for _, row in lines[1:])
-    return Table(path, head, rows, tuple(line for line, _ in lines[1:]))
-
-
-def read_head(path: Path) -> tuple[str, ...]:
-    """Return the names of a table's columns; raises as `read_table`, of which it reads the first line only."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            first = file.readline(_LONGEST_HEAD)
-        except UnicodeDecodeError:
-            raise DataError(f"{path.name} is not in UTF-8. Save it as CSV in UTF-8.") from None
-    row = next(csv.reader([first], delimiter=_find_separator(first)), [])
-    return tuple(name.strip() for name in row)
 
 
 def suggest_columns(head: Sequence[str]) -> Columns | None:
@@ -128,12 +68,12 @@ def match_rows(
     for column in filter(None, (columns.image, columns.label, columns.split)):
         if column not in table.head:
             raise DataError(
-                f"{table.path.name} has no column {column!r}. Its columns are {', '.join(table.head)}."
+                f"{table.name} has no column {column!r}. Its columns are {', '.join(table.head)}."
             )
     index = _Index(images)
     found: dict[str, tuple[Labelled, int]] = {}
     problems: list[str] = []
-    for line, row in zip(table.lines, table.rows, strict=True):
+    for line, row in table.list_rows():
         try:
             one = _match_row(row, columns, index, skip_missing=skip_missing)
         except ValueError as error:
@@ -150,15 +90,10 @@ def match_rows(
     if problems:
         rest = len(problems) - _TOLD
         more = f"; and {format_count(rest, 'more row')}" if rest > 0 else ""
-        raise DataError(f"{table.path.name}: {'; '.join(problems[:_TOLD])}{more}.")
+        raise DataError(f"{table.name}: {'; '.join(problems[:_TOLD])}{more}.")
     if not found:
-        raise DataError(f"{table.path.name}: no row names an image of {images}.")
+        raise DataError(f"{table.name}: no row names an image of {images}.")
     return tuple(one for one, _ in found.values())
-
-
-def _find_separator(first: str) -> str:
-    """Return what separates the columns of a table, by its first line."""
-    return max(",;\t", key=first.count)
 
 
 def _match_row(

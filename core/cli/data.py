@@ -96,7 +96,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _arrange(options: argparse.Namespace) -> int:
     from core.arrivals.arrange import arrange
-    from core.arrivals.label_table import Columns, read_head, suggest_columns
+    from core.arrivals.label_table import Columns, suggest_columns
+    from core.csv_table import read_head
 
     table = expand_home(options.table)
     head = read_head(table)

@@ -78,9 +78,9 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from core.csv_table import read_table
     from core.imports.made import make_run
     from core.imports.reading import understand_table
-    from core.imports.table import read_table
     from core.verdicts.predictions import format_rate
 
     given = {role: getattr(options, f"{role}_column") for role in ROLES}

@@ -16,7 +16,7 @@ from core.recipe.class_names import normalise
 from core.words import format_count
 
 if TYPE_CHECKING:
-    from core.imports.table import Table
+    from core.csv_table import Table
 
 Ints = npt.NDArray[np.int64]
 NAMED, NUMBERED, AUTO = "names", "numbers", "auto"

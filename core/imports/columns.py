@@ -11,7 +11,7 @@ from core.recipe.class_names import normalise
 from core.words import format_count
 
 if TYPE_CHECKING:
-    from core.imports.table import Table
+    from core.csv_table import Table
 
 PATH, TRUE, PREDICTED, CONFIDENCE = "path", "true", "predicted", "confidence"
 # As programs and people call them, in lower case and with _ for a space or a hyphen.

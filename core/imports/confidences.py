@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from core.csv_table import Table
 from core.errors import DataError
-from core.imports.table import Table
 
 Floats = npt.NDArray[np.float64]
 _ROUNDING = 1e-4  # what a number that is written down may be above 1

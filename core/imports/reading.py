@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.csv_table import Table
 from core.dataset.walk import name_some, natural_key
 from core.errors import DataError
 from core.imports.classes import AUTO, KINDS, NAMED, NUMBERED, read_classes
 from core.imports.columns import PREDICTED, TRUE, Columns, find_columns, recognise_roles, sort_as_text
 from core.imports.confidences import read_confidences, read_probabilities, refuse_other_guess
 from core.imports.images import Images, scan_images
-from core.imports.table import Table
 from core.recipe.class_names import normalise
 from core.words import format_count
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from core.csv_table import Table, read_table
 from core.errors import DataError
-from core.reading import read_plain
 from core.slices.properties import Property, make_amount, make_sort
 from core.words import format_count
 
@@ -37,16 +35,12 @@ class _Row:
 
 
 def read_columns(path: Path, paths: Sequence[str], root: Path) -> Columns:
-    """Read a user's CSV file; see `parse_columns`. Raises OSError where it cannot be opened."""
-    try:
-        content = read_plain(path, most=_MOST)
-    except ValueError as error:
-        raise DataError(f"{path.name}: {error}.") from None
-    return parse_columns(content, path.name, paths, root)
+    """Read a user's CSV file; see `take_columns`. Raises DataError where it cannot be read, too."""
+    return take_columns(read_table(path), paths, root)
 
 
-def parse_columns(content: bytes, name: str, paths: Sequence[str], root: Path) -> Columns:
-    """Return the columns of a CSV file called `name` for the images at `paths`, relative to the data folder `root`.
+def take_columns(table: Table, paths: Sequence[str], root: Path) -> Columns:
+    """Return the columns of a table for the images at `paths`, relative to the data folder `root`.
 
     A column is of numbers where all its cells are, but for empty ones; else it is of words. Rows of other images are
     left aside, and an image without a row has empty cells.
@@ -54,7 +48,8 @@ def parse_columns(content: bytes, name: str, paths: Sequence[str], root: Path) -
     Raises:
         DataError: naming the line and the column that are wrong.
     """
-    rows, names = _read_rows(content, name)
+    name, rows = table.name, _list_rows(table)
+    names = [column for column in table.head if column != PATH]
     wanted, cells = set(paths), dict[str, _Row]()
     for row in rows:
         image = _find_image(row.cells[PATH], root)
@@ -76,26 +71,15 @@ def parse_columns(content: bytes, name: str, paths: Sequence[str], root: Path) -
     return Columns(tuple(found), matched)
 
 
-def _read_rows(content: bytes, name: str) -> tuple[list[_Row], list[str]]:
-    """Return the rows of a CSV file, and the names of its columns but `path`."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{name}: it is no text in UTF-8. Save it as a CSV file in UTF-8.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_find_separator(text))
-    try:
-        head = [cell.strip() for cell in next(reader, [])]
-        _check_head(head, name)
-        rows = list(_take_rows(((reader.line_num, cells) for cells in reader), head, name))
-    except csv.Error as error:
-        raise DataError(f"{name}, line {reader.line_num}: it cannot be read ({error}).") from None
-    return rows, [column for column in head if column != PATH]
-
-
-def _find_separator(text: str) -> str:
-    """Return what separates the columns: spreadsheets of some languages write semicolons."""
-    head = text.partition("\n")[0]
-    return max(_SEPARATORS, key=head.count)
+def _list_rows(table: Table) -> list[_Row]:
+    """Return the rows of a table, each of which names an image."""
+    _check_head(table.head, table.name)
+    rows = []
+    for line, cells in table.list_rows():
+        if not cells[PATH]:
+            raise DataError(f"{table.name}, line {line}, column {PATH}: it is empty. Name the image.")
+        rows.append(_Row(line, cells))
+    return rows
 
 
 def _check_head(head: Sequence[str], name: str) -> None:
@@ -107,28 +91,8 @@ def _check_head(head: Sequence[str], name: str) -> None:
         raise DataError(
             f"{name}, line 1: there is no column beside {PATH}, so it tells nothing of the images."
         )
-    for place, column in enumerate(head, start=1):
-        if not column:
-            raise DataError(f"{name}, line 1: column {place} has no name. Give it one.")
-        if column in head[: place - 1]:
-            raise DataError(f"{name}, line 1: two columns are called {column}. Give one another name.")
-
-
-def _take_rows(lines: Iterable[tuple[int, list[str]]], head: Sequence[str], name: str) -> Iterator[_Row]:
-    for line, cells in lines:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(head):
-            missing = (
-                f"its column {head[len(cells)]} is missing" if len(cells) < len(head) else "that is too many"
-            )
-            raise DataError(
-                f"{name}, line {line}: it has {format_count(len(cells), 'cell')} in place of {len(head)}; {missing}."
-            )
-        row = _Row(line, dict(zip(head, (cell.strip() for cell in cells), strict=True)))
-        if not row.cells[PATH]:
-            raise DataError(f"{name}, line {line}, column {PATH}: it is empty. Name the image.")
-        yield row
+    if "" in head:
+        raise DataError(f"{name}, line 1: column {head.index('') + 1} has no name. Give it one.")
 
 
 def _find_image(path: str, root: Path) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from core.csv_table import Table, parse_table
 from core.errors import UserError
 from core.imports.classes import AUTO, KINDS
 from core.imports.columns import ROLES, suggest_roles
 from core.imports.made import make_run
 from core.imports.reading import understand_table
-from core.imports.table import Table, parse_table
 from core.places import own_command, real_path
 from core.runs.run import Run, default_root
 from dashboard.builtin import wanted_data

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.csv_table import parse_table
 from core.errors import UserError
 from core.files import write_text
 from core.runs.run import ACTIVE, FOLD, Run
 from core.runs.tasks import launch_task, read_task
-from core.slices.columns import parse_columns
+from core.slices.columns import take_columns
 from core.slices.report import SliceReport
 from core.slices.search import list_counting, list_splits
 from dashboard.components.task_panel import draw_end, draw_running
@@ -111,7 +112,7 @@ def draw_columns(run: Run, split: str, paths: list[str], data: RunData) -> tuple
             return "", True
         content = file.getvalue()
         try:
-            found = parse_columns(content, file.name, paths, data.root)
+            found = take_columns(parse_table(file.name, content), paths, data.root)
         except UserError as error:
             st.error(escape_markdown(str(error)), icon=":material/error:")
             return "", False

@@ -10,7 +10,8 @@ from typing import IO
 
 import streamlit as st
 
-from core.arrivals.label_table import Columns, read_head, suggest_columns
+from core.arrivals.label_table import Columns, suggest_columns
+from core.csv_table import read_head
 from core.errors import DataError, describe_error
 from core.files import write_file
 from core.places import expand_home

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.answers.submission import LabelStyle, Sample, parse_sample, read_sample
+from core.answers.submission import LabelStyle, Sample, read_sample, take_sample
+from core.csv_table import parse_table
 from core.errors import UserError
 from core.files import write_text
 from core.places import expand_home
@@ -66,7 +67,7 @@ def draw_sample(run: Run, task: Path) -> tuple[Path | None, Sample | None]:
     )  # fmt: skip
     if upload is not None:
         content = upload.getvalue()
-        sample = parse_sample(content, upload.name)
+        sample = take_sample(parse_table(upload.name, content))
         path = task / "sample.csv"
         text = content.decode("utf-8-sig")
         if not path.exists() or path.read_bytes() != text.encode():

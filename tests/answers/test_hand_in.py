@@ -19,7 +19,8 @@ from core.answers.hand_in import (
     write_hand_in,
 )
 from core.answers.sources import find_images
-from core.answers.submission import Form, Sample, parse_sample, plan_hand_in
+from core.answers.submission import Form, Sample, plan_hand_in, take_sample
+from core.csv_table import parse_table
 from core.errors import RunError
 from core.model.predict import Predictor
 from core.runs.run import Run
@@ -61,7 +62,7 @@ def test_names_without_endings_and_class_names_are_written_as_asked(
 def test_a_sample_is_followed_and_the_file_is_checked_against_it(
     tiny_data: Path, predictor: Predictor
 ) -> None:
-    sample = parse_sample(b"Id,Name\n3,rose\n1,rose\n2,rose\n", "sample.csv")
+    sample = take_sample(parse_table("sample.csv", b"Id,Name\n3,rose\n1,rose\n2,rose\n"))
     out = tiny_data.parent / "mine.csv"
     written = write(predictor, [tiny_data / "test"], out, sample=sample)
     assert written is not None
@@ -213,7 +214,7 @@ def test_a_folder_is_predicted_into_both_files_and_a_record(
 
 
 def test_a_folder_is_predicted_as_a_sample_has_it(run: Run, tiny_data: Path, tmp_path: Path) -> None:
-    sample = parse_sample(b"id,label\n3,2\n1,2\n", "sample.csv")
+    sample = take_sample(parse_table("sample.csv", b"id,label\n3,2\n1,2\n"))
     made = predict(run, tiny_data / "test", tmp_path / "task", sample=sample)
     assert made is not None
     assert (made.good, made.sample, made.count, made.extra) == (True, "sample.csv", 2, 1)

@@ -10,7 +10,8 @@ import pytest
 
 from core.answers.judged import Judged, read_judged
 from core.answers.labelled import find_labels, judge_folder
-from core.answers.submission import parse_sample
+from core.answers.submission import take_sample
+from core.csv_table import parse_table
 from core.dataset.images import read_image
 from core.errors import DataError, RunError
 from core.model.predict import Predictor
@@ -43,7 +44,7 @@ def test_labels_are_the_folders_by_either_name_of_the_class(labelled: Path) -> N
 def test_labels_of_a_table_count_where_there_is_one() -> None:
     folder = Path("/photos")
     paths = [folder / name for name in ("1.png", "2.png", "3.png")]
-    table = parse_sample(b"file,class\n1,rose\n2,35\n9,2\n3,cactus\n", "labels.csv")
+    table = take_sample(parse_table("labels.csv", b"file,class\n1,rose\n2,35\n9,2\n3,cactus\n"))
     found = find_labels(paths, folder, CLASSES, NAMES, table)
     assert {path.name: number for path, number in found.items()} == {"1.png": 0, "2.png": 2}
 

@@ -12,10 +12,11 @@ from core.answers.submission import (
     Plan,
     Sample,
     label_classes,
-    parse_sample,
     plan_hand_in,
     read_sample,
+    take_sample,
 )
+from core.csv_table import parse_table
 from core.errors import DataError
 from core.files import format_rows
 
@@ -26,7 +27,7 @@ PATHS = [FOLDER / name for name in ("1.png", "2.png", "10.png")]
 
 
 def plan(form: Form | None = None, sample: str = "", paths: list[Path] = PATHS) -> Plan:
-    parsed = parse_sample(sample.encode(), "sample.csv") if sample else None
+    parsed = take_sample(parse_table("sample.csv", sample.encode())) if sample else None
     return plan_hand_in(paths, form or Form(), classes=CLASSES, display=NAMES, folder=FOLDER, sample=parsed)
 
 
@@ -99,23 +100,23 @@ def test_a_sample_of_other_images_is_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "has a line of column names and a line for each image"),
-        (b"id,label\n", "has a line of column names"),
-        (b"id\n1.png\n", "line 1 has 1 column"),
-        (b"id,label\n1.png,2,3\n", "line 2 has 3 columns"),
-        (b"id,label\n\xff\xfe,2\n", "is no text in UTF-8"),
-        (b'id,label\n"1.png,2\n', "is no CSV file"),
+        (b"", "holds no row"),
+        (b"id,label\n", "holds no row"),
+        (b"id\n1.png\n", "has 1 column"),
+        (b"id,label\n1.png,2,3\n", "has 3 cells"),
+        (b"id,label\n\0,2\n", "is no text"),
+        (b'id,label\n"1.png,2\n', "is no CSV"),
     ],
 )
 def test_a_file_that_is_no_sample_is_refused_in_words(content: bytes, why: str) -> None:
-    with pytest.raises(DataError, match=rf"^sample\.csv: .*{why}"):
-        parse_sample(content, "sample.csv")
+    with pytest.raises(DataError, match=rf"^sample\.csv.*: {why}"):
+        take_sample(parse_table("sample.csv", content))
 
 
 def test_a_sample_is_read_with_a_byte_order_mark_and_empty_lines(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_bytes(b"\xef\xbb\xbfid,label\r\n1.png,2\r\n\r\n")
     assert read_sample(tmp_path / "s.csv") == Sample("s.csv", ("id", "label"), (("1.png", "2"),))
-    with pytest.raises(DataError, match=r"gone\.csv: the sample submission cannot be opened"):
+    with pytest.raises(DataError, match=r"gone\.csv: cannot be read"):
         read_sample(tmp_path / "gone.csv")
 
 

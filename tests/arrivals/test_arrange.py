@@ -10,7 +10,8 @@ import pytest
 from core.__main__ import main
 from core.arrivals import arrange as room
 from core.arrivals.arrange import Arranged, arrange
-from core.arrivals.label_table import Columns, read_head, read_table, suggest_columns
+from core.arrivals.label_table import Columns, suggest_columns
+from core.csv_table import read_head, read_table
 from core.dataset.folders import scan_folders
 from core.errors import DataError
 from tests.arrivals.sending import image_bytes
@@ -79,10 +80,10 @@ def test_labels_that_no_folder_can_have_are_kept_as_display_names(images: Path) 
         ("image,label\n0a1,a\n0b2,\n", "labels.csv: line 3, column label: is empty."),
         ("image,label\n0a1,a\n0a1.jpg,b\n", "line 3, column label: 0a1.jpg has 'a' on line 2 and 'b' here"),
         ("image,label,split\n0a1,a,train\n0b2,b,some\n", "line 3, column split: 'some' is none of train, val and test"),
-        ("image,label\n0a1,a\n0b2,b,c\n", "labels.csv, line 3: has 3 values for 2 columns."),
+        ("image,label\n0a1,a\n0b2,b,c\n", "labels.csv, line 3: has 3 cells where the first line names 2 columns."),
         ("image,label\n0a1,a\n0b2,a\n", "column label: has 1 label, at least 2 are needed"),
         ("image,image\n0a1,a\n", "two columns called 'image'"),
-        ("image,label\n", "has no rows"),
+        ("image,label\n", "holds no row"),
         ("image,label\n1,a\n2,a\n3,a\n4,a\n5,a\n", "'3'; and 2 more rows."),
         ("image,label,split\n0a1,a,val\n0b2,b,val\n", "column split: no image is for training"),
     ],
@@ -153,9 +154,18 @@ def test_columns_are_told_by_their_usual_names(head: tuple[str, ...], columns: C
 
 def test_a_table_that_is_no_text_is_told(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
-    path.write_bytes("image,label\né,b\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"labels\.csv is not in UTF-8"):
+    path.write_bytes(b"PK\x03\x04 of a spreadsheet")
+    with pytest.raises(DataError, match=r"labels\.csv: is an Excel workbook"):
         read_table(path)
+    with pytest.raises(DataError, match=r"labels\.csv: is an Excel workbook"):
+        read_head(path)
+
+
+def test_the_columns_are_read_without_the_rows_however_the_table_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    for content in (b"image;label\n1;2;3\n", "\ufeffimage,label".encode(), "image\tlabel\n".encode("utf-16")):
+        path.write_bytes(content)
+        assert read_head(path) == ("image", "label")
 
 
 def test_the_command_makes_the_folder_and_names_the_columns_where_it_cannot_tell(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.csv_table import parse_table
 from core.imports.made import make_run
 from core.imports.reading import Reading, understand_table
-from core.imports.table import parse_table
 from core.runs.run import Run
 
 # Of the six validation images, by class as the folders are sorted (2, 10, 35): the second of class 10 and the first of

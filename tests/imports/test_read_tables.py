@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core.csv_table import parse_table, read_table
 from core.errors import DataError
 from core.imports.reading import Reading, understand_table
-from core.imports.table import parse_table, read_table
 from tests.imports.tables import PATHS, PLAIN, PREDICTED, SURE, WHOLE, understand
 
 
@@ -194,8 +194,8 @@ def change(old: str, new: str, text: str = PLAIN) -> str:
 
 
 BAD = {
-    "no table at all": ("", "holds no row of predictions"),
-    "columns alone": ("path,true,predicted\n", "holds no row of predictions"),
+    "no table at all": ("", "holds no row"),
+    "columns alone": ("path,true,predicted\n", "holds no row"),
     "a workbook": ("PK\x03\x04more", "is an Excel workbook or an archive. Save the table as CSV."),
     "bytes": ("path\0,true", "is no text"),
     "a cell too many": (change("val/2/2.png,2,2", "val/2/2.png,2,2,2"), "line 3: has 4 cells where the first line names 3"),

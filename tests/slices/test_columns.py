@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.csv_table import parse_table
 from core.errors import DataError
-from core.slices.columns import Columns, parse_columns
+from core.slices.columns import Columns, take_columns
 from core.slices.properties import Amount, Sort
 
 ROOT = Path("/data/shop")
@@ -16,7 +17,7 @@ PATHS = ["val/a/1.png", "val/a/2.png", "val/b/1.png"]
 
 
 def parse(text: str) -> Columns:
-    return parse_columns(text.encode(), "mine.csv", PATHS, ROOT)
+    return take_columns(parse_table("mine.csv", text.encode()), PATHS, ROOT)
 
 
 def test_numbers_and_words_are_told_apart_and_put_in_the_order_of_the_images() -> None:
@@ -60,18 +61,18 @@ def test_a_column_that_is_half_of_numbers_is_of_words() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "mine.csv, line 1: there is no column path"),
+        ("", "mine.csv: holds no row"),
         ("image,shop\n1.png,ICA\n", "mine.csv, line 1: there is no column path"),
         ("path\nval/a/1.png\n", "mine.csv, line 1: there is no column beside path"),
-        ("path,shop,shop\n", "mine.csv, line 1: two columns are called shop"),
-        ("path,\n", "mine.csv, line 1: column 2 has no name"),
+        ("path,shop,shop\n", "mine.csv: has two columns called 'shop'"),
+        ("path,\na,b\n", "mine.csv, line 1: column 2 has no name"),
         (
             "path,shop\nval/a/1.png\n",
-            "mine.csv, line 2: it has 1 cell in place of 2; its column shop is missing",
+            "mine.csv, line 2: has 1 cell where the first line names 2 columns",
         ),
         (
             "path,shop\nval/a/1.png,ICA,3\n",
-            "mine.csv, line 2: it has 3 cells in place of 2; that is too many",
+            "mine.csv, line 2: has 3 cells where the first line names 2 columns",
         ),
         ("path,shop\n,ICA\n", "mine.csv, line 2, column path: it is empty"),
         (
@@ -99,5 +100,5 @@ def test_what_is_wrong_is_told_with_its_place(text: str, told: str) -> None:
 
 
 def test_what_is_no_text_is_told_so() -> None:
-    with pytest.raises(DataError, match=r"mine\.csv: it is no text in UTF-8"):
-        parse_columns(b"PK\x03\x04\xff\xfe", "mine.csv", PATHS, ROOT)
+    with pytest.raises(DataError, match=r"mine\.csv: is an Excel workbook"):
+        take_columns(parse_table("mine.csv", b"PK\x03\x04\xff\xfe"), PATHS, ROOT)

@@ -1,4 +1,4 @@
-"""A table of predictions as another program wrote it: its encoding, its separator, its rows with their lines."""
+"""A table as any program wrote it, CSV in what is called so: its encoding, its separator, its rows with their lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import DataError, describe_cause
+from core.reading import open_plain, read_plain
+from core.words import format_count
 
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -20,6 +22,8 @@ _OTHER = {
     b"\x89HDF": "an HDF5 file",
 }
 _LONGEST = 10_000_000  # characters of a cell
+_LONGEST_HEAD = 1_000_000  # bytes in which the first line ends
+_MOST = 2 * 10**9  # bytes of a file
 
 
 @dataclass(frozen=True)
@@ -36,18 +40,40 @@ class Table:
         place = self.head.index(column)
         return [row[place].strip() for row in self.rows]
 
+    def list_rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield each row as its line and its cells by their columns, without space around them."""
+        for line, row in zip(self.lines, self.rows, strict=True):
+            yield line, dict(zip(self.head, (cell.strip() for cell in row), strict=True))
+
     def refuse(self, row: int, column: str, what: str) -> DataError:
         """Return the error about a cell: `row` counts from 0, `what` says what is wrong and what to do."""
         return DataError(f"{self.name}, line {self.lines[row]}, column {column!r}: {what}")
 
 
-def read_table(path: Path) -> Table:
-    """Read a table of predictions from a file; raises DataError as `parse_table` does, and where there is none."""
+def read_table(path: Path, name: str = "") -> Table:
+    """Read a table from a file, which its user may know by another `name`.
+
+    Raises:
+        DataError: as `parse_table`, and where there is no such file, or none that can be read.
+    """
     try:
-        data = path.read_bytes()
+        return parse_table(name or path.name, read_plain(path, most=_MOST))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({describe_cause(error)}).") from None
-    return parse_table(path.name, data)
+    except ValueError as error:
+        raise DataError(f"{path.name}: {error}.") from None
+
+
+def read_head(path: Path) -> tuple[str, ...]:
+    """Return the names of the columns of a table, of which no more is read; raises as `read_table`."""
+    try:
+        with open_plain(path) as file:
+            text = _decode(path.name, file.read(_LONGEST_HEAD), whole=False)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({describe_cause(error)}).") from None
+    first = text.partition("\n")[0]
+    row = next((row for row, _ in _read_rows(path.name, first, _find_separator(first))), [])
+    return _read_head(path.name, row)
 
 
 def parse_table(name: str, data: bytes) -> Table:
@@ -57,8 +83,7 @@ def parse_table(name: str, data: bytes) -> Table:
         DataError: naming the line that does not fit the first one, or what the file is instead.
     """
     text = _decode(name, data)
-    first = text.split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=first.count)
+    separator = _find_separator(text)
     rows: list[list[str]] = []
     lines: list[int] = []
     head: tuple[str, ...] = ()
@@ -70,30 +95,36 @@ def parse_table(name: str, data: bytes) -> Table:
             continue
         if len(row) != len(head):
             raise DataError(
-                f"{name}, line {line}: has {len(row)} cells where the first line names {len(head)} columns. "
-                "Put double quotes around a cell that holds a separator."
+                f"{name}, line {line}: has {format_count(len(row), 'cell')} where the first line names "
+                f"{format_count(len(head), 'column')}. Put double quotes around a cell that holds a separator."
             )
         rows.append(row)
         lines.append(line)
     if not rows:
         raise DataError(
-            f"{name}: holds no row of predictions. The first line names the columns, each other is an image."
+            f"{name}: holds no row. The first line names the columns, such as image,label, and each other is an image."
         )
     return Table(name, head, rows, lines)
 
 
-def _decode(name: str, data: bytes) -> str:
+def _decode(name: str, data: bytes, *, whole: bool = True) -> str:
+    """Return the text of a file's bytes; of those that are not the `whole` the last character may be cut off."""
     for begin, kind in _OTHER.items():
         if data.startswith(begin):
             raise DataError(f"{name}: is {kind}. Save the table as CSV.")
     encoding = next((code for mark, code in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode(encoding)
+        text = codecs.getincrementaldecoder(encoding)().decode(data, final=whole)
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")  # what Latin-1 means outside of standards
     if "\0" in text:
         raise DataError(f"{name}: is no text. Save the table as CSV.")
     return text
+
+
+def _find_separator(text: str) -> str:
+    """Return what separates the columns, by the first line: spreadsheets of some languages write semicolons."""
+    return max(_SEPARATORS, key=text.partition("\n")[0].count)
 
 
 def _read_rows(name: str, text: str, separator: str) -> Iterator[tuple[list[str], int]]:
