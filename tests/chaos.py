@@ -59,10 +59,15 @@ class Place:
 
     def finish(self, run: Run) -> None:
         """Let a run go on to its end; AssertionError where it is not the same as the undisturbed one."""
+        code: int | None = 0
         if jobs.live_status(run).state != "finished":
-            self.launch(run).join(PATIENCE)
+            process = self.launch(run)
+            process.join(PATIENCE)
+            code = process.exitcode
         status = run.read_status()
-        assert status.state == "finished", status.message
+        assert status.state == "finished", (
+            f"{status.state}, {status.phase} {status.message} (exit code {code}; {run.read_log(3)})"
+        )
         assert_same_run(run, self.undisturbed)
         sweep_drafts(run.folder)  # as who is launched does: what the killed ones began is known by their pids
         drafts = [path.name for path in run.folder.iterdir() if path.name.endswith(DRAFT)]
@@ -116,7 +121,8 @@ def reuse_the_pid(place: Place, run: Run, chance: random.Random) -> None:
     status = run.read_status()
     if status.state in ACTIVE:
         run.write_status(replace(status, pid=os.getpid(), pid_created=status.pid_created or 1.0))
-        assert jobs.live_status(run).state == "crashed", "another program was taken for the trainer"
+        # Processes that load images for it may hold its lock for the seconds in which they do not know that it is gone.
+        wait_until(lambda: jobs.live_status(run).state == "crashed", "it is known for crashed", 30)
         jobs.kill(run)  # must not end this program
 
 
@@ -124,6 +130,10 @@ def kill_the_launcher(place: Place, run: Run, chance: random.Random) -> None:
     """Kill, at a random moment, the program that launches the job, as the dashboard does, and at times the job with it."""
     words = [sys.executable, "-c", LAUNCHER, str(run.folder)]
     launcher = subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    born = psutil.Process(launcher.pid).create_time()
+    run.write_status(
+        replace(run.read_status(), pid=launcher.pid, pid_created=born)
+    )  # as if it had made the run
     with suppress(subprocess.TimeoutExpired):
         launcher.wait(chance.uniform(0.2, 3.0))
     launcher.kill()
