@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.terminal import add_run, make_bar
 from core.errors import DataError
 from core.places import expand_home, real_path
-from core.recipe.config import TrainConfig
+from core.recipe.config import COPIES, TrainConfig
 from core.runs.run import default_root, find_run
 from core.words import format_class, format_count
 
@@ -59,6 +59,13 @@ def add_commands(commands: Any) -> None:
     )
     audit.add_argument(
         "--hold-back", type=int, default=0, metavar="N", help="images of each class, as in training"
+    )
+    audit.add_argument(
+        "--group-by",
+        default=COPIES,
+        metavar="BY",
+        help="what stays on one side where images are split off, as in training: copies, name, none or a CSV; of name and a CSV "
+        "it is told which groups lie in more than one split",
     )
     audit.set_defaults(command=_audit)
 
@@ -123,9 +130,16 @@ def _audit(options: argparse.Namespace) -> int:
     from core.dataset.audit import audit_data
 
     data = real_path(options.data)
-    split = {"val_fraction": options.val_fraction, "hold_back": options.hold_back}
-    TrainConfig(data=str(data), **split)  # refuses what training does
-    audit = audit_data(data, default_root(), **split, progress=make_bar("files"))
+    config = TrainConfig(  # refuses what training does
+        data=str(data),
+        val_fraction=options.val_fraction,
+        hold_back=options.hold_back,
+        group_by=options.group_by,
+    )
+    audit = audit_data(
+        data, default_root(), val_fraction=config.val_fraction, hold_back=config.hold_back, group_by=config.group_by,
+        progress=make_bar("files"),
+    )  # fmt: skip
     assert audit is not None
     if options.json:
         print(json.dumps(_summarise(audit), indent=2))

@@ -145,6 +145,10 @@ def _draw_field(setting: Setting) -> None:
     elif kind is bool:
         with st.container(height=66, border=False, vertical_alignment="bottom"):
             st.toggle(label, key=key, help=setting.help, persist_state="session")
+    elif setting.usual:
+        st.selectbox(
+            label, setting.usual, key=key, help=setting.help, accept_new_options=True, persist_state="session"
+        )
     elif setting.span is None:
         st.text_input(label, key=key, help=setting.help, persist_state="session")
     else:
@@ -276,6 +280,20 @@ def fill_again(run: Run) -> None:
     story.tell(
         f"train again with the settings of {escape_markdown(run.id)}. Change what you like first.", run
     )
+
+
+def fill_judge(run: Run) -> None:
+    """Put into the form a quick run from published weights on the data of a run, to judge its training images by.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    config = run.read_config()
+    split = {
+        field: getattr(config, field) for field in GROUPS["Data"] if field not in NAMES and field != "data"
+    }
+    fill_form(from_preset("quick", data=config.data, **split))
+    story.tell(f"train a network that can judge the training images of {escape_markdown(run.id)}.", run)
 
 
 def _weights_problem(weights: str) -> dict[str, str]:

@@ -252,12 +252,15 @@ def summarise_data(config: TrainConfig) -> DataSummary:
     """Count what the config's data folder holds; looks again after half a minute."""
     # By what the layout depends on alone, so that another setting does not look at the disk again.
     split = (config.val_fraction, config.hold_back, config.bad_images)
-    return _summarise_data(config.data, *split, config.fixes, _stamp_fixes(config.fixes))
+    files = (config.group_by, config.fixes)
+    return _summarise_data(
+        config.data, *split, *files, tuple(_stamp_file(name.partition("#")[0]) for name in files)
+    )
 
 
-def _stamp_fixes(fixes: str) -> int:
+def _stamp_file(file: str) -> int:
     try:
-        return expand_home(fixes).stat().st_mtime_ns
+        return expand_home(file).stat().st_mtime_ns
     except OSError:
         return 0
 
@@ -268,8 +271,9 @@ def _summarise_data(
     val_fraction: float,
     hold_back: int,
     bad_images: str,
+    group_by: str,
     fixes: str,
-    stamp: int,  # noqa: ARG001
+    stamps: tuple[int, ...],  # noqa: ARG001
 ) -> DataSummary:
     from core.dataset.fixes import describe_fixes
     from core.dataset.folders import describe_closed_test
@@ -277,8 +281,9 @@ def _summarise_data(
     from core.runs.run_data import scan_config
 
     asked = TrainConfig(
-        data=folder, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, fixes=fixes
-    )
+        data=folder, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, group_by=group_by,
+        fixes=fixes,
+    )  # fmt: skip
     try:
         found = scan_config(asked)
     except (UserError, OSError) as error:
