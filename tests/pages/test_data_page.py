@@ -232,7 +232,7 @@ def test_how_far_a_model_may_doubt_labels_depends_on_how_good_it_is(
     open_page: Open, run_with_model: Run, accuracy: float, said: str, bulk: bool
 ) -> None:
     issues = () if accuracy < 0.3 else (LabelIssue("train/2/1.png", "2", "10", 0.1, 0.8),)
-    report = LabelReport("train", 18, 2, issues, (), (), accuracy)
+    report = LabelReport("train", 18, 2, issues, (), (), accuracy, True)
     write_label_report(report_path(run_with_model.folder, "train"), report)
     app = open_page("data", run="first", labels="train")
     assert said in words(app)
