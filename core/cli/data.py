@@ -67,6 +67,12 @@ def add_commands(commands: Any) -> None:
         help="what stays on one side where images are split off, as in training: copies, name, none or a CSV; of name and a CSV "
         "it is told which groups lie in more than one split",
     )
+    audit.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write a fix list that leaves out training images which validation has too, for `train --fixes`",
+    )
     audit.set_defaults(command=_audit)
 
     labels = commands.add_parser("label-issues", help="list images whose label is probably wrong")
@@ -141,6 +147,8 @@ def _audit(options: argparse.Namespace) -> int:
         progress=make_bar("files"),
     )  # fmt: skip
     assert audit is not None
+    if options.out:
+        _write_leaks(audit, options.out)
     if options.json:
         print(json.dumps(_summarise(audit), indent=2))
         return 0
@@ -154,7 +162,25 @@ def _audit(options: argparse.Namespace) -> int:
         print(f"         such as {example}")
     if not audit.findings:
         print("Nothing wrong was found.")
+    if options.out:
+        print(options.out)
     return 0
+
+
+def _write_leaks(audit: Audit, place: Path) -> None:
+    """Write the training images to leave out as a fix list; raises DataError where there are none."""
+    from core.marks.leaks import find_leaks, write_leak_list
+
+    leaks = find_leaks(audit)
+    if leaks is None:
+        raise DataError(
+            f"{audit.root}: nothing in validation is in training too, so there is nothing to leave out."
+        )
+    if audit.val_made:
+        raise DataError(
+            f"{audit.root} has no val/ folder: validation is split off, and --group-by copies keeps what looks the same on one side."
+        )
+    write_leak_list(place, audit, leaks)
 
 
 def _summarise(audit: Audit) -> dict[str, object]:

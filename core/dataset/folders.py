@@ -16,7 +16,7 @@ from core.errors import DataError, describe_cause
 from core.reading import is_there, open_text, parse_json, read_plain
 from core.recipe.class_names import normalise
 from core.recipe.config import COPIES, NAME, NONE
-from core.splits.belonging import Belonging, group_by_name
+from core.splits.belonging import Belonging, group_by_name, name_example
 from core.splits.divide import Kept, divide
 from core.splits.group_table import read_groups
 from core.words import format_count, show_path
@@ -140,6 +140,16 @@ def find_groups(group_by: str, paths: Sequence[str], others: Sequence[str] = ())
     if group_by in (COPIES, NONE):
         return {}
     return group_by_name(paths) if group_by == NAME else read_groups(group_by, paths, others)
+
+
+def find_beginning_of(folders: ImageFolders) -> str:
+    """Return the beginning of names that most images to be split share with others of their class, such as a film's; "": none."""
+    if not folders.val_made and not folders.held:
+        return ""
+    paths: dict[str, list[str]] = {}
+    for sample in (*folders.train, *folders.held, *(folders.val if folders.val_made else ())):
+        paths.setdefault(folders.classes[sample.target], []).append(sample.path)
+    return name_example(paths)
 
 
 def split_training(

@@ -282,6 +282,24 @@ def fill_again(run: Run) -> None:
     )
 
 
+def set_field(field: str, value: Any) -> None:
+    """Put one value into the form."""
+    st.session_state[_key(field)] = value
+
+
+def fill_without_leaks(data: str, run: Run | None, **changes: Any) -> None:
+    """Put into the form what trains a run again, or on a data folder by its preset, with what closes leaks between the splits.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    if run is None:
+        fill_form(from_preset(suggest_preset(data), data=data, **changes))
+        return
+    fill_form(replace(run.read_config(), name="", **changes))
+    story.tell(f"train {escape_markdown(run.id)} again without leaks between training and validation.", run)
+
+
 def fill_judge(run: Run) -> None:
     """Put into the form a quick run from published weights on the data of a run, to judge its training images by.
 

@@ -231,6 +231,8 @@ class DataSummary:
     display: dict[str, str] = field(default_factory=dict)
     fixed: str = ""
     left_out: int = 0
+    beginning: str = ""  # of the names of images that are split, where these seem to tell groups
+    kept: int = 0  # images that a name or a table puts into groups
     closed_test: str = ""  # why nobody knows how many test images there are
 
     def label(self, name: str) -> str:
@@ -243,6 +245,7 @@ class DataSummary:
         return (
             f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
             f"{self.closed_test or format_count(self.test, 'test image')}"
+            f"{f' · {self.kept:,} in groups that stay on one side' if self.kept else ''}"
             f"{f' · by the fix list {self.fixed}' if self.fixed else ''}"
             + (f" · {self.left_out:,} not taken, as a scan on Data tells" if self.left_out else "")
         )
@@ -276,7 +279,7 @@ def _summarise_data(
     stamps: tuple[int, ...],  # noqa: ARG001
 ) -> DataSummary:
     from core.dataset.fixes import describe_fixes
-    from core.dataset.folders import describe_closed_test
+    from core.dataset.folders import describe_closed_test, find_beginning_of
     from core.recipe.config import TrainConfig
     from core.runs.run_data import scan_config
 
@@ -300,6 +303,8 @@ def _summarise_data(
         found.display,
         describe_fixes(found),
         len(found.skipped) + len(found.left_out),
+        find_beginning_of(found),
+        found.kept.images if found.kept else 0,
         describe_closed_test(found),
     )
 
