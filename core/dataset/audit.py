@@ -363,13 +363,20 @@ def _to_json(audit: Audit) -> dict[str, object]:
 
 
 def find_copies(
-    root: Path, paths: Sequence[str], runs_root: Path, progress: Callable[[int, int], bool] | None = None
+    root: Path,
+    paths: Sequence[str],
+    runs_root: Path,
+    progress: Callable[[int, int], bool] | None = None,
+    *,
+    processes: bool = True,
 ) -> list[tuple[str, ...]] | None:
     """Return the groups of images that are the same or near copies, as paths relative to `root`; None when stopped.
 
     What is measured of each file is kept under `runs_root` as an audit keeps it.
     """
-    facts = measure_images(root, paths, cache=facts_path(root, runs_root), progress=progress)
+    facts = measure_images(
+        root, paths, cache=facts_path(root, runs_root), processes=processes, progress=progress
+    )
     return None if facts is None else _name_alike(facts)
 
 

@@ -70,7 +70,10 @@ def read_data(
         divided = [
             s.path for s in (*folders.train, *folders.held, *(folders.val if folders.val_made else ()))
         ]
-        copies = find_copies(folders.root, sorted([*divided, *folders.dropped]), run.folder.parent, progress)
+        # By threads: a process would begin by running the script again that trains by `core.api`, if it is no command.
+        copies = find_copies(
+            folders.root, sorted([*divided, *folders.dropped]), run.folder.parent, progress, processes=False
+        )
         if copies is None:
             return folders
         folders = scan_config(config, fixes, copies)
