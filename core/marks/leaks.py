@@ -21,20 +21,22 @@ class Leaks:
     """Leaks between training and what judges it.
 
     `judges` of the `judging` images, of validation or held back, have a copy or another of their group among the images of
-    training, `train` (path and class). Without those of them the classes `emptied` would have no training image.
+    training, `train` (path and class); `grouped` tells that some have the latter. Without those of training the classes
+    `emptied` would have no training image.
     """
 
     judges: int
     judging: int
     train: tuple[tuple[str, str], ...]
     emptied: tuple[str, ...]
+    grouped: bool
 
     def describe(self) -> str:
         """Say how many images prove less than they seem to."""
         verb = "has" if self.judges == 1 else "have"
         return (
             f"{self.judges:,} of {format_count(self.judging, 'validation image')} ({format_share(self.judges / self.judging)}) "
-            f"{verb} a copy in training, or another image of the same group"
+            f"{verb} a copy{' or another image of the same group' if self.grouped else ''} in training"
         )
 
 
@@ -61,6 +63,7 @@ def find_leaks(audit: Audit) -> Leaks | None:
         audit.count_split("val") + audit.count_split("held"),
         tuple((image.path, image.label) for image in audit.images if image.path in train),
         tuple(name for name in audit.classes if name in gone),
+        any(finding.kind == "leak-group" for finding in audit.findings),
     )
 
 

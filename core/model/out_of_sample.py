@@ -74,7 +74,8 @@ class OutOfFold:
 
     `judged` of the images were; `left_out` are the classes that have too few for it. `network` has `weights`, the latest
     that the run came from which have not seen the images; `unknown` names those of which that is not known. `whole` tells
-    that a whole network was trained on since, which this does not judge.
+    that a whole network was trained on since, which this does not judge; `grouped`, that images of known groups were kept
+    together.
     """
 
     judged: int
@@ -84,6 +85,7 @@ class OutOfFold:
     weights: str
     whole: bool
     unknown: tuple[str, ...] = ()
+    grouped: bool = False
 
     def describe(self, label: Callable[[str], str]) -> str:
         """Say how the images were judged; `label` gives what a reader calls a class."""
@@ -94,7 +96,7 @@ class OutOfFold:
         )
         words = (
             f"{FOLDS} heads on the features of {self.network} with {weights}, each fitted without the images it judges; "
-            "near copies, images of one scene and those of a known group are never on both sides."
+            f"{'near copies, images of one scene and those of one group' if self.grouped else 'near copies and images of one scene'} are never on both sides."
         )
         if self.whole:
             words += (
@@ -187,6 +189,7 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
         first.weights,
         first.whole,
         first.unknown,
+        bool(folders.groups),
     )
     write_label_report(report_path(run.folder, "train"), doubts)
     write_text(fold_path(run), json.dumps(asdict(about), indent=2) + "\n")

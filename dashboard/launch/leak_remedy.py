@@ -38,7 +38,7 @@ def draw_remedy(audit: Audit, folder: Path, run: Run | None, group_by: str) -> N
         if not audit.val_made and leaks.emptied:
             names = ", ".join(escape_markdown(format_class(name, audit.display)) for name in leaks.emptied)
             st.markdown(
-                f"All training images of **{names}** are in question, so they cannot simply be left out. Move each group to one "
+                f"All training images of **{names}** have a copy or another image of their group in validation. Move each group to one "
                 "of the two folders, or add images of other groups."
             )
             return

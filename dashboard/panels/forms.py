@@ -146,8 +146,10 @@ def _draw_field(setting: Setting) -> None:
         with st.container(height=66, border=False, vertical_alignment="bottom"):
             st.toggle(label, key=key, help=setting.help, persist_state="session")
     elif setting.usual:
+        typed = str(st.session_state.get(key, setting.default) or "")
+        offered = list(dict.fromkeys([*setting.usual, *filter(None, [typed])]))
         st.selectbox(
-            label, setting.usual, key=key, help=setting.help, accept_new_options=True, persist_state="session"
+            label, offered, key=key, help=setting.help, accept_new_options=True, persist_state="session"
         )
     elif setting.span is None:
         st.text_input(label, key=key, help=setting.help, persist_state="session")

@@ -80,8 +80,8 @@ def render() -> None:
         return
     audit = draw_scan(source)
     if audit is not None:
-        draw_counts(audit)
         draw_remedy(audit, source.folder, source.run, source.group_by)
+        draw_counts(audit)
         draw_findings(audit, source.run)
     draw_labels(source.run)
     if source.run is not None and (source.run.folder / "data.json").exists():

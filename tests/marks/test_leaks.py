@@ -56,6 +56,7 @@ def test_a_known_group_on_both_sides_is_a_leak_too(runs_root: Path, tiny_data: P
     assert finding.title == "3 images are of groups that lie in more than one split"
     leaks = find_leaks(audit)
     assert leaks is not None
+    assert leaks.describe().endswith("(16.7 %) has a copy or another image of the same group in training")
     assert [path for path, _ in leaks.train] == ["train/35/film_1.png", "train/35/film_2.png"]
 
 

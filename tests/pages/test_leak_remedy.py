@@ -64,6 +64,25 @@ def test_names_that_seem_to_tell_groups_are_offered_where_images_are_split(
     assert "keep-together" not in [button.key for button in app.button]
 
 
+def test_a_table_of_groups_can_be_typed_and_one_that_is_not_there_is_told_beside_the_field(
+    open_page: Open, tiny_data: Path, tmp_path: Path
+) -> None:
+    app = open_page("train")
+    app.session_state["form-group_by"] = str(tmp_path / "films.csv")
+    app.toggle(key="train-all").set_value(True).run()
+    assert app.selectbox(key="form-group_by").options == [
+        "copies",
+        "name",
+        "none",
+        str(tmp_path / "films.csv"),
+    ]
+    assert "films.csv. Give copies, name, none or the path of a CSV" in words(app)
+    assert app.button(key="train-start").disabled
+    (tmp_path / "films.csv").write_text("image,group\ntrain/2/1.png,a\n", encoding="utf-8")
+    app.run()
+    assert not app.button(key="train-start").disabled
+
+
 def test_training_labels_are_doubted_by_a_task_that_one_click_starts(
     open_page: Open, run_with_model: Run, no_jobs: None
 ) -> None:
