@@ -76,7 +76,7 @@ def test_a_table_of_groups_can_be_typed_and_one_that_is_not_there_is_told_beside
         "none",
         str(tmp_path / "films.csv"),
     ]
-    assert "films.csv. Give copies, name, none or the path of a CSV" in words(app)
+    assert "Give copies, name, none or the path of a CSV with the columns image and group" in words(app)
     assert app.button(key="train-start").disabled
     (tmp_path / "films.csv").write_text("image,group\ntrain/2/1.png,a\n", encoding="utf-8")
     app.run()
