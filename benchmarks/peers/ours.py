@@ -41,6 +41,7 @@ def list_words(preset: str, course: Course) -> list[str]:
     return [
         "-m", "core", "train", "--preset", preset, "--name", preset, "--data", str(course.data),
         "--arch", course.arch, "--weights", str(course.weights), "--hold-back", str(course.hold_back),
+        "--group-by", "none",  # as the peers split
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.terminal import add_run, make_bar
 from core.errors import DataError
 from core.places import expand_home, real_path
-from core.recipe.config import TrainConfig
+from core.recipe.config import COPIES, TrainConfig
 from core.runs.run import default_root, find_run
 from core.words import format_class, format_count
 
@@ -59,6 +59,19 @@ def add_commands(commands: Any) -> None:
     )
     audit.add_argument(
         "--hold-back", type=int, default=0, metavar="N", help="images of each class, as in training"
+    )
+    audit.add_argument(
+        "--group-by",
+        default=COPIES,
+        metavar="BY",
+        help="what stays on one side where images are split off, as in training: copies, name, none or a CSV; of name and a CSV "
+        "it is told which groups lie in more than one split",
+    )
+    audit.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write a fix list that leaves out training images which validation has too, for `train --fixes`",
     )
     audit.set_defaults(command=_audit)
 
@@ -124,10 +137,19 @@ def _audit(options: argparse.Namespace) -> int:
     from core.dataset.audit import audit_data
 
     data = real_path(options.data)
-    split = {"val_fraction": options.val_fraction, "hold_back": options.hold_back}
-    TrainConfig(data=str(data), **split)  # refuses what training does
-    audit = audit_data(data, default_root(), **split, progress=make_bar("files"))
+    config = TrainConfig(  # refuses what training does
+        data=str(data),
+        val_fraction=options.val_fraction,
+        hold_back=options.hold_back,
+        group_by=options.group_by,
+    )
+    audit = audit_data(
+        data, default_root(), val_fraction=config.val_fraction, hold_back=config.hold_back, group_by=config.group_by,
+        progress=make_bar("files"),
+    )  # fmt: skip
     assert audit is not None
+    if options.out:
+        _write_leaks(audit, options.out)
     if options.json:
         print(json.dumps(_summarise(audit), indent=2))
         return 0
@@ -141,7 +163,25 @@ def _audit(options: argparse.Namespace) -> int:
         print(f"         such as {example}")
     if not audit.findings:
         print("Nothing wrong was found.")
+    if options.out:
+        print(options.out)
     return 0
+
+
+def _write_leaks(audit: Audit, place: Path) -> None:
+    """Write the training images to leave out as a fix list; raises DataError where there are none."""
+    from core.marks.leaks import find_leaks, write_leak_list
+
+    leaks = find_leaks(audit)
+    if leaks is None:
+        raise DataError(
+            f"{audit.root}: nothing in validation is in training too, so there is nothing to leave out."
+        )
+    if audit.val_made:
+        raise DataError(
+            f"{audit.root} has no val/ folder: validation is split off, and --group-by copies keeps what looks the same on one side."
+        )
+    write_leak_list(place, audit, leaks)
 
 
 def _summarise(audit: Audit) -> dict[str, object]:

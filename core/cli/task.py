@@ -21,7 +21,7 @@ from core.errors import RunError
 from core.files import LEFT_OVER, sweep_drafts
 from core.places import expand_home, real_path
 from core.reading import open_at_once
-from core.recipe.config import TrainConfig
+from core.recipe.config import NONE, TrainConfig
 from core.runs.claim import Taken, claim
 from core.runs.journal import Interrupted, Journal
 from core.runs.run import Run, Status, default_root, find_run, make_slug
@@ -133,14 +133,17 @@ def _do_task(journal: Journal) -> Status:
         return journal.perform(work, describe_stop=lambda _: STOPPED.get(kind, "Stopped before its end."))
 
 
-def _audit(_: Path, progress: Progress, *, data: str, val_fraction: float, hold_back: int) -> str | None:
+def _audit(
+    _: Path, progress: Progress, *, data: str, val_fraction: float, hold_back: int, group_by: str = NONE
+) -> str | None:
     from core.dataset.audit import audit_data
 
     # Refuses what training does.
-    config = TrainConfig(data=data, val_fraction=val_fraction, hold_back=hold_back)
+    config = TrainConfig(data=data, val_fraction=val_fraction, hold_back=hold_back, group_by=group_by)
     audit = audit_data(
-        Path(config.data), default_root(), val_fraction=val_fraction, hold_back=hold_back, progress=progress
-    )
+        Path(config.data), default_root(), val_fraction=val_fraction, hold_back=hold_back, group_by=group_by,
+        progress=progress,
+    )  # fmt: skip
     return None if audit is None else f"{format_count(len(audit.images), 'file')}."
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from core.dataset.duplicates import Group, group_equal, group_similar
 from core.dataset.findings import Finding
-from core.dataset.folders import ImageFolders, Sample, read_display_names, split_held, split_stratified
+from core.dataset.folders import Sample, find_groups, read_display_names, split_training
 from core.dataset.image_facts import ImageFacts, measure_images
 from core.dataset.kept import name_data
 from core.dataset.layout import Fault, find_split, read_tree
@@ -23,6 +23,8 @@ from core.dataset.walk import MISNAMED, natural_key
 from core.errors import DataError, RunError
 from core.files import write_text
 from core.reading import read_object
+from core.recipe.config import COPIES, NONE
+from core.splits.belonging import Belonging
 
 FOLDER = ".audit"  # in the folder of all runs
 BLANK_CONTRAST = 3.0  # grey levels of standard deviation; a white page with one word has more
@@ -102,36 +104,47 @@ def audit_data(
     *,
     val_fraction: float = 0.15,
     hold_back: int = 0,
+    group_by: str = NONE,
     progress: Callable[[int, int], bool] | None = None,
 ) -> Audit | None:
     """Look at every image of a data folder and write down what is found; None when `progress` said to stop.
 
-    `val_fraction`, which matters where validation is split off training, and `hold_back` are those of a run. What is
+    `val_fraction`, which matters where validation is split off training, `hold_back` and `group_by` are those of a run. What is
     measured of each file is kept under `runs_root`, so that a stopped audit goes on and a second one is quick.
 
     Raises:
         DataError: as `list_splits` does.
     """
     listing = list_splits(data, val_fraction=val_fraction, hold_back=hold_back)
+    groups = find_groups(group_by, [image.path for image in listing.images if image.label])
     facts = measure_images(
         data, [image.path for image in listing.images], cache=facts_path(data, runs_root), progress=progress
     )
     if facts is None:
         return None
-    audit = judge_images(listing, facts)
-    path = audit_folder(data, runs_root, val_fraction=val_fraction, hold_back=hold_back) / "audit.json"
+    if group_by != NONE:
+        belonging = Belonging(groups, _name_alike(facts))
+        listing = _split_together(listing, belonging, val_fraction=val_fraction, hold_back=hold_back)
+    audit = judge_images(listing, facts, groups)
+    folder = audit_folder(data, runs_root, val_fraction=val_fraction, hold_back=hold_back, group_by=group_by)
+    path = folder / "audit.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(_to_json(audit), separators=(",", ":")))
     return audit
 
 
-def audit_folder(data: Path, runs_root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> Path:
+def audit_folder(
+    data: Path, runs_root: Path, *, val_fraction: float = 0.15, hold_back: int = 0, group_by: str = NONE
+) -> Path:
     """Return the folder of an audit's task and result; it depends on how the data is split, as far as that has a say."""
     parts = [str(data.resolve())]
-    if data.is_dir() and find_split(data, "val") is None:
+    made = data.is_dir() and find_split(data, "val") is None
+    if made:
         parts.append(f"{val_fraction:g}")
     if hold_back:
         parts.append(f"held {hold_back}")
+    if group_by not in (NONE, COPIES) or (group_by == COPIES and (made or hold_back)):
+        parts.append(f"together {group_by}")
     return runs_root / FOLDER / _digest("\0".join(parts))
 
 
@@ -183,8 +196,11 @@ def list_splits(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -
     return Listing(root, classes, display, tuple(images), tree.faults, empty, val_made)
 
 
-def judge_images(listing: Listing, facts: ImageFacts) -> Audit:
-    """Return the audit of a data set from what was measured of its images, in the listing's order."""
+def judge_images(listing: Listing, facts: ImageFacts, groups: Mapping[str, str] | None = None) -> Audit:
+    """Return the audit of a data set from what was measured of its images, in the listing's order.
+
+    `groups` gives the group of a path where one is known by a name or a table.
+    """
     widths, heights = facts.values["width"].tolist(), facts.values["height"].tolist()
     images = tuple(
         replace(image, width=width, height=height, problem=problem)
@@ -202,6 +218,7 @@ def judge_images(listing: Listing, facts: ImageFacts) -> Audit:
     )
     found = [
         *_find_copies(images, facts),
+        *_find_divided(images, groups or {}),
         *_find_class_faults(audit, listing),
         *_find_poor_images(images, facts),
         *_find_unreadable(audit),
@@ -210,26 +227,71 @@ def judge_images(listing: Listing, facts: ImageFacts) -> Audit:
 
 
 def _split_training(
-    images: Sequence[AuditedImage], classes: Sequence[str], *, val_fraction: float | None, hold_back: int
+    images: Sequence[AuditedImage],
+    classes: Sequence[str],
+    *,
+    val_fraction: float | None,
+    hold_back: int,
+    belonging: Belonging | None = None,
 ) -> list[AuditedImage]:
     """Return the images with those of training split as a run splits them; validation has its folder without a share."""
     index = {name: number for number, name in enumerate(classes)}
     samples = [Sample(image.path, index[image.label]) for image in images if image.split == "train"]
-    rest, held = split_held(samples, hold_back, classes)
-    val = () if val_fraction is None else split_stratified(rest, fraction=val_fraction)[1]
+    _, val, held, _ = split_training(
+        samples, classes, val_fraction=val_fraction, hold_back=hold_back, belonging=belonging
+    )
     moved = {s.path: "held" for s in held} | {s.path: "val" for s in val}
     return [replace(image, split=moved[image.path]) if image.path in moved else image for image in images]
 
 
-def _find_copies(images: Sequence[AuditedImage], facts: ImageFacts) -> Iterator[Finding]:
-    """Yield what groups of equal and of similar images tell: leaks, conflicts and plain copies."""
-    # Blank images are told as such: all of them look the same, which says nothing.
+def _split_together(
+    listing: Listing, belonging: Belonging, *, val_fraction: float, hold_back: int
+) -> Listing:
+    """Return a listing whose training images are split anew so that what belongs together stays on one side."""
+    made = ("val", "held") if listing.val_made else ("held",)
+    whole = [replace(image, split="train") if image.split in made else image for image in listing.images]
+    images = _split_training(
+        whole, listing.classes, val_fraction=val_fraction if listing.val_made else None, hold_back=hold_back,
+        belonging=belonging,
+    )  # fmt: skip
+    return replace(listing, images=tuple(images))
+
+
+def _name_alike(facts: ImageFacts) -> list[tuple[str, ...]]:
+    """Return the paths of images that are the same or near copies, by group."""
+    return [tuple(facts.paths[number] for number in group) for kind in _group_alike(facts) for group in kind]
+
+
+def _group_alike(facts: ImageFacts) -> tuple[list[Group], list[Group]]:
+    """Return the groups of equal and of similar images, as places in `facts`.
+
+    Blank images are in none: all of them look the same, which says nothing.
+    """
     chosen = np.flatnonzero((facts.values["width"] > 0) & (facts.values["contrast"] >= BLANK_CONTRAST))
     pixels, looks, thumbs = (facts.values[name][chosen] for name in ("pixels", "look", "thumb"))
-    for ending, groups in (("", group_equal(pixels)), ("-near", group_similar(pixels, looks, thumbs))):
+    equal, similar = (
+        [tuple(int(chosen[number]) for number in group) for group in groups]
+        for groups in (group_equal(pixels), group_similar(pixels, looks, thumbs))
+    )
+    return equal, similar
+
+
+def _find_divided(images: Sequence[AuditedImage], groups: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the known groups that lie in more than one split."""
+    members: dict[str, list[AuditedImage]] = {}
+    for image in images:
+        if image.path in groups:
+            members.setdefault(groups[image.path], []).append(image)
+    divided = [own for own in members.values() if len({image.split for image in own}) > 1]
+    if divided:
+        yield Finding("leak-group", tuple(tuple(image.path for image in own) for own in divided))
+
+
+def _find_copies(images: Sequence[AuditedImage], facts: ImageFacts) -> Iterator[Finding]:
+    """Yield what groups of equal and of similar images tell: leaks, conflicts and plain copies."""
+    for ending, groups in zip(("", "-near"), _group_alike(facts), strict=True):
         sorted_out: dict[str, list[Group]] = {"leak": [], "conflict": [], "duplicate": []}
-        for group in groups:
-            members = tuple(int(chosen[number]) for number in group)
+        for members in groups:
             splits = {images[member].split for member in members}
             labels = {images[member].label for member in members} - {""}
             if len(splits) > 1:
@@ -300,19 +362,22 @@ def _to_json(audit: Audit) -> dict[str, object]:
     return {"version": _VERSION, **values}
 
 
-def group_copies(
-    folders: ImageFolders, runs_root: Path, progress: Callable[[int, int], bool] | None = None
-) -> list[Group] | None:
-    """Return the groups of training images that are the same or near copies, as places in `folders.train`; None when stopped.
+def find_copies(
+    root: Path,
+    paths: Sequence[str],
+    runs_root: Path,
+    progress: Callable[[int, int], bool] | None = None,
+    *,
+    processes: bool = True,
+) -> list[tuple[str, ...]] | None:
+    """Return the groups of images that are the same or near copies, as paths relative to `root`; None when stopped.
 
     What is measured of each file is kept under `runs_root` as an audit keeps it.
     """
-    paths = [sample.path for sample in folders.train]
-    facts = measure_images(folders.root, paths, cache=facts_path(folders.root, runs_root), progress=progress)
-    if facts is None:
-        return None
-    pixels, looks, thumbs = (facts.values[name] for name in ("pixels", "look", "thumb"))
-    return [*group_equal(pixels), *group_similar(pixels, looks, thumbs)]
+    facts = measure_images(
+        root, paths, cache=facts_path(root, runs_root), processes=processes, progress=progress
+    )
+    return None if facts is None else _name_alike(facts)
 
 
 def facts_path(data: Path, runs_root: Path) -> Path:

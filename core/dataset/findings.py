@@ -72,6 +72,13 @@ KINDS = {
         "The images of a group look the same: saved anew, resized, brightened, or frames of one film. "
         "A split that contains images like those in training measures memory, not skill. Keep a group in one split.",
     ),
+    "leak-group": Kind(
+        "warning",
+        "1 image is of a group that lies in more than one split",
+        "{} images are of groups that lie in more than one split",
+        "The images of a group belong together, as their names or the table of groups say. Who has seen one of them knows more of "
+        "the others than of a new image: the accuracy is too high. Keep a group in one split.",
+    ),
     "conflict-near": Kind(
         "warning",
         "1 image looks like one in another class",
@@ -156,7 +163,7 @@ class Finding:
 
         A group of equal images is one image; those of a group that only look alike are as many as they are.
         """
-        if self.kind.endswith("-near"):
+        if self.kind.endswith(("-near", "-group")):
             return sum(map(len, self.groups))
         return len(self.classes or self.groups)
 

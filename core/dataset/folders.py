@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from core.dataset.images import BadImage, find_obstacle
 from core.dataset.layout import Fault, Layout, Tree, find_deeper, read_tree
@@ -15,6 +15,10 @@ from core.dataset.walk import name_some
 from core.errors import DataError, describe_cause
 from core.reading import is_there, open_text, parse_json, read_plain
 from core.recipe.class_names import normalise
+from core.recipe.config import COPIES, NAME, NONE
+from core.splits.belonging import Belonging, group_by_name, name_example
+from core.splits.divide import Kept, divide
+from core.splits.group_table import read_groups
 from core.words import format_count, show_path
 
 _MOST = 100_000_000  # bytes of a file of names
@@ -39,6 +43,8 @@ class ImageFolders:
     `unread` are files of training and validation that are no plain ones, which a run refuses or moves to `skipped`;
     `left_out` is what no run takes: images in no class folder, folders of no split, test files that cannot be read, and
     `closed_test` those folders of it that cannot be looked into, so that `test` may lack any number of images.
+    `groups` gives the group of each training image, also of one that validates or is held back, of which one is known
+    by its name or a table; `kept` tells what keeping images together changed.
     """
 
     root: Path
@@ -55,6 +61,8 @@ class ImageFolders:
     unread: tuple[BadImage, ...] = ()
     left_out: tuple[BadImage, ...] = ()
     closed_test: tuple[BadImage, ...] = ()
+    groups: dict[str, str] = field(default_factory=dict)
+    kept: Kept | None = None
 
     @property
     def files(self) -> list[str]:
@@ -62,16 +70,25 @@ class ImageFolders:
         return [sample.path for sample in (*self.train, *self.val, *self.held)]
 
 
-def scan_folders(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> ImageFolders:
+def scan_folders(
+    root: Path,
+    *,
+    val_fraction: float = 0.15,
+    hold_back: int = 0,
+    group_by: str = NONE,
+    copies: Sequence[Sequence[str]] = (),
+) -> ImageFolders:
     """Read a data set's layout without opening an image.
 
     Takes `root/train/<class>/*` with `root/val/<class>/*` and flat `root/test/*` where they are there, or plain
     `root/<class>/*`, by any usual name of a split and with all files below. Without validation a stratified share of
     training is split off, and `hold_back` training images of each class become `held`: both the same each time, so that
-    runs of any seed are judged on the same images.
+    runs of any seed are judged on the same images. By the setting `group_by` images that belong together stay on one side,
+    and so do `copies`, paths that look the same, where it is not `none`.
 
     Raises:
-        DataError: naming the folder that is missing, empty, locked or not matched, or the malformed names file.
+        DataError: naming the folder that is missing, empty, locked or not matched, the malformed names file or table of
+            groups, or the class that has too few groups.
     """
     tree = read_tree(root)
     layout, train_root = tree.layout, root / tree.layout.splits["train"]
@@ -86,21 +103,24 @@ def scan_folders(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) 
     }  # told by what is to become of them
     if empty := [name for name in classes if name not in known]:
         raise DataError(f"{train_root}: no images in {_some(empty)}. Add images or remove the folder.")
-    train, held = split_held(train, hold_back, classes)
     val, val_made = _collect_val(tree, classes), "val" not in layout.splits
-    if val_made:
-        train, val = split_stratified(train, fraction=val_fraction)
-        if not val:
-            raise DataError(
-                f"{train_root}: no class has the 2 images a validation split needs. Add images or a val/ folder."
-            )
+    groups = find_groups(group_by, [s.path for s in train], [s.path for s in val] + list(tree.test))
+    train, made, held, kept = split_training(
+        train, classes, val_fraction=val_fraction if val_made else None, hold_back=hold_back,
+        belonging=None if group_by == NONE else Belonging(groups, copies),
+    )  # fmt: skip
+    if val_made and not made:
+        why = (
+            "the 2 images a validation split needs" if group_by == NONE else "images to spare for validation"
+        )
+        raise DataError(f"{train_root}: no class has {why}. Add images or a val/ folder.")
     unread = tuple(f.item for f in tree.faults if f.kind == "file" and f.split != "test")
     left_out = tuple(f.item for f in tree.faults if f.kind == "stray" or f.split == "test")
     names = read_display_names(root, classes)
     closed_test = tuple(f.item for f in tree.faults if f.kind == "folder" and f.split == "test")
     return ImageFolders(
-        root, classes, names, train, val, tree.test, val_made,
-        held=held, unread=unread, left_out=left_out, closed_test=closed_test,
+        root, classes, names, train, made or val, tree.test, val_made,
+        held=held, unread=unread, left_out=left_out, closed_test=closed_test, groups=groups, kept=kept,
     )  # fmt: skip
 
 
@@ -111,43 +131,51 @@ def describe_closed_test(folders: ImageFolders) -> str:
     return ""
 
 
-def split_held(
-    samples: Sequence[Sample], count: int, classes: Sequence[str]
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """Split `count` samples of each class off, chosen by a digest of their names: more of them include the fewer.
+def find_groups(group_by: str, paths: Sequence[str], others: Sequence[str] = ()) -> dict[str, str]:
+    """Return the group of each path of which the setting `group_by` tells one; copies are known by their looks alone.
 
     Raises:
-        DataError: naming a class that would keep none.
+        DataError: when the table it names cannot be used; `others` are images of the data that may stand there too.
     """
-    if not count:
-        return tuple(samples), ()
-    by_class: dict[int, list[Sample]] = {}
-    for sample in samples:
-        by_class.setdefault(sample.target, []).append(sample)
-    held: set[Sample] = set()
-    for target, members in by_class.items():
-        if len(members) <= count:
-            raise DataError(
-                f"hold_back: class {classes[target]!r} has {format_count(len(members), 'training image')}, so {count} cannot be held "
-                f"back. Hold back at most {min(len(own) for own in by_class.values()) - 1} of each class."
-            )
-        held.update(sorted(members, key=lambda s: hashlib.sha256(s.path.encode()).digest())[:count])
-    return tuple(s for s in samples if s not in held), tuple(s for s in samples if s in held)
+    if group_by in (COPIES, NONE):
+        return {}
+    return group_by_name(paths) if group_by == NAME else read_groups(group_by, paths, others)
 
 
-def split_stratified(
-    samples: Sequence[Sample], *, fraction: float
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """Split samples into training and validation class by class, the same each time; one alone stays in training."""
-    by_class: dict[int, list[Sample]] = {}
-    for sample in samples:
-        by_class.setdefault(sample.target, []).append(sample)
-    chosen = set()
-    for target, members in by_class.items():
-        count = min(len(members) - 1, max(1, round(fraction * len(members))))
-        draw = random.Random(f"0/{target}")
-        chosen.update(draw.sample(sorted(members, key=lambda s: s.path), count))
-    return tuple(s for s in samples if s not in chosen), tuple(s for s in samples if s in chosen)
+def find_beginning_of(folders: ImageFolders) -> str:
+    """Return the beginning of names that most images to be split share with others of their class, such as a film's; "": none."""
+    if not folders.val_made and not folders.held:
+        return ""
+    paths: dict[str, list[str]] = {}
+    for sample in (*folders.train, *folders.held, *(folders.val if folders.val_made else ())):
+        paths.setdefault(folders.classes[sample.target], []).append(sample.path)
+    return name_example(paths)
+
+
+def split_training(
+    samples: Sequence[Sample],
+    classes: Sequence[str],
+    *,
+    val_fraction: float | None,
+    hold_back: int = 0,
+    belonging: Belonging | None = None,
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...], tuple[Sample, ...], Kept | None]:
+    """Return the samples that train, validate (none without a share) and are held back, and what was kept together.
+
+    Raises:
+        DataError: as `divide` does.
+    """
+    if val_fraction is None and not hold_back:
+        return tuple(samples), (), (), None
+    found = divide(
+        [sample.path for sample in samples], np.array([sample.target for sample in samples], dtype=np.int64), classes,
+        val_fraction=val_fraction, hold_back=hold_back, belonging=belonging,
+    )  # fmt: skip
+    sides = [
+        tuple(samples[index] for index in np.flatnonzero(side).tolist())
+        for side in (~(found.held | found.val), found.val, found.held)
+    ]
+    return sides[0], sides[1], sides[2], found.kept if belonging is not None else None
 
 
 def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:

@@ -75,19 +75,21 @@ def measure_images(
     paths: Sequence[str],
     *,
     cache: Path,
+    processes: bool = True,
     progress: Callable[[int, int], bool] | None = None,
 ) -> ImageFacts | None:
     """Measure every file, but for those that `cache` holds and that have kept size and time; None when stopped.
 
     What is measured is saved to `cache` now and then and at the end, also of a stop or an error, so that the next
-    call goes on from there. `progress(done, total)` is called now and then and ends it early by returning False.
+    call goes on from there. `progress(done, total)` is called now and then and ends it early by returning False. Without
+    `processes` many files too are measured by threads alone.
     """
     kept = Kept(cache, _FACT, _VERSION)
     values, problems, missing = kept.take(root, paths)
     chunks = [missing[at : at + _CHUNK] for at in range(0, len(missing), _CHUNK)]
     done, saved, going = len(paths) - len(missing), time.monotonic(), True
     # Pillow warns of what is told here anyway. The filters are the whole process's: not one for each thread.
-    with warnings.catch_warnings(), _open_pool(len(missing)) as pool:
+    with warnings.catch_warnings(), _open_pool(len(missing) if processes else 0) as pool:
         warnings.simplefilter("ignore")
         work = partial(_measure_files, root)
         results = pool.map(work, ([paths[index] for index in chunk] for chunk in chunks))

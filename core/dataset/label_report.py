@@ -88,7 +88,8 @@ class LabelReport:
     """What was found among the `count` images of a split, worst first; `model` is the epoch of the model asked.
 
     `accuracy` (0..1) is how often it agrees with the labels: one that is weak doubts right labels more often than wrong
-    ones. Older reports do not know it.
+    ones. Older reports do not know it. `out_of_fold` tells that each image was judged by a model fitted without it; those on
+    training images of older versions are of models that had seen them.
     """
 
     split: str
@@ -98,6 +99,7 @@ class LabelReport:
     overlaps: tuple[Overlap, ...]
     weak: tuple[WeakClass, ...]
     accuracy: float = 1.0
+    out_of_fold: bool = False
 
     def describe(self) -> str:
         """Return how many labels are doubtful, or that the model is too weak to doubt any."""

@@ -24,6 +24,7 @@ from core.dataset.label_report import (
     LabelReport,
     Overlap,
     WeakClass,
+    read_report,
     report_path,
     write_label_report,
 )
@@ -41,12 +42,18 @@ def find_issues_of(
 ) -> LabelReport | None:
     """Find the label issues of a run's validation or training images and keep them; None when told to stop.
 
-    Raises:
-        RunError: when the run has no model or its data is gone.
-    """
-    from core.model.out_of_sample import predict_training, predict_validation  # brings torch
+    Of training images only models are asked that have not seen them, as `judge_training` has them.
 
-    outside = (predict_validation if split == "val" else predict_training)(run, progress=progress)
+    Raises:
+        RunError: when the run has no model, its data is gone, or there is no network that has not seen training.
+        DataError: when training is too small to hold some of it back.
+    """
+    from core.model.out_of_sample import judge_training, predict_validation  # brings torch
+
+    if split == "train":
+        judged = judge_training(run, progress=progress or (lambda *_: True))
+        return None if judged is None else read_report(report_path(run.folder, split))
+    outside = predict_validation(run, progress=progress)
     if outside is None:
         return None
     report = judge_labels(
@@ -65,6 +72,7 @@ def judge_labels(
     *,
     split: str,
     model: int = 0,
+    out_of_fold: bool = False,
 ) -> LabelReport:
     """Return the report on N images: `targets` (N,) are indices of their labels, `probabilities` (N, C) out of sample.
 
@@ -78,7 +86,13 @@ def judge_labels(
     elif accuracy < SURE_ACCURACY:
         issues = issues[: math.ceil(LIKELIEST * len(paths))]
     return LabelReport(
-        split, len(paths), model, issues, *compare_classes(targets, probabilities, classes), accuracy
+        split,
+        len(paths),
+        model,
+        issues,
+        *compare_classes(targets, probabilities, classes),
+        accuracy,
+        out_of_fold,
     )
 
 

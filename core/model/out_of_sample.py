@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from core.dataset.audit import group_copies
-from core.dataset.contents import fingerprint, read_contents, read_fingerprint
-from core.dataset.duplicates import Group
+from core.dataset.audit import find_copies
+from core.dataset.contents import fingerprint, read_contents
+from core.dataset.label_report import report_path, write_label_report
 from core.errors import DataError, RunError
 from core.files import write_text
 from core.model.ancestry import find_beginning
 from core.model.evaluate import open_split, read_log_probs, write_predictions
 from core.model.placement import choose_placement
 from core.networks.build import build_model
-from core.networks.table import InputFormat
 from core.networks.weights import load_initial_weights
 from core.reading import take
 from core.runs.imported import refuse_imported
@@ -36,16 +27,12 @@ from core.runs.run import FOLD, Run, find_run
 from core.runs.run_data import recorded_folders
 from core.runs.seen import name_weights, see_data
 from core.slices.scenes import write_scenes
+from core.splits.belonging import Belonging, join_numbers
 from core.training import features, loaders
-from core.training.checkpoint import load_best
 from core.training.engine import Outcome
 from core.training.head_fit import fit_outside
 
 FOLDS = 5
-_COMPONENTS = 256  # of the features, which have up to 2048: as good for this and many times as fast
-# Stronger regularisation than scikit-learn's 1.0 trusts single labels less. Chosen among 1, 0.1 and 0.01 on the digits with
-# 5 % wrong labels (mean of three seeds): recall 84 to 85 %, precision 72, 83 and 84 %.
-_STRENGTH = 0.1
 # Cosine similarity of the features of two photos of one scene. Of grocery81's training photos, taken in bursts, 95.8 % are right
 # out of fold where only copies are kept together, 92.8 % with 0.9 and 72.3 % with 0.85; of its validation photos, which were
 # taken elsewhere, 90.9 %.
@@ -81,94 +68,14 @@ def predict_validation(run: Run, *, progress: Progress | None = None) -> HeldOut
     )
 
 
-def predict_training(
-    run: Run, *, folds: int = FOLDS, seed: int = 0, progress: Progress | None = None
-) -> HeldOut | None:
-    """Ask about each training image a logistic regression that was fitted without it; None when told to stop.
-
-    It is fitted to what the best model's backbone makes of the images, computed once and kept. Where that backbone
-    was itself trained on the images and their labels it may have fitted wrong ones, which then are not found.
-
-    Raises:
-        RunError: when the run has no model or its data is gone.
-        DataError: when no class has two images.
-    """
-    network, values = load_best(run)
-    folders = recorded_folders(run)
-    config = features.plain_config(run.read_config(), values)
-    compute = choose_placement(run)
-    backbone = features.digest_backbone(network)
-    inputs = InputFormat.from_values(values)
-    images, count = len(folders.train) + len(folders.val), len(folders.train)
-
-    def report(done: int, total: int) -> bool:
-        return progress is None or progress(done, total)
-
-    contents = read_fingerprint(folders, run.folder.parent, report)
-    if contents is None:
-        return None
-    found = features.load_or_compute(
-        compute.place_model(network), folders, config, inputs, compute,
-        root=run.folder.parent, key=features.features_key(backbone, contents, config, inputs, compute),
-        workers=loaders.choose_workers(config.workers, compute.device.type),
-        progress=lambda done, total: report(done, total + count),
-    )  # fmt: skip
-    if found is None:
-        return None
-    targets = np.array([sample.target for sample in folders.train])
-    probabilities = cross_validate(
-        found.train[:, 0].float().numpy(), targets, len(folders.classes), folds=folds, seed=seed,
-        progress=lambda done, total: report(images + done, images + total),
-    )  # fmt: skip
-    if probabilities is None:
-        return None
-    return HeldOut(tuple(sample.path for sample in folders.train), targets, probabilities, folders.classes)
-
-
-def cross_validate(
-    values: npt.NDArray[np.float32],
-    targets: npt.NDArray[np.int64],
-    classes: int,
-    *,
-    folds: int = FOLDS,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> npt.NDArray[np.float32] | None:
-    """Return for each row of `values` (N, D) the probabilities (N, C) of a logistic regression fitted without it.
-
-    `progress(rows done, rows in all)` is called after each fold and ends it early by returning False.
-
-    Raises:
-        DataError: when no class has two rows, so that nothing can be held out.
-    """
-    counts = np.bincount(targets, minlength=classes)
-    if counts.max(initial=0) < 2 or (counts > 0).sum() < 2:
-        raise DataError("Label issues in training need two classes, one of them with at least two images.")
-    splitter = StratifiedKFold(min(folds, int(counts.max())), shuffle=True, random_state=seed)
-    found = np.zeros((len(values), classes), dtype=np.float32)
-    done = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a last digit does not matter here
-        warnings.filterwarnings("ignore", message="The least populated class")
-        for rest, held in splitter.split(values, targets):
-            steps = [StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=200)]
-            if values.shape[1] > _COMPONENTS < len(rest):
-                steps.insert(1, PCA(_COMPONENTS, svd_solver="randomized", random_state=seed))
-            model = make_pipeline(*steps).fit(values[rest], targets[rest])
-            found[np.ix_(held, model.classes_)] = model.predict_proba(values[held])
-            done += len(held)
-            if progress is not None and not progress(done, len(values)):
-                return None
-    return found
-
-
 @dataclass(frozen=True)
 class OutOfFold:
     """How training images were judged: by heads on the features of a network, each fitted without its images.
 
     `judged` of the images were; `left_out` are the classes that have too few for it. `network` has `weights`, the latest
     that the run came from which have not seen the images; `unknown` names those of which that is not known. `whole` tells
-    that a whole network was trained on since, which this does not judge.
+    that a whole network was trained on since, which this does not judge; `grouped`, that images of known groups were kept
+    together.
     """
 
     judged: int
@@ -178,6 +85,7 @@ class OutOfFold:
     weights: str
     whole: bool
     unknown: tuple[str, ...] = ()
+    grouped: bool = False
 
     def describe(self, label: Callable[[str], str]) -> str:
         """Say how the images were judged; `label` gives what a reader calls a class."""
@@ -188,7 +96,7 @@ class OutOfFold:
         )
         words = (
             f"{FOLDS} heads on the features of {self.network} with {weights}, each fitted without the images it judges; "
-            "near copies and images of one scene are never on both sides."
+            f"{'near copies, images of one scene and those of one group' if self.grouped else 'near copies and images of one scene'} are never on both sides."
         )
         if self.whole:
             words += (
@@ -206,9 +114,9 @@ class OutOfFold:
 
 
 def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
-    """Judge all training images of a run out of fold and write the predictions table of them; None when told to stop.
+    """Judge all training images of a run out of fold; write the predictions table of them and which labels are doubtful.
 
-    The network is the latest that the run came from which has not seen the images: one that was trained on them knows
+    None comes back when told to stop.     The network is the latest that the run came from which has not seen the images: one that was trained on them knows
     their labels.
 
     Raises:
@@ -225,7 +133,8 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
     if contents is None:
         return None
     first = find_beginning(run, see_data(folders, contents).trained, root)  # refuses before the long work
-    copies = group_copies(folders, root, lambda done, _: progress(done, total))
+    paths = [sample.path for sample in folders.train]
+    copies = find_copies(folders.root, paths, root, lambda done, _: progress(done, total))
     if copies is None:
         return None
     network = build_model(config.arch, len(folders.classes), config.image_size)
@@ -254,7 +163,7 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
         return None
     values = found.train[:, 0].float().numpy()
     targets = np.array([sample.target for sample in folders.train])
-    groups = _join_scenes(values, targets, _join_groups(count, copies))
+    groups = _join_scenes(values, targets, Belonging(folders.groups, copies).number_all(paths))
     chosen = _find_judgeable(targets, groups, len(folders.classes))
     log_probs = fit_outside(
         values[chosen], targets[chosen], groups[chosen], len(folders.classes),
@@ -263,6 +172,12 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
     if log_probs is None:
         return None
     outcome = _to_outcome(log_probs, targets[chosen])
+    from core.model.label_issues import judge_labels  # brings cleanlab, which who only reads does without
+
+    doubts = judge_labels(
+        [folders.train[index].path for index in np.flatnonzero(chosen)], targets[chosen], np.exp(log_probs), folders.classes,
+        split="train", out_of_fold=True,
+    )  # fmt: skip
     judged = set(targets[chosen].tolist())
     left_out = tuple(name for index, name in enumerate(folders.classes) if index not in judged)
     samples = [folders.train[index] for index in np.flatnonzero(chosen)]
@@ -274,7 +189,9 @@ def judge_training(run: Run, *, progress: Progress) -> OutOfFold | None:
         first.weights,
         first.whole,
         first.unknown,
+        bool(folders.groups),
     )
+    write_label_report(report_path(run.folder, "train"), doubts)
     write_text(fold_path(run), json.dumps(asdict(about), indent=2) + "\n")
     write_scenes(run.folder, FOLD, [sample.path for sample in samples], groups[chosen].tolist())
     write_predictions(run.predictions_path(FOLD), samples, outcome, folders.classes)
@@ -295,21 +212,12 @@ def read_out_of_fold(run: Run) -> OutOfFold | None:
     return about if run.predictions_path(FOLD).exists() else None
 
 
-def _join_groups(count: int, groups: Sequence[Group]) -> npt.NDArray[np.int64]:
-    """Return a number for each of so many images, the same for all of a group; groups that share an image are one."""
-    pairs = [(group[0], other) for group in groups for other in group[1:]]
-    one, other = np.array(pairs, dtype=int).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
-    labels: npt.NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
-    return labels
-
-
 def _join_scenes(
     values: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], groups: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Return the groups (N,) joined where images of a class have features (N, D) as alike as those of one scene have.
 
-    A class that is nearly one scene by that measure, as one of plain drawings is, keeps its groups.
+    Groups of images of several classes stay whole. A class that is nearly one scene by that measure, as one of plain drawings is, keeps its groups.
     """
     joined, following = groups.copy(), int(groups.max(initial=0)) + 1
     for target in np.unique(targets):
@@ -320,7 +228,7 @@ def _join_scenes(
         if scenes >= FOLDS:
             joined[own] = following + labels
             following += scenes
-    return joined
+    return join_numbers(joined, groups)
 
 
 def _find_judgeable(

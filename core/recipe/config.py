@@ -15,6 +15,8 @@ from core.recipe.class_names import Names, Pairs
 from core.recipe.rules import find_problems
 from core.recipe.setting import Need, Values, declare, read_settings
 
+# The values of group_by that are no path of a table.
+COPIES, NAME, NONE = "copies", "name", "none"
 # The groups of the form, in the order of their first fields.
 _DATA, _NETWORK, _OPTIMISATION, _IMAGES, _WEAK, _MACHINE = (
     "Data", "Network", "Optimisation", "Images", "Weak classes", "Machine",
@@ -67,6 +69,12 @@ class TrainConfig:
         0, "Hold back", _DATA, basic=True, unit="images a class", span=(0, 10_000), off=0,
         help="Training images of each class that take no part in training or in choosing the best model, to prove "
         "it on; 0: none.",
+    )
+    group_by: str = declare(
+        COPIES, "Keep together", _DATA, path=True, usual=(COPIES, NAME, NONE), off=NONE,
+        help="What stays on one side where images are split off for validation, held back or judged out of fold: 'copies' "
+        "(images that look the same), 'name' (also those whose file names begin alike, up to the last _ or -), the path of a "
+        "CSV with the columns image and group (films.csv; films.csv#patient for another column), or 'none'.",
     )
     bad_images: str = declare(
         "refuse", "Unreadable files", _DATA, choices=("refuse", "skip"),
@@ -328,6 +336,7 @@ class TrainConfig:
             raise ConfigError({"config": f"is not JSON ({error})"}) from None
         if not isinstance(values, dict):
             raise ConfigError({"config": "must be a JSON object"})
+        values = {"group_by": NONE, **values}  # runs that do not name it split their images one by one
         return cls.from_dict({field: _take_old(field, value) for field, value in values.items()})
 
 

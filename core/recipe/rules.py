@@ -84,6 +84,8 @@ def _find_wrong_texts(values: Values) -> dict[str, str]:
             )
     if values["name"] == "latest":
         problems["name"] = "'latest' stands for the newest run; choose another name"
+    if not values["group_by"]:
+        problems["group_by"] = "is empty; give copies, name, none or the path of a CSV"
     if not values["weights"]:
         problems["weights"] = "is empty; give imagenet, none, run:<id> or a file"
     return problems

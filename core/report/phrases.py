@@ -117,6 +117,9 @@ def list_data(facts: RunFacts) -> Pairs:
         ("Validation images", f"{_describe_counts(support)}; {made}"),
         ("Test images", f"{count:,}, without labels" if (count := record.get("test_count", 0)) else "none"),
     ]
+    if (kept := record.get("kept")) and kept["groups"]:
+        told = f"{format_count(kept['images'], 'image')} in {format_count(kept['groups'], 'group')}"
+        rows.append(("Kept on one side", f"{told}; {format_count(kept['moved'], 'image')} moved for it"))
     if held_back := record.get("held"):
         counts = np.unique([name for _, name in held_back], return_counts=True)[1]
         told = f"{_describe_counts(counts)}; they neither trained nor chose the best epoch"
@@ -229,6 +232,8 @@ def list_settings(facts: RunFacts) -> list[tuple[str, list[SettingRow]]]:
     config = facts.config
     (shown,), values = hide_paths([config]), vars(config)
     idle = {"name"} if facts.data.val_made else {"name", "val_fraction"}
+    if not facts.record.get("kept") and not facts.record.get("groups"):
+        idle.add("group_by")
     found = []
     for title, group in GROUPS.items():
         rows = [

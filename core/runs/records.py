@@ -54,6 +54,14 @@ def check_data(values: Mapping[str, Any]) -> None:
         raise ValueError("sizes must give whole numbers")
     if not (isinstance(contents, dict) and _are_texts(list(contents.values()))):
         raise ValueError("contents must give texts")
+    kept = values.get("kept") or {}
+    if not isinstance(kept, dict) or any(
+        type(kept.get(name, 0)) is not int for name in ("groups", "images", "moved")
+    ):
+        raise ValueError("kept must give whole numbers")
+    groups = values.get("groups", {})
+    if not (isinstance(groups, dict) and _are_texts(list(groups.values()))):
+        raise ValueError("groups must give texts")
     if type(values["val_made"]) is not bool:
         raise ValueError(f"val_made must be true or false, got {shorten(repr(values['val_made']))}")
     if type(values["root"]) is not str or not values["root"]:

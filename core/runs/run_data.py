@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,26 @@ SPLITS = ("train", "val", "held")
 _TOLD = 10  # files told one by one of those that no run takes
 
 
-def scan_config(config: TrainConfig, fixes: Path | None = None) -> ImageFolders:
+def scan_config(
+    config: TrainConfig, fixes: Path | None = None, copies: Sequence[Sequence[str]] = ()
+) -> ImageFolders:
     """Read the layout of the data set a config names, split and with labels corrected as it says.
 
     `fixes` is where the fix list lies, when not where the config names it. The split is that of the folders, so that
-    the same images judge a run with a fix list and one without. Files that are no plain ones are refused or skipped.
+    the same images judge a run with a fix list and one without; `copies` are images that look the same, which stay on one
+    side of it. Who leaves them out gets a split as large, but not a run's own. Files that are no plain ones are refused or skipped.
 
     Raises:
         DataError: as `scan_folders`, `drop_bad_images` and `apply_fixes` do.
     """
     root = real_path(config.data)
-    folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
+    folders = scan_folders(
+        root,
+        val_fraction=config.val_fraction,
+        hold_back=config.hold_back,
+        group_by=config.group_by,
+        copies=copies,
+    )
     folders = drop_bad_images(folders, folders.unread, policy=config.bad_images)
     return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
 
@@ -52,7 +61,22 @@ def read_data(
     Raises:
         DataError: when the data cannot be used as it is, or the run's initial model has seen what is to judge it.
     """
-    folders = scan_config(config, keep_fixes(run.folder, config))
+    fixes = keep_fixes(run.folder, config)
+    folders = scan_config(config, fixes)
+    if folders.kept is not None:
+        # It brings scipy, which who only reads a record can do without.
+        from core.dataset.audit import find_copies
+
+        divided = [
+            s.path for s in (*folders.train, *folders.held, *(folders.val if folders.val_made else ()))
+        ]
+        # By threads: a process would begin by running the script again that trains by `core.api`, if it is no command.
+        copies = find_copies(
+            folders.root, sorted([*divided, *folders.dropped]), run.folder.parent, progress, processes=False
+        )
+        if copies is None:
+            return folders
+        folders = scan_config(config, fixes, copies)
     checked = leave_out_bad(folders, config, progress)
     if checked is None:
         return folders
@@ -110,12 +134,37 @@ def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:
         f"{format_count(len(folders.val), 'validation image')}{origin}"
         + (f", {len(folders.held)} held back" if folders.held else "")
     ]
+    lines += list_kept(folders)
     if changed := describe_fixes(folders):
         lines.append(f"Fix list {config.fixes}: of the training images {changed}")
     lines += [f"Skipped {item.path}: {item.reason}" for item in folders.skipped]
     lines += [f"Not taken: {item.path} {item.reason}" for item in folders.left_out[:_TOLD]]
     if (more := len(folders.left_out) - _TOLD) > 0:
         lines.append(f"Not taken: {format_count(more, 'more file')}")
+    return lines
+
+
+def list_kept(folders: ImageFolders) -> list[str]:
+    """Return in lines for the console what was kept on one side where images were split off; none where nothing was."""
+    kept, label = folders.kept, lambda name: format_class(name, folders.display)
+    if kept is None:
+        return []
+    lines = []
+    if kept.groups:
+        moved = (
+            f"for that {format_count(kept.moved, 'image')} changed sides"
+            if kept.moved
+            else "none had to move"
+        )
+        lines.append(
+            f"Kept together: {format_count(kept.images, 'image')} in {format_count(kept.groups, 'group')}; {moved}"
+        )
+    if kept.torn:
+        lines.append(f"Only copies of each other, so on both sides: {', '.join(map(label, kept.torn))}")
+    if kept.bare:
+        lines.append(
+            f"No validation image, since its groups are other classes' too: {', '.join(map(label, kept.bare))}"
+        )
     return lines
 
 
@@ -188,6 +237,7 @@ def recorded_folders(run: Run) -> ImageFolders:
         splits["held"],
         tuple(record.get("dropped", ())),
         tuple(record.get("relabelled", ())),
+        groups=record.get("groups", {}),
     )
 
 
@@ -208,6 +258,8 @@ def describe_data(
         "held": [[s.path, folders.classes[s.target]] for s in folders.held],
         "dropped": folders.dropped,
         "relabelled": folders.relabelled,
+        "groups": folders.groups,
+        "kept": None if folders.kept is None else asdict(folders.kept),
         "sizes": {path: contents[path].size for path in folders.files},
         "contents": {path: contents[path].digest for path in folders.files},
         "test_count": len(folders.test),

@@ -162,7 +162,10 @@ def _find_remedy(name: str, config: TrainConfig, root: Path) -> str:
     if kind != "run":
         return "Start from other weights, or validate on images that it has not seen."
     known = find_run(earlier, root).read_config()
-    return f"Split the data as that run did: val_fraction {known.val_fraction:g} and hold_back {known.hold_back}."
+    return (
+        f"Split the data as that run did: val_fraction {known.val_fraction:g}, hold_back {known.hold_back} and group_by "
+        f"{known.group_by}."
+    )
 
 
 def _number(digest: str) -> int:

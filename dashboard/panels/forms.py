@@ -145,6 +145,12 @@ def _draw_field(setting: Setting) -> None:
     elif kind is bool:
         with st.container(height=66, border=False, vertical_alignment="bottom"):
             st.toggle(label, key=key, help=setting.help, persist_state="session")
+    elif setting.usual:
+        typed = str(st.session_state.get(key, setting.default) or "")
+        offered = list(dict.fromkeys([*setting.usual, *filter(None, [typed])]))
+        st.selectbox(
+            label, offered, key=key, help=setting.help, accept_new_options=True, persist_state="session"
+        )
     elif setting.span is None:
         st.text_input(label, key=key, help=setting.help, persist_state="session")
     else:
@@ -276,6 +282,38 @@ def fill_again(run: Run) -> None:
     story.tell(
         f"train again with the settings of {escape_markdown(run.id)}. Change what you like first.", run
     )
+
+
+def set_field(field: str, value: Any) -> None:
+    """Put one value into the form."""
+    st.session_state[_key(field)] = value
+
+
+def fill_without_leaks(data: str, run: Run | None, **changes: Any) -> None:
+    """Put into the form what trains a run again, or on a data folder by its preset, with what closes leaks between the splits.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    if run is None:
+        fill_form(from_preset(suggest_preset(data), data=data, **changes))
+        return
+    fill_form(replace(run.read_config(), name="", **changes))
+    story.tell(f"train {escape_markdown(run.id)} again without leaks between training and validation.", run)
+
+
+def fill_judge(run: Run) -> None:
+    """Put into the form a quick run from published weights on the data of a run, to judge its training images by.
+
+    Raises:
+        RunError: when the run's config cannot be read.
+    """
+    config = run.read_config()
+    split = {
+        field: getattr(config, field) for field in GROUPS["Data"] if field not in NAMES and field != "data"
+    }
+    fill_form(from_preset("quick", data=config.data, **split))
+    story.tell(f"train a network that can judge the training images of {escape_markdown(run.id)}.", run)
 
 
 def _weights_problem(weights: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from dashboard.components.marking import Item, Step
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer import marking, opened
 from dashboard.guard import guard, guard_callback
+from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
@@ -69,19 +70,16 @@ def explain_split(run: Run, split: str) -> str:
     """Return where the answers come from, and what that means."""
     if split == "val":
         return "The run's best model is asked about the validation images, which it was not trained on."
-    asked = (
-        "Each training image is judged by a logistic regression that was fitted without it (five folds), on what the "
-        "best model's backbone makes of it. "
-    )
-    if run.read_config().head_only:
+    from core.model.out_of_sample import read_out_of_fold
+
+    about = read_out_of_fold(run)
+    if about is None:
         return (
-            asked
-            + "This run trained its head only, so its training did not fit the backbone to these labels."
+            "A model that has seen an image knows its label, right or wrong. So each training image is judged by a model that was "
+            "fitted without it, on features of a network that has not seen it. This takes minutes, and Confusion and Weak classes "
+            "can show the same answers."
         )
-    return asked + (
-        "That backbone was trained on these images and their labels: it may have learnt wrong labels by heart, and "
-        "those are not found here. The answers are out of sample for the regression, not for the backbone."
-    )
+    return f"Judged out of fold: {escape_markdown(about.describe(services.read_data(run).label))}"
 
 
 def draw_search(run: Run, split: str) -> LabelReport | None:
@@ -93,15 +91,24 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
         report = services.read_label_report(report_path(run.folder, split))
     except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
+    if report is not None and split == "train" and not report.out_of_fold:
+        st.info(
+            "An earlier version asked a model that had seen these images. What it found is left out: look again.",
+            icon=":material/update:",
+        )
+        report = None
     if status.state in ACTIVE:
-        draw_running(folder, "images", key="labels")
+        draw_running(folder, "images" if split == "val" else "", key="labels")
         return report
     draw_end(status)
-    if report is not None and report.model != run.read_status().best_epoch:
+    if report is not None and split == "val" and report.model != run.read_status().best_epoch:
         st.warning(
             f"This was found by the model of epoch {report.model}, which is no longer the best. Look again.",
             icon=":material/update:",
         )
+    if split == "train" and run.read_config().weights == "none":
+        draw_no_judge(run)
+        return report
     st.button(
         "Look again" if report else "Look for wrong labels",
         type="secondary" if report else "primary",
@@ -114,9 +121,21 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
     return report
 
 
+def draw_no_judge(run: Run) -> None:
+    """Say that a run from scratch has no network that has not seen its training images, and offer one that has."""
+    st.info(
+        f"{escape_markdown(run.id)} was trained from scratch: there is no network that has not seen its training images. A run "
+        "from published weights has one, and takes minutes.",
+        icon=":material/block:",
+    )
+    if st.button("Set up such a run", icon=":material/bolt:", key="labels-quick"):
+        forms.fill_judge(run)
+        st.switch_page(st.session_state["pages"]["train"])
+
+
 def task_folder(run: Run, split: str) -> Path:
-    """Return where the search of a split is watched."""
-    return run.folder / f".label-issues-{split}"
+    """Return where the search of a split is watched; training images are judged for other pages by the same task."""
+    return run.folder / (".judge" if split == "train" else f".label-issues-{split}")
 
 
 def draw_issues(run: Run, report: LabelReport) -> None:

@@ -231,6 +231,8 @@ class DataSummary:
     display: dict[str, str] = field(default_factory=dict)
     fixed: str = ""
     left_out: int = 0
+    beginning: str = ""  # of the names of images that are split, where these seem to tell groups
+    kept: int = 0  # images that a name or a table puts into groups
     closed_test: str = ""  # why nobody knows how many test images there are
 
     def label(self, name: str) -> str:
@@ -243,6 +245,7 @@ class DataSummary:
         return (
             f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
             f"{self.closed_test or format_count(self.test, 'test image')}"
+            f"{f' · {self.kept:,} in groups that stay on one side' if self.kept else ''}"
             f"{f' · by the fix list {self.fixed}' if self.fixed else ''}"
             + (f" · {self.left_out:,} not taken, as a scan on Data tells" if self.left_out else "")
         )
@@ -252,12 +255,15 @@ def summarise_data(config: TrainConfig) -> DataSummary:
     """Count what the config's data folder holds; looks again after half a minute."""
     # By what the layout depends on alone, so that another setting does not look at the disk again.
     split = (config.val_fraction, config.hold_back, config.bad_images)
-    return _summarise_data(config.data, *split, config.fixes, _stamp_fixes(config.fixes))
+    files = (config.group_by, config.fixes)
+    return _summarise_data(
+        config.data, *split, *files, tuple(_stamp_file(name.partition("#")[0]) for name in files)
+    )
 
 
-def _stamp_fixes(fixes: str) -> int:
+def _stamp_file(file: str) -> int:
     try:
-        return expand_home(fixes).stat().st_mtime_ns
+        return expand_home(file).stat().st_mtime_ns
     except OSError:
         return 0
 
@@ -268,17 +274,19 @@ def _summarise_data(
     val_fraction: float,
     hold_back: int,
     bad_images: str,
+    group_by: str,
     fixes: str,
-    stamp: int,  # noqa: ARG001
+    stamps: tuple[int, ...],  # noqa: ARG001
 ) -> DataSummary:
     from core.dataset.fixes import describe_fixes
-    from core.dataset.folders import describe_closed_test
+    from core.dataset.folders import describe_closed_test, find_beginning_of
     from core.recipe.config import TrainConfig
     from core.runs.run_data import scan_config
 
     asked = TrainConfig(
-        data=folder, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, fixes=fixes
-    )
+        data=folder, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, group_by=group_by,
+        fixes=fixes,
+    )  # fmt: skip
     try:
         found = scan_config(asked)
     except (UserError, OSError) as error:
@@ -295,6 +303,8 @@ def _summarise_data(
         found.display,
         describe_fixes(found),
         len(found.skipped) + len(found.left_out),
+        find_beginning_of(found),
+        found.kept.images if found.kept else 0,
         describe_closed_test(found),
     )
 

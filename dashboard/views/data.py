@@ -28,6 +28,7 @@ from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer import marking, opened
 from dashboard.explorer.marked import draw_marked
 from dashboard.guard import guard_callback
+from dashboard.launch.leak_remedy import draw_remedy
 from dashboard.panels import forms
 from dashboard.panels.label_section import draw_labels
 from dashboard.state import address, services
@@ -52,12 +53,17 @@ class ShownData:
     run: Run | None
     val_fraction: float = TrainConfig.val_fraction
     hold_back: int = TrainConfig.hold_back
+    group_by: str = TrainConfig.group_by
 
     @property
     def folder(self) -> Path:
         """Return where the audit of this data is kept."""
         return audit_folder(
-            self.root, default_root(), val_fraction=self.val_fraction, hold_back=self.hold_back
+            self.root,
+            default_root(),
+            val_fraction=self.val_fraction,
+            hold_back=self.hold_back,
+            group_by=self.group_by,
         )
 
 
@@ -74,6 +80,7 @@ def render() -> None:
         return
     audit = draw_scan(source)
     if audit is not None:
+        draw_remedy(audit, source.folder, source.run, source.group_by)
         draw_counts(audit)
         draw_findings(audit, source.run)
     draw_labels(source.run)
@@ -113,7 +120,7 @@ def choose_source() -> ShownData:
     if run is None or config is None:
         return ShownData(expand_home(own), None)
     st.caption(f"The data of {escape_markdown(run.id)}.")
-    return ShownData(expand_home(own), run, config.val_fraction, config.hold_back)
+    return ShownData(expand_home(own), run, config.val_fraction, config.hold_back, config.group_by)
 
 
 def draw_scan(source: ShownData) -> Audit | None:
@@ -158,6 +165,7 @@ def start_scan(source: ShownData) -> None:
         data=str(source.root.resolve()),
         val_fraction=source.val_fraction,
         hold_back=source.hold_back,
+        group_by=source.group_by,
     )
 
 

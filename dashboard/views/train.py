@@ -20,6 +20,7 @@ from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
 from dashboard.launch import arrivals_panel
 from dashboard.launch.estimate_panel import draw_estimate, find_forecast
+from dashboard.launch.group_offer import draw_group_offer
 from dashboard.launch.last_form import keep_form, restore_form
 from dashboard.launch.settings_file import draw_settings_file
 from dashboard.panels import forms
@@ -91,6 +92,7 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
         )
     if config is not None:
         st.caption(f":material/folder_open: {services.summarise_data(config)}")
+        draw_group_offer(config)
     arrivals_panel.draw_arrivals(choose_data)
 
 

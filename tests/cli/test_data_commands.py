@@ -65,12 +65,21 @@ def test_label_issues_writes_the_fix_list(
     assert "there is no best.pt yet" in capsys.readouterr().err
     shutil.copy(best_model, run.best_path)
     out = tiny_data / "fixes.csv"
-    assert main(["label-issues", "latest", "--split", "train", "--out", str(out)]) == 0
+    assert main(["label-issues", "latest", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     with out.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert said.startswith(f"{len(rows)} of 18 labels are probably wrong.")
+    assert rows == []
+    assert said.startswith("The model gets only 16.7 % of these images right, so its doubts say nothing")
     assert said.endswith(f"{out}\n")
+
+
+def test_label_issues_of_training_images_need_a_network_that_has_not_seen_them(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(runs_root, tiny_data, weights="none")
+    assert main(["label-issues", "first", "--split", "train"]) == 2
+    assert "trained from scratch, so there is no network that has not seen" in capsys.readouterr().err
 
 
 def test_classes_that_overlap_are_told_as_they_are_shown(

@@ -13,7 +13,7 @@ from core.dataset.folders import (
     drop_bad_images,
     read_display_names,
     scan_folders,
-    split_stratified,
+    split_training,
 )
 from core.errors import DataError
 from tests.dataset.pictures import locked_folder, make_folders, save_plain
@@ -136,30 +136,36 @@ def samples_of(counts: dict[int, int]) -> list[Sample]:
     return [Sample(f"train/{c}/{n}.png", c) for c, count in counts.items() for n in range(count)]
 
 
+def split_off(samples: list[Sample], fraction: float) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Return the samples that train and those that validate."""
+    train, val, _, _ = split_training(samples, "abcd", val_fraction=fraction)
+    return train, val
+
+
 def test_the_split_is_the_same_each_time_and_not_the_same_places_of_every_class() -> None:
     samples = samples_of(dict.fromkeys(range(4), 20))
-    first = split_stratified(samples, fraction=0.15)
-    assert split_stratified(samples, fraction=0.15) == first
+    first = split_off(samples, fraction=0.15)
+    assert split_off(samples, fraction=0.15) == first
     assert len({tuple(s.path.rpartition("/")[2] for s in first[1] if s.target == c) for c in range(4)}) > 1
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_files() -> None:
     samples = samples_of({0: 20, 1: 20})
-    one = split_stratified(samples, fraction=0.2)
-    other = split_stratified(samples[::-1], fraction=0.2)
+    one = split_off(samples, fraction=0.2)
+    other = split_off(samples[::-1], fraction=0.2)
     assert set(one[1]) == set(other[1])
 
 
 @pytest.mark.parametrize(("count", "held_back"), [(1, 0), (2, 1), (3, 1), (10, 2), (100, 15)])
 def test_each_class_gives_its_share_to_validation_and_keeps_one(count: int, held_back: int) -> None:
-    train, val = split_stratified(samples_of({0: count, 1: 40}), fraction=0.15)
+    train, val = split_off(samples_of({0: count, 1: 40}), fraction=0.15)
     assert sum(s.target == 0 for s in val) == held_back
     assert sum(s.target == 0 for s in train) == count - held_back > 0
     assert not set(train) & set(val)
 
 
 def test_even_a_large_share_leaves_every_class_one_to_train_on() -> None:
-    train, _ = split_stratified(samples_of({0: 2, 1: 3}), fraction=0.5)
+    train, _ = split_off(samples_of({0: 2, 1: 3}), fraction=0.5)
     assert {s.target for s in train} == {0, 1}
 
 

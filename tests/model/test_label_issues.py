@@ -20,7 +20,7 @@ from core.dataset.label_report import (
 )
 from core.errors import RunError
 from core.model.label_issues import compare_classes, find_issues_of, judge_labels, rank_issues
-from core.model.out_of_sample import cross_validate, predict_training
+from core.training.head_fit import fit_outside
 from tests.made_run import make_run
 
 DIGITS = tuple("0123456789")
@@ -34,9 +34,11 @@ def planted() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray
     wrong = rng.choice(len(true), round(0.05 * len(true)), replace=False)
     given = true.astype(np.int64)
     given[wrong] = (given[wrong] + rng.integers(1, 10, len(wrong))) % 10
-    found = cross_validate(values.astype(np.float32), given, 10)
+    found = fit_outside(
+        values.astype(np.float32), given, np.arange(len(given)), 10, folds=5, progress=lambda *_: True
+    )
     assert found is not None
-    return true, given, found
+    return true, given, np.exp(found)
 
 
 def test_planted_wrong_labels_are_found(
@@ -115,52 +117,20 @@ def test_the_fix_list_has_a_column_to_edit(tmp_path: Path) -> None:
         read_fixes(tmp_path / "fixes.csv")
 
 
-def test_a_class_of_one_image_is_held_out_without_being_known() -> None:
-    rng = np.random.default_rng(0)
-    targets = np.array([0] * 10 + [2] * 10 + [3])
-    values = (targets[:, None] + rng.normal(0, 0.1, (21, 3))).astype(np.float32)
-    steps: list[tuple[int, int]] = []
-    found = cross_validate(values, targets, 4, progress=lambda *step: not steps.append(step))
-    assert found is not None
-    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
-    assert not found[:, 1].any()
-    assert found[20, 3] == 0
-    assert steps[-1] == (21, 21)
-    assert len(steps) == 5
-    assert cross_validate(values, targets, 4, progress=lambda *_: False) is None
-
-
-@pytest.mark.parametrize("split", ["val", "train"])
-def test_a_run_is_asked_about_its_images_and_keeps_the_report(
-    runs_root: Path, tiny_data: Path, best_model: Path, split: str
-) -> None:
-    run = make_run(runs_root, tiny_data, precision="fp32", device="cpu", workers=0)
-    with pytest.raises(RunError, match=r"best\.pt"):
-        find_issues_of(run, split)
-    shutil.copy(best_model, run.best_path)
-    assert find_issues_of(run, split, progress=lambda *_: False) is None
-    steps: list[tuple[int, int]] = []
-    report = find_issues_of(run, split, progress=lambda *step: not steps.append(step))
-    assert report is not None
-    assert (report.split, report.count, report.model) == (split, {"val": 6, "train": 18}[split], 2)
-    assert steps[-1][0] == steps[-1][1]
-    assert read_report(report_path(run.folder, split)) == report
-
-
-def test_training_images_are_asked_about_by_features_of_the_best_model(
+def test_a_run_is_asked_about_its_validation_images_and_keeps_the_report(
     runs_root: Path, tiny_data: Path, best_model: Path
 ) -> None:
     run = make_run(runs_root, tiny_data, precision="fp32", device="cpu", workers=0)
+    with pytest.raises(RunError, match=r"best\.pt"):
+        find_issues_of(run, "val")
     shutil.copy(best_model, run.best_path)
-    before = predict_training(run)
-    assert before is not None
-    assert [path.split("/")[1] for path in before.paths] == [before.classes[t] for t in before.targets]
-    # Colours are told apart even by random weights, so a label that is wrong stands out.
-    assert (before.probabilities.argmax(axis=1) == before.targets).mean() > 0.8
-    (kept,) = (runs_root / ".features").glob("*.pt")
-    stamp = kept.stat().st_ino
-    assert predict_training(run) is not None
-    assert kept.stat().st_ino == stamp
+    assert find_issues_of(run, "val", progress=lambda *_: False) is None
+    steps: list[tuple[int, int]] = []
+    report = find_issues_of(run, "val", progress=lambda *step: not steps.append(step))
+    assert report is not None
+    assert (report.split, report.count, report.model) == ("val", 6, 2)
+    assert steps[-1][0] == steps[-1][1]
+    assert read_report(report_path(run.folder, "val")) == report
 
 
 def test_a_damaged_report_names_the_fix(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from PIL import Image
 
 from core.__main__ import main
 from core.dataset.folders import scan_folders
+from core.dataset.label_report import read_report, report_path
 from core.errors import DataError, RunError
 from core.model.ancestry import see_run
-from core.model.out_of_sample import _join_groups, _join_scenes, judge_training, read_out_of_fold
+from core.model.label_issues import find_issues_of
+from core.model.out_of_sample import _join_scenes, judge_training, read_out_of_fold
 from core.networks.build import build_model
 from core.recipe.presets import from_preset
 from core.runs.run import FOLD, Run, create_run
@@ -73,6 +75,48 @@ def test_each_training_image_is_judged_by_what_has_not_seen_it(shop: Path, runs_
     assert read_scenes(run.folder, FOLD).keys() == set(table.index)
     assert "tf_efficientnet_lite0 with its published weights" in about.describe(str)
     assert "whole network" not in about.describe(str)
+
+
+def test_doubts_about_training_labels_come_from_what_has_not_seen_them(shop: Path, runs_root: Path) -> None:
+    """The run needs no model: its own has seen these images, and would know the wrong label by heart."""
+    rng = np.random.default_rng(1)
+    for number in range(10, 25):
+        pixels = rng.normal(COLOURS["red"], 45, (32, 32, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(shop / f"train/red/{number}.png")
+    run = make_run(shop, runs_root)
+    report = find_issues_of(run, "train", progress=go_on)
+    assert report is not None
+    assert (report.split, report.count, report.out_of_fold) == ("train", 45, True)
+    table = read_predictions(run.predictions_path(FOLD)).set_index("path")
+    assert report.issues
+    for issue in report.issues:
+        assert (table.loc[issue.path, "true"], table.loc[issue.path, "predicted"]) == (
+            issue.given,
+            issue.suggested,
+        )
+    about = read_out_of_fold(run)
+    assert about is not None
+    assert report.accuracy == about.right / about.judged < 1
+    assert read_report(report_path(run.folder, "train")) == report
+
+
+def test_images_of_a_known_group_are_judged_by_what_has_seen_none_of_it(shop: Path, runs_root: Path) -> None:
+    """Images of the same film are of two classes, so that who knows one of them errs on the others."""
+    for label, colour in (("red", COLOURS["blue"]), ("blue", COLOURS["red"])):
+        for number in range(6):
+            pixels = (
+                np.random.default_rng(number).normal(colour, 45, (32, 32, 3)).clip(0, 255).astype(np.uint8)
+            )
+            Image.fromarray(pixels).save(shop / "train" / label / f"film-{number}.png")
+    run = make_run(shop, runs_root, group_by="name")
+    record_data(run, scan_folders(shop, group_by="name"), run.read_config())
+    assert judge_training(run, progress=go_on) is not None
+    table = read_predictions(run.predictions_path(FOLD)).set_index("path")
+    scenes = read_scenes(run.folder, FOLD)
+    films = [path for path in table.index if "film-" in path]
+    assert len(films) == 12
+    assert len({scenes[path] for path in films}) == 1
+    assert (table.loc[films, "predicted"] != table.loc[films, "true"]).all()
 
 
 def test_copies_are_never_on_both_sides(shop: Path, runs_root: Path) -> None:
@@ -210,11 +254,6 @@ def test_the_command_refuses_a_run_without_validation_before_it_works(
     assert main(["judge", "first"]) == 2
     assert "first" in capsys.readouterr().err
     assert not run.predictions_path(FOLD).exists()
-
-
-def test_groups_that_share_an_image_are_one() -> None:
-    groups = _join_groups(6, [(0, 1), (1, 2), (4, 5)])
-    assert [len(set(groups[list(part)])) for part in ((0, 1, 2), (4, 5), (0, 3, 4))] == [1, 1, 3]
 
 
 def test_images_of_a_scene_are_joined_unless_a_class_is_nearly_one() -> None:

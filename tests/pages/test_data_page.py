@@ -80,7 +80,7 @@ def test_the_data_of_a_run_that_held_images_back_is_split_as_the_run_did(
     make_run(runs_root, tiny_data, hold_back=1)
     held = scan_folders(tiny_data, hold_back=1).held[0].path
     shutil.copy(tiny_data / held, tiny_data / "val/2/again.png")
-    audit_data(tiny_data, runs_root, hold_back=1)
+    audit_data(tiny_data, runs_root, hold_back=1, group_by="copies")
     app = open_page("data", run="first", finding="leak")
     text = words(app)
     assert "files: 15 training, 7 validation, 3 held back, 3 test." in text
@@ -94,7 +94,7 @@ def test_a_scan_is_started_watched_and_its_end_told(
     app = open_page("data")
     app.button(key="data-scan").click().run()
     folder = audit_folder(tiny_data, runs_root)
-    split = {"val_fraction": 0.15, "hold_back": 0}
+    split = {"val_fraction": 0.15, "hold_back": 0, "group_by": "copies"}
     assert read_order(folder) == ("audit", {"data": str(tiny_data), **split})
     me = psutil.Process()
     task = Run(folder)
@@ -232,7 +232,7 @@ def test_how_far_a_model_may_doubt_labels_depends_on_how_good_it_is(
     open_page: Open, run_with_model: Run, accuracy: float, said: str, bulk: bool
 ) -> None:
     issues = () if accuracy < 0.3 else (LabelIssue("train/2/1.png", "2", "10", 0.1, 0.8),)
-    report = LabelReport("train", 18, 2, issues, (), (), accuracy)
+    report = LabelReport("train", 18, 2, issues, (), (), accuracy, True)
     write_label_report(report_path(run_with_model.folder, "train"), report)
     app = open_page("data", run="first", labels="train")
     assert said in words(app)

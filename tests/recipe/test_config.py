@@ -107,9 +107,11 @@ def test_classes_are_lists_in_json_and_tuples_in_code() -> None:
 
 def test_the_json_of_older_runs_in_which_classes_stood_in_one_text_still_opens() -> None:
     config = TrainConfig.from_json('{"data": "x", "focus": "10, 29,", "pairs": "10:52, 29 : 86"}')
-    assert config == TrainConfig(data="x", focus=("10", "29"), pairs=(("10", "52"), ("29", "86")))
+    assert config == TrainConfig(
+        data="x", group_by="none", focus=("10", "29"), pairs=(("10", "52"), ("29", "86"))
+    )
     plain = TrainConfig.from_json('{"data": "x", "focus": "", "pairs": ""}')
-    assert plain == TrainConfig(data="x")
+    assert plain == TrainConfig(data="x", group_by="none")  # such a run split its images one by one
     assert TrainConfig.from_json('{"data": "x", "focus": "\\"10\\""}').focus == ('"10"',)
 
 

@@ -115,7 +115,9 @@ def test_one_that_would_validate_on_what_its_initial_model_was_trained_on_is_ref
     assert re.match(
         r"val_fraction: the run base.* trained on .* of the 9 validation images, .* \(first train/", message
     )
-    assert message.endswith("Split the data as that run did: val_fraction 0.2 and hold_back 0.")
+    assert message.endswith(
+        "Split the data as that run did: val_fraction 0.2, hold_back 0 and group_by copies."
+    )
 
 
 def refused(folder: Path, name: str, **changes: object) -> str:
