@@ -171,7 +171,7 @@ def predict_folder(
 
     paths = find_images([images])
     epoch = run.read_status().best_epoch
-    model, asked_at = make_answers(run, choice, temperature)
+    model, asked_at = make_answers(run, choice, temperature, images=len(paths))
     plan = plan_hand_in(
         paths, Form(extension=extension, labels=labels),
         classes=model.classes, display=model.display, folder=images, sample=sample,

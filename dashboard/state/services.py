@@ -143,8 +143,11 @@ def _load_predictor(
     kept: tuple[int, ...],  # noqa: ARG001
 ) -> Predictor:
     from core.model.predict import Predictor  # brings torch, which no page should wait for before it needs it
+    from core.ship.quick import hasten
 
-    return Predictor.from_run(Run(folder))
+    predictor = Predictor.from_run(Run(folder))
+    hasten(predictor, Run(folder))
+    return predictor
 
 
 def thumbnail(path: Path, side: int = 192) -> bytes | None:

@@ -135,7 +135,7 @@ def _plan(
     paths = find_images(options.paths)
     sample = None if options.sample is None else read_sample(options.sample)
     choice = Choice(tuple(run.id for run in runs), options.tta, options.soup)
-    model = assemble(choice, runs, temperatures)
+    model = assemble(choice, runs, temperatures, images=len(paths))
     plan = plan_hand_in(
         paths,
         Form(extension=not options.no_extension, labels=options.labels),
