@@ -24,13 +24,19 @@ def make_bar(unit: str) -> Progress:
     from tqdm import tqdm
 
     shown = sys.stderr is not None and sys.stderr.isatty()
-    # Drawn with the first figure, so that an error before it stands alone.
-    bar = tqdm(
-        unit=unit, delay=0.001, file=Unwatched(sys.stderr), dynamic_ncols=shown, mininterval=0.1 if shown else 10.0
-    )  # fmt: skip
+    bar: tqdm[Any] | None = None
 
     def show(done: int, total: int) -> bool:
-        bar.total = total
+        nonlocal bar
+        if bar is None:  # with the first figure, so that an error before it stands alone
+            bar = tqdm(
+                total=total,
+                unit=unit,
+                file=Unwatched(sys.stderr),
+                dynamic_ncols=shown,
+                mininterval=0.1 if shown else 10.0,
+            )
+        bar.total = total  # it may grow on the way
         bar.update(done - bar.n)
         if done == total:
             bar.close()
