@@ -203,7 +203,14 @@ class Predictor:
 
         `wanted` lists for each image what its maps are to show; see `core.model.explain.explain`.
         """
-        inputs = self.prepare(images)
+        return self.explain_seen([self.see(image) for image in images], wanted, method=method, stage=stage)
+
+    def explain_seen(
+        self, seen: Sequence[Pixels], wanted: Sequence[Sequence[Evidence]], *, method: str = GRADCAM,
+        stage: int | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], list[list[npt.NDArray[np.float32]]]]:  # fmt: skip
+        """Return the same as `explain` for what the network sees of images."""
+        inputs = self.compute.place_images(from_pixels(np.stack(seen), self.inputs))
         questions = [
             MapQuestion(
                 number, self._index(one.name), self._index(one.rather_than) if one.rather_than else None

@@ -107,7 +107,7 @@ def find_batch(run: Run, files: Sequence[UploadedFile], temperature: float, choi
         return True
 
     arrived = unpack_files([(file.name, file.getvalue()) for file in files])
-    batch = ask_batch(model, arrived, temperature=asked_at, progress=show)
+    batch = ask_batch(model, arrived, temperature=asked_at, few=FEW, progress=show)
     bar.empty()
     stop.empty()
     st.session_state[_BATCH] = (key, batch)
