@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import core
@@ -33,21 +34,43 @@ def main(
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name is printed whatever letters the terminal lacks
-    options = build_parser(prog, add_first).parse_args(arguments)
     try:
-        result: int = options.command(options)
-        return result
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        options = build_parser(prog, add_first).parse_args(arguments)
+    except SystemExit:  # after help, or a word that is not known
+        _write_out()
+        raise
+    try:
+        code: int = options.command(options)
+    except BrokenPipeError:  # whoever read has what was wanted
+        code = 0
     except (UserError, OSError) as error:
-        return _fail(describe_error(error))
+        code = _fail(describe_error(error))
     except KeyboardInterrupt:
-        return _fail("interrupted", 128 + signal.SIGINT)
+        code = _fail("interrupted", 128 + signal.SIGINT)
+    return _write_out() or code
 
 
 def _fail(message: str, code: int = 2) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    with suppress(BrokenPipeError):
+        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _write_out() -> int:
+    """Write out what was printed; return 0, or 2 where it cannot be written. That its reader has gone, as `head`, is no error.
+
+    Python would do it at its end, and complain then.
+    """
+    code = 0
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # closed by whoever started this
+            continue
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what is left goes there
+            if not isinstance(error, BrokenPipeError):
+                code = _fail(describe_error(error))
     return code
 
 

@@ -40,12 +40,12 @@ def ask_images(
     *,
     temperature: float = 1.0,
     batch_size: int = BATCH,
-    on_image: Callable[[int, Image.Image], None] | None = None,
+    on_image: Callable[[int, Image.Image, tuple[Pixels, ...]], None] | None = None,
     progress: Progress | None = None,
 ) -> Asked | None:
     """Ask a model about image files; None when `progress(done, total)`, called after each batch, told to stop.
 
-    `on_image(number, image)` is called by the thread that has read an image.
+    `on_image(number, image, seen)` is called by the thread that has read and looked at an image.
     """
 
     def look(item: tuple[int, Source]) -> tuple[Pixels, ...] | str:
@@ -54,9 +54,10 @@ def ask_images(
             image = read_image(source)
         except ImageProblem as problem:
             return str(problem)
+        seen = model.look(image)
         if on_image is not None:
-            on_image(number, image)
-        return model.look(image)
+            on_image(number, image, seen)
+        return seen
 
     answers: list[Prediction | None] = []
     problems: list[str] = []

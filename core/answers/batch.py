@@ -17,38 +17,52 @@ from core.dataset.export import defuse
 from core.model.pictures import encode_image
 
 if TYPE_CHECKING:
-    from core.model.predict import Answers, Prediction
+    from core.model.predict import Answers, Pixels, Prediction
 
-_SIDE = 112  # pixels of a thumbnail
+_SIDE, _FEW_SIDE = 112, 320  # pixels of a thumbnail, in a table and on a card
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Files that arrived, and of each what the model answers or why it cannot be read; `thumbnails` are WebP bytes."""
+    """Files that arrived, and of each what the model answers or why it cannot be read; `thumbnails` are WebP bytes.
+
+    `seen` is what a network sees of each (the plain view), kept where there are few.
+    """
 
     arrived: tuple[Arrived, ...]
     answers: tuple[Prediction | None, ...]
     problems: tuple[str, ...]
     thumbnails: tuple[bytes, ...]
+    seen: tuple[Pixels | None, ...]
 
 
 def ask_batch(
-    model: Answers, arrived: Sequence[Arrived], *, temperature: float = 1.0, progress: Progress | None = None
-) -> Batch | None:
-    """Ask a model about files that arrived; None when `progress(done, total)` told to stop."""
+    model: Answers, arrived: Sequence[Arrived], *, temperature: float = 1.0, few: int = 0,
+    progress: Progress | None = None,
+) -> Batch | None:  # fmt: skip
+    """Ask a model about files that arrived; None when `progress(done, total)` told to stop.
+
+    Of at most `few` files what the network sees is kept, and thumbnails are large enough for a card.
+    """
     readable = [number for number, one in enumerate(arrived) if not one.problem]
     thumbnails = [b""] * len(arrived)
 
-    def keep_thumbnail(number: int, image: Image.Image) -> None:
+    are_few = len(arrived) <= few
+    kept: list[Pixels | None] = [None] * len(arrived)
+    side = _FEW_SIDE if are_few else _SIDE
+
+    def keep(number: int, image: Image.Image, seen: tuple[Pixels, ...]) -> None:
+        if are_few:
+            kept[readable[number]] = seen[0]
         small = image.copy()
-        small.thumbnail((_SIDE, _SIDE))
+        small.thumbnail((side, side))
         thumbnails[readable[number]] = encode_image(small)
 
     asked = ask_images(
         model,
         [io.BytesIO(arrived[number].content) for number in readable],
         temperature=temperature,
-        on_image=keep_thumbnail,
+        on_image=keep,
         progress=progress,
     )
     if asked is None:
@@ -57,7 +71,7 @@ def ask_batch(
     problems = [one.problem for one in arrived]
     for number, answer, problem in zip(readable, asked.answers, asked.problems, strict=True):
         answers[number], problems[number] = answer, problem
-    return Batch(tuple(arrived), tuple(answers), tuple(problems), tuple(thumbnails))
+    return Batch(tuple(arrived), tuple(answers), tuple(problems), tuple(thumbnails), tuple(kept))
 
 
 def tabulate(batch: Batch, threshold: float, label: Callable[[str], str]) -> pd.DataFrame:

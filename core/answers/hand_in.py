@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what brings torch waits for the work
     from core.answers.check import Finding
     from core.answers.submission import LabelStyle, Plan, Sample
     from core.model.predict import Answers
+    from core.ways.choice import Choice
 
 HAND_IN, DETAILS = "prediction.csv", "prediction-details.csv"
 DETAIL_COLUMNS = ("image_name", "pred_label", "confidence", "sure")
@@ -33,7 +34,8 @@ class HandIn:
 
     `left_out` are the files that could not be read, each with the reason; `unsure` counts images below the threshold.
     `findings` are what the check of the file found, each with whether it is as it should be. `sample` is the name of the
-    sample submission that was followed, and `extra` counts files that it does not name.
+    sample submission that was followed, and `extra` counts files that it does not name. `way` names the way to predict, empty for
+    the plain one.
     """
 
     images: str
@@ -46,6 +48,7 @@ class HandIn:
     findings: tuple[tuple[bool, str], ...] = ()
     sample: str = ""
     extra: int = 0
+    way: str = ""
 
     @property
     def good(self) -> bool:
@@ -150,12 +153,13 @@ def predict_folder(
     extension: bool = True,
     labels: LabelStyle = "",
     sample: Sample | None = None,
+    choice: Choice | None = None,
     progress: Progress,
 ) -> HandIn | None:
     """Predict the images of a folder into the result of a task's folder; None when `progress` told to stop.
 
     What an earlier one made stays until all of this is done, and is then replaced. How it is written is as `Form` and
-    `plan_hand_in` say.
+    `plan_hand_in` say. `choice` is the way to predict, by default the plain one.
 
     Raises:
         RunError: when there is no such folder or nothing in it, or the run has no model.
@@ -163,18 +167,18 @@ def predict_folder(
     """
     from core.answers.sources import find_images
     from core.answers.submission import Form, plan_hand_in
-    from core.model.predict import Predictor
+    from core.ways.answers import make_answers
 
     paths = find_images([images])
     epoch = run.read_status().best_epoch
-    predictor = Predictor.from_run(run)
+    model, asked_at = make_answers(run, choice, temperature, images=len(paths))
     plan = plan_hand_in(
         paths, Form(extension=extension, labels=labels),
-        classes=predictor.classes, display=predictor.display, folder=images, sample=sample,
+        classes=model.classes, display=model.display, folder=images, sample=sample,
     )  # fmt: skip
     with draft_folder(hand_in_folder(task)) as draft:
         written = write_hand_in(
-            predictor, plan, draft / HAND_IN, details=draft / DETAILS, temperature=temperature,
+            model, plan, draft / HAND_IN, details=draft / DETAILS, temperature=asked_at,
             min_confidence=threshold, progress=progress,
         )  # fmt: skip
         if written is None:
@@ -184,6 +188,7 @@ def predict_folder(
             str(images), epoch, temperature, threshold, len(plan.paths) - len(left_out), written.unsure, left_out,
             tuple((finding.good, finding.words) for finding in written.findings),
             "" if sample is None else sample.name, plan.extra,
+            "" if choice is None or choice.is_plain else choice.describe(),
         )  # fmt: skip
         write_text(draft / _RECORD, json.dumps(asdict(hand_in), indent=2) + "\n")
         replace_folder(draft, hand_in_folder(task))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from core.arrivals.archive import UNREADABLE, Item, describe_unreadable
 from core.arrivals.names import find_common, find_place, free_folder, is_litter
-from core.arrivals.sources import ARCHIVE, Item, open_sent
+from core.arrivals.sources import ARCHIVE, open_sent
 from core.dataset.images import FORMATS, MAX_PIXELS, BadImage
 from core.dataset.layout import IMAGE_ENDINGS
 from core.errors import DataError
@@ -156,8 +155,8 @@ def _take(item: Item, path: Path) -> str:
             why = f"has more than {format_bytes(min(MOST_OF_ONE, item.size))}"
         else:
             why = _judge_header(path) if path.name.lower().endswith(IMAGE_ENDINGS) else ""
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        why = f"cannot be unpacked ({error})"
+    except UNREADABLE as error:
+        why = describe_unreadable(error)
     except (FileExistsError, NotADirectoryError):
         return "is there by this name as a folder and as a file"
     if why:

@@ -24,16 +24,20 @@ def is_litter(name: str) -> bool:
     return any(is_system(part) or part.startswith("__") for part in parts if part not in ("", ".", ".."))
 
 
+def leads_out(name: str) -> bool:
+    """Tell whether a name, of this system or another, leads out of the folder or archive that it is in."""
+    path = name.replace("\\", "/")
+    return path.startswith("/") or re.match(r"[A-Za-z]:", path) is not None or ".." in path.split("/")
+
+
 def find_place(name: str) -> tuple[str, str]:
     """Return where a file may lie below a folder, with slashes, and an empty text; or an empty text and why nowhere."""
     if _CONTROL.search(name):
         return "", "has a name with control characters"
-    path = name.replace("\\", "/")
-    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
-        return "", "has an absolute path, which would lie outside the folder"
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts:
+    if leads_out(name):
         return "", "has a path that leads out of the folder"
+    path = name.replace("\\", "/")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
     if not parts:
         return "", "has no name"
     if len(parts) > DEEPEST + 1:

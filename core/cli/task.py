@@ -246,16 +246,28 @@ def _predict(
     labels: LabelStyle = "",
     sample: str = "",
     sample_name: str = "",
+    choice: dict[str, Any] | None = None,
 ) -> str | None:
     asked = find_run(run, default_root())
     from core.answers.hand_in import predict_folder
     from core.answers.submission import read_sample
+    from core.ways.choice import Choice
 
     found = predict_folder(
         asked, Path(images), folder, temperature=temperature, threshold=threshold, extension=extension, labels=labels,
-        sample=read_sample(Path(sample), sample_name) if sample else None, progress=progress,
+        sample=read_sample(Path(sample), sample_name) if sample else None,
+        choice=None if choice is None else Choice.from_values(choice), progress=progress,
     )  # fmt: skip
     return None if found is None else found.describe()
+
+
+def _measure_ways(_: Path, progress: Progress, *, runs: list[str]) -> str | None:
+    asked = [find_run(name, default_root()) for name in runs]
+    from core.verdicts.ways import compare_ways, describe_verdict
+    from core.ways.measure import measure_runs
+
+    found = measure_runs(asked, progress=progress)
+    return None if found is None else describe_verdict(found.results[0].name, compare_ways(found.results))
 
 
 def _judge(_: Path, progress: Progress, *, run: str) -> str | None:
@@ -337,6 +349,7 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "calibrate": _calibrate,
     "report": _report,
     "predict": _predict,
+    "ways": _measure_ways,
     "judge": _judge,
     "corrected-copy": _copy_corrected,
     "slices": _find_slices,

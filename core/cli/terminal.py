@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
-from typing import TextIO
+from contextlib import suppress
+from typing import Any, TextIO
 
 Progress = Callable[[int, int], bool]
 
@@ -15,13 +17,26 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def make_bar(unit: str) -> Progress:
-    """Return a progress that draws a bar on stderr, which ends by itself when all is done."""
+    """Return a progress that draws a bar on stderr, which ends by itself when all is done.
+
+    Where that is no terminal but a file or a pipe, a line comes every ten seconds.
+    """
     from tqdm import tqdm
 
-    bar = tqdm(unit=unit, delay=0.001)  # drawn with the first figure, so that an error before it stands alone
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    bar: tqdm[Any] | None = None
 
     def show(done: int, total: int) -> bool:
-        bar.total = total
+        nonlocal bar
+        if bar is None:  # with the first figure, so that an error before it stands alone
+            bar = tqdm(
+                total=total,
+                unit=unit,
+                file=Unwatched(sys.stderr),
+                dynamic_ncols=shown,
+                mininterval=0.1 if shown else 10.0,
+            )
+        bar.total = total  # it may grow on the way
         bar.update(done - bar.n)
         if done == total:
             bar.close()
@@ -30,11 +45,35 @@ def make_bar(unit: str) -> Progress:
     return show
 
 
+class Unwatched:
+    """A text stream whose reader may have gone, as `head` does: what is written then goes nowhere, and the work goes on."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        if self._stream is not None:
+            with suppress(BrokenPipeError):
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what was written."""
+        if self._stream is not None:
+            with suppress(BrokenPipeError):
+                self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else is asked of a stream, such as how wide its terminal is."""
+        return getattr(self._stream, name)
+
+
 class Tee:
     """A text stream that writes to the log and, where there is one, to the terminal."""
 
     def __init__(self, log: TextIO, terminal: TextIO | None) -> None:
-        self._streams = [log] if terminal is None else [log, terminal]
+        self._streams: list[TextIO | Unwatched] = [log] if terminal is None else [log, Unwatched(terminal)]
 
     def write(self, text: str) -> int:
         """Write text to each."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -16,19 +17,29 @@ from core.dataset.folders import ImageFolders, Sample
 from core.dataset.images import ImageProblem, read_image
 from core.errors import DataError, RunError
 from core.model.ancestry import see_run
-from core.model.predict import CLOSER, MIRROR, PLAIN, WHOLE, Pixels, Prediction, Predictor, name_likeliest
+from core.model.predict import (
+    CLOSER,
+    MIRROR,
+    PLAIN,
+    WHOLE,
+    Pixels,
+    Prediction,
+    Predictor,
+    mark_strangers,
+    name_likeliest,
+)
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.runs.seen import list_seen
 from core.verdicts.judged_on import JudgedOn
 from core.verdicts.ways import WayResult
-from core.words import format_count
 
 # Three crops and no more: corners are all alike where nothing is cut off. A view from closer shows things as large as
 # training's crops did (H. Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
 TTA = {"none": (PLAIN,), "flip": (PLAIN, MIRROR), "crops": (PLAIN, WHOLE, CLOSER)}
 _BATCH = 32
 Progress = Callable[[int, int], bool]
+Question = tuple[int, str]  # the model's number and the view it is asked about
 
 
 class Committee:
@@ -55,11 +66,16 @@ class Committee:
         if not seen:
             return []
         asked = [pair for pair in zip(self.predictors, self.temperatures, strict=True) for _ in self.views]
-        answers = [
-            predictor.weigh_seen(pixels, temperature=own * temperature)
-            for (predictor, own), pixels in zip(asked, zip(*seen, strict=True), strict=True)
+        (first, own), *others = asked
+        plain, *views = zip(*seen, strict=True)  # the first model's plain view also tells strangers
+        weights, near = first.weigh_and_measure(plain, temperature=own * temperature)
+        answers = [weights] + [
+            predictor.weigh_seen(pixels, temperature=its * temperature)
+            for (predictor, its), pixels in zip(others, views, strict=True)
         ]
-        return name_likeliest(torch.stack(answers).mean(0), self.classes)
+        return mark_strangers(
+            name_likeliest(torch.stack(answers).mean(0), self.classes), near, first.strangers
+        )
 
     def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
         """Return the top 5 classes of each RGB image, as `answer` does."""
@@ -129,28 +145,7 @@ class Way:
     """A way to predict, with its name in words: which models (by number) are asked about which views."""
 
     name: str
-    asked: tuple[tuple[int, str], ...]
-
-
-def list_ways(names: Sequence[str], soup: str = "") -> list[Way]:
-    """Return the ways to measure for models of these names, the plain way of the first one first.
-
-    `soup` names the soup, which is the model after those.
-    """
-    first, every = names[0], range(len(names))
-    ways = [
-        Way(f"{first}, plain", ((0, PLAIN),)),
-        Way(f"{first}, flip", tuple((0, view) for view in TTA["flip"])),
-        Way(f"{first}, crops", tuple((0, view) for view in TTA["crops"])),
-    ]
-    if len(names) > 1:
-        ways += [Way(f"{name}, plain", ((number, PLAIN),)) for number, name in enumerate(names) if number]
-        together = f"{format_count(len(names), 'run')} averaged"
-        ways += [
-            Way(together, tuple((number, PLAIN) for number in every)),
-            Way(f"{together}, flip", tuple((n, view) for n in every for view in TTA["flip"])),
-        ]
-    return [*ways, Way(soup, ((len(names), PLAIN),))] if soup else ways
+    asked: tuple[Question, ...]
 
 
 def measure_ways(
@@ -164,21 +159,22 @@ def measure_ways(
 ) -> list[WayResult] | None:
     """Ask each way about images below `root`: which it gets right, and its seconds an image; None when told to stop.
 
-    A model is asked once about each view, and a way takes what reading the images and its own questions take.
+    A model is asked once about each view, and a way takes what reading the images and its own questions take, each as the
+    median batch does, which what else this machine does in between does not move.
 
     Raises:
         DataError: naming an image that cannot be read.
     """
     heat = tuple(temperatures) or (1.0,) * len(predictors)
     questions = sorted({question for way in ways for question in way.asked})
-    seconds = dict.fromkeys(questions, 0.0)
-    reading = 0.0
+    seconds: dict[Question, list[float]] = {question: [] for question in questions}  # an image, by batch
+    reading: list[float] = []
     right: list[list[np.ndarray]] = [[] for _ in ways]
     for start in range(0, len(samples), _BATCH):
         batch = samples[start : start + _BATCH]
         begun = time.perf_counter()
         images = [_read(root, sample) for sample in batch]
-        reading += time.perf_counter() - begun
+        reading.append((time.perf_counter() - begun) / len(batch))
         answers = {}
         for number, view in questions:
             if not start:  # the first time costs more than any later one
@@ -187,7 +183,7 @@ def measure_ways(
             answers[number, view] = predictors[number].weigh_classes(
                 images, temperature=heat[number], view=view
             )
-            seconds[number, view] += time.perf_counter() - begun
+            seconds[number, view].append((time.perf_counter() - begun) / len(batch))
         targets = np.array([sample.target for sample in batch])
         for found, way in zip(right, ways, strict=True):
             mean = torch.stack([answers[question] for question in way.asked]).mean(0)
@@ -198,7 +194,7 @@ def measure_ways(
         WayResult(
             way.name,
             np.concatenate(found),
-            (reading + sum(seconds[question] for question in way.asked)) / len(samples),
+            median(reading) + sum(median(seconds[question]) for question in way.asked),
         )
         for way, found in zip(ways, right, strict=True)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -89,6 +89,8 @@ class Predictor:
             WHOLE: crop_transforms(image_size, (image_size, image_size), inputs),
             CLOSER: crop_transforms(image_size, round(_CLOSER * resize_size), inputs),
         }
+        # What answers in the network's place, probabilities (N, C) for what `see` returns as (N, S, S, 3); see core.ship.quick.
+        self.shortcut: Callable[[Pixels], npt.NDArray[np.float32]] | None = None
         # A heat map hooks the network: what another thread ran through it meanwhile would be mixed into the map.
         self._lock = threading.Lock()
 
@@ -137,15 +139,23 @@ class Predictor:
     @torch.inference_mode()
     def weigh_seen(self, seen: Sequence[Pixels], *, temperature: float = 1.0) -> torch.Tensor:
         """Return the probabilities of all classes for images as `see` returns them: float32 (N, C) on the CPU."""
+        if self.shortcut is not None:
+            weights = torch.from_numpy(self.shortcut(np.stack(seen)))
+            return weights if temperature == 1 else (weights.log() / temperature).softmax(1)
         with self._lock:
             logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
         return (logits.float() / temperature).softmax(1).cpu()
 
     @torch.inference_mode()
-    def _weigh_and_tell(
-        self, seen: Sequence[Pixels], strangers: Strangers, temperature: float
-    ) -> tuple[torch.Tensor, list[float]]:
-        """Return the probabilities as `weigh_seen` does, and how near training images are, in one pass."""
+    def weigh_and_measure(
+        self, seen: Sequence[Pixels], *, temperature: float = 1.0
+    ) -> tuple[torch.Tensor, list[float] | None]:
+        """Return the probabilities as `weigh_seen` does, and how near training images are, in one pass.
+
+        None stands for the nearness where it was not learned to tell strangers.
+        """
+        if self.strangers is None:
+            return self.weigh_seen(seen, temperature=temperature), None
         features: list[torch.Tensor] = []
         with self._lock:
             hook = head_of(self.model).register_forward_pre_hook(
@@ -155,7 +165,9 @@ class Predictor:
                 logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
             finally:
                 hook.remove()
-        return (logits.float() / temperature).softmax(1).cpu(), strangers.measure(features[0].cpu()).tolist()
+        return (logits.float() / temperature).softmax(1).cpu(), self.strangers.measure(
+            features[0].cpu()
+        ).tolist()
 
     def weigh_classes(
         self, images: Sequence[Image.Image], *, temperature: float = 1.0, view: str = PLAIN
@@ -172,14 +184,8 @@ class Predictor:
         if not seen:
             return []
         pixels = [one for (one,) in seen]
-        if self.strangers is None:
-            return name_likeliest(self.weigh_seen(pixels, temperature=temperature), self.classes)
-        weights, near = self._weigh_and_tell(pixels, self.strangers, temperature)
-        limit = self.strangers.threshold
-        return [
-            replace(one, strange=value < limit, nearness=value)
-            for one, value in zip(name_likeliest(weights, self.classes), near, strict=True)
-        ]
+        weights, near = self.weigh_and_measure(pixels, temperature=temperature)
+        return mark_strangers(name_likeliest(weights, self.classes), near, self.strangers)
 
     def predict(self, images: Sequence[Image.Image], *, temperature: float = 1.0) -> list[Prediction]:
         """Return the top 5 classes of each RGB image; the run's `temperature` makes their confidences calibrated."""
@@ -197,7 +203,14 @@ class Predictor:
 
         `wanted` lists for each image what its maps are to show; see `core.model.explain.explain`.
         """
-        inputs = self.prepare(images)
+        return self.explain_seen([self.see(image) for image in images], wanted, method=method, stage=stage)
+
+    def explain_seen(
+        self, seen: Sequence[Pixels], wanted: Sequence[Sequence[Evidence]], *, method: str = GRADCAM,
+        stage: int | None = None,
+    ) -> tuple[npt.NDArray[np.uint8], list[list[npt.NDArray[np.float32]]]]:  # fmt: skip
+        """Return the same as `explain` for what the network sees of images."""
+        inputs = self.compute.place_images(from_pixels(np.stack(seen), self.inputs))
         questions = [
             MapQuestion(
                 number, self._index(one.name), self._index(one.rather_than) if one.rather_than else None
@@ -230,4 +243,16 @@ def name_likeliest(probabilities: torch.Tensor, classes: Sequence[str]) -> list[
     return [
         Prediction(tuple(classes[i] for i in index), tuple(values))
         for values, index in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+    ]
+
+
+def mark_strangers(
+    predictions: Sequence[Prediction], near: Sequence[float] | None, strangers: Strangers | None
+) -> list[Prediction]:
+    """Return predictions with how near training images are and whether that is too far; as they are where it is not known."""
+    if strangers is None or near is None:
+        return list(predictions)
+    return [
+        replace(one, strange=value < strangers.threshold, nearness=value)
+        for one, value in zip(predictions, near, strict=True)
     ]

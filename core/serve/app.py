@@ -20,10 +20,11 @@ from core.model.predict import Pixels, Prediction
 from core.serve import openapi
 from core.serve.batcher import Batcher
 from core.serve.bodies import Sent, read_images
-from core.serve.door import Door
+from core.serve.door import HEALTH, Door
 from core.serve.gate import Gate
 from core.serve.limits import Limits
 from core.serve.metrics import MEDIA_TYPE, Metrics
+from core.serve.pace import Pace
 from core.serve.refusals import AGAIN, Refusal
 from core.serve.room import Room
 from core.serve.served import Served
@@ -43,7 +44,7 @@ class Service:
         routes = [
             Route("/predict", self._predict, methods=["POST"]),
             Route("/model", self._tell_model),
-            Route("/healthz", self._tell_health),
+            Route(HEALTH, self._tell_health),
             Route("/metrics", self._tell_metrics),
             Route("/openapi.json", self._tell_openapi),
             Route("/docs", self._tell_docs),
@@ -51,7 +52,10 @@ class Service:
         handlers = {Refusal: _refuse, HTTPException: _refuse_path, Exception: _tell_fault}
         inside = Starlette(routes=routes, exception_handlers=handlers)
         inside.router.redirect_slashes = False
-        self.app = Door(inside, gate=gate, metrics=self.metrics, paths=[route.path for route in routes])
+        pace = Pace(self._limits.rate, clock=time.monotonic)
+        self.app = Door(
+            inside, gate=gate, pace=pace, metrics=self.metrics, paths=[route.path for route in routes]
+        )
 
     def close(self) -> None:
         """Answer what has come, then end the threads."""

@@ -1,4 +1,4 @@
-"""What every request passes: the gate, the count of answers, and the headers that all of these carry."""
+"""What every request passes: the pace, the gate, the count of answers, and the headers that all of these carry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.serve.gate import Gate
 from core.serve.metrics import Metrics
+from core.serve.pace import Pace
 
+HEALTH = "/healthz"
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -21,8 +23,11 @@ HEADERS = {
 class Door:
     """An ASGI application that lets the requests of `gate` through to another and counts each by its path and status."""
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, metrics: Metrics, paths: Sequence[str]) -> None:
-        self._app, self._gate, self._metrics, self._paths = app, gate, metrics, frozenset(paths)
+    def __init__(
+        self, app: ASGIApp, *, gate: Gate, pace: Pace, metrics: Metrics, paths: Sequence[str]
+    ) -> None:
+        self._app, self._gate, self._pace = app, gate, pace
+        self._metrics, self._paths = metrics, frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -37,6 +42,9 @@ class Door:
                     headers[name] = value
             await send(message)
 
-        refusal = self._gate.find_refusal(scope)
+        # Before the gate, so that tokens cannot be guessed faster either; who asks whether it is up is no burden.
+        address = (scope.get("client") or ("",))[0]
+        refusal = None if path == HEALTH else self._pace.find_refusal(address)
+        refusal = refusal or self._gate.find_refusal(scope)
         answer = self._app if refusal is None else refusal.respond()
         await answer(scope, receive, send_counted)

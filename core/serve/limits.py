@@ -16,7 +16,7 @@ class Limits:
     `images` of a request, `requests` inside at a time. `decoders` threads read images, no two of more than `large`
     pixels at a time, and `decoded` of them at most wait for the network. It takes `batch` at a time, or what has come
     `patience` seconds after the first. A body may come over `body` seconds, with no gap of more than `gap`, and its
-    answer takes `wait` seconds at most.
+    answer takes `wait` seconds at most. One address may make `rate` requests a minute, 0 is any number.
     """
 
     image_bytes: int = 20_000_000
@@ -32,3 +32,4 @@ class Limits:
     body: float = 60.0
     gap: float = 10.0
     wait: float = 30.0
+    rate: int = 0

@@ -94,11 +94,23 @@ def _describe_predict(limits: Limits) -> dict[str, Any]:
         "413": f"More than {image} for an image, {request} for a form, or {limits.images} images.",
         "415": "The body is of another type.",
         "422": "A file is no image that can be read, or has too many pixels. The error names it.",
+        **(
+            {"429": f"The address has made more than {limits.rate:,} requests within a minute."}
+            if limits.rate
+            else {}
+        ),
         "503": "The queue is full. Retry-After says when to send it again.",
         "504": f"There was no answer within {limits.wait:g} s.",
     }
     one = {"schema": {"type": "string", "format": "binary"}}
-    several = {"schema": {"type": "object", "additionalProperties": {"type": "string", "format": "binary"}}}
+    several = {
+        "schema": {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": limits.images,
+            "additionalProperties": {"type": "string", "format": "binary"},
+        }
+    }
     return {
         "summary": "Name the likeliest classes of one image or several.",
         "description": f"Send one image as the body, or up to {limits.images} as files of a form.",

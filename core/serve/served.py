@@ -14,6 +14,7 @@ from core.model.calibration import UNDECIDED, Estimate, Threshold, read_calibrat
 from core.model.predict import Pixels, Prediction, Predictor
 from core.model.strangers import read_strangers
 from core.runs.run import Run
+from core.ship.quick import WORTH, hasten
 from core.training.checkpoint import load_best
 from core.verdicts.predictions import wilson_interval
 from core.words import format_class
@@ -120,6 +121,7 @@ def load_served(run: Run) -> Served:
     predictor = Predictor.from_model(model, values, run=run, strangers=strangers)
     temperature = 1.0 if found is None else found.temperature
     threshold = read_threshold(run, temperature=temperature)
+    hasten(predictor, run, images=WORTH)  # a server will be asked about as many
     size = predictor.image_size
     predictor.answer([(np.zeros((size, size, 3), dtype=np.uint8),)])
     return Served(

@@ -24,6 +24,8 @@ from core.words import format_accuracy, format_count
 
 _WEAK = 10  # classes told
 _CLASSES = 200  # named; more are in the JSON file alone
+# What Markdown takes for more than a letter inside a line: a class may be called <b> or C* or [a](b).
+_MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>&#|!~"})
 _SPLITS = {"Validation": "val", "Held back": "held"}
 
 
@@ -60,9 +62,14 @@ def write_card(facts: Facts) -> str:
         "Licence": [describe_licence(facts.run, facts.run.folder.parent)],
         "Check": facts.list_findings(),
     }
-    head = [f"# Model card of {facts.run.id}", _describe_head(facts, tables["Validation"])]
+    head = [f"# Model card of {_escape(facts.run.id)}", _describe_head(facts, tables["Validation"])]
     parts = [*head, *(f"## {title}\n\n" + "\n\n".join(lines) for title, lines in sections.items())]
     return "\n\n".join(parts) + "\n"
+
+
+def _escape(text: str) -> str:
+    """Return a user's text on one line, so that Markdown shows it letter by letter."""
+    return " ".join(text.split()).translate(_MARKS)
 
 
 def _read_table(run: Run, split: str) -> pd.DataFrame | None:
@@ -107,13 +114,13 @@ def _describe_use(facts: Facts) -> list[str]:
 def _describe_data(data: RunData, contract: Contract) -> list[str]:
     counts = list(data.train_counts.values())
     spread = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
-    names = [data.label(name) for name in contract.classes]
+    names = [_escape(data.label(name)) for name in contract.classes]
     told = ", ".join(names[:_CLASSES]) + (
         f" and {len(names) - _CLASSES:,} more" if len(names) > _CLASSES else ""
     )
     origin = "split off from training" if data.val_made else "a folder of their own"
     return [
-        f"Trained on {format_count(sum(counts), 'image')} of the data set {data.root.name}, {spread} a class "
+        f"Trained on {format_count(sum(counts), 'image')} of the data set {_escape(data.root.name)}, {spread} a class "
         f"(epoch {contract.epoch}). Validation images were {origin}; the best epoch was chosen on them.",
         f"Classes: {told}.",
     ]
@@ -178,8 +185,8 @@ def _describe_weak(table: pd.DataFrame | None, data: RunData) -> list[str]:
     if weak.empty:
         return ["No class is clearly below the average of all images."]
     lines = [
-        f"- **{data.label(row.class_name)}**: {row.right} of {row.support} right ({format_interval(row.low, row.high)})"
-        + (f", mostly taken for {data.label(row.confused_with)}" if row.confused_with else "")
+        f"- **{_escape(data.label(row.class_name))}**: {row.right} of {row.support} right ({format_interval(row.low, row.high)})"
+        + (f", mostly taken for {_escape(data.label(row.confused_with))}" if row.confused_with else "")
         for row in weak.head(_WEAK).itertuples()
     ]
     more = len(weak) - _WEAK
@@ -202,5 +209,5 @@ def _describe_limits(table: pd.DataFrame | None, data: RunData) -> list[str]:
 
 
 def _name_some(names: Sequence[str], data: RunData) -> str:
-    told = ", ".join(data.label(name) for name in names[:_WEAK])
+    told = ", ".join(_escape(data.label(name)) for name in names[:_WEAK])
     return f"{told} and {len(names) - _WEAK:,} more" if len(names) > _WEAK else told

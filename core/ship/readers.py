@@ -40,6 +40,9 @@ def _open_onnx(path: Path) -> Shipped:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = torch.get_num_threads()  # as many as PyTorch is given
+    # Threads that wait for work spin by default, which starves a training or another page beside them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def answer(pixels: Pixels) -> Probabilities:

@@ -16,24 +16,49 @@ from dashboard.text import format_confidence, format_share
 
 if TYPE_CHECKING:
     from core.answers.batch import Batch
-    from core.model.predict import Prediction
+    from core.model.predict import Pixels, Prediction
+
+_MAPPED = "predict-mapped"  # of which cards the heat maps were shown
 
 
 def draw_cards(run: Run, data: RunData, batch: Batch, numbers: Sequence[int], threshold: float) -> None:
-    """Draw the images of these numbers as cards."""
+    """Draw the images of these numbers as cards: first with their classes, then, as soon as they are there, with heat maps."""
     stamp = run.best_path.stat().st_mtime_ns
-    cards = []
-    for number in numbers:
-        one, prediction = batch.arrived[number], batch.answers[number]
-        assert prediction is not None
-        picture, heat = services.explain_upload(run.folder, stamp, one.content, prediction.classes[0])
-        cards.append(make_card(data, one.name, prediction, picture, heat, threshold))
-    show_cards(cards, side=380, label="predictions")
+    place = st.empty()
+    looks = [_look(run, stamp, batch, number) for number in numbers]
+    answers = [answer for number in numbers if (answer := batch.answers[number]) is not None]
+    names = [batch.arrived[number].name for number in numbers]
+
+    def draw(heats: Sequence[bytes | None]) -> None:
+        cards = [
+            make_card(data, name, answer, picture, heat, threshold)
+            for name, answer, (picture, _), heat in zip(names, answers, looks, heats, strict=True)
+        ]
+        with place.container():
+            show_cards(cards, side=380, label="predictions")
+
+    if st.session_state.get(_MAPPED) != (id(batch), *numbers):  # later they are known, and nothing flickers
+        draw([None] * len(numbers))
+    draw(
+        [
+            services.explain_upload(run.folder, stamp, seen, answer.classes[0])
+            for (_, seen), answer in zip(looks, answers, strict=True)
+        ]
+    )
+    st.session_state[_MAPPED] = (id(batch), *numbers)
     st.caption("Right picture: where the network found evidence for its first choice (Grad-CAM).")
 
 
+def _look(run: Run, stamp: int, batch: Batch, number: int) -> tuple[bytes, Pixels]:
+    """Return an image of a batch for its card, and what the network sees of it."""
+    seen = batch.seen[number]
+    if seen is not None:
+        return batch.thumbnails[number], seen
+    return services.look_at_upload(run.folder, stamp, batch.arrived[number].content)
+
+
 def make_card(
-    data: RunData, name: str, prediction: Prediction, picture: bytes, heat: bytes, threshold: float
+    data: RunData, name: str, prediction: Prediction, picture: bytes, heat: bytes | None, threshold: float
 ) -> Card:
     """Return the card of one predicted image; below the threshold (0..1) it says "not sure", and the best guess; of a stranger too."""
     best, confidence = data.label(prediction.classes[0]), prediction.confidences[0]
@@ -43,7 +68,9 @@ def make_card(
     )
     pictures = (
         Tile(picture, name, alt=name),
-        Tile(heat, f"Evidence for {best}", alt=f"Grad-CAM of {name} for {best}"),
+        Tile(picture, "Looking for evidence …", alt=name)
+        if heat is None
+        else Tile(heat, f"Evidence for {best}", alt=f"Grad-CAM of {name} for {best}"),
     )
     line = f"Confidence {format_confidence(confidence)}"
     if prediction.strange:

@@ -13,6 +13,7 @@ from core.answers.hand_in import DETAILS, HAND_IN, HandIn, hand_in_folder, read_
 from core.dataset.layout import find_split
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_order, read_task
+from core.ways.choice import Choice
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.answering import Answering
@@ -24,7 +25,7 @@ from dashboard.text import escape_markdown, format_count
 SHOWN = 200  # predictions
 
 
-def draw_hand_in(run: Run, data: RunData, answering: Answering) -> None:
+def draw_hand_in(run: Run, data: RunData, answering: Answering, choice: Choice) -> None:
     """Offer to predict a folder, show how far that is, and what the last one made."""
     task = task_folder(run)
     status = read_task(task)
@@ -33,8 +34,8 @@ def draw_hand_in(run: Run, data: RunData, answering: Answering) -> None:
         draw_running(task, "images", key="predict-folder")
     else:
         draw_end(status)
-        draw_start(run, data, answering)
-    guard(draw_result)(run, answering)
+        draw_start(run, data, answering, choice)
+    guard(draw_result)(run, answering, choice)
 
 
 def task_folder(run: Run) -> Path:
@@ -42,7 +43,7 @@ def task_folder(run: Run) -> Path:
     return run.folder / ".predict"
 
 
-def draw_start(run: Run, data: RunData, answering: Answering) -> None:
+def draw_start(run: Run, data: RunData, answering: Answering, choice: Choice) -> None:
     """Let the user choose a folder and how the file is written, and start."""
     images = draw_folder(
         "Folder of images on this machine",
@@ -60,20 +61,21 @@ def draw_start(run: Run, data: RunData, answering: Answering) -> None:
         key="predict-folder-start",
         disabled=form is None,
         on_click=guard_callback(start),
-        args=(run, images, answering, form),
+        args=(run, images, answering, form, choice),
         help="It goes on when you leave this page.",
     )
 
 
-def start(run: Run, images: Path, answering: Answering, form: dict[str, Any]) -> None:
+def start(run: Run, images: Path, answering: Answering, form: dict[str, Any], choice: Choice) -> None:
     """Start predicting a folder as a task."""
     launch_task(
         task_folder(run), "predict", run=run.id, images=str(images.resolve()),
-        temperature=answering.temperature, threshold=answering.threshold, **form,
+        temperature=answering.temperature, threshold=answering.threshold,
+        **form, **({} if choice.is_plain else {"choice": choice.to_values()}),
     )  # fmt: skip
 
 
-def draw_result(run: Run, answering: Answering) -> None:
+def draw_result(run: Run, answering: Answering, choice: Choice) -> None:
     """Offer the file to hand in and the one with confidences, as they were made last, and list what was left out."""
     made = read_hand_in(task_folder(run))
     if made is None:
@@ -93,7 +95,7 @@ def draw_result(run: Run, answering: Answering) -> None:
             icon=":material/download:", on_click="ignore", key="predict-save-details",
             help="image_name, pred_label, confidence (0 to 1) and sure (yes or no).",
         )  # fmt: skip
-    for words in list_changes(run, made, answering):
+    for words in list_changes(run, made, answering, choice):
         st.caption(words)
     if made.left_out:
         with st.expander(
@@ -128,7 +130,7 @@ def draw_check(made: HandIn) -> None:
         )
 
 
-def list_changes(run: Run, made: HandIn, answering: Answering) -> list[str]:
+def list_changes(run: Run, made: HandIn, answering: Answering, choice: Choice) -> list[str]:
     """Return what has to be known of predictions: of how many the model is not sure, and what has changed since."""
     changed = [
         what
@@ -136,10 +138,11 @@ def list_changes(run: Run, made: HandIn, answering: Answering) -> list[str]:
             ("The best model", run.read_status().best_epoch, made.epoch),
             ("The threshold", answering.threshold, made.threshold),
             ("The temperature", answering.temperature, made.temperature),
+            ("The way to predict", "" if choice.is_plain else choice.describe(), made.way),
         )
         if now != then
     ]
-    lines = []
+    lines = [f"Predicted with {escape_markdown(made.way)}."] if made.way else []
     if made.unsure:
         lines.append(
             f"Not sure of {made.unsure:,} of {format_count(made.count, 'image')}; {HAND_IN} has the best guess for these too."

@@ -13,13 +13,14 @@ from core.answers.arriving import MAX_FILE, unpack_files
 from core.answers.batch import Batch, ask_batch, tabulate, write_csv, write_parquet
 from core.dataset.images import FORMATS
 from core.runs.run import Run
+from core.ways.choice import Choice
 from dashboard.components.gallery import draw_pager
 from dashboard.panels.answering import Answering
 from dashboard.predicting.cards import draw_cards
 from dashboard.predicting.labelled import draw_offer
 from dashboard.predicting.results import draw_table
 from dashboard.predicting.strangers import draw_strangers
-from dashboard.state import services
+from dashboard.state import answers
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count, format_duration
 
@@ -29,7 +30,7 @@ _BATCH = "predict-batch"
 CARDS, TABLE = "Cards", "Table"
 
 
-def draw_images(run: Run, data: RunData, answering: Answering) -> None:
+def draw_images(run: Run, data: RunData, answering: Answering, choice: Choice) -> None:
     """Take images, and show and offer their predictions."""
     draw_strangers(run)
     files = take_files()
@@ -40,7 +41,7 @@ def draw_images(run: Run, data: RunData, answering: Answering) -> None:
             icon=":material/upload_file:",
         )
         return
-    batch = find_batch(run, files, answering.temperature)
+    batch = find_batch(run, files, answering.temperature, choice)
     if batch is None:
         return
     table = tabulate(batch, answering.threshold, data.label)
@@ -60,6 +61,8 @@ def draw_images(run: Run, data: RunData, answering: Answering) -> None:
     good = [number for number, problem in enumerate(batch.problems) if not problem]
     page = draw_pager(len(good), FEW, key="predict-page")
     draw_cards(run, data, batch, good[page * FEW : (page + 1) * FEW], answering.threshold)
+    if not choice.is_plain:
+        st.caption(f"The heat map asks {escape_markdown(run.id)} alone about the plain view.")
 
 
 def take_files() -> list[UploadedFile]:
@@ -76,15 +79,15 @@ def take_files() -> list[UploadedFile]:
     return [*files, *taken]
 
 
-def find_batch(run: Run, files: Sequence[UploadedFile], temperature: float) -> Batch | None:
+def find_batch(run: Run, files: Sequence[UploadedFile], temperature: float, choice: Choice) -> Batch | None:
     """Return what the model says of the files; asked once, with progress, and kept until other files come.
 
     Raises:
         DataError: where they are too many or too large.
     """
-    predictor = services.load_predictor(run)
-    # Another predictor is another model, or one that has learned to tell strangers since.
-    key = (id(predictor), temperature, *(file.file_id for file in files))
+    model, asked_at = answers.load_answers(run, choice, temperature)
+    # Another one is another model, or one that has learned to tell strangers since.
+    key = (id(model), asked_at, *(file.file_id for file in files))
     known, batch = st.session_state.get(_BATCH, (None, None))
     if known == key:
         found: Batch | None = batch
@@ -104,7 +107,7 @@ def find_batch(run: Run, files: Sequence[UploadedFile], temperature: float) -> B
         return True
 
     arrived = unpack_files([(file.name, file.getvalue()) for file in files])
-    batch = ask_batch(predictor, arrived, temperature=temperature, progress=show)
+    batch = ask_batch(model, arrived, temperature=asked_at, few=FEW, progress=show)
     bar.empty()
     stop.empty()
     st.session_state[_BATCH] = (key, batch)

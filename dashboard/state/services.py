@@ -37,7 +37,7 @@ from dashboard.guard import NotYet
 if TYPE_CHECKING:
     from core.dataset.audit import Audit
     from core.dataset.label_report import LabelReport
-    from core.model.predict import Predictor
+    from core.model.predict import Pixels, Predictor
     from core.recipe.config import TrainConfig
     from core.runs.estimate import Estimate
     from core.slices.report import SliceReport
@@ -143,8 +143,11 @@ def _load_predictor(
     kept: tuple[int, ...],  # noqa: ARG001
 ) -> Predictor:
     from core.model.predict import Predictor  # brings torch, which no page should wait for before it needs it
+    from core.ship.quick import hasten
 
-    return Predictor.from_run(Run(folder))
+    predictor = Predictor.from_run(Run(folder))
+    hasten(predictor, Run(folder))
+    return predictor
 
 
 def thumbnail(path: Path, side: int = 192) -> bytes | None:
@@ -201,19 +204,27 @@ def _stamp(path: Path) -> tuple[int, int]:
 def explain_upload(
     folder: Path,
     stamp: int,  # noqa: ARG001
-    content: bytes,
+    seen: Pixels,
     name: str,
-) -> tuple[bytes, bytes]:
-    """Return an uploaded image and its heat map for a class, by the best model of the run in `folder`, saved at `stamp`.
+) -> bytes:
+    """Return the heat map, WebP bytes, of what a network sees of an image for a class, by the best model saved at `stamp`."""
+    shown, maps = load_predictor(Run(folder)).explain_seen([seen], [[Evidence(name)]])
+    return encode_image(overlay_map(shown[0], maps[0][0]))
 
-    Both are WebP bytes. The content is that of an image which can be read.
-    """
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def look_at_upload(
+    folder: Path,
+    stamp: int,  # noqa: ARG001
+    content: bytes,
+) -> tuple[bytes, Pixels]:
+    """Return an uploaded image that can be read as WebP bytes, and what the best model, saved at `stamp`, sees of it."""
     from core.dataset.images import read_image
 
     image = read_image(io.BytesIO(content))
-    seen, maps = load_predictor(Run(folder)).explain([image], [[Evidence(name)]])
+    seen = load_predictor(Run(folder)).see(image)
     image.thumbnail((320, 320))
-    return encode_image(image), encode_image(overlay_map(seen[0], maps[0][0]))
+    return encode_image(image), seen
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dashboard.predicting.hand_in import draw_hand_in
 from dashboard.predicting.images import draw_images
 from dashboard.predicting.labelled import draw_labelled
 from dashboard.predicting.shipping import draw_shipping
+from dashboard.predicting.ways import draw_ways
 from dashboard.state import address, services
 
 
@@ -26,11 +27,12 @@ def render() -> None:
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
     data = services.read_data(run)
     answering = draw_answering(run)
+    choice = draw_ways(run)
     images, folder, labelled = st.tabs(["Images", "A whole test folder", "A labelled folder"])
     with images:
-        guard(draw_images)(run, data, answering)
+        guard(draw_images)(run, data, answering, choice)
     with folder:
-        draw_hand_in(run, data, answering)
+        draw_hand_in(run, data, answering, choice)
     with labelled:
         guard(draw_labelled)(run, data)
     draw_shipping(run)

@@ -53,7 +53,7 @@ def test_a_stop_ends_the_reading_too(tiny_data: Path, predictor: Predictor) -> N
         predictor,
         paths,
         batch_size=2,
-        on_image=lambda number, _: read.append(number),
+        on_image=lambda number, *_: read.append(number),
         progress=lambda *_: False,
     )
     assert stopped is None

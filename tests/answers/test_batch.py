@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from core.answers.arriving import Arrived
 from core.answers.batch import Batch, ask_batch, tabulate, write_csv, write_parquet
+from core.dataset.images import read_image
+from core.model.evidence import Evidence
 from core.model.predict import Predictor
+from core.runs.run import Run
 
 
 @pytest.fixture
@@ -84,3 +88,23 @@ def test_a_name_that_begins_like_a_formula_is_text_in_the_csv_file(predictor: Pr
     assert asked is not None
     lines = write_csv(tabulate(asked, 0.5, str)).decode().splitlines()
     assert [line.split(",")[0] for line in lines] == ["image_name", "'=cmd()", "fine"]
+
+
+def test_of_a_few_images_what_the_network_sees_is_kept_for_their_heat_maps(run: Run) -> None:
+    file = io.BytesIO()
+    Image.effect_noise((400, 300), 90).convert("RGB").save(file, "JPEG")
+    predictor, image = Predictor.from_run(run), read_image(file)
+    files = [Arrived("a", file.getvalue()), Arrived("b", b"x")]
+    many, few = (ask_batch(predictor, files, few=count) for count in (1, 2))
+    assert many is not None
+    assert few is not None
+    assert many.seen == (None, None)
+    seen, lost = few.seen
+    assert seen is not None
+    assert lost is None
+    assert np.array_equal(seen, predictor.see(image))
+    assert Image.open(io.BytesIO(few.thumbnails[0])).size == (320, 240)
+    wanted = [[Evidence("2")]]
+    (shown, maps), (known, same) = predictor.explain([image], wanted), predictor.explain_seen([seen], wanted)
+    assert np.array_equal(shown, known)
+    assert np.array_equal(maps[0][0], same[0][0])

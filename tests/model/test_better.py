@@ -11,12 +11,14 @@ from PIL import Image
 
 from core.dataset.folders import Sample, scan_folders
 from core.errors import DataError, RunError
-from core.model.better import Committee, choose_judges, list_ways, measure_ways, refuse_other_classes
+from core.model.better import Committee, Way, choose_judges, measure_ways, refuse_other_classes
 from core.model.predict import CLOSER, MIRROR, PLAIN, WHOLE, Predictor
 from core.recipe.config import TrainConfig
 from core.runs.run import Run, create_run
 from core.runs.run_data import record_data, scan_config
 from core.training.engine import Compute
+from core.ways.choice import list_choices
+from core.ways.measure import make_way
 from tests.made_run import make_run
 
 CLASSES = ("2", "10", "35")
@@ -45,6 +47,10 @@ def make_predictor(
         resize_size=resize_size,
         compute=Compute(torch.device("cpu"), bf16=False, channels_last=False),
     )
+
+
+def list_ways(*names: str, soup: tuple[str, ...] = ()) -> list[Way]:
+    return [make_way(choice, names) for choice in list_choices(names, soup)]
 
 
 def halves(left: str, right: str, size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
@@ -189,7 +195,7 @@ def test_a_way_tells_which_images_it_gets_right_and_costs_what_its_questions_cos
     samples, models = save_images(tmp_path), [make_predictor(3.0), make_predictor(3.0, order=(1, 2, 0))]
     calls: list[tuple[int, int]] = []
     results = measure_ways(
-        models, list_ways(["good", "bad"]), tmp_path, samples, progress=lambda *call: not calls.append(call)
+        models, list_ways("good", "bad"), tmp_path, samples, progress=lambda *call: not calls.append(call)
     )
     assert results is not None
     found = {result.name: result for result in results}
@@ -207,7 +213,7 @@ def test_a_way_tells_which_images_it_gets_right_and_costs_what_its_questions_cos
 
 def test_a_measurement_ends_when_told_to(tmp_path: Path) -> None:
     samples = save_images(tmp_path)
-    ways = list_ways(["good"])
+    ways = list_ways("good")
     assert measure_ways([make_predictor()], ways, tmp_path, samples, progress=lambda *_: False) is None
 
 
@@ -215,10 +221,10 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     samples = save_images(tmp_path)
     (tmp_path / "1.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"1\.png is empty"):
-        measure_ways([make_predictor()], list_ways(["good"]), tmp_path, samples)
+        measure_ways([make_predictor()], list_ways("good"), tmp_path, samples)
 
 
 def test_a_soup_is_a_way_of_its_own() -> None:
-    ways = list_ways(["a", "b"], "soup of a + b")
-    assert (ways[-1].name, ways[-1].asked) == ("soup of a + b", ((2, PLAIN),))
-    assert len(list_ways(["a"])) == 3
+    ways = list_ways("a", "b", soup=("b", "a"))
+    assert (ways[-1].name, ways[-1].asked) == ("soup of b + a", ((2, PLAIN),))
+    assert len(list_ways("a")) == 3

@@ -221,8 +221,9 @@ def test_a_file_that_came_back_has_its_thumbnail_again(tmp_path: Path) -> None:
 def test_an_upload_is_explained(run_with_model: Run, tiny_data: Path) -> None:
     stamp = run_with_model.best_path.stat().st_mtime_ns
     content = (tiny_data / "test" / "1.png").read_bytes()
-    picture, heat = services.explain_upload(run_with_model.folder, stamp, content, "35")
-    assert open_webp(picture).size == (32, 32)
+    picture, seen = services.look_at_upload(run_with_model.folder, stamp, content)
+    assert (open_webp(picture).size, seen.shape) == ((32, 32), (32, 32, 3))
+    heat = services.explain_upload(run_with_model.folder, stamp, seen, "35")
     assert open_webp(heat).size == (192, 192)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from core.model.calibration import Estimate, Threshold
 from core.model.predict import Predictor
 from tests.serve.serving import Server, make_predictor, make_served, serving
+
+collect_ignore = [] if sys.version_info >= (3, 11) else ["test_fuzzed.py"]  # schemathesis needs 3.11
 
 
 @pytest.fixture(scope="session")

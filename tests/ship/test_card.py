@@ -20,6 +20,7 @@ from core.ship.network import load_source
 from core.ship.origin import describe_licence
 from core.ship.package import ship_to_file
 from core.ship.snippet import write_snippet
+from tests.conftest import make_tiny_data
 from tests.made_run import make_run, measure_confidence
 
 
@@ -144,3 +145,18 @@ def test_the_program_of_weights_alone_names_the_class_that_predict_names(
     (wanted,) = Predictor.from_run(run).predict([Image.open(photo)])
     name, confidence = capsys.readouterr().out.split()
     assert (name, float(confidence)) == (wanted.classes[0], pytest.approx(wanted.confidences[0], abs=1e-4))
+
+
+def test_names_of_classes_and_data_are_shown_letter_by_letter(
+    runs_root: Path, tmp_path: Path, best_model: Path
+) -> None:
+    data = make_tiny_data(tmp_path / "a_*set*")
+    odd = "<img src=x> [link](http://evil.example) `code` **bold** a|b"
+    (data / "class_names.csv").write_text(f"label,name\n2,{odd}\n10,tulip\n35,iris\n", encoding="utf-8")
+    run = make_run(runs_root, data)
+    run.best_path.hardlink_to(best_model)
+    card = card_of(run)
+    assert r"of the data set a\_\*set\*," in card
+    shown = r"2 · \<img src=x\> \[link\](http://evil.example) \`code\` \*\*bold\*\* a\|b"
+    assert f"Classes: {shown}, 10 · tulip" in card
+    assert "<img" not in card.replace(r"\<img", "")

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.models.better import ABOUT_AVERAGES, ABOUT_SOUP
 from core.cli.terminal import add_run, make_bar
 from core.runs.run import Run, default_root, find_run
+from core.ways.choice import CROPS, FLIP, NONE, Choice
+from core.ways.record import ABOUT_AVERAGES, ABOUT_SOUP
 from core.words import format_count
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def add_commands(commands: Any) -> None:
         "--raw", action="store_true", help="confidences as the network gives them, without its temperature"
     )
     predict.add_argument(
-        "--tta", choices=("none", "flip", "crops"), default="none",
+        "--tta", choices=(NONE, FLIP, CROPS), default=NONE,
         help="average the answers to several views: flip adds the mirror image, crops the whole image and a closer one",
     )  # fmt: skip
     predict.add_argument(
@@ -110,7 +111,7 @@ def _predict(options: argparse.Namespace) -> int:
         print(f"confidences are calibrated, temperature {used}", file=told)
     if limit:
         print(f"{written.unsure} of {good} not sure, below a confidence of {limit:.3f}{origin}", file=told)
-    if len(runs) > 1 or options.tta != "none":
+    if len(runs) > 1 or options.tta != NONE:
         print(ABOUT_SOUP if options.soup else ABOUT_AVERAGES, file=told)
     for finding in written.findings:
         print(f"{'ok' if finding.good else 'WRONG'}: {finding.words}", file=told)
@@ -129,10 +130,12 @@ def _plan(
     """Return what the hand-in will be and the model that makes it; what is wrong with the files is said before it is loaded."""
     from core.answers.sources import find_images
     from core.answers.submission import Form, plan_hand_in, read_sample
+    from core.ways.answers import assemble
 
     paths = find_images(options.paths)
     sample = None if options.sample is None else read_sample(options.sample)
-    model = _make_answers(runs, temperatures, tta=options.tta, soup=options.soup)
+    choice = Choice(tuple(run.id for run in runs), options.tta, options.soup)
+    model = assemble(choice, runs, temperatures, images=len(paths))
     plan = plan_hand_in(
         paths,
         Form(extension=not options.no_extension, labels=options.labels),
@@ -152,14 +155,3 @@ def _find_limit(options: argparse.Namespace, run: Run, temperature: float) -> tu
         return float(options.min_confidence), ""
     chosen = None if options.soup else read_threshold(run, temperature=temperature)
     return (UNDECIDED, " (no threshold was chosen)") if chosen is None else (chosen.value, "")
-
-
-def _make_answers(runs: Sequence[Run], temperatures: Sequence[float], *, tta: str, soup: bool) -> Committee:
-    from core.model.better import Committee
-    from core.model.soup import load_runs, mix_soup
-
-    loaded = load_runs(runs)
-    models = [mix_soup(loaded)] if soup else loaded
-    return Committee(
-        [model.make_predictor() for model in models], tta=tta, temperatures=temperatures[: len(models)]
-    )

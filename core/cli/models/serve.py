@@ -43,6 +43,9 @@ def add_commands(commands: Any) -> None:
         "--token-file", type=Path, metavar="FILE",
         help="answer only who sends the token in this file (or in WEAKSPOT_TOKEN); any other address needs one",
     )  # fmt: skip
+    serve.add_argument(
+        "--rate", type=_read_rate, default=0, metavar="N", help="requests a minute that one address may make; default: any number"
+    )  # fmt: skip
     serve.set_defaults(command=_serve)
 
 
@@ -52,12 +55,19 @@ def _read_port(text: str) -> int:
     return int(text)
 
 
+def _read_rate(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 1,000,000, got {text!r}")
+    return int(text)
+
+
 def _serve(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
     from core.serve.gate import Gate, read_token, refuse_exposure
 
     token = read_token(options.token_file, os.environ)
     from core.serve.app import Service  # brings torch
+    from core.serve.limits import Limits
     from core.serve.served import load_served
     from core.serve.server import open_socket
 
@@ -67,7 +77,12 @@ def _serve(options: argparse.Namespace) -> int:
         if served.calibration_error is None:
             advice = f"Measure them: {own_command()} calibrate {run.id}"
             print(f"Its confidences were not measured. {advice}", flush=True)
-        _answer(Service(served, gate=Gate(token)), opened, f"{run.id}, epoch {served.epoch},", bool(token))
+        _answer(
+            Service(served, gate=Gate(token), limits=Limits(rate=options.rate)),
+            opened,
+            f"{run.id}, epoch {served.epoch},",
+            bool(token),
+        )
     return 0
 
 
