@@ -141,11 +141,20 @@ class Predictor:
             logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
         return (logits.float() / temperature).softmax(1).cpu()
 
-    @torch.inference_mode()
+    def read_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Return what the last layer is given of RGB images: float32 (N, D) on the CPU."""
+        return self._ask_both([self.see(image) for image in images])[1]
+
     def _weigh_and_tell(
         self, seen: Sequence[Pixels], strangers: Strangers, temperature: float
     ) -> tuple[torch.Tensor, list[float]]:
         """Return the probabilities as `weigh_seen` does, and how near training images are, in one pass."""
+        logits, features = self._ask_both(seen)
+        return (logits / temperature).softmax(1), strangers.measure(features).tolist()
+
+    @torch.inference_mode()
+    def _ask_both(self, seen: Sequence[Pixels]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (N, C) and features (N, D) of what was seen of images, float32 on the CPU, in one pass."""
         features: list[torch.Tensor] = []
         with self._lock:
             hook = head_of(self.model).register_forward_pre_hook(
@@ -155,7 +164,7 @@ class Predictor:
                 logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
             finally:
                 hook.remove()
-        return (logits.float() / temperature).softmax(1).cpu(), strangers.measure(features[0].cpu()).tolist()
+        return logits.float().cpu(), features[0].float().cpu()
 
     def weigh_classes(
         self, images: Sequence[Image.Image], *, temperature: float = 1.0, view: str = PLAIN

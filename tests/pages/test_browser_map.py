@@ -80,6 +80,30 @@ def test_from_the_first_visit_to_the_images_that_were_drawn_around(
     assert graph.evaluate(outline) == []
 
 
+def test_a_photo_that_is_dropped_finds_images_like_it_and_each_opens(
+    page: Page, dashboard: Dashboard, made: Run
+) -> None:
+    open_page(page, dashboard, "map?run=made&side=like")
+    photo = (dashboard.data / "val/35/2.png").read_bytes()
+    drop = page.get_by_test_id("stFileUploaderDropzoneInput")
+    drop.set_input_files([{"name": "cut.png", "mimeType": "image/png", "buffer": photo[:200]}])
+    expect(page.get_by_text("Drop another photo")).to_be_visible()
+    drop.set_input_files([{"name": "mine.png", "mimeType": "image/png", "buffer": photo}])
+    expect(page.get_by_alt_text("mine.png", exact=True)).to_be_visible()
+    settle(page)
+    asked, *found = gallery(page)
+    assert (asked, found[0]) == ("mine.png", "val/35/2.png")
+    assert any(path.startswith("train/35/") for path in found)
+    page.get_by_alt_text(found[1], exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".ws-bars .ws-bar")).to_have_count(3)
+    dialog.get_by_role("link", name="More like this").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("list", name="the image asked about").get_by_alt_text(found[1])).to_be_visible()
+    settle(page)
+    assert found[1] not in gallery(page)[1:]
+
+
 def test_a_click_on_a_point_opens_its_image(page: Page, dashboard: Dashboard, made: Run) -> None:
     open_page(page, dashboard, "map?run=made")
     graph = chart(page, "Map of images")
