@@ -76,7 +76,7 @@ def test_those_alike_are_of_both_parts_of_the_data_and_not_the_image_itself(smal
     }
     assert [n.similarity for n in found] == pytest.approx([1, 1, 0.5**0.5])
     others = small.find_alike(small.features_of("v1"), count=99, without="v1")
-    assert [n.path for n in others][0] == "t2"
+    assert others[0].path == "t2"
     assert len(others) == 5
 
 
