@@ -64,7 +64,7 @@ figure:is(:hover, :focus-within) > .ws-frame > :is(.ws-controls, .ws-pick), .ws-
 .ws-review-panel .ws-chips > button {{ width: 100%; }}
 .ws-review-panel .ws-chips:last-child > button {{ width: auto; }}
 .ws-review-mark {{ font-weight: 600; }}
-@media (max-width: 800px) {{ .ws-review[open] {{ grid-template-columns: minmax(0, 1fr); }} .ws-review-picture {{ height: 44vh; }} }}
+@media (max-width: 800px) {{ .ws-review[open] {{ grid-template-columns: minmax(0, 1fr); }} .ws-review-picture {{ height: 40vh; position: sticky; top: 0; z-index: 1; background: color-mix(in srgb, var(--st-text-color) 6%, var(--st-background-color)); }} }}
 .ws-picker {{ width: min(420px, 92vw); padding: 16px; }}
 .ws-picker-form {{ display: grid; gap: 10px; }}
 .ws-picker input {{ font: inherit; padding: 6px 10px; border-radius: 8px; border: 1px solid color-mix(in srgb, currentColor 40%, transparent);

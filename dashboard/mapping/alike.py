@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from core.model.neighbours import Neighbour, Neighbourhood
 
 MOST = 4 * PAGE
+NAMED = 3  # classes that are named of them
 _SEEN = "alike-seen"  # the photo dropped last, as the network saw it
 SPLITS = {"train": "training", "val": "validation"}
 
@@ -110,9 +111,10 @@ def draw_asked(name: str, picture: bytes | None) -> None:
 def describe(found: Sequence[Neighbour], data: RunData) -> str:
     """Say of which classes most of the nearest images are, and how near the first one is."""
     first = found[:PAGE]
-    counts = Counter(one.name for one in first).most_common(3)
-    named = ", ".join(f"{escape_markdown(data.label(name))} ({count})" for name, count in counts)
-    return f"**Of the {len(first)} nearest images most are of {named}.** The nearest has a cosine similarity of {first[0].similarity:.3f}."
+    counts = Counter(one.name for one in first)
+    named = ", ".join(f"{escape_markdown(data.label(name))} ({n})" for name, n in counts.most_common(NAMED))
+    most = "all are" if len(counts) == 1 else "most are"
+    return f"**Of the {len(first)} nearest images {most} of {named}.** The nearest has a cosine similarity of {first[0].similarity:.3f}."
 
 
 def draw_found(run: Run, data: RunData, found: Sequence[Neighbour]) -> list[str]:

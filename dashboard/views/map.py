@@ -129,8 +129,8 @@ def draw_explorer(run: Run, landscape: Landscape, data: RunData, look: Look) -> 
         left, right = st.columns([6, 5], gap="medium")
     with left:
         draw_map(run, landscape, look)
-    # On a narrow screen the images of an area come as a sheet over the map: see the page's style.
-    drawn = unpack_area(address.get_param("area")) is not None
+    # On a narrow screen the images that were asked for come as a sheet over the map: see the page's style.
+    drawn = unpack_area(address.get_param("area")) is not None or bool(address.get_param(LIKE))
     with right.container(key="sheet-images" if drawn else "map-beside"):
         paths = draw_side(choose_side(), run, landscape, data, look)
     path = address.get_param("image")
@@ -166,7 +166,10 @@ def choose_side() -> str:
         label_visibility="collapsed",
         on_change=guard_callback(
             lambda: address.set_params(
-                side=names[st.session_state["map-side"]], page=address.ANY, image=address.ANY
+                side=names[st.session_state["map-side"]],
+                like=address.ANY,
+                page=address.ANY,
+                image=address.ANY,
             )
         ),
     )
