@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from core.landscape.table import read_table
 from core.runs.run import Run
 from tests.conftest import make_tiny_data
-from tests.dashboards import Dashboard, chart, gallery, open_page, serve, settle
+from tests.dashboards import Dashboard, chart, gallery, open_page, serve, settle, wait_until
 from tests.made_run import make_run
 
 pytestmark = pytest.mark.slow(30)
@@ -71,9 +71,9 @@ def test_from_the_first_visit_to_the_images_that_were_drawn_around(
     settle(page)
     assert set(gallery(page)) == set(half["path"])
     outline = "g => (g.layout.shapes ?? []).map(s => s.type)"
-    assert graph.evaluate(outline) == ["path"]
-    assert graph.evaluate("g => (g.layout.selections ?? []).length") == 0
-    assert graph.evaluate("g => g.data.every(t => !t.selectedpoints)")  # all points keep their colour
+    wait_until(page, lambda: graph.evaluate(outline) == ["path"], 10, "the outline")
+    kept = "g => !(g.layout.selections ?? []).length && g.data.every(t => !t.selectedpoints)"
+    wait_until(page, lambda: graph.evaluate(kept), 10, "all points have their colour again")
     page.go_back()
     settle(page)
     assert gallery(page) == []
