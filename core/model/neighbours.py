@@ -1,4 +1,4 @@
-"""The training images most like an image, by what a run's best model makes of them: mostly the answer to 'why'."""
+"""The images most like an image, training images or all, by what a run's best model makes of them: mostly the answer to 'why'."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ _ALIKE = 0.01  # a difference of mean cosine similarities that says nothing
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image, its class by folder name, and its cosine similarity to the image asked about, -1..1."""
+    """An image, its class by folder name, and its cosine similarity to the image asked about, -1..1."""
 
     path: str
     name: str
     similarity: float
+    split: str = "train"
 
 
 class Neighbourhood:
@@ -39,9 +40,11 @@ class Neighbourhood:
     def __init__(self, folders: ImageFolders, found: Features) -> None:
         self._folders = folders
         self._train = nn.functional.normalize(found.train[:, 0].float(), dim=1)
-        self._val = nn.functional.normalize(found.val.float(), dim=1)
-        self._all = torch.cat([self._train, self._val])
-        self._row = {sample.path: row for row, sample in enumerate((*folders.train, *folders.val))}
+        self._all = torch.cat([self._train, nn.functional.normalize(found.val.float(), dim=1)])
+        self._train = self._all[: len(self._train)]  # not kept twice
+        self._samples = (*folders.train, *folders.val)
+        self._row = {sample.path: row for row, sample in enumerate(self._samples)}
+        self._targets = torch.tensor([sample.target for sample in self._samples])
 
     def find(self, path: str, name: str | None = None, *, count: int = 5) -> list[Neighbour]:
         """Return the nearest other training images of an image, nearest first; of one class where it is named.
@@ -49,20 +52,38 @@ class Neighbourhood:
         Raises:
             KeyError: for a path that is none of the images whose features are known.
         """
-        query = self._all[self._row[path]]
-        members = [
-            row
-            for row, sample in enumerate(self._folders.train)
-            if sample.path != path and (name is None or self._folders.classes[sample.target] == name)
-        ]
-        similar = self._train[members] @ query
-        best = similar.topk(min(count, len(members)))
+        wanted = torch.ones(len(self._train), dtype=torch.bool)
+        if name is not None:
+            wanted &= self._targets[: len(self._train)] == self._folders.classes.index(name)
+        return self._nearest(self._train, self.features_of(path), wanted, count, without=path)
+
+    def find_alike(self, features: torch.Tensor, *, count: int = 5, without: str = "") -> list[Neighbour]:
+        """Return the training and validation images nearest to features (D,), nearest first, but for one by its path."""
+        unit = nn.functional.normalize(features.float(), dim=0)
+        wanted = torch.ones(len(self._all), dtype=torch.bool)
+        return self._nearest(self._all, unit, wanted, count, without=without)
+
+    def features_of(self, path: str) -> torch.Tensor:
+        """Return the features of an image scaled to length 1, (D,); KeyError where they are not known."""
+        return self._all[self._row[path]]
+
+    def _nearest(
+        self, rows: torch.Tensor, query: torch.Tensor, wanted: torch.Tensor, count: int, *, without: str
+    ) -> list[Neighbour]:
+        """Return the nearest of those of the first images, `rows` (N, D), that are `wanted`, (N,)."""
+        own = self._row.get(without, len(rows))
+        if own < len(rows):
+            wanted[own] = False
+        similar = (rows @ query).masked_fill(~wanted, -torch.inf)  # all of them: to pick rows out copies them
+        best = similar.topk(min(count, int(wanted.sum())))
         return [
-            Neighbour(sample.path, self._folders.classes[sample.target], value)
-            for value, sample in (
-                (value, self._folders.train[members[index]])
-                for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+            Neighbour(
+                self._samples[row].path,
+                self._folders.classes[self._samples[row].target],
+                value,
+                "train" if row < len(self._train) else "val",
             )
+            for value, row in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
 
     def knows(self, path: str) -> bool:

@@ -146,7 +146,10 @@ class Predictor:
             logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
         return (logits.float() / temperature).softmax(1).cpu()
 
-    @torch.inference_mode()
+    def read_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Return what the last layer is given of RGB images: float32 (N, D) on the CPU."""
+        return self._ask_both([self.see(image) for image in images])[1]
+
     def weigh_and_measure(
         self, seen: Sequence[Pixels], *, temperature: float = 1.0
     ) -> tuple[torch.Tensor, list[float] | None]:
@@ -156,6 +159,12 @@ class Predictor:
         """
         if self.strangers is None:
             return self.weigh_seen(seen, temperature=temperature), None
+        logits, features = self._ask_both(seen)
+        return (logits / temperature).softmax(1), self.strangers.measure(features).tolist()
+
+    @torch.inference_mode()
+    def _ask_both(self, seen: Sequence[Pixels]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (N, C) and features (N, D) of what was seen of images, float32 on the CPU, in one pass."""
         features: list[torch.Tensor] = []
         with self._lock:
             hook = head_of(self.model).register_forward_pre_hook(
@@ -165,9 +174,7 @@ class Predictor:
                 logits = self.compute.ask(self.model, from_pixels(np.stack(seen), self.inputs))
             finally:
                 hook.remove()
-        return (logits.float() / temperature).softmax(1).cpu(), self.strangers.measure(
-            features[0].cpu()
-        ).tolist()
+        return logits.float().cpu(), features[0].float().cpu()
 
     def weigh_classes(
         self, images: Sequence[Image.Image], *, temperature: float = 1.0, view: str = PLAIN

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from core.palette import MUTED
 from dashboard.charts.curve_charts import new_figure
 
-HEIGHT = 560
+HEIGHT = 640
 _EDGE = 0.03  # of the map's side: room for the points at its rim
 # From unsure to sure; both ends stand off the white and the dark background.
 CONFIDENCE_SCALE = ((0.0, "#D6453A"), (0.5, "#D97706"), (0.8, "#6F9FD8"), (1.0, "#2F7FD1"))
@@ -79,10 +79,10 @@ def _begin(places: npt.NDArray[np.floating], rest: Rows) -> go.Figure:
     figure = new_figure("Map of images", height=HEIGHT, revision="map")
     axis = {
         "range": [-_EDGE, 1 + _EDGE], "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "",
-        "showline": True, "mirror": True,
+        "showline": True, "mirror": True, "constrain": "domain",
     }  # fmt: skip
     figure.update_xaxes(axis)
-    figure.update_yaxes(axis)
+    figure.update_yaxes(axis | {"scaleanchor": "x"})  # a square at every width: both axes are of one scale
     figure.update_layout(hovermode="closest", dragmode="lasso")
     if len(rest):
         at = places[rest].astype(np.float32)

@@ -94,6 +94,11 @@ def format_grid(tiles: Sequence[Tile], *, side: int, label: str, opens: bool) ->
     return _STYLE + _grid(figures, side, label)
 
 
+def format_cards(cards: Sequence[Card], *, side: int, label: str) -> str:
+    """Return cards as one block of HTML, each opened by its first picture and by a button, with its number as `data-tile`."""
+    return _STYLE + _lay_out([_card(card, number) for number, card in enumerate(cards)], side, label)
+
+
 @cache
 def component() -> ComponentRenderer:
     """Return the mounting command of the component, registered with Streamlit at the first call."""
@@ -138,10 +143,7 @@ class Card:
 
 def show_cards(cards: Sequence[Card], *, side: int = 430, label: str = "images") -> None:
     """Show cards in one HTML block, as many beside each other as fit at `side` pixels or more."""
-    block = "".join(_card(card) for card in cards)
-    st.html(
-        f'{_STYLE}<div class="ws-cards" role="list" aria-label="{html.escape(label)}" style="--ws-card: {side}px">{block}</div>'
-    )
+    st.html(_STYLE + _lay_out([_card(card) for card in cards], side, label))
 
 
 def show_bars(bars: Sequence[tuple[str, float]]) -> None:
@@ -149,12 +151,21 @@ def show_bars(bars: Sequence[tuple[str, float]]) -> None:
     st.html(_STYLE + _bars(bars))
 
 
-def _card(card: Card) -> str:
+def _lay_out(cards: Sequence[str], side: int, label: str) -> str:
+    name = html.escape(label, quote=True)
+    return f'<div class="ws-cards" role="list" aria-label="{name}" style="--ws-card: {side}px">{"".join(cards)}</div>'
+
+
+def _card(card: Card, number: int | None = None) -> str:
+    """Return a card; with a `number` its first picture and a button at its foot open it."""
     lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in card.lines)
-    pictures = "".join(_figure(tile) for tile in card.pictures)
+    pictures = "".join(_figure(tile, None if place else number) for place, tile in enumerate(card.pictures))
+    foot = ""
+    if number is not None:
+        foot = f'<footer class="ws-card-foot"><button type="button" class="ws-press" data-tile="{number}">Look closer</button></footer>'
     return (
         f'<article class="ws-card" role="listitem"><header><b>{html.escape(card.title)}</b>{lines}</header>'
-        f'<div class="ws-pictures" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}</article>'
+        f'<div class="ws-pictures" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}{foot}</article>'
     )
 
 

@@ -11,9 +11,10 @@ from core.imports.classes import AUTO, KINDS
 from core.imports.columns import ROLES, suggest_roles
 from core.imports.made import make_run
 from core.imports.reading import understand_table
-from core.places import own_command, real_path
+from core.places import real_path
 from core.runs.run import Run, default_root
 from dashboard.builtin import wanted_data
+from dashboard.components.import_weights import ask_model, draw_weights, read_weights
 from dashboard.guard import guard
 from dashboard.text import escape_markdown
 
@@ -38,8 +39,8 @@ def draw_import() -> None:
 def draw_form() -> None:
     """Draw the table's upload, what its columns are, its first rows and the button."""
     st.caption(
-        "Trained elsewhere? A table of predictions (CSV, a row an image) becomes a run: every page of analysis works, but for "
-        f"heat maps and new predictions. `{own_command()} import` takes the model's weights too, and then those work as well."
+        "Trained elsewhere? A table of predictions (CSV, a row an image) becomes a run: every page of analysis works. Heat maps "
+        "and new predictions need the model's weights too."
     )
     with st.container(key="medium-import"):
         left, right = st.columns(2)
@@ -68,6 +69,7 @@ def draw_table(table: Table, key: str, folder: str, name: str) -> None:
         alt="The first rows of the table",
     )
     st.caption(f"The first {min(PREVIEW, len(table.rows))} of {len(table.rows):,} rows.")
+    weights = draw_weights()
     if not st.button("Import", type="primary", icon=":material/upload_file:", key="import-start"):
         return
     st.session_state.pop(_DONE, None)
@@ -77,11 +79,12 @@ def draw_table(table: Table, key: str, folder: str, name: str) -> None:
     try:
         with st.spinner("Finding the images …"):
             reading = understand_table(table, real_path(folder), columns=columns, classes=classes)
-            run = make_run(reading, default_root(), name=name)
+        model = ask_model(read_weights(weights), reading) if weights else None
+        run = make_run(reading, default_root(), name=name, model=model)
     except UserError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return
-    st.session_state[_DONE] = (run, reading.notes)
+    st.session_state[_DONE] = (run, reading.notes if model is None else (*reading.notes, model.note))
     st.rerun()  # of the whole page: the list has one more
 
 

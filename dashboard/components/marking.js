@@ -7,6 +7,7 @@ const views = new WeakMap(); // the mount's element → its view, so that a new 
 const AHEAD = 20; // images before the end of what is here at which more are asked for
 const WAIT = 250; // ms between two messages, so that fast marking does not run the page for each
 const KEYS = { y: "right", x: "drop", n: "unsure" };
+const ONE = ".ws-card, .ws-grid > figure"; // an image of the gallery, in a card with what stands beside it
 const WORDS = {
   right: ["✓", "Label is right", "y"],
   relabel: ["✎", "Another class …", "r"],
@@ -162,12 +163,13 @@ function rank(likely, name) {
 // --- the grid ------------------------------------------------------------------------------------------------------
 
 function dress(view) {
-  view.figures = [...view.grid.querySelectorAll("figure")];
+  view.figures = [...view.grid.querySelectorAll(ONE)];
   view.figures.forEach((figure, index) => {
     const item = view.items[index];
     const frame = create("div", "ws-frame");
-    const picture = figure.firstElementChild;
-    figure.prepend(frame);
+    const own = figure.querySelector("figure") ?? figure; // of a card its first picture
+    const picture = own.firstElementChild;
+    own.prepend(frame);
     frame.append(picture);
     const box = create("input", "ws-pick");
     Object.assign(box, { type: "checkbox", tabIndex: -1, title: "Select (Shift: all in between)" });
@@ -180,7 +182,8 @@ function dress(view) {
       button.setAttribute("aria-label", `${title}: ${item.path}`);
       controls.append(button);
     }
-    frame.append(create("span", "ws-mark-said"), ...(view.data.alone ? [] : [box]), controls);
+    frame.append(create("span", "ws-mark-said"), ...(view.data.alone ? [] : [box]));
+    (figure.querySelector(".ws-card-foot") ?? frame).append(controls);
     const target = figure.querySelector(".ws-open") ?? frame;
     target.tabIndex = index === 0 ? 0 : -1;
   });
@@ -243,7 +246,7 @@ function performPicked(view, what) {
 }
 
 function clickGrid(view, event) {
-  const figure = event.target.closest("figure");
+  const figure = event.target.closest(ONE);
   if (!figure || view.dragged) return;
   const index = view.figures.indexOf(figure);
   const item = view.items[index];

@@ -15,7 +15,7 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from core.marks.marks import ACTIONS, Mark
 from core.palette import BAD, GOOD, MUTED, TRAIN
-from dashboard.components.gallery import Tile, format_grid
+from dashboard.components.gallery import Card, Tile, format_cards, format_grid
 from dashboard.guard import guard_callback
 
 SCRIPTS = ("review.js", "marking.js")
@@ -41,9 +41,14 @@ figure:is(:hover, :focus-within) > .ws-frame > :is(.ws-controls, .ws-pick), .ws-
 .ws-mark-said {{ position: absolute; top: 6px; right: 6px; max-width: calc(100% - 42px); overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; padding: 1px 7px; border-radius: 7px; font-size: .75rem; font-weight: 600; color: #fff; background: {MUTED}; pointer-events: none; }}
 .ws-mark-said:empty {{ display: none; }}
-figure[data-mark=right] .ws-mark-said {{ background: {GOOD}; }}
-figure[data-mark=relabel] .ws-mark-said {{ background: {TRAIN}; }}
-figure[data-mark=drop] .ws-mark-said {{ background: {BAD}; }}
+[data-mark=right] .ws-mark-said {{ background: {GOOD}; }}
+[data-mark=relabel] .ws-mark-said {{ background: {TRAIN}; }}
+[data-mark=drop] .ws-mark-said {{ background: {BAD}; }}
+.ws-card-foot {{ display: flex; flex-wrap: wrap; gap: 8px; margin-top: 12px; font-size: .85rem; }}
+.ws-card .ws-controls {{ position: static; flex: 1 1 170px; gap: 4px; opacity: 1; overflow: visible; }}
+.ws-card .ws-controls button:not(:hover, [aria-pressed=true]) {{ color: inherit; background: color-mix(in srgb, currentColor 10%, transparent); }}
+.ws-card .ws-controls button {{ border-radius: 8px; }}
+.ws-card:is(:hover, :focus-within) .ws-pick {{ opacity: 1; }}
 .ws-lasso {{ position: fixed; z-index: 1000000; border: 1.5px solid var(--st-primary-color); pointer-events: none;
   background: color-mix(in srgb, var(--st-primary-color) 15%, transparent); }}
 .ws-said-aloud {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; margin: 0; }}
@@ -59,7 +64,7 @@ figure[data-mark=drop] .ws-mark-said {{ background: {BAD}; }}
 .ws-review-panel .ws-chips > button {{ width: 100%; }}
 .ws-review-panel .ws-chips:last-child > button {{ width: auto; }}
 .ws-review-mark {{ font-weight: 600; }}
-@media (max-width: 800px) {{ .ws-review[open] {{ grid-template-columns: minmax(0, 1fr); }} .ws-review-picture {{ height: 44vh; }} }}
+@media (max-width: 800px) {{ .ws-review[open] {{ grid-template-columns: minmax(0, 1fr); }} .ws-review-picture {{ height: 40vh; position: sticky; top: 0; z-index: 1; background: color-mix(in srgb, var(--st-text-color) 6%, var(--st-background-color)); }} }}
 .ws-picker {{ width: min(420px, 92vw); padding: 16px; }}
 .ws-picker-form {{ display: grid; gap: 10px; }}
 .ws-picker input {{ font: inherit; padding: 6px 10px; border-radius: 8px; border: 1px solid color-mix(in srgb, currentColor 40%, transparent);
@@ -127,10 +132,11 @@ def show_marking(
     review: Review | None = None,
     side: int = 140,
     label: str = "images",
+    cards: Sequence[Card] | None = None,
 ) -> None:
     """Show pictures that can be marked; `on_steps` gets what was done, `opener` the number of one that is opened.
 
-    Both are called before the rerun that causes them, as the callback of a widget is. A single picture without `review`
+    `cards` show the same images with more beside them, such as their heat maps. Both are called before the rerun that causes them, as the callback of a widget is. A single picture without `review`
     is marked by keys wherever the focus of the page is.
     """
     saved = f"{key}-saved"  # the number of the last step that `on_steps` got
@@ -147,15 +153,17 @@ def show_marking(
         if number is not None and opener is not None:
             opener(int(number))
 
+    if cards is None:
+        block = format_grid([item.tile for item in items], side=side, label=label, opens=opener is not None)
+    else:
+        block = format_cards(cards, side=side, label=label)
     ahead = load_ahead(review, at)
     listed = [*items, *(item for _, item in ahead)]
     shown = {item.path for item in listed}
     component()(
         key=key,
         data={
-            "html": format_grid(
-                [item.tile for item in items], side=side, label=label, opens=opener is not None
-            ),
+            "html": block,
             "items": [pack_item(item) for item in items],
             "marks": {path: pack_mark(mark) for path, mark in known.marks.items() if path in shown},
             "labels": dict(known.labels),

@@ -23,7 +23,7 @@ function createChart(parentElement) {
   const [cursor, said] = [".weakspot-cursor", ".weakspot-said"].map((name) => parentElement.querySelector(name));
   const chart = { graph, cursor, said, at: null, data: null, setTriggerValue: null, turn: 0, drawn: false, observer: null };
   // What is drawn: the figure and theme as text, the figure's own shapes and ranges, and what was put on top of it.
-  Object.assign(chart, { look: "", figure: null, cells: null, grain: 1, marks: "[]", view: "null" });
+  Object.assign(chart, { look: "", text: "", digest: "", figure: null, cells: null, grain: 1, marks: "[]", view: "null" });
   chart.observer = new ResizeObserver(() => requestAnimationFrame(() => fitChart(chart)));
   chart.observer.observe(graph);
   return chart;
@@ -33,6 +33,7 @@ function removeChart(chart, parentElement) {
   chart.turn += 1; // a draw that still waits for the library must not bring the chart back
   chart.observer.disconnect();
   clearTimeout(chart.told);
+  clearTimeout(chart.restoring);
   if (chart.drawn) window.Plotly.purge(chart.graph);
   charts.delete(parentElement);
 }
@@ -70,9 +71,14 @@ async function draw(chart, turn) {
     return;
   }
   if (turn !== chart.turn) return;
+  if (data.figure) Object.assign(chart, { text: data.figure, digest: data.digest });
+  if (chart.digest !== data.digest) {
+    chart.setTriggerValue("lost", data.digest); // the page was left and opened again: the figure is to be sent again
+    return;
+  }
   const theme = readTheme(graph);
   // A selection changes the marks alone; a large matrix is not drawn anew for it.
-  const look = JSON.stringify([theme, data.key, data.height, data.boxes, data.areas]) + data.figure;
+  const look = JSON.stringify([theme, data.key, data.height, data.boxes, data.areas, data.digest]);
   if (chart.look !== look) await drawFigure(chart, look, theme);
   await putOnTop(chart);
   offerKeys(chart);
@@ -82,7 +88,7 @@ async function draw(chart, turn) {
 
 async function drawFigure(chart, look, theme) {
   const { graph, data } = chart;
-  const figure = JSON.parse(data.figure);
+  const figure = JSON.parse(chart.text);
   graph.setAttribute("role", "img");
   graph.setAttribute("aria-label", plainText(figure.layout.title?.text) || "Chart");
   if (!chart.drawn) graph.replaceChildren();
@@ -113,6 +119,7 @@ async function drawFigure(chart, look, theme) {
 }
 
 async function putOnTop(chart) {
+  if (chart.restoring) return; // that puts the marks on top too
   const { graph, data, figure } = chart;
   const marks = JSON.stringify(data.shapes);
   const view = JSON.stringify(data.view);
@@ -141,8 +148,13 @@ function tellZoom(chart) {
     const { xaxis, yaxis } = chart.graph._fullLayout;
     const shown = { x: [...xaxis.range], y: [...yaxis.range] };
     if (isShown(chart.graph, chart.data.view ?? chart.figure.whole)) return;
-    chart.setTriggerValue("zoom", isShown(chart.graph, chart.figure.whole) ? { x: null, y: null } : shown);
+    tell(chart, "zoom", isShown(chart.graph, chart.figure.whole) ? { x: null, y: null } : shown);
   }, 400);
+}
+
+// Tells Python what was done, and which figure is here, so that a large one is not sent again.
+function tell(chart, what, value) {
+  chart.setTriggerValue(what, { ...value, digest: chart.digest });
 }
 
 function listen(chart) {
@@ -151,7 +163,7 @@ function listen(chart) {
     if (!chart.data.clickable) return;
     const { x, y, customdata = null } = point;
     const [own, other] = chart.cells ? customdata.slice(-2) : [x, y];
-    chart.setTriggerValue("click", { x: own, y: other, customdata });
+    tell(chart, "click", { x: own, y: other, customdata });
   });
   graph.on("plotly_relayout", (changed) => {
     fitGrain(chart);
@@ -160,22 +172,23 @@ function listen(chart) {
   });
   graph.addEventListener("keydown", (event) => takeKey(chart, event));
   graph.addEventListener("focusout", () => moveCursor(chart, null));
+  graph.addEventListener("pointerdown", () => restore(chart), true); // before another area is drawn
   graph.on("plotly_selected", (selected) => {
     if (chart.data.areas) tellArea(chart, selected);
     if (!chart.data.boxes || !selected?.range) return;
     const { xaxis, yaxis } = graph._fullLayout;
     const box = { x: touched(selected.range.x, xaxis), y: touched(selected.range.y, yaxis) };
     window.Plotly.relayout(graph, { selections: [] }); // the marks show what was chosen, cell by cell
-    chart.setTriggerValue("box", box);
+    tell(chart, "box", box);
   });
   graph.on("plotly_deselect", () => {
-    if (chart.data.areas) chart.setTriggerValue("area", { x: [], y: [] });
+    if (chart.data.areas) tell(chart, "area", { x: [], y: [] });
   });
   graph.addEventListener("click", ({ target }) => {
     const label = chart.data.labels && target.closest(".xtick text, .ytick text");
     if (!label) return;
     const axis = label.closest(".xtick") ? "x" : "y";
-    chart.setTriggerValue("label", { axis, index: Math.round(label.__data__.x) }); // bound by Plotly, by way of d3
+    tell(chart, "label", { axis, index: Math.round(label.__data__.x) }); // bound by Plotly, by way of d3
   });
   graph.on("plotly_hover", () => graph.classList.toggle("over-mark", chart.data.clickable));
   graph.on("plotly_unhover", () => graph.classList.remove("over-mark"));
@@ -186,9 +199,24 @@ function tellArea(chart, selected) {
   const { range, lassoPoints } = selected ?? {};
   if (!range && !lassoPoints) return;
   const corners = lassoPoints ?? boxCorners(range);
-  chart.setTriggerValue("area", { x: [...corners.x], y: [...corners.y] });
-  // All points keep their colour. Drawing many of them anew takes its time: Python works meanwhile.
-  setTimeout(() => window.Plotly.update(chart.graph, { selectedpoints: null }, { selections: [] }));
+  tell(chart, "area", { x: [...corners.x], y: [...corners.y] });
+  clearTimeout(chart.restoring);
+  chart.restoring = setTimeout(() => restore(chart), RESTORED);
+}
+
+// ms after which all points have their colour again and Python's outline is drawn: either takes its time with many
+// points, for which the images would have to wait. Plotly's own outline is there meanwhile.
+const RESTORED = 900;
+
+async function restore(chart) {
+  if (!chart.restoring) return;
+  clearTimeout(chart.restoring);
+  chart.restoring = 0;
+  const { graph, data, figure } = chart;
+  chart.marks = JSON.stringify(data.shapes);
+  await window.Plotly.update(
+    graph, { selectedpoints: null }, { selections: [], shapes: [...figure.shapes, ...data.shapes] },
+  );
 }
 
 function boxCorners({ x: [left, right], y: [bottom, top] }) {
@@ -221,7 +249,7 @@ function takeKey(chart, event) {
   else if (event.key === "PageDown") moveCursor(chart, [rows - 1, column]);
   else if (event.key === "Escape" && at) moveCursor(chart, null);
   else if (event.key === "Enter" && at) {
-    chart.setTriggerValue("click", { x: cells.x[column], y: cells.y[row], customdata: null });
+    tell(chart, "click", { x: cells.x[column], y: cells.y[row], customdata: null });
   } else return;
   event.preventDefault();
   event.stopPropagation(); // the arrows also lead from image to image

@@ -1,10 +1,11 @@
 """Show a Plotly figure in a page: zoom survives new data, and clicks on its marks reach Python."""
 
 import base64
+import hashlib
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +84,11 @@ class PackedFigure:
     json: str
     height: int
 
+    @cached_property
+    def digest(self) -> str:
+        """What tells this figure from others."""
+        return hashlib.blake2b(self.json.encode(), digest_size=12).hexdigest()
+
 
 def plot(
     figure: go.Figure | PackedFigure,
@@ -114,8 +120,12 @@ def plot(
     """
     packed = figure if isinstance(figure, PackedFigure) else pack(figure)
     pixels = height or packed.height
+    # What was done tells which figure the browser has: it is not sent again for what that changes over it or beside it.
+    known = f"{key}-known"
+    has = st.session_state.pop(known, "") == packed.digest
     data = {
-        "figure": packed.json,
+        "figure": "" if has else packed.json,
+        "digest": packed.digest,
         "key": key,
         "height": pixels,
         "clickable": on_click is not None,
@@ -129,28 +139,34 @@ def plot(
         "script": library.ADDRESS,
     }
 
+    def take(name: str) -> Any:
+        value = st.session_state[key][name]
+        if value is not None:
+            st.session_state[known] = value["digest"]
+        return value
+
     def forward_click() -> None:
-        value = st.session_state[key]["click"]
+        value = take("click")
         if on_click is not None and value is not None:
             on_click(Click(unescape(value["x"]), unescape(value["y"]), value["customdata"]))
 
     def forward_label() -> None:
-        value = st.session_state[key]["label"]
+        value = take("label")
         if on_label is not None and value is not None:
             on_label(LabelClick(value["axis"], int(value["index"])))
 
     def forward_box() -> None:
-        value = st.session_state[key]["box"]
+        value = take("box")
         if on_box is not None and value is not None:
             on_box(Box(_as_range(value["x"]), _as_range(value["y"])))
 
     def forward_area() -> None:
-        value = st.session_state[key]["area"]
+        value = take("area")
         if on_area is not None and value is not None:
             on_area(Area(tuple(map(float, value["x"])), tuple(map(float, value["y"]))))
 
     def forward_zoom() -> None:
-        value = st.session_state[key]["zoom"]
+        value = take("zoom")
         if on_zoom is not None and value is not None:
             on_zoom(View(_as_stretch(value["x"]), _as_stretch(value["y"])) if value["x"] else None)
 
@@ -163,6 +179,9 @@ def plot(
         on_box_change=guard_callback(forward_box),
         on_area_change=guard_callback(forward_area),
         on_zoom_change=guard_callback(forward_zoom),
+        on_lost_change=guard_callback(
+            lambda: None
+        ),  # the page was left meanwhile: the rerun sends the figure
     )
 
 

@@ -77,7 +77,7 @@ function drawReview(view) {
   const kept = view.review.contains(document.activeElement) ? document.activeElement.textContent : null;
   view.review.replaceChildren(picture, panel);
   const same = [...panel.querySelectorAll("button")].find((button) => button.textContent === kept);
-  (same ?? panel.querySelector("button"))?.focus();
+  (same ?? panel.querySelector("button"))?.focus({ preventScroll: true }); // or the picture is pushed out at its top
 }
 
 function drawPicture(shown, item) {

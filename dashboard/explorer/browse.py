@@ -147,7 +147,7 @@ def draw_answer(data: RunData, row: pd.Series) -> None:
         lines.append(f"Loss: {row['loss']:.3f} nats")
     if "change" in row:
         lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
-    st.markdown("  \n".join(lines))
+    st.markdown("  \n".join(lines), help=detail.AS_GIVEN)
 
 
 def draw_export(images: pd.DataFrame, data: RunData, name: str) -> None:

@@ -22,6 +22,10 @@ from dashboard.text import escape_markdown, format_confidence
 
 # What of the URL belongs to this view; it goes when the view is left.
 PARAMS = ("image", "from", "method", "stage", "for", "strength")
+AS_GIVEN = (
+    "As the network gives it, also for the likeliest classes. Predict shows calibrated confidences once they were measured on "
+    "the page Confidence, so its figures for the same image can differ."
+)
 STRENGTHS = range(0, 101, 5)  # of the overlay, %
 
 
@@ -61,7 +65,8 @@ def draw_verdict(run: Run, data: RunData, row: pd.Series) -> None:
     st.markdown(f"**{verdict} {escape_markdown(data.label(row['predicted']))}**")
     marking.draw_row(run, data, row)
     st.caption(
-        f"True class (✓) {escape_markdown(data.label(row['true']))}: {format_confidence(row['true_confidence'])}"
+        f"True class (✓) {escape_markdown(data.label(row['true']))}: {format_confidence(row['true_confidence'])}",
+        help=AS_GIVEN,
     )
     show_bars(
         [

@@ -24,6 +24,11 @@ from dashboard.state import address, services
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count
 
+# Of the table's columns, in pixels: beside each other they fit the page on a usual screen, what was said first.
+WIDTHS = {
+    "mark": 105, "label": 130, "right class": 130, "image": 190, "tags": 90, "model": 85, "answer": 120, "sure (%)": 65,
+    "marked": 125,
+}  # fmt: skip
 KINDS = {
     "": "All marked",
     "relabel": "To be relabelled",
@@ -56,7 +61,13 @@ def draw_marked(run: Run, train: Callable[[Run, Path], None]) -> None:
     )
     opened.draw_opened(run, data, shelf, "marked")
     with st.expander("As a table"):
-        st.dataframe(tabulate(marks, data), hide_index=True, height=min(420, 38 + 35 * len(marks)))
+        st.dataframe(
+            tabulate(marks, data),
+            hide_index=True,
+            height=min(420, 40 + 35 * len(marks)),
+            column_config={name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
+            alt="Marked images",
+        )
     trained = [path for paths in data.train_paths.values() for path in paths]
     with st.container(horizontal=True, vertical_alignment="center"):
         draw_training(run, known.marks, trained, train)
@@ -115,14 +126,14 @@ def tabulate(marks: Sequence[Mark], data: RunData) -> pd.DataFrame:
     """Return marks as a table to read, with who said so and why."""
     return pd.DataFrame(
         {
-            "image": [mark.path for mark in marks],
-            "label": [data.label(mark.given) for mark in marks],
             "mark": [KINDS[mark.action].lower() if mark.action else "" for mark in marks],
+            "label": [data.label(mark.given) for mark in marks],
             "right class": [data.label(mark.to) if mark.to else "" for mark in marks],
+            "image": [mark.path for mark in marks],
             "tags": [" ".join(mark.tags) for mark in marks],
-            "model looked at": [mark.run for mark in marks],
-            "it answered": [data.label(mark.predicted) if mark.predicted else "" for mark in marks],
-            "confidence (%)": [
+            "model": [mark.run for mark in marks],
+            "answer": [data.label(mark.predicted) if mark.predicted else "" for mark in marks],
+            "sure (%)": [
                 None if math.isnan(mark.confidence) else round(100 * mark.confidence, 1) for mark in marks
             ],
             "marked": [time.strftime("%Y-%m-%d %H:%M", time.localtime(mark.at)) for mark in marks],

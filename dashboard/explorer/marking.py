@@ -12,7 +12,7 @@ import streamlit as st
 from core.marks.marks import Mark, add_marks, change_mark, undo_step
 from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
-from dashboard.components.gallery import PAGE, Tile
+from dashboard.components.gallery import PAGE, Card, Tile
 from dashboard.components.marking import Item, Known, Review, Step, show_marking
 from dashboard.state import services
 from dashboard.state.services import RunData
@@ -75,12 +75,16 @@ def draw_marking(
     side: int = 140,
     opener: Callable[[str], None] | None = None,
     label: str = "images",
+    cards: Sequence[Card] | None = None,
 ) -> None:
-    """Draw a page of images that can be marked; `opener` gets the path of one that is opened."""
+    """Draw a page of images that can be marked; `opener` gets the path of one that is opened.
+
+    `cards` show those of the page with more beside each, such as its heat maps.
+    """
     first = page * size
     numbers = range(first, min(first + size, len(shelf.paths)))
     show_marking(
-        [shelf.make(number, 192) for number in numbers],
+        [shelf.make(number, 0 if cards else 192) for number in numbers],
         read_known(run, data),
         lambda steps: keep_steps(run, data, shelf, steps),
         key=key,
@@ -90,6 +94,7 @@ def draw_marking(
         ),
         side=side,
         label=label,
+        cards=cards,
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.model.neighbours import Neighbour, Neighbourhood, Place
 
 SHOWN = 5
+LIKE = "like"  # in the URL of the map: what stands beside it, and the image that others are to be like
 
 
 def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: str) -> None:
@@ -31,7 +32,11 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
         return
     known = find_neighbourhood(run)
     if known is None:
-        draw_search(run, data)
+        draw_search(
+            run,
+            data,
+            "Which training images does the network find most like this one, of the class it answered and of the true one?",
+        )
         return
     if not known.knows(path):
         why = (
@@ -57,6 +62,13 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
     if predicted != true:
         words += " " + describe_neighbours(found[predicted], found[true])
     st.markdown(escape_markdown(words))
+    st.page_link(
+        st.session_state["pages"]["map"],
+        label="More like this",
+        icon=":material/image_search:",
+        query_params={"run": run.id, "side": LIKE, LIKE: path},
+        help="The nearest of all training and validation images, whatever their class.",
+    )
 
 
 def show_nearest(data: RunData, found: Sequence[Neighbour], *, label: str) -> None:
@@ -73,8 +85,8 @@ def show_nearest(data: RunData, found: Sequence[Neighbour], *, label: str) -> No
     show_tiles(tiles, side=84, label=label)
 
 
-def draw_search(run: Run, data: RunData) -> None:
-    """Offer to compute the features of all images, or show how far that is."""
+def draw_search(run: Run, data: RunData, question: str) -> None:
+    """Offer to compute the features of all images, which answer a question, or show how far that is."""
     folder = task_folder(run)
     status = read_task(folder)
     if status.state in ACTIVE:
@@ -82,8 +94,7 @@ def draw_search(run: Run, data: RunData) -> None:
         return
     draw_end(status)
     st.markdown(
-        "Which training images does the network find most like this one, of the class it answered and of the "
-        f"true one? All {sum(data.train_counts.values()):,} training images go through it once; after that the answer "
+        f"{question} All {sum(data.train_counts.values()):,} training images go through it once; after that the answer "
         "comes at once, for every image of this run."
     )
     st.button(

@@ -59,7 +59,7 @@ def draw_answering(run: Run) -> Answering:
             value=True,
             key=f"answering-calibrated-{run.id}",
             persist_state="session",
-            help="Off: as the network gives them.",
+            help="Off: as the network gives them, and as Confusion, Weak classes and Map show them.",
         )
     temperature = calibration.temperature if calibration is not None and calibrated else 1.0
     try:

@@ -14,17 +14,18 @@ from core.runs.tasks import launch_task, read_task
 from dashboard.components.plot import Area, Click, plot
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer import browse
-from dashboard.explorer.landscape import NO_LABEL, Look, choose_images, draw_figure, draw_look
-from dashboard.explorer.strangers import draw_strangers, find_strangers
+from dashboard.explorer.neighbours import LIKE
 from dashboard.guard import NotYet, guard, guard_callback
+from dashboard.mapping.alike import draw_alike
+from dashboard.mapping.look import NO_LABEL, Look, choose_images, draw_figure, draw_look
+from dashboard.mapping.strangers import draw_strangers, find_strangers
 from dashboard.state import address, services
 from dashboard.state.area import outline_area, pack_area, unpack_area
 from dashboard.state.landscape import Landscape, find_wrong, is_outdated, read_landscape
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count
 
-SIDES = ("Images", "Unlike their class")
-UNLIKE = "unlike"  # the latter in the URL
+SIDES = {address.ANY: "Images", "unlike": "Unlike their class", LIKE: "Like a photo"}  # as the URL has them
 NAMED = 3  # classes that are named of an area
 
 
@@ -46,6 +47,8 @@ def render() -> None:
         st.info(escape_markdown(str(error)), icon=":material/info:")
         landscape = None
     if landscape is None:
+        if address.get_param("side") == LIKE:
+            st.fragment(guard(draw_alone))(run, data)
         draw_offer(run, data)
         return
     draw_summary(run, landscape)
@@ -92,6 +95,13 @@ def draw_offer(run: Run, data: RunData) -> None:
     )
 
 
+def draw_alone(run: Run, data: RunData) -> None:
+    """Draw the images like one where there is no map: none is needed for them."""
+    st.subheader("Images like one")
+    draw_alike(run, data)
+    st.subheader("The map")
+
+
 def draw_summary(run: Run, landscape: Landscape) -> None:
     """Say what is on the map and what can be done."""
     count, wrong = len(landscape.table), int(landscape.wrong.sum())
@@ -119,38 +129,51 @@ def draw_explorer(run: Run, landscape: Landscape, data: RunData, look: Look) -> 
         left, right = st.columns([6, 5], gap="medium")
     with left:
         draw_map(run, landscape, look)
-    # On a narrow screen the images of an area come as a sheet over the map: see the page's style.
-    drawn = unpack_area(address.get_param("area")) is not None
+    # On a narrow screen the images that were asked for come as a sheet over the map: see the page's style.
+    drawn = unpack_area(address.get_param("area")) is not None or bool(address.get_param(LIKE))
     with right.container(key="sheet-images" if drawn else "map-beside"):
-        if choose_side() == SIDES[1]:
-            images = find_strangers(landscape, look)
-            draw_strangers(run, images, landscape, data, look)
-            browse.show_large(run, images, data)
-        else:
-            images = draw_gallery(run, landscape, data, look)
+        paths = draw_side(choose_side(), run, landscape, data, look)
     path = address.get_param("image")
-    if path and path not in set(images["path"]):  # a click on a point that is in no gallery
+    if path and path not in paths:  # a click on a point that is in no gallery
         browse.show_large(run, landscape.table[landscape.table["path"] == path], data)
+
+
+def draw_side(side: str, run: Run, landscape: Landscape, data: RunData, look: Look) -> set[str]:
+    """Draw what stands beside the map, with the image of it that is opened; return the paths of its images."""
+    if side == LIKE:
+        return set(draw_alike(run, data))
+    if side:
+        area = address.get_param("area")
+        draw_clear(area)
+        images = find_strangers(landscape, look, area)
+        draw_strangers(run, images, landscape, data, look)
+        browse.show_large(run, images, data)
+    else:
+        images = draw_gallery(run, landscape, data, look)
+    return set(images["path"])
 
 
 def choose_side() -> str:
     """Offer what stands beside the map; the URL keeps it."""
-    st.session_state["map-side"] = SIDES[address.get_param("side") == UNLIKE]
-    shown = st.segmented_control(
+    side = address.get_param("side", list(SIDES))
+    st.session_state["map-side"] = SIDES[side]
+    names = {title: name for name, title in SIDES.items()}
+    st.segmented_control(
         "Beside the map",
-        SIDES,
+        list(names),
         key="map-side",
         required=True,
         label_visibility="collapsed",
         on_change=guard_callback(
             lambda: address.set_params(
-                side=UNLIKE if st.session_state["map-side"] == SIDES[1] else address.ANY,
+                side=names[st.session_state["map-side"]],
+                like=address.ANY,
                 page=address.ANY,
                 image=address.ANY,
             )
         ),
     )
-    return str(shown)
+    return side
 
 
 def draw_map(run: Run, landscape: Landscape, look: Look) -> None:
@@ -163,7 +186,8 @@ def draw_map(run: Run, landscape: Landscape, look: Look) -> None:
 
     def take_area(area: Area) -> None:
         corners = pack_area(area.x, area.y)
-        address.set_params(area=corners, side=address.ANY, page=address.ANY, image=address.ANY)
+        side = address.get_param("side", ["unlike"])  # those unlike their class are narrowed to the area too
+        address.set_params(area=corners, side=side, page=address.ANY, image=address.ANY)
 
     corners = unpack_area(address.get_param("area"))
     plot(
@@ -199,14 +223,7 @@ def draw_gallery(run: Run, landscape: Landscape, data: RunData, look: Look) -> p
             images = browse.sort_images(chosen, browse.draw_sort(chosen))
             if not images.empty:
                 browse.draw_export(images, data, f"{run.id}-map")
-        if area:
-            st.button(
-                "Whole map",
-                icon=":material/close:",
-                key="map-clear",
-                on_click=guard_callback(address.set_params),
-                kwargs={"area": address.ANY, "page": address.ANY, "image": address.ANY},
-            )
+        draw_clear(area)
     if not (area or search or look.narrows):
         st.info(
             "Draw around points with the mouse, click one, or choose a class or a file name.",
@@ -217,6 +234,18 @@ def draw_gallery(run: Run, landscape: Landscape, data: RunData, look: Look) -> p
     if not images.empty:
         browse.draw_images(run, images, data)
     return images
+
+
+def draw_clear(area: str) -> None:
+    """Offer to take the area away, where one is drawn."""
+    if area:
+        st.button(
+            "Whole map",
+            icon=":material/close:",
+            key="map-clear",
+            on_click=guard_callback(address.set_params),
+            kwargs={"area": address.ANY, "page": address.ANY, "image": address.ANY},
+        )
 
 
 def describe_images(images: pd.DataFrame, data: RunData) -> str:

@@ -15,7 +15,7 @@ from core.runs.run import FOLD, Run
 from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
 from dashboard.charts import curve_charts
-from dashboard.components.gallery import Card, Tile, draw_pager, show_cards, show_open_tiles
+from dashboard.components.gallery import Card, Tile, draw_pager, show_open_tiles
 from dashboard.components.plot import plot
 from dashboard.explorer import detail, kind_images, marking, opened
 from dashboard.explorer.kinds import draw_kinds
@@ -194,30 +194,32 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
     page = draw_pager(len(wrong), ERRORS_PER_PAGE, key="weak-page")
     rows = list(wrong.iloc[page * ERRORS_PER_PAGE : (page + 1) * ERRORS_PER_PAGE].itertuples())
     found = read_maps(run, [(row.path, (Evidence(row.predicted), Evidence(row.true))) for row in rows])
-    for start in range(0, len(rows), 2):
-        with st.container(key=f"wide-errors-{start}"):
-            columns = st.columns(2)
-        pair = zip(columns, rows[start : start + 2], found[start : start + 2], strict=False)
-        for column, row, explained in pair:
-            with column:
-                draw_error(row, data, explained)
+    marking.draw_marking(
+        run,
+        data,
+        marking.shelve_predictions(wrong, data, make_tile),
+        key="weak-errors",
+        page=page,
+        size=ERRORS_PER_PAGE,
+        side=430,
+        opener=detail.open_image,
+        label=f"wrong images of {name}",
+        cards=[make_card(row, data, explained) for row, explained in zip(rows, found, strict=True)],
+    )
 
 
-def draw_error(row: Any, data: RunData, explained: Explained | None) -> None:
-    """Show one wrong image with its two heat maps, and the way to all that is known of it."""
-    card = Card(
+def make_tile(row: pd.Series, data: RunData, picture: bytes | None) -> Tile:
+    """Return a wrong image as it is reviewed, with what it was taken for."""
+    lines = (f"taken for {format_guess(data.label(row['predicted']), row['confidence'], 'sure')}",)
+    return Tile(picture, f"true {data.label(row['true'])}", lines, alt=row["path"])
+
+
+def make_card(row: Any, data: RunData, explained: Explained | None) -> Card:
+    """Return a wrong image with its two heat maps."""
+    return Card(
         f"Taken for {format_guess(data.label(row.predicted), row.confidence, 'sure')}",
         (format_path(row.path, row.true_confidence),),
         error_pictures(row.path, row.predicted, row.true, data, explained),
-    )
-    show_cards([card], side=300, label="wrong image with heat maps")
-    st.button(
-        "Look closer",
-        icon=":material/zoom_in:",
-        key=f"weak-open-{row.path}",
-        on_click=guard_callback(detail.open_image),
-        args=(row.path,),
-        help="Likeliest classes, other heat maps, whether to trust them, and the nearest training images.",
     )
 
 

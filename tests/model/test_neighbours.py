@@ -67,6 +67,19 @@ def test_of_a_class_only_its_own_are_found_and_no_more_than_there_are(small: Nei
     assert small.find("v1", "10")[0].similarity == pytest.approx(1)
 
 
+def test_those_alike_are_of_both_parts_of_the_data_and_not_the_image_itself(small: Neighbourhood) -> None:
+    found = small.find_alike(torch.tensor([0.0, 5.0]), count=3)
+    assert {(n.path, n.name, n.split) for n in found} == {
+        ("t2", "10", "train"),
+        ("v1", "10", "val"),
+        ("t1", "2", "train"),
+    }
+    assert [n.similarity for n in found] == pytest.approx([1, 1, 0.5**0.5])
+    others = small.find_alike(small.features_of("v1"), count=99, without="v1")
+    assert others[0].path == "t2"
+    assert len(others) == 5
+
+
 def test_an_image_is_most_like_those_of_its_colour(run: Run) -> None:
     found = compute(run)
     assert found is not None

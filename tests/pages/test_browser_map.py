@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from core.landscape.table import read_table
 from core.runs.run import Run
 from tests.conftest import make_tiny_data
-from tests.dashboards import Dashboard, chart, gallery, open_page, serve, settle
+from tests.dashboards import Dashboard, chart, gallery, open_page, serve, settle, wait_until
 from tests.made_run import make_run
 
 pytestmark = pytest.mark.slow(30)
@@ -71,13 +71,37 @@ def test_from_the_first_visit_to_the_images_that_were_drawn_around(
     settle(page)
     assert set(gallery(page)) == set(half["path"])
     outline = "g => (g.layout.shapes ?? []).map(s => s.type)"
-    assert graph.evaluate(outline) == ["path"]
-    assert graph.evaluate("g => (g.layout.selections ?? []).length") == 0
-    assert graph.evaluate("g => g.data.every(t => !t.selectedpoints)")  # all points keep their colour
+    wait_until(page, lambda: graph.evaluate(outline) == ["path"], 10, "the outline")
+    kept = "g => !(g.layout.selections ?? []).length && g.data.every(t => !t.selectedpoints)"
+    wait_until(page, lambda: graph.evaluate(kept), 10, "all points have their colour again")
     page.go_back()
     settle(page)
     assert gallery(page) == []
     assert graph.evaluate(outline) == []
+
+
+def test_a_photo_that_is_dropped_finds_images_like_it_and_each_opens(
+    page: Page, dashboard: Dashboard, made: Run
+) -> None:
+    open_page(page, dashboard, "map?run=made&side=like")
+    photo = (dashboard.data / "val/35/2.png").read_bytes()
+    drop = page.get_by_test_id("stFileUploaderDropzoneInput")
+    drop.set_input_files([{"name": "cut.png", "mimeType": "image/png", "buffer": photo[:200]}])
+    expect(page.get_by_text("Drop another photo")).to_be_visible()
+    drop.set_input_files([{"name": "mine.png", "mimeType": "image/png", "buffer": photo}])
+    expect(page.get_by_alt_text("mine.png", exact=True)).to_be_visible()
+    settle(page)
+    asked, *found = gallery(page)
+    assert (asked, found[0]) == ("mine.png", "val/35/2.png")
+    assert any(path.startswith("train/35/") for path in found)
+    page.get_by_alt_text(found[1], exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".ws-bars .ws-bar")).to_have_count(3)
+    dialog.get_by_role("link", name="More like this").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("list", name="the image asked about").get_by_alt_text(found[1])).to_be_visible()
+    settle(page)
+    assert found[1] not in gallery(page)[1:]
 
 
 def test_a_click_on_a_point_opens_its_image(page: Page, dashboard: Dashboard, made: Run) -> None:

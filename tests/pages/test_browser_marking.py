@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,6 +215,20 @@ def test_training_images_of_a_class_are_marked_on_weak_classes(
     figure.get_by_role("button", name="Unsure: train/35/1.png").click()
     wait_until(page, lambda: list(marks_of(dashboard)) == ["train/35/1.png"], 20, "the mark")
     assert marks_of(dashboard)["train/35/1.png"].given == "35"
+
+
+def test_a_wrong_image_is_marked_on_its_card_beside_its_heat_maps(
+    page: Page, dashboard: Dashboard, made: Run
+) -> None:
+    open_page(page, dashboard, "weak?run=made&class=35")
+    card = page.locator(".ws-card")
+    expect(card.locator("img")).to_have_count(3)
+    card.get_by_role("button", name="Leave out of training: val/35/1.png").click()
+    wait_marked(page, dashboard, iris_1="drop")
+    expect(card.locator(".ws-mark-said")).to_have_text(["✕ left out"])
+    card.get_by_alt_text("val/35/1.png", exact=True).click()
+    expect(page).to_have_url(re.compile("image=val(/|%2F)35"))
+    expect(page.locator(".ws-mark-said").first).to_have_text("✕ left out")
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -197,6 +197,46 @@ def test_the_form_takes_columns_of_other_names(open_page: Open, runs_root: Path,
     assert [run.id for run in iter_runs(runs_root)] == ["table"]
 
 
+def name_weights(app: AppTest, weights: Path, **typed: str) -> AppTest:
+    app.text_input(key="import-weights").set_value(str(weights)).run()
+    for name, value in typed.items():
+        app.text_input(key=f"import-{name}").set_value(value)
+    return app
+
+
+def test_the_form_takes_the_weights_of_the_model_for_heat_maps(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    app = upload(open_page("runs"), PLAIN, tiny_data)
+    name_weights(app, make_weights(tiny_data), size="32", resize="32")
+    app.button(key="import-start").click().run()
+    assert app.error[0].value.startswith("Choose the network that the weights are of")
+    app.selectbox(key="import-arch").set_value("resnet18").run()
+    app.button(key="import-start").click().run()
+    assert not app.error
+    assert find_run("table", runs_root).best_path.exists()
+    assert "says the same as the table on 6 of the 6 images" in words(app).replace("\\", "")
+    assert f"Grad-CAM of {ERROR} for 2" in pictures(open_page("weak", **{"run": "table", "class": "35"}))
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"size": "big"}, "Image size: give one number, or nothing. 'big' is not that."),
+        ({"mean": "0.5, 0.5"}, "Mean of red, green, blue: give three numbers"),
+    ],
+)
+def test_the_form_tells_what_is_wrong_with_the_weights(
+    open_page: Open, runs_root: Path, tiny_data: Path, typed: dict[str, str], told: str
+) -> None:
+    app = upload(open_page("runs"), PLAIN, tiny_data)
+    name_weights(app, tiny_data / "no.pt", **typed)
+    app.selectbox(key="import-arch").set_value("resnet18").run()
+    app.button(key="import-start").click().run()
+    assert told in app.error[0].value.replace("\\", "")
+    assert list(iter_runs(runs_root)) == []
+
+
 def test_the_form_tells_what_is_wrong_with_a_table(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
     app = upload(open_page("runs"), PLAIN.replace(PATHS[1], "val/2/9.png"), tiny_data)
     app.button(key="import-start").click().run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.palette import BAD, GOOD
+from core.palette import BAD, CLASSES, GOOD
 from dashboard.charts.landscape_chart import Group, describe_point, draw_confidence, draw_landscape
 
 PLACES = np.array([[0.0, 0.0], [0.5, 0.5], [1.0, 1.0], [0.2, 0.8]])
@@ -20,6 +20,18 @@ def test_each_group_has_its_points_with_their_rows_and_words() -> None:
     assert (list(right.customdata), list(right.text), list(right.y)) == ([0, 2], ["a", "c"], [0, 1])
     assert (wrong.name, wrong.marker.color) == ("wrong &lt;b&gt;", BAD)
     assert figure.layout.dragmode == "lasso"
+
+
+def test_both_axes_are_of_one_scale_whatever_the_width() -> None:
+    axes = draw_landscape(PLACES, WORDS, [Group("all", np.arange(4), GOOD)], np.array([], int)).layout
+    assert (axes.yaxis.scaleanchor, axes.xaxis.constrain, axes.yaxis.constrain) == ("x", "domain", "domain")
+    assert axes.xaxis.range == axes.yaxis.range
+
+
+def test_no_class_is_nearly_grey() -> None:
+    for colour in CLASSES:
+        channels = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+        assert max(channels) - min(channels) > 100, colour
 
 
 def test_confidence_is_a_scale_from_0_to_1() -> None:

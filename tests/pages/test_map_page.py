@@ -179,6 +179,39 @@ def test_training_images_unlike_their_class_are_listed_with_what_they_are_like(
     assert STRANGER not in pictures(app)
 
 
+def test_those_unlike_their_class_follow_the_area_that_is_drawn(open_page: Open, mapped: Run) -> None:
+    app = open_page("map", run="first", side="unlike", area=area_around(mapped, STRANGER))
+    assert STRANGER in pictures(app)
+    assert "In the area drawn: " in words(app)
+    elsewhere = pack_area([-0.09, -0.08, -0.08], [-0.09, -0.09, -0.08])
+    app = open_page("map", run="first", side="unlike", area=elsewhere)
+    assert pictures(app) == []
+    assert "In the area drawn: no training image stands far from its class" in words(app)
+    app.button(key="map-clear").click().run()
+    assert pictures(app)[0] == STRANGER
+
+
+def test_an_image_leads_to_those_most_like_it_whatever_their_class(
+    open_page: Open, mapped: Run, made: Path
+) -> None:
+    shutil.copytree(made.parent / ".features", mapped.folder.parent / ".features")
+    app = open_page("map", run="first", image=STRANGER)
+    assert "More like this" in links(app)
+    app = open_page("map", run="first", side="like", like=STRANGER)
+    asked, first, *others = pictures(app)
+    assert (asked, first) == (STRANGER, "train/10/2.png")  # the file that it is a copy of
+    assert STRANGER not in others
+    assert any(path.startswith("val/") for path in others)
+    assert "The nearest has a cosine similarity of 1.000" in words(app)
+    for name in ("map.csv.gz", "map.json"):
+        (mapped.folder / name).unlink()
+    app = open_page("map", run="first", side="like", like=STRANGER)  # no map is needed for it
+    assert pictures(app)[:2] == [STRANGER, "train/10/2.png"]
+    app = open_page("map", run="first", side="like", like="../secret.png")
+    assert "is no training or validation image of this run" in words(app)
+    assert pictures(app) == []
+
+
 def test_one_image_opens_large_wherever_it_was_clicked(open_page: Open, mapped: Run) -> None:
     for more in ({}, {"side": "unlike"}, {"class": "2"}):
         app = open_page("map", run="first", image=STRANGER, **more)
@@ -195,7 +228,7 @@ def test_of_many_classes_the_weakest_have_a_colour_and_all_others_are_grey(
     open_page: Open, mapped: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "dashboard.explorer.landscape.COLOURED", 2
+        "dashboard.mapping.look.COLOURED", 2
     )  # of three classes, of which 10 and 35 have an error
     found = points(open_page("map", run="first"))
     assert {name: len(text) for name, text in found.items()} == {

@@ -141,8 +141,6 @@ def test_the_way_leads_from_an_error_back_to_its_class(open_error: Open) -> None
     app.button(key="detail-back").click().run()
     assert "image" not in app.query_params
     assert app.selectbox(key="weak-class").value == "35"
-    app.button(key=f"weak-open-{ERROR}").click().run()
-    assert app.query_params["image"] == ERROR
 
 
 def test_the_nearest_training_images_are_found_once_for_all_errors(open_error: Open, runs_root: Path) -> None:

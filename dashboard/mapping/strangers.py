@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -10,28 +11,38 @@ from core.runs.run import Run
 from dashboard.components.gallery import PAGE, Tile, draw_pager
 from dashboard.components.marking import Item
 from dashboard.explorer import marking
-from dashboard.explorer.landscape import Look
+from dashboard.mapping.look import Look
 from dashboard.state import address, services
+from dashboard.state.area import find_inside, unpack_area
 from dashboard.state.landscape import Landscape
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count
 
 
-def find_strangers(landscape: Landscape, look: Look) -> pd.DataFrame:
-    """Return the training images unlike their class, of the class that is looked at where one is, furthest first."""
+def find_strangers(landscape: Landscape, look: Look, area: str) -> pd.DataFrame:
+    """Return the training images unlike their class, furthest first; of the class that is looked at and in the area drawn."""
     found = list_strangers(landscape.table)
-    return found[found["true"] == look.name] if look.name else found
+    if look.name:
+        found = found[found["true"] == look.name]
+    corners = unpack_area(area)
+    if corners is None:
+        return found
+    return found[find_inside(corners, found[["x", "y"]].to_numpy(dtype=np.float64))]
 
 
 def draw_strangers(run: Run, found: pd.DataFrame, landscape: Landscape, data: RunData, look: Look) -> None:
     """Say how many training images are unlike their class, and show them."""
     count = int((landscape.table["split"] == "train").sum())
     whose = f" of {escape_markdown(data.label(look.name))}" if look.name else ""
+    where = "In the area drawn: " if unpack_area(address.get_param("area")) is not None else ""
     if found.empty:
-        st.success(f"No training image{whose} stands far from its class.", icon=":material/check:")
+        st.success(
+            f"{where}{'no' if where else 'No'} training image{whose} stands far from its class.",
+            icon=":material/check:",
+        )
         return
     st.markdown(
-        f"**{format_count(len(found), 'training image', 'is')} unlike {'its' if len(found) == 1 else 'their'} class"
+        f"**{where}{format_count(len(found), 'training image', 'is')} unlike {'its' if len(found) == 1 else 'their'} class"
         f"{whose}.** Look whether each shows what its folder says; mark it where that is wrong."
     )
     st.caption(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from core.palette import BAD, GOOD, MUTED, RUNS, TRAIN, VAL
+from core.palette import BAD, CLASSES, GOOD, MUTED, RUNS, TRAIN, VAL
 from core.runs.run import Run
 from core.verdicts.predictions import class_figures
 from dashboard.charts.curve_charts import RUN_MARKERS
@@ -164,7 +164,12 @@ def _group_classes(run: Run, landscape: Landscape, data: RunData, look: Look, ro
     coloured = list(dict.fromkeys(coloured))[:COLOURED]
     others = rows[~np.isin(true, coloured)]
     groups = [
-        Group(data.label(name), rows[true == name], RUNS[place % len(RUNS)], RUN_MARKERS[place // len(RUNS)])
+        Group(
+            data.label(name),
+            rows[true == name],
+            CLASSES[place % len(CLASSES)],
+            RUN_MARKERS[place // len(CLASSES)],
+        )
         for place, name in enumerate(coloured)
     ]
     return [Group("all others", others, MUTED, opacity=0.35), *reversed(groups)]
