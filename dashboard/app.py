@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
+from core.palette import TRAIN_WORDS
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import read_note
@@ -51,6 +52,12 @@ STYLE = """
 }
 </style>
 """
+# What is chosen is told in Streamlit's primary colour, too faint for words on the dark ground and on its own tint.
+CHOSEN = f"""
+<style>
+button[data-selected="true"], [data-testid="stSliderThumbValue"] {{ color: light-dark({TRAIN_WORDS["light"]}, {TRAIN_WORDS["dark"]}) !important; }}
+</style>
+"""
 # The pages by what they are for, in the order of the work.
 PAGES = {
     "": [("start", start.render, "Start", "home")],
@@ -83,7 +90,7 @@ def main() -> None:
     context_dg_stack.set(get_default_dg_stack_value())
     # A picture of our own: Streamlit fetches a material icon for the browser's tab from the network.
     st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
-    st.html(STYLE)
+    st.html(STYLE + CHOSEN)
     st.logo(str(HERE / "logo.svg"), size="large")
     groups = {group: [make_page(*page) for page in found] for group, found in PAGES.items()}
     st.session_state["pages"] = {

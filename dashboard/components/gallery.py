@@ -40,7 +40,7 @@ _STYLE = """
 .ws-card > header { font-size: .9rem; margin-bottom: 8px; overflow-wrap: anywhere; }
 .ws-card > .ws-pictures { display: grid; gap: 10px; grid-template-columns: repeat(var(--ws-pictures), minmax(0, 1fr)); }
 .ws-bars { margin-top: 10px; font-size: .8rem; display: grid; grid-template-columns: minmax(0, 2fr) 3fr auto; gap: 4px 8px; align-items: center; }
-.ws-bars > h4 { grid-column: 1 / -1; font-size: .8rem; font-weight: 600; margin: 0; padding: 0; }
+.ws-bars > b { grid-column: 1 / -1; font-size: .8rem; font-weight: 600; margin: 0; padding: 0; }
 .ws-bars > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .ws-bar { height: 12px; border-radius: 3px; background: color-mix(in srgb, currentColor 10%, transparent); }
 .ws-bar > i { display: block; height: 100%; border-radius: 3px; background: var(--ws-colour); min-width: 1px; }
@@ -153,8 +153,8 @@ def _card(card: Card) -> str:
     lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in card.lines)
     pictures = "".join(_figure(tile) for tile in card.pictures)
     return (
-        f'<article class="ws-card" role="listitem"><header><b>{html.escape(card.title)}</b>{lines}</header>'
-        f'<div class="ws-pictures" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}</article>'
+        f'<div class="ws-card" role="listitem"><header><b>{html.escape(card.title)}</b>{lines}</header>'
+        f'<div class="ws-pictures" role="list" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}</div>'
     )
 
 
@@ -166,7 +166,7 @@ def _bars(bars: Sequence[tuple[str, float]]) -> str:
         text, share = html.escape(name, quote=True), format_confidence(value)
         bar = f'<i style="width: {value * 100:.2f}%; --ws-colour: {MUTED if number else TRAIN}"></i>'
         rows += f'<span title="{text}">{text}</span><div class="ws-bar" title="{text}: {share}">{bar}</div><span>{share}</span>'
-    return f'<div class="ws-bars"><h4>Likeliest classes</h4>{rows}</div>'
+    return f'<div class="ws-bars"><b>Likeliest classes</b>{rows}</div>'
 
 
 def _grid(figures: Sequence[str], side: int, label: str) -> str:

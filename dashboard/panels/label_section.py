@@ -27,7 +27,7 @@ SPLITS = {"val": "Validation", "train": "Training"}
 
 def draw_labels(run: Run | None) -> None:
     """Draw the part of the page; `run` is the one whose data is looked at, None where there is none."""
-    st.subheader("Labels that are probably wrong")
+    st.header("Labels that are probably wrong")
     if run is None:
         st.info(
             "A trained model is asked which labels it doubts: choose a run in the sidebar, and its own data above.",

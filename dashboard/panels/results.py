@@ -63,7 +63,7 @@ def draw_results(runs: list[Run]) -> None:
         rows, key=len, reverse=True
     )  # a run without figures must not decide the order of the columns
     columns = list(dict.fromkeys(name for row in order for name in row))
-    st.subheader("Results")
+    st.header("Results")
     st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
     st.caption(f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION)
 

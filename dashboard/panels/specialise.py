@@ -128,7 +128,7 @@ def draw_changes(first: Run, second: Run) -> None:
         return
     if not common:
         return  # why they are not compared is said above
-    st.subheader(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
+    st.header(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
     pair = load_pair(reads[0], reads[1], draw_judged_on(common))
     draw_verdict(second, pair, data)
     doubts = {

@@ -19,7 +19,7 @@ from dashboard.text import escape_markdown
 
 def draw_shipping(run: Run) -> None:
     """Offer to write the run's model for use elsewhere, show how far that is, and what was made last."""
-    st.subheader("Ship this model")
+    st.header("Ship this model")
     task = task_folder(run)
     status = read_task(task)
     if status.state in ACTIVE:

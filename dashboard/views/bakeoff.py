@@ -166,7 +166,7 @@ def describe_left(board: Board) -> str:
 def draw_ranking(board: Board) -> None:
     """Draw how it came out, once all have ended."""
     ranking = rank_board(board, services.read_predictions)
-    st.subheader("Ranking")
+    st.header("Ranking")
     if ranking.left_out:
         names = ", ".join(map(escape_markdown, ranking.left_out))
         st.info(f"Left out, since they have not finished: {names}.", icon=":material/info:")

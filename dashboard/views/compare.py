@@ -118,7 +118,7 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     reads = [partial(services.read_predictions, run) for run in judged]
     judged_on = choose_common(reads)
     groups = read_groups(runs, members, judged_on)
-    st.subheader("Is one better?")
+    st.header("Is one better?")
     draw_seeds(groups, judged_on)
     verdicts, how = compare_groups(groups, escape_markdown)
     st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
@@ -207,7 +207,7 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
     if len(configs) < 2:
         return
     differing = find_differing(configs.values())
-    st.subheader("Settings that differ")
+    st.header("Settings that differ")
     if not differing:
         st.info(
             "None. These runs have the same settings. Differences between them come from chance or from the data.",
@@ -241,7 +241,7 @@ def find_label(run: Run) -> Callable[[str], str]:
 
 def draw_report(runs: list[Run]) -> None:
     """Offer the comparison as a part of a report."""
-    st.subheader("Report")
+    st.header("Report")
     if imported := [escape_markdown(run.id) for run in runs if describe_origin(run)]:
         st.caption(
             f"A report compares how runs were trained, and that is not known of {', '.join(imported)}. Leave out what was imported."

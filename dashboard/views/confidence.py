@@ -235,7 +235,7 @@ def draw_reliability(calibration: Calibration) -> None:
     """Draw accuracy by confidence, and how the confidences are spread."""
     answers = calibration.answers
     shown = {"before": answers.raw, **({} if calibration.note else {"after": answers.cross_fitted})}
-    st.subheader("Can its confidence be trusted?")
+    st.header("Can its confidence be trusted?")
     with st.container(key="wide-reliability"):
         left, right = st.columns(2, gap="large")
     with left:
@@ -256,7 +256,7 @@ def draw_reliability(calibration: Calibration) -> None:
 def draw_threshold(run: Run, calibration: Calibration) -> None:
     """Let the user say how often right is right enough, and show above which confidence it is."""
     answers = calibration.answers
-    st.subheader("Answer only when sure")
+    st.header("Answer only when sure")
     st.session_state["confidence-wanted"] = 100 * read_wanted(float(answers.right.mean()))
     wanted = (
         st.number_input(

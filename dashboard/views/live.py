@@ -103,7 +103,7 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     finding = find_overfitting(epochs)
     if finding:
         st.warning(finding, icon=":material/trending_up:")
-    st.subheader("Log")
+    st.header("Log")
     lines = run.read_log(14)
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
 
@@ -122,7 +122,7 @@ def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
     source = TableSource(run, newest if newest in run.list_epochs() else 0)
     judged, data = matrices.judge(source), services.read_data(run)
     name = str(source)
-    st.subheader(f"{name[0].upper()}{name[1:]}")
+    st.header(f"{name[0].upper()}{name[1:]}")
     with st.container(key="wide-classes"):
         left, right = st.columns(2)
     with left:

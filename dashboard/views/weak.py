@@ -183,7 +183,7 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
     if own.empty:
         return
     wrong = own[own["predicted"] != name].sort_values("confidence", ascending=False, kind="stable")
-    st.subheader(f"Wrong images of {escape_markdown(data.label(name))}")
+    st.header(f"Wrong images of {escape_markdown(data.label(name))}")
     if wrong.empty:
         st.success("Every image of this class is predicted right.", icon=":material/check:")
         return
@@ -268,9 +268,9 @@ def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.Data
         if member is None:
             continue
         with column:
-            st.subheader(f"{title} {escape_markdown(data.label(member))}")
+            st.header(f"{title} {escape_markdown(data.label(member))}")
             draw_right_images(run, table, data, member)
-    st.subheader(f"{escape_markdown(data.label(name))} in training")
+    st.header(f"{escape_markdown(data.label(name))} in training")
     paths = data.train_paths[name]
     shelf = marking.shelve_paths(paths, name, data)
     marking.draw_marking(
@@ -320,7 +320,7 @@ def draw_right_images(run: Run, table: pd.DataFrame, data: RunData, name: str) -
 
 def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
     """Show all classes: averages, recall against frequency in training, and the figures as a table to sort and save."""
-    st.subheader("All classes")
+    st.header("All classes")
     with st.container(key="wide-all"):
         chart, words = st.columns([5, 4], gap="large")
     seen = figures[figures["support"] > 0].assign(name=lambda t: [data.label(c) for c in t["class"]])

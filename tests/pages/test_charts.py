@@ -168,9 +168,22 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
 def test_the_palette_is_the_one_of_the_page(scheme: str) -> None:
     page = theme(scheme)
-    named = ("primaryColor", "blueColor", "orangeColor", "greenColor", "redColor")
-    expected = [palette.TRAIN, palette.TRAIN, palette.VAL, palette.GOOD, palette.BAD]
-    assert [page[name] for name in named] == expected
+    named = ("blueColor", "orangeColor", "greenColor", "redColor")
+    assert [page[name] for name in named] == [palette.TRAIN, palette.VAL, palette.GOOD, palette.BAD]
+
+
+@pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
+def test_white_words_on_a_button_of_the_primary_colour_can_be_read(scheme: str) -> None:
+    page = theme(scheme)
+    assert contrast("#FFFFFF", page["primaryColor"]) >= 4.5
+    assert contrast(page["primaryColor"], page["backgroundColor"]) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_in_the_first_colour_can_be_read(scheme: str) -> None:
+    page = theme(f"theme.{scheme}")
+    assert page["linkColor"] == palette.TRAIN_WORDS[scheme]
+    assert contrast(palette.TRAIN_WORDS[scheme], page["backgroundColor"]) >= 4.5
 
 
 @pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])

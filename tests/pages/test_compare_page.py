@@ -111,7 +111,7 @@ def test_a_specialised_run_is_held_against_a_control_trained_after_it(
     assert asked == [[], [], 0.004, ""]
     make_run(runs_root, tiny_data, name="control", weights="run:first", lr=0.004)
     app = open_page("compare", runs="special,control")
-    assert "What changed from control to special" in [heading.value for heading in app.subheader]
+    assert "What changed from control to special" in [heading.value for heading in app.header]
     assert "On the chosen classes (35 · iris)" in words(app)
 
 
