@@ -253,9 +253,7 @@ def open_matrix(page: Any, address: str) -> float:
     page.goto("about:blank")
     begun = time.perf_counter()
     page.goto(address, wait_until="commit")
-    page.get_by_label("Confusion matrix").locator(".heatmaplayer image").first.wait_for(
-        state="attached"
-    )
+    page.get_by_label("Confusion matrix").locator(".heatmaplayer image").first.wait_for(state="attached")
     seconds = time.perf_counter() - begun
     wait_for_rest(page)
     return seconds

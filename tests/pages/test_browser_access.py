@@ -46,7 +46,9 @@ class Excuse:
 
 
 EXCUSES = (
-    Excuse("list", '[data-testid="stSidebarNavItems"]', "Streamlit groups the links of its navigation in div"),
+    Excuse(
+        "list", '[data-testid="stSidebarNavItems"]', "Streamlit groups the links of its navigation in div"
+    ),
     Excuse("listitem", '[data-testid="stSidebarNavItems"] li', "the same, from the side of its items"),
     Excuse("target-size", '.stMultiSelect [aria-label="Clear all"]', "22.5 px, and its place is given"),
 )
