@@ -10,6 +10,7 @@ from pathlib import Path
 from core.errors import RunError, UserError
 from core.files import insist, write_text
 from core.reading import read_object
+from core.recipe.config import TrainConfig
 from core.runs.claim import hold
 from core.runs.jobs import live_status
 from core.runs.run import ACTIVE, Run, iter_runs
@@ -101,10 +102,14 @@ def rename(run: Run, name: str) -> Run:
 def find_parent(run: Run) -> str:
     """Return the id of the run whose best model a run starts from; empty where there is none."""
     try:
-        weights = run.read_config().weights
+        return parent_of(run.read_config())
     except UserError:
         return ""
-    return weights.removeprefix(_FROM) if weights.startswith(_FROM) else ""
+
+
+def parent_of(config: TrainConfig) -> str:
+    """Return the id of the run whose best model a training with this config starts from; empty where there is none."""
+    return config.weights.removeprefix(_FROM) if config.weights.startswith(_FROM) else ""
 
 
 def count_bytes(folder: Path) -> int:
