@@ -12,8 +12,8 @@ from streamlit.delta_generator_singletons import context_dg_stack, get_default_d
 from core.palette import TRAIN_WORDS
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.notes import read_note
-from core.runs.run import default_root, iter_runs
+from core.runs.notes import iter_listed
+from core.runs.run import default_root
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
@@ -43,6 +43,7 @@ STYLE = """
 [class*="st-key-medium-"] .stColumn { min-width: min(100%, 250px); }
 [class*="st-key-narrow-"] .stColumn { min-width: min(100%, 150px); }
 .st-key-beside-matrix .stColumn { min-width: min(100%, 345px); }
+.st-key-runs-chosen { min-height: 2.7rem; }
 .ws-run { font-size: .85rem; opacity: .75; margin-bottom: -1.4rem; overflow-wrap: anywhere; }
 @media (max-width: 640px) { .ws-run { margin-top: 1rem; } .st-key-confusion-wide { display: none; } }
 @media (max-width: 1100px) {
@@ -114,9 +115,7 @@ def draw_run_choice() -> None:
     selected = address.selected_run()
     if selected is None:
         return
-    choices = {
-        run.id: run for run in iter_runs(default_root()) if run == selected or not read_note(run).archived
-    }
+    choices = {run.id: run for run in iter_listed(default_root(), keep=[selected.id])}
 
     def apply_choice() -> None:
         address.choose_run(choices[st.session_state["run-choice"]])

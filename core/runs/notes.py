@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -69,6 +69,11 @@ def archive(runs: Sequence[Run], archived: bool = True) -> None:
         _refuse_active(run)
     for run in runs:
         write_note(run, replace(read_note(run), archived=archived))
+
+
+def iter_listed(root: Path, keep: Collection[str] = ()) -> Iterator[Run]:
+    """Yield the runs that choices offer, newest first: all but the archived ones, and of these those named to be kept."""
+    yield from (run for run in iter_runs(root) if run.id in keep or not read_note(run).archived)
 
 
 def rename(run: Run, name: str) -> Run:

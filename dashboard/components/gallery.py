@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -150,10 +151,10 @@ def show_bars(bars: Sequence[tuple[str, float]]) -> None:
 
 
 def _card(card: Card) -> str:
-    lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in card.lines)
+    lines = "".join(f'<div class="ws-dim">{_breakable(line)}</div>' for line in card.lines)
     pictures = "".join(_figure(tile) for tile in card.pictures)
     return (
-        f'<div class="ws-card" role="listitem"><header><b>{html.escape(card.title)}</b>{lines}</header>'
+        f'<div class="ws-card" role="listitem"><header><b>{_breakable(card.title)}</b>{lines}</header>'
         f'<div class="ws-pictures" role="list" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}</div>'
     )
 
@@ -186,8 +187,13 @@ def _figure(tile: Tile, number: int | None = None) -> str:
         picture = f'<button type="button" class="ws-open" data-tile="{number}">{picture}</button>'
     if tile.mark:
         picture += f'<span class="ws-mark" style="--ws-colour: {tile.colour}">{html.escape(tile.mark)}</span>'
-    lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in tile.lines)
-    return f'<figure role="listitem">{picture}<figcaption><b>{html.escape(tile.title)}</b>{lines}</figcaption></figure>'
+    lines = "".join(f'<div class="ws-dim">{_breakable(line)}</div>' for line in tile.lines)
+    return f'<figure role="listitem">{picture}<figcaption><b>{_breakable(tile.title)}</b>{lines}</figcaption></figure>'
+
+
+def _breakable(text: str) -> str:
+    """Return a text as HTML that may go on in a new line where a path or a file's name has its joints, before '.jpg'."""
+    return re.sub(r"(?<=[/_])(?=[^/_])|(?=\.[A-Za-z]\w{1,3}\b)", "<wbr>", html.escape(text))
 
 
 def draw_steps(paths: Sequence[str], place: int, key: str) -> None:

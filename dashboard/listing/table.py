@@ -15,7 +15,7 @@ from dashboard.listing.rows import Row
 
 _TICKED = "runs-ticked"
 _LINE = 35  # px, a row of Streamlit's tables
-_MOST = 16  # rows to be seen without scrolling
+_MOST = 12  # rows to be seen without scrolling
 
 # The columns that not every list fills are left out where they are empty.
 _FORMATS: dict[str, Any] = {

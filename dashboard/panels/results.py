@@ -56,7 +56,8 @@ def draw_results(runs: list[Run]) -> None:
                 "best": format_epoch(status) if status.has_best else "–",
                 "epochs": f"{status.epoch} of {status.epochs}",
                 "time": format_duration(status.seconds),
-                "images/s": f"{status.images_per_second:,.0f}",
+                # What is fitted to features at once has no speed.
+                "images/s": f"{status.images_per_second:,.0f}" if status.images_per_second else "–",
             }
         )
     order = sorted(

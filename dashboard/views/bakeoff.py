@@ -31,8 +31,7 @@ def render() -> None:
     """Draw the page."""
     st.title("Bake-off")
     revive_queue(list_runs(default_root()))
-    names = bakeoff.list_bakeoffs(default_root())
-    name = draw_choice(names) if names else NEW
+    name = draw_choice(names) if (names := list_names()) else NEW
     if name == NEW:
         st.caption(
             "Networks, optimizers, presets and seeds are crossed into runs that train one after the other; in the end they "
@@ -45,6 +44,12 @@ def render() -> None:
     st.fragment(guard(draw_board), run_every=POLL if active else None)(name, active)
     if not active:
         draw_ranking(board)
+
+
+def list_names() -> list[str]:
+    """Return the bake-offs that can be chosen, the newest first: not those all archived, but for the one in the URL."""
+    names, asked = bakeoff.list_bakeoffs(default_root(), archived=False), address.get_param("group")
+    return [*names, asked] if asked not in names and asked in bakeoff.list_bakeoffs(default_root()) else names
 
 
 def draw_choice(names: list[str]) -> str:

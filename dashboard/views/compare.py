@@ -14,7 +14,8 @@ from core.recipe.config import TrainConfig
 from core.recipe.settings import find_differing, format_setting, label_of
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.run import Run, default_root, iter_runs
+from core.runs.notes import iter_listed
+from core.runs.run import Run, default_root
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
 from core.verdicts.judged_on import JudgedOn, choose_common, describe_images
@@ -31,7 +32,8 @@ from dashboard.text import escape_markdown, format_count
 def render() -> None:
     """Draw the page."""
     st.title("Compare")
-    runs = {run.id: run for run in iter_runs(default_root())}
+    asked = address.get_param("runs").split(",")
+    runs = {run.id: run for run in iter_listed(default_root(), keep=asked)}
     if len(runs) < 2:
         st.info(
             f"There {'is one run' if runs else 'is no run'} yet; two are needed to compare. Start another with one setting changed.",

@@ -113,7 +113,7 @@ def draw_about(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if said := describe_note(read_note(run)):
             st.markdown(said, width="content")
-        draw_note_button(run)
+        draw_note_button(run, "Note, tags and name")
 
 
 def draw_classes(run: Run, epochs: pd.DataFrame) -> None:

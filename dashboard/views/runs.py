@@ -103,7 +103,7 @@ def draw_list(was_active: bool, words: str, state: str, view: View, archived: bo
     rows = [row for row in rows if row.facts.note.archived == archived]
     counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
     st.caption(
-        f"{format_count(len(rows), 'run')}: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+        f"{format_count(len(rows), 'run')}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items() if n)
     )
     found = [row for row in rows if row.matches(words) and state in ("", row.status.state)]
     if not rows:
@@ -119,14 +119,13 @@ def draw_list(was_active: bool, words: str, state: str, view: View, archived: bo
 
 
 def draw_as_table(found: list[Row], archived: bool) -> None:
-    """Draw runs as a table, what can be done with those ticked, and one that is ticked alone as a card."""
+    """Draw runs as a table, above it what can be done with those ticked, below it one that is ticked alone as a card."""
+    bar = st.container(horizontal=True, vertical_alignment="center", key="runs-chosen")
     chosen = draw_table(found)
-    if not chosen:
-        st.caption(
-            "Tick a run to open it or to see more of it; tick several to compare, archive or delete them."
-        )
-        return
-    with st.container(horizontal=True, vertical_alignment="center", key="runs-chosen"):
-        draw_actions([row.run for row in chosen], archived)
+    with bar:
+        if chosen:
+            draw_actions([row.run for row in chosen], archived)
+        else:
+            st.caption("Tick a run to open it; tick several to compare, archive or delete them.")
     if len(chosen) == 1:
         draw_card(chosen[0])

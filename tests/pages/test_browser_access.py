@@ -25,7 +25,7 @@ PLACES = {
     "train": "train",
     "live": "live?run=made",
     "runs": "runs",
-    "bake-off": "bake-off?name=bake",
+    "bake-off": "bake-off?group=bake",
     "confusion": "confusion?run=made&true=10&pred=2",
     "weak": "weak?run=made&class=35",
     "map": "map?run=made",

@@ -25,6 +25,7 @@ def test_compared_runs_are_told_apart_by_what_differs(
     assert app.multiselect(key="compare-runs").value == ["first", "second"]
     results, settings = (table.value for table in app.dataframe)
     assert results["run"].tolist() == ["first", "second"]
+    assert results["images/s"].tolist() == ["–", "–"]  # no speed was measured
     assert settings[["setting", "first", "second"]].to_numpy().tolist() == [
         ["Learning rate", "0.001", "0.5"],
         ["Classes to specialise on", "–", "2 · rose, 35 · iris"],

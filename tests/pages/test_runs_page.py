@@ -12,10 +12,10 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.notes import Note, read_note
+from core.runs.notes import Note, archive, read_note
 from core.runs.run import ACTIVE, Run, find_run
 from dashboard.panels.report_panel import report_folder
-from tests.made_run import make_run
+from tests.made_run import make_member, make_run
 from tests.pages.apps import PAGES, Open, saves, set_state, title, words
 
 
@@ -211,7 +211,7 @@ def test_a_run_ticked_alone_is_seen_whole_and_several_are_compared_or_archived(
     tick(app, "shop-05", "shop-03")
     app.button(key="runs-compare").click().run()
     assert title(app) == "Compare"
-    assert app.query_params["runs"] == ["shop-03,shop-05"]
+    assert app.query_params["runs"] == "shop-03,shop-05"
 
 
 def test_ticks_stay_with_their_runs_when_others_come(
@@ -242,3 +242,21 @@ def test_the_box_of_a_run_is_called_as_the_run_is(open_page: Open, run: Run, run
     labels = [box.label for box in open_page("runs").checkbox]
     assert {"first", "shop-2.1_b"} <= set(labels)
     assert r"\_odd\_\*" in labels
+
+
+def test_archived_runs_are_offered_nowhere_but_where_the_address_names_them(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    for name in ("second", "third"):
+        shutil.copytree(run.folder, runs_root / name)
+    away = make_member(runs_root, tiny_data)
+    archive([away, Run(runs_root / "third")])
+    assert open_page("compare").multiselect[0].options == ["second", "first"]
+    assert "third" in open_page("compare", runs="first,third").multiselect[0].options
+    app = open_page("confusion", run="first")
+    assert set(app.selectbox(key="run-choice").options) == {"first", "second"}
+    assert not any("third" in option for option in app.selectbox(key="confusion-against").options)
+    app = open_page("confusion", run="first", against="run:third")
+    assert any("third" in option for option in app.selectbox(key="confusion-against").options)
+    assert "bake-choice" not in {box.key for box in open_page("bake-off").selectbox}
+    assert open_page("bake-off", group="bake").selectbox(key="bake-choice").value == "bake"
