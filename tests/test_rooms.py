@@ -17,7 +17,7 @@ FLOORS = {
         "networks", "recipe", "dataset", "marks", "runs", "queue", "arrivals", "verdicts", "slices", "training", "model", "answers", "landscape", "train", "trial", "ship", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
-        "text", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "launch", "listing", "predicting", "views", "app", "gate", "server", "start", "__main__",
+        "text", "terms", "builtin", "guard", "charts", "state", "components", "explorer", "panels", "launch", "listing", "predicting", "views", "app", "gate", "server", "start", "__main__",
     ),
 }  # fmt: skip
 RANKS = {

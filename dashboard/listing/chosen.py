@@ -24,7 +24,7 @@ def draw_actions(chosen: Sequence[Run], archived: bool) -> None:
         icon=":material/compare_arrows:",
         key="runs-compare",
         disabled=len(chosen) > MOST,
-        help=f"At most {MOST} runs at a time." if len(chosen) > MOST else None,
+        help=f"At most {format_count(MOST, 'run')} at a time." if len(chosen) > MOST else None,
     ):
         ids = ",".join(run.id for run in reversed(chosen))  # the older one is what the newer is held against
         st.switch_page(st.session_state["pages"]["compare"], query_params={"runs": ids})

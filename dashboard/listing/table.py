@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.verdicts.predictions import wilson_interval
 from dashboard.listing.rows import Row
+from dashboard.terms import explain
 
 _TICKED = "runs-ticked"
 _LINE = 35  # px, a row of Streamlit's tables
@@ -23,9 +24,7 @@ _FORMATS: dict[str, Any] = {
     "accuracy": st.column_config.NumberColumn(
         "best accuracy", format="%.1f %%", help="On the validation images, which also chose the best epoch."
     ),
-    "interval": st.column_config.TextColumn(
-        "95 % interval", help="Where the accuracy on many more such images would lie (Wilson's interval)."
-    ),
+    "interval": st.column_config.TextColumn("95 % interval", help=explain("Wilson")),
     "epochs": st.column_config.NumberColumn(help="Epochs done."),
     "minutes": st.column_config.NumberColumn(
         "time (min)", format="%.1f", help="Minutes of work, without waiting and pauses."

@@ -20,6 +20,7 @@ from dashboard.explorer import marking, opened
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, services
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
 
 SPLITS = {"val": "Validation", "train": "Training"}
@@ -244,7 +245,8 @@ def draw_classes(report: LabelReport, data: RunData) -> None:
         st.markdown("**Classes that are weak for another reason**")
         st.caption(
             "Recognised worse than the rest, and taken for many things or one way only: they need more or better "
-            "images. Intervals are 95 %, by Wilson's formula."
+            "images. Intervals are 95 %, by Wilson's formula.",
+            help=explain("Wilson"),
         )
         for found in report.weak:
             share = format_accuracy(found.right / found.count, found.low, found.high)

@@ -15,6 +15,7 @@ from core.runs.run import Run
 from core.verdicts.predictions import macro_recall, mean_loss, wilson_interval
 from dashboard.state import services
 from dashboard.state.status_words import format_epoch
+from dashboard.terms import explain
 from dashboard.text import format_accuracy, format_duration
 
 CAPTION = (
@@ -32,7 +33,7 @@ def describe_figures(table: pd.DataFrame) -> dict[str, str]:
     return {
         "accuracy": format_accuracy(right / max(1, count), float(low), float(high)),
         "macro recall": format_accuracy(*macro_recall(table)),
-        "loss (nats)": _format_loss(*mean_loss(table)),
+        "loss": _format_loss(*mean_loss(table)),
     }
 
 
@@ -65,8 +66,17 @@ def draw_results(runs: list[Run]) -> None:
     )  # a run without figures must not decide the order of the columns
     columns = list(dict.fromkeys(name for row in order for name in row))
     st.header("Results")
-    st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
-    st.caption(f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION)
+    st.dataframe(
+        pd.DataFrame(rows, columns=columns).fillna("–"),
+        hide_index=True,
+        column_config={
+            name: st.column_config.Column(help=explain(name))
+            for name in ("macro recall", "loss", "calibration error")
+        },
+        alt="Results of the runs",
+    )
+    caption = f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION
+    st.caption(caption, help=explain(caption))
 
 
 def _describe_ece(run: Run) -> dict[str, str]:

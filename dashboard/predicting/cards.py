@@ -12,6 +12,7 @@ from dashboard.components.gallery import Card, Tile, show_cards
 from dashboard.predicting.strangers import MARK
 from dashboard.state import services
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import format_confidence, format_share
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ def draw_cards(run: Run, data: RunData, batch: Batch, numbers: Sequence[int], th
         picture, heat = services.explain_upload(run.folder, stamp, one.content, prediction.classes[0])
         cards.append(make_card(data, one.name, prediction, picture, heat, threshold))
     show_cards(cards, side=380, label="predictions")
-    st.caption("Right picture: where the network found evidence for its first choice (Grad-CAM).")
+    st.caption(
+        "Right picture: where the network found evidence for its first choice (Grad-CAM).",
+        help=explain("Grad-CAM"),
+    )
 
 
 def make_card(

@@ -21,6 +21,7 @@ from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.results import draw_results
 from dashboard.state import address, services
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count, format_duration
 
 POLL = 2.0
@@ -205,7 +206,8 @@ def draw_verdicts(sets: dict[str, SeedSet]) -> None:
     if verdicts:
         st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
         sizes = [len(found.right) for found in sets.values()]
+        how = describe_tests(sizes, math.comb(len(sizes), 2))
         st.caption(
-            f"{describe_tests(sizes, math.comb(len(sizes), 2))} The best epoch of each run was chosen on these very images, so "
-            "all accuracies are a little too high."
+            f"{how} The best epoch of each run was chosen on these very images, so all accuracies are a little too high.",
+            help=explain(how, *verdicts),
         )

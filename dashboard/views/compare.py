@@ -26,6 +26,7 @@ from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.panels.results import draw_results
 from dashboard.panels.specialise import draw_changes
 from dashboard.state import address, services
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count
 
 
@@ -128,7 +129,7 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
         doubts = {escape_markdown(run): escape_markdown(name) for run, name in name_unknowns(judged).items()}
         imported = sum(bool(describe_origin(run)) for run in judged)
         said = describe_images(judged_on, runs=len(reads), unknown=doubts, imported=imported)
-        st.caption(f"{said} {how}")
+        st.caption(f"{said} {how}", help=explain(how, *verdicts))
         draw_without_marked(judged[0], groups)
 
 

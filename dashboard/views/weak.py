@@ -26,6 +26,7 @@ from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_confidence, format_count, format_guess, format_share
 
 WEAKEST = 25  # classes the chart shows
@@ -169,7 +170,7 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
         st.metric(
             "95 % interval",
             interval,
-            help="Where the true recall lies, by Wilson's formula.",
+            help=explain("Wilson"),
             width="content",
         )
         st.metric("Training images", f"{data.train_counts[name]:,}", width="content")
@@ -189,7 +190,8 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
         return
     if not lacks_model(run):
         st.caption(
-            "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class."
+            "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class.",
+            help=explain("Grad-CAM"),
         )
     page = draw_pager(len(wrong), ERRORS_PER_PAGE, key="weak-page")
     rows = list(wrong.iloc[page * ERRORS_PER_PAGE : (page + 1) * ERRORS_PER_PAGE].itertuples())
@@ -360,9 +362,7 @@ def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
         placeholder="–",
         column_config={
             **dict.fromkeys(names.values(), PER_CENT),
-            "average": st.column_config.Column(
-                help="Macro: each class counts alike. Weighted: each image does."
-            ),
+            "average": st.column_config.Column(help=f"{explain('macro')} Weighted: each image counts alike."),
         },
         alt="Averages over all classes",
     )
@@ -390,7 +390,7 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
     helps = {
         "training": "Training images of the class.",
         "judged": "Images of the class that were judged: the support of its figures.",
-        "95 % interval": "Where the true recall lies, by Wilson's formula.",
+        "95 % interval": str(explain("Wilson")),
         "confused with": "What its images are most often taken for.",
         "mistaken for it": "Whose images are most often taken for it.",
     }
