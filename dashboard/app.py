@@ -44,8 +44,10 @@ STYLE = """
 [class*="st-key-narrow-"] .stColumn { min-width: min(100%, 150px); }
 .st-key-beside-matrix .stColumn { min-width: min(100%, 345px); }
 .st-key-runs-chosen { min-height: 2.7rem; }
+[class*="st-key-choose-"] label p { font-weight: 650; font-size: 1rem; }
 .ws-run { font-size: .85rem; opacity: .75; margin-bottom: -1.4rem; overflow-wrap: anywhere; }
-@media (max-width: 640px) { .ws-run { margin-top: 1rem; } .st-key-confusion-wide { display: none; } }
+@media (max-width: 640px) { .ws-run { margin-top: 1rem; } .st-key-confusion-wide { display: none; }
+  .st-key-narrow-steps .stColumn { min-width: 100%; } }
 @media (max-width: 1100px) {
   .st-key-sheet-images { position: fixed; right: 0; bottom: 0; z-index: 99; width: min(100vw, 600px); max-height: 56vh;
     overflow-y: auto; padding: 1rem; background: Canvas; border-radius: 14px 14px 0 0;

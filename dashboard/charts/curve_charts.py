@@ -140,7 +140,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
         hovertemplate="<b>%{y}</b>: recall <b>%{x:.0f} %</b> (images: %{customdata[2]})"
         "<br>95 % interval %{customdata[0]:.0f}–%{customdata[1]:.0f} %<extra></extra>",
     )
-    figure.update_xaxes(title_text="recall (% of the class's images)", range=[-2, 102], dtick=25)
+    figure.update_xaxes(title_text="recall (% of its images)", range=[-2, 102], dtick=25)
     figure.update_yaxes(
         title_text="class",
         type="category",

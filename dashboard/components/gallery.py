@@ -192,8 +192,10 @@ def _figure(tile: Tile, number: int | None = None) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Return a text as HTML that may go on in a new line where a path or a file's name has its joints, before '.jpg'."""
-    return re.sub(r"(?<=[/_])(?=[^/_])|(?=\.[A-Za-z]\w{1,3}\b)", "<wbr>", html.escape(text))
+    """Return a text as HTML that may go on in a new line where a path or a file's name has its joints, not before '%'."""
+    return re.sub(
+        r"(?<=[/_])(?=[^/_])|(?=\.[A-Za-z]\w{1,3}\b)", "<wbr>", html.escape(text).replace(" %", "\u00a0%")
+    )
 
 
 def draw_steps(paths: Sequence[str], place: int, key: str) -> None:

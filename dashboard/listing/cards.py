@@ -53,7 +53,7 @@ def draw_card(row: Row, *, choosable: bool = False) -> None:
     status = row.status
     colour, icon = BADGES[status.state]
     with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
-        name, result, actions = st.columns([5, 4, 3], vertical_alignment="center")
+        name, result, actions = st.columns([5, 3, 4], vertical_alignment="center")
         with name:
             draw_name(row, f":{colour}-badge[{icon} {status.state}]", choosable=choosable)
             if described := describe(row):

@@ -49,7 +49,7 @@ def draw_table(rows: Sequence[Row]) -> list[Row]:
     state = st.dataframe(
         tabulate(rows),
         hide_index=True,
-        height=_LINE * (min(len(rows), _MOST) + 1) + 3,
+        height=_LINE * (_MOST + 1) if len(rows) > _MOST else "content",
         column_config=_FORMATS,
         key=f"runs-table-{hashlib.blake2b('/'.join(ids).encode(), digest_size=8).hexdigest()}",
         on_select="rerun",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from core.report.page import write_report
 from core.runs.run import Run
@@ -25,6 +25,7 @@ PLACES = {
     "train": "train",
     "live": "live?run=made",
     "runs": "runs",
+    "table of runs": "runs?view=table",
     "bake-off": "bake-off?group=bake",
     "confusion": "confusion?run=made&true=10&pred=2",
     "weak": "weak?run=made&class=35",
@@ -92,6 +93,15 @@ def test_a_report_can_be_used_by_everyone_in_light_and_dark(page: Page, made: Ru
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         assert find_faults(page) == []
+
+
+def test_a_run_is_ticked_in_the_table_by_keys_alone(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "runs?view=table")
+    page.get_by_test_id("data-grid-canvas").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Space")
+    expect(page.get_by_text("1 run chosen")).to_be_visible()
+    expect(page.get_by_test_id("stMain").get_by_role("button", name="Open")).to_be_visible()
 
 
 def find_faults(page: Page) -> list[str]:

@@ -103,7 +103,7 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     ),
     "recall": (
         lambda: curve_charts.class_recall(recall_table(THREE), highlight=None),
-        "Recall of classes, with 95 % intervals", "recall (% of the class's images)", "class",
+        "Recall of classes, with 95 % intervals", "recall (% of its images)", "class",
     ),
     "frequency": (
         lambda: curve_charts.frequency_recall(frequency_table([10, 20, 20]), highlight="10"),

@@ -76,7 +76,7 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     ),
     "changes": (
         lambda: class_changes(CHANGES, first="one", second="two"),
-        "Right images of the classes that changed", "right (% of the class's images)", "class",
+        "Classes that changed", "right (% of its images)", "class",
     ),
 }  # fmt: skip
 
