@@ -253,9 +253,7 @@ def open_matrix(page: Any, address: str) -> float:
     page.goto("about:blank")
     begun = time.perf_counter()
     page.goto(address, wait_until="commit")
-    page.get_by_role("img", name="Confusion matrix").locator(".heatmaplayer image").first.wait_for(
-        state="attached"
-    )
+    page.get_by_label("Confusion matrix").locator(".heatmaplayer image").first.wait_for(state="attached")
     seconds = time.perf_counter() - begun
     wait_for_rest(page)
     return seconds
@@ -278,7 +276,7 @@ def click_cell(page: Any, cell: tuple[int, int]) -> float:
     Of a thousand classes a cell is below a pixel: what is clicked is the strongest one at its place. Returns 0 where
     the mouse is over none.
     """
-    graph = page.get_by_role("img", name="Confusion matrix")
+    graph = page.get_by_label("Confusion matrix")
     graph.scroll_into_view_if_needed()
     at = graph.evaluate(
         """(g, [row, column]) => {

@@ -8,6 +8,8 @@ VAL = "#D97706"
 GOOD = "#0B8A78"
 BAD = "#D6453A"
 MUTED = "#7B8794"
+# Words in the first colour, read at 4.5:1 on the white and on the dark background.
+TRAIN_WORDS = {"light": "#1F66B0", "dark": "#6FB1F2"}
 # Chosen to stay apart for red-green blindness too; the markers tell runs apart where colours come round again.
 RUNS = ("#2F7FD1", "#D97706", "#138663", "#7638FA", "#EF0668", "#6F682A", "#9F8AA8")
 # Of them those that nobody takes for grey, where "all others" are grey.

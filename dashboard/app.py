@@ -9,10 +9,11 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
+from core.palette import TRAIN_WORDS
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.notes import read_note
-from core.runs.run import default_root, iter_runs
+from core.runs.notes import iter_listed
+from core.runs.run import default_root
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
@@ -42,13 +43,22 @@ STYLE = """
 [class*="st-key-medium-"] .stColumn { min-width: min(100%, 250px); }
 [class*="st-key-narrow-"] .stColumn { min-width: min(100%, 150px); }
 .st-key-beside-matrix .stColumn { min-width: min(100%, 345px); }
+.st-key-runs-chosen { min-height: 2.7rem; }
+[class*="st-key-choose-"] label p { font-weight: 650; font-size: 1rem; }
 .ws-run { font-size: .85rem; opacity: .75; margin-bottom: -1.4rem; overflow-wrap: anywhere; }
-@media (max-width: 640px) { .ws-run { margin-top: 1rem; } .st-key-confusion-wide { display: none; } }
+@media (max-width: 640px) { .ws-run { margin-top: 1rem; } .st-key-confusion-wide { display: none; }
+  .st-key-narrow-steps .stColumn { min-width: 100%; } }
 @media (max-width: 1100px) {
   .st-key-sheet-images { position: fixed; right: 0; bottom: 0; z-index: 99; width: min(100vw, 600px); max-height: 56vh;
     overflow-y: auto; padding: 1rem; background: Canvas; border-radius: 14px 14px 0 0;
     box-shadow: 0 -4px 24px rgba(0, 0, 0, .35); }
 }
+</style>
+"""
+# What is chosen is told in Streamlit's primary colour, too faint for words on the dark ground and on its own tint.
+CHOSEN = f"""
+<style>
+button[data-selected="true"], [data-testid="stSliderThumbValue"] {{ color: light-dark({TRAIN_WORDS["light"]}, {TRAIN_WORDS["dark"]}) !important; }}
 </style>
 """
 # The pages by what they are for, in the order of the work.
@@ -83,7 +93,7 @@ def main() -> None:
     context_dg_stack.set(get_default_dg_stack_value())
     # A picture of our own: Streamlit fetches a material icon for the browser's tab from the network.
     st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
-    st.html(STYLE)
+    st.html(STYLE + CHOSEN)
     st.logo(str(HERE / "logo.svg"), size="large")
     groups = {group: [make_page(*page) for page in found] for group, found in PAGES.items()}
     st.session_state["pages"] = {
@@ -107,9 +117,7 @@ def draw_run_choice() -> None:
     selected = address.selected_run()
     if selected is None:
         return
-    choices = {
-        run.id: run for run in iter_runs(default_root()) if run == selected or not read_note(run).archived
-    }
+    choices = {run.id: run for run in iter_listed(default_root(), keep=[selected.id])}
 
     def apply_choice() -> None:
         address.choose_run(choices[st.session_state["run-choice"]])

@@ -124,7 +124,7 @@ def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str)
 
 def chart(page: Page, title: str, *, seconds: float = 30) -> Locator:
     """Return the chart of this title once it is drawn."""
-    graph = page.get_by_role("img", name=title)
+    graph = page.locator(".weakspot-plot").and_(page.get_by_label(title))
     expect(graph.locator(".main-svg").first).to_be_visible(timeout=seconds * 1000)
     return graph
 

@@ -17,7 +17,7 @@ FLOORS = {
         "networks", "splits", "recipe", "dataset", "marks", "runs", "queue", "arrivals", "verdicts", "slices", "training", "model", "ship", "ways", "answers", "landscape", "train", "trial", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
-        "text", "builtin", "guard", "charts", "state", "components", "explorer", "mapping", "panels", "launch", "predicting", "views", "app", "gate", "server", "start", "__main__",
+        "text", "terms", "builtin", "guard", "charts", "state", "components", "explorer", "mapping", "panels", "launch", "listing", "predicting", "views", "app", "gate", "server", "start", "__main__",
     ),
 }  # fmt: skip
 RANKS = {

@@ -12,6 +12,7 @@ from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
 from core.recipe.settings import find_differing, label_settings, settings_of, write_value
 from core.runs import jobs
+from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run, Status, list_runs, make_slug
 
 # An optimizer's rate where SGD (momentum 0.9) has 1: Adam's steps do not shrink with the gradient, and momentum makes
@@ -244,9 +245,10 @@ def read_board(name: str, root: Path) -> Board:
     return Board(name, dict(zip(label_settings(heads), rows.values(), strict=True)))
 
 
-def list_bakeoffs(root: Path) -> list[str]:
-    """Return the names of the bake-offs under a root, the newest first."""
-    return list(dict.fromkeys(member.config.group for member in _iter_members(root)))
+def list_bakeoffs(root: Path, *, archived: bool = True) -> list[str]:
+    """Return the names of the bake-offs under a root, the newest first; on demand without those all archived."""
+    members = (member for member in _iter_members(root) if archived or not read_note(member.run).archived)
+    return list(dict.fromkeys(member.config.group for member in members))
 
 
 def stop_all(board: Board) -> list[Run]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.errors import RunError, UserError
 from core.files import insist, write_text
 from core.reading import read_object
+from core.recipe.config import TrainConfig
 from core.runs.claim import hold
 from core.runs.jobs import live_status
 from core.runs.run import ACTIVE, Run, iter_runs
@@ -70,6 +71,11 @@ def archive(runs: Sequence[Run], archived: bool = True) -> None:
         write_note(run, replace(read_note(run), archived=archived))
 
 
+def iter_listed(root: Path, keep: Collection[str] = ()) -> Iterator[Run]:
+    """Yield the runs that choices offer, newest first: all but the archived ones, and of these those named to be kept."""
+    yield from (run for run in iter_runs(root) if run.id in keep or not read_note(run).archived)
+
+
 def rename(run: Run, name: str) -> Run:
     """Give a run another name and return it.
 
@@ -101,10 +107,14 @@ def rename(run: Run, name: str) -> Run:
 def find_parent(run: Run) -> str:
     """Return the id of the run whose best model a run starts from; empty where there is none."""
     try:
-        weights = run.read_config().weights
+        return parent_of(run.read_config())
     except UserError:
         return ""
-    return weights.removeprefix(_FROM) if weights.startswith(_FROM) else ""
+
+
+def parent_of(config: TrainConfig) -> str:
+    """Return the id of the run whose best model a training with this config starts from; empty where there is none."""
+    return config.weights.removeprefix(_FROM) if config.weights.startswith(_FROM) else ""
 
 
 def count_bytes(folder: Path) -> int:

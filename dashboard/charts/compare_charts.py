@@ -182,7 +182,7 @@ def class_changes(changes: pd.DataFrame, *, first: str, second: str) -> go.Figur
     labels = [html.escape(name, quote=False) for name in shown["class"]]
     more = f", the {CHANGES} that changed most" if len(changes) > CHANGES else ""
     figure = new_figure(
-        f"Right images of the classes that changed{more}",
+        f"Classes that changed{more}",
         height=170 + 28 * max(3, len(shown)),
         revision="changes",
     )
@@ -198,7 +198,7 @@ def class_changes(changes: pd.DataFrame, *, first: str, second: str) -> go.Figur
             hovertemplate="<b>%{y}</b>, %{fullData.name}: <b>%{customdata[0]:.0f} of %{customdata[1]:.0f}</b> right"
             "<br>95 % interval %{customdata[2]:.0f}–%{customdata[3]:.0f} %<extra></extra>",
         )
-    figure.update_xaxes(title_text="right (% of the class's images)", range=[0, 102])
+    figure.update_xaxes(title_text="right (% of its images)", range=[0, 102])
     figure.update_yaxes(
         title_text="class",
         type="category",

@@ -106,7 +106,7 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
         hovertemplate="rate %{x:.2~e}: loss <b>%{y:.3f}</b><extra></extra>",
     )
     figure.update_xaxes(title_text="learning rate", type="log")
-    figure.update_yaxes(title_text="smoothed cross-entropy loss (nats)")
+    figure.update_yaxes(title_text="smoothed cross-entropy loss")
     figure.update_layout(margin={"t": 48}, hovermode="closest")
     if suggestion is not None:
         figure.add_vline(x=suggestion, line={"color": VAL, "width": 2, "dash": "dash"})
@@ -140,7 +140,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
         hovertemplate="<b>%{y}</b>: recall <b>%{x:.0f} %</b> (images: %{customdata[2]})"
         "<br>95 % interval %{customdata[0]:.0f}–%{customdata[1]:.0f} %<extra></extra>",
     )
-    figure.update_xaxes(title_text="recall (% of the class's images)", range=[-2, 102], dtick=25)
+    figure.update_xaxes(title_text="recall (% of its images)", range=[-2, 102], dtick=25)
     figure.update_yaxes(
         title_text="class",
         type="category",
@@ -252,7 +252,7 @@ def _limit_range(figure: go.Figure, steps: pd.Series, val: pd.Series) -> None:
     top = 1.1 * max(float(steps.quantile(0.99)), float(val.median()) if len(val) else 0.0)
     if len(val) and val.max() > 2 * top:
         figure.update_yaxes(range=[0, top])
-        figure.update_yaxes(title_text="cross-entropy loss (nats), higher ones cut off")
+        figure.update_yaxes(title_text="cross-entropy loss, higher ones cut off")
 
 
 def write_message(figure: go.Figure, message: str) -> None:
@@ -265,7 +265,7 @@ def write_message(figure: go.Figure, message: str) -> None:
 
 def name_quantity(figure: go.Figure, quantity: Quantity) -> None:
     if quantity == "loss":
-        figure.update_yaxes(title_text="cross-entropy loss (nats)", rangemode="tozero")
+        figure.update_yaxes(title_text="cross-entropy loss", rangemode="tozero")
     else:
         figure.update_yaxes(title_text="accuracy (%)")
 

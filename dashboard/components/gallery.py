@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -40,7 +41,7 @@ _STYLE = """
 .ws-card > header { font-size: .9rem; margin-bottom: 8px; overflow-wrap: anywhere; }
 .ws-card > .ws-pictures { display: grid; gap: 10px; grid-template-columns: repeat(var(--ws-pictures), minmax(0, 1fr)); }
 .ws-bars { margin-top: 10px; font-size: .8rem; display: grid; grid-template-columns: minmax(0, 2fr) 3fr auto; gap: 4px 8px; align-items: center; }
-.ws-bars > h4 { grid-column: 1 / -1; font-size: .8rem; font-weight: 600; margin: 0; padding: 0; }
+.ws-bars > b { grid-column: 1 / -1; font-size: .8rem; font-weight: 600; margin: 0; padding: 0; }
 .ws-bars > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .ws-bar { height: 12px; border-radius: 3px; background: color-mix(in srgb, currentColor 10%, transparent); }
 .ws-bar > i { display: block; height: 100%; border-radius: 3px; background: var(--ws-colour); min-width: 1px; }
@@ -158,14 +159,14 @@ def _lay_out(cards: Sequence[str], side: int, label: str) -> str:
 
 def _card(card: Card, number: int | None = None) -> str:
     """Return a card; with a `number` its first picture and a button at its foot open it."""
-    lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in card.lines)
+    lines = "".join(f'<div class="ws-dim">{_breakable(line)}</div>' for line in card.lines)
     pictures = "".join(_figure(tile, None if place else number) for place, tile in enumerate(card.pictures))
     foot = ""
     if number is not None:
         foot = f'<footer class="ws-card-foot"><button type="button" class="ws-press" data-tile="{number}">Look closer</button></footer>'
     return (
-        f'<article class="ws-card" role="listitem"><header><b>{html.escape(card.title)}</b>{lines}</header>'
-        f'<div class="ws-pictures" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}{foot}</article>'
+        f'<article class="ws-card" role="listitem"><header><b>{_breakable(card.title)}</b>{lines}</header>'
+        f'<div class="ws-pictures" role="list" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}{foot}</article>'
     )
 
 
@@ -177,7 +178,7 @@ def _bars(bars: Sequence[tuple[str, float]]) -> str:
         text, share = html.escape(name, quote=True), format_confidence(value)
         bar = f'<i style="width: {value * 100:.2f}%; --ws-colour: {MUTED if number else TRAIN}"></i>'
         rows += f'<span title="{text}">{text}</span><div class="ws-bar" title="{text}: {share}">{bar}</div><span>{share}</span>'
-    return f'<div class="ws-bars"><h4>Likeliest classes</h4>{rows}</div>'
+    return f'<div class="ws-bars"><b>Likeliest classes</b>{rows}</div>'
 
 
 def _grid(figures: Sequence[str], side: int, label: str) -> str:
@@ -197,8 +198,15 @@ def _figure(tile: Tile, number: int | None = None) -> str:
         picture = f'<button type="button" class="ws-open" data-tile="{number}">{picture}</button>'
     if tile.mark:
         picture += f'<span class="ws-mark" style="--ws-colour: {tile.colour}">{html.escape(tile.mark)}</span>'
-    lines = "".join(f'<div class="ws-dim">{html.escape(line)}</div>' for line in tile.lines)
-    return f'<figure role="listitem">{picture}<figcaption><b>{html.escape(tile.title)}</b>{lines}</figcaption></figure>'
+    lines = "".join(f'<div class="ws-dim">{_breakable(line)}</div>' for line in tile.lines)
+    return f'<figure role="listitem">{picture}<figcaption><b>{_breakable(tile.title)}</b>{lines}</figcaption></figure>'
+
+
+def _breakable(text: str) -> str:
+    """Return a text as HTML that may go on in a new line where a path or a file's name has its joints, not before '%'."""
+    return re.sub(
+        r"(?<=[/_])(?=[^/_])|(?=\.[A-Za-z]\w{1,3}\b)", "<wbr>", html.escape(text).replace(" %", "\u00a0%")
+    )
 
 
 def draw_steps(paths: Sequence[str], place: int, key: str) -> None:

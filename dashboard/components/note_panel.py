@@ -21,9 +21,10 @@ def describe_note(note: Note) -> str:
     return " ".join(filter(None, (tags, text)))
 
 
-def draw_note_button(run: Run) -> None:
-    """Offer to edit a run's note, tags and name."""
-    if st.button("", icon=":material/edit_note:", key=f"note-{run.id}", help="Note, tags and name"):
+def draw_note_button(run: Run, words: str = "") -> None:
+    """Offer to edit a run's note, tags and name, by `words` or by a picture alone."""
+    help = None if words else "Note, tags and name"
+    if st.button(words, icon=":material/edit_note:", key=f"note-{run.id}", help=help):
         st.dialog(f"About {run.id}")(guard(_edit))(run)
 
 

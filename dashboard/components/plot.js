@@ -89,7 +89,7 @@ async function draw(chart, turn) {
 async function drawFigure(chart, look, theme) {
   const { graph, data } = chart;
   const figure = JSON.parse(chart.text);
-  graph.setAttribute("role", "img");
+  graph.setAttribute("role", "figure"); // not "img": its tools are buttons, and an image has none
   graph.setAttribute("aria-label", plainText(figure.layout.title?.text) || "Chart");
   if (!chart.drawn) graph.replaceChildren();
   const layout = { ...figure.layout, template: themeTemplate(theme), height: data.height, autosize: true };
@@ -229,7 +229,9 @@ function offerKeys({ graph, said, cells, data }) {
   graph.tabIndex = offered ? 0 : -1;
   said.id = `${data.key}-said`;
   if (!graph.matches(":focus")) said.textContent = data.summary;
-  if (offered) graph.setAttribute("aria-describedby", said.id);
+  if (!offered) return;
+  graph.setAttribute("role", "application"); // else a screen reader keeps the arrow keys for itself
+  graph.setAttribute("aria-describedby", said.id);
 }
 
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };

@@ -19,6 +19,7 @@ from dashboard.explorer.detail import close_image
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address, maps, services
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_guess
 
 SHOWN = 12  # images won on a page, and as many lost
@@ -96,7 +97,8 @@ def draw_large(first: Run, second: Run, pair: TablePair, paths: list[str], data:
             return
     st.markdown(
         f"**True class {escape_markdown(data.label(rows[0]['true']))}** · {escape_markdown(path)}  \n"
-        "Coloured: where each model found evidence for its own answer (Grad-CAM)."
+        "Coloured: where each model found evidence for its own answer (Grad-CAM).",
+        help=explain("Grad-CAM"),
     )
     cards = [
         make_card(when, run, row, data)

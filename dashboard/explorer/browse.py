@@ -80,7 +80,7 @@ def draw_sort(images: pd.DataFrame) -> SortBy:
         key=key,
         on_change=guard_callback(lambda: kept.keep("sort", st.session_state[key], "confidence")),
         width=125,
-        help="Highest first: the confidence of the predicted class, or the loss (nats), which is high where the true class got little.",
+        help="Highest first: the confidence of the predicted class, or the loss, which is high where the true class got little.",
     )
     return chosen
 
@@ -144,7 +144,7 @@ def draw_answer(data: RunData, row: pd.Series) -> None:
     st.markdown(f"**{escape_markdown(data.label(row['true']))}** {verdict}")
     lines = [f"Confidence in the true class: {format_confidence(row['true_confidence'])}"]
     if not math.isnan(row["loss"]):
-        lines.append(f"Loss: {row['loss']:.3f} nats")
+        lines.append(f"Loss: {row['loss']:.3f}")
     if "change" in row:
         lines.append(f"Predicted before: {escape_markdown(data.label(row['before']))}")
     st.markdown("  \n".join(lines), help=detail.AS_GIVEN)

@@ -119,7 +119,7 @@ def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:
                     args=(paths[to] if inside else "",),
                 )
             st.caption(f"Error {at + 1} of {len(paths)}, surest first")
-    st.subheader(escape_markdown(row["path"]))
+    st.header(escape_markdown(row["path"]))
 
 
 def draw_choices(

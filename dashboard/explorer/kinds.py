@@ -27,7 +27,7 @@ COLUMNS = "columns.csv"  # in the task's folder: what a user told of the images
 
 def draw_kinds(run: Run, data: RunData) -> None:
     """Draw the part of the page."""
-    st.subheader("Kinds of images")
+    st.header("Kinds of images")
     split = draw_split(run)
     report, folder = None, task_folder(run, split)
     try:

@@ -43,7 +43,7 @@ def draw_marked(run: Run, train: Callable[[Run, Path], None]) -> None:
     """Draw the part of the page; `train(run, list)` fills the form to train the run with a fix list."""
     data = services.read_data(run)
     known = services.read_marks(run, data)
-    st.subheader("Marked images")
+    st.header("Marked images")
     if not known.marks:
         st.info(
             "Nothing is marked yet. Point at an image in any gallery and say what is wrong with its label, or review "

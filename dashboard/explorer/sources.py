@@ -6,7 +6,8 @@ import streamlit as st
 
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.run import ACTIVE, FOLD, TEST, Run, default_root, iter_runs
+from core.runs.notes import iter_listed
+from core.runs.run import ACTIVE, FOLD, TEST, Run, default_root
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import POLL, guard, guard_callback
 from dashboard.state import address
@@ -51,7 +52,7 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
     epoch = address.get_param("epoch", epochs)
     others = [
         other.id
-        for other in iter_runs(default_root())
+        for other in iter_listed(default_root(), keep=[address.get_param("against").removeprefix("run:")])
         if other.id != run.id and other.predictions_path().exists()
     ]
     same = [f"epoch:{name}" for name in ("best", *epochs) if name != (epoch or "best")]

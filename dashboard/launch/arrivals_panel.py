@@ -70,8 +70,9 @@ def draw_arrivals(use: Callable[[str], None]) -> None:
             _draw_result(status, use)
         st.session_state.setdefault("arrivals-way", "folder")
         way = st.segmented_control(
-            "What do you have?", list(WAYS), format_func=WAYS.__getitem__, key="arrivals-way", required=True
-        )
+            "What do you have?", list(WAYS), format_func=WAYS.__getitem__, key="arrivals-way", required=True,
+            persist_state="session",  # while the task runs it is not drawn
+        )  # fmt: skip
         if way == "table":
             draw_table_form(_begin)
         else:

@@ -20,6 +20,7 @@ from core.model.calibration import (
 from core.runs.run import Run
 from core.verdicts.selective import ThresholdEffect, cross_choose, judge_threshold
 from dashboard.guard import guard_callback
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
 
 
@@ -93,7 +94,7 @@ def draw_answering(run: Run) -> Answering:
                 "On validation it",
             )
         )
-    st.caption(" ".join(words))
+    st.caption(" ".join(words), help=explain(*words))
     if calibration is None:
         st.page_link(
             st.session_state["pages"]["confidence"], label="Measure confidence", icon=":material/balance:"

@@ -215,7 +215,7 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
     combinations = {_place(config): config for config in reversed(configs)}
     rows = list(reversed(combinations.values()))
     seeds = len(configs) // len(rows)
-    st.subheader(
+    st.header(
         f"The plan: {format_count(len(configs), 'run')}"
         + (f", {format_count(len(rows), 'combination')} × {format_count(seeds, 'seed')}" if seeds > 1 else "")
     )

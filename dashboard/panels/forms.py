@@ -19,7 +19,8 @@ from core.recipe.presets import from_preset
 from core.recipe.rules import FIT_ALONE, fits_alone
 from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES, label_of
-from core.runs.run import Run, default_root, iter_runs
+from core.runs.notes import iter_listed
+from core.runs.run import Run, default_root
 from dashboard.builtin import is_builtin
 from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
@@ -188,7 +189,9 @@ def _read_weights() -> str:
 
 
 def _runs_with_model() -> list[str]:
-    return [run.id for run in iter_runs(default_root()) if is_there(run.best_path)]
+    chosen = st.session_state.get("form-weights-run")
+    listed = iter_listed(default_root(), keep=[chosen] if chosen else [])
+    return [run.id for run in listed if is_there(run.best_path)]
 
 
 def _chosen_run(ids: list[str]) -> str | None:

@@ -21,6 +21,7 @@ from dashboard.guard import guard, guard_callback
 from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
 
 SPLITS = {"val": "Validation", "train": "Training"}
@@ -28,7 +29,7 @@ SPLITS = {"val": "Validation", "train": "Training"}
 
 def draw_labels(run: Run | None) -> None:
     """Draw the part of the page; `run` is the one whose data is looked at, None where there is none."""
-    st.subheader("Labels that are probably wrong")
+    st.header("Labels that are probably wrong")
     if run is None:
         st.info(
             "A trained model is asked which labels it doubts: choose a run in the sidebar, and its own data above.",
@@ -263,7 +264,8 @@ def draw_classes(report: LabelReport, data: RunData) -> None:
         st.markdown("**Classes that are weak for another reason**")
         st.caption(
             "Recognised worse than the rest, and taken for many things or one way only: they need more or better "
-            "images. Intervals are 95 %, by Wilson's formula."
+            "images. Intervals are 95 %, by Wilson's formula.",
+            help=explain("Wilson"),
         )
         for found in report.weak:
             share = format_accuracy(found.right / found.count, found.low, found.high)

@@ -15,6 +15,7 @@ from core.runs.run import Run
 from core.verdicts.predictions import macro_recall, mean_loss, wilson_interval
 from dashboard.state import services
 from dashboard.state.status_words import format_epoch
+from dashboard.terms import explain
 from dashboard.text import format_accuracy, format_duration
 
 CAPTION = (
@@ -32,7 +33,7 @@ def describe_figures(table: pd.DataFrame) -> dict[str, str]:
     return {
         "accuracy": format_accuracy(right / max(1, count), float(low), float(high)),
         "macro recall": format_accuracy(*macro_recall(table)),
-        "loss (nats)": _format_loss(*mean_loss(table)),
+        "loss": _format_loss(*mean_loss(table)),
     }
 
 
@@ -56,16 +57,26 @@ def draw_results(runs: list[Run]) -> None:
                 "best": format_epoch(status) if status.has_best else "–",
                 "epochs": f"{status.epoch} of {status.epochs}",
                 "time": format_duration(status.seconds),
-                "images/s": f"{status.images_per_second:,.0f}",
+                # What is fitted to features at once has no speed.
+                "images/s": f"{status.images_per_second:,.0f}" if status.images_per_second else "–",
             }
         )
     order = sorted(
         rows, key=len, reverse=True
     )  # a run without figures must not decide the order of the columns
     columns = list(dict.fromkeys(name for row in order for name in row))
-    st.subheader("Results")
-    st.dataframe(pd.DataFrame(rows, columns=columns).fillna("–"), hide_index=True, alt="Results of the runs")
-    st.caption(f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION)
+    st.header("Results")
+    st.dataframe(
+        pd.DataFrame(rows, columns=columns).fillna("–"),
+        hide_index=True,
+        column_config={
+            name: st.column_config.Column(help=explain(name))
+            for name in ("macro recall", "loss", "calibration error")
+        },
+        alt="Results of the runs",
+    )
+    caption = f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION
+    st.caption(caption, help=explain(caption))
 
 
 def _describe_ece(run: Run) -> dict[str, str]:

@@ -24,6 +24,7 @@ from dashboard.guard import guard_callback
 from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy
 
 Pair = tuple[str, str]
@@ -128,7 +129,7 @@ def draw_changes(first: Run, second: Run) -> None:
         return
     if not common:
         return  # why they are not compared is said above
-    st.subheader(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
+    st.header(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
     pair = load_pair(reads[0], reads[1], draw_judged_on(common))
     draw_verdict(second, pair, data)
     doubts = {
@@ -218,7 +219,8 @@ def draw_class_changes(first: Run, second: Run, changes: pd.DataFrame, data: Run
         column_config={"change (points)": st.column_config.NumberColumn(format="%+.1f")},
         alt="Classes that changed",
     )
-    st.caption(
+    said = (
         "Intervals are 95 %: of each share by Wilson's formula, of the change by Clopper and Pearson's for "
         "the images that only one is right on, which holds on few. About one class in twenty lies outside its interval by chance."
     )
+    st.caption(said, help=explain(said))

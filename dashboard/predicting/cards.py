@@ -12,6 +12,7 @@ from dashboard.components.gallery import Card, Tile, show_cards
 from dashboard.predicting.strangers import MARK
 from dashboard.state import services
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import format_confidence, format_share
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def draw_cards(run: Run, data: RunData, batch: Batch, numbers: Sequence[int], th
         ]
     )
     st.session_state[_MAPPED] = (id(batch), *numbers)
-    st.caption("Right picture: where the network found evidence for its first choice (Grad-CAM).")
+    st.caption(
+        "Right picture: where the network found evidence for its first choice (Grad-CAM).",
+        help=explain("Grad-CAM"),
+    )
 
 
 def _look(run: Run, stamp: int, batch: Batch, number: int) -> tuple[bytes, Pixels]:

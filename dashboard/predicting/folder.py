@@ -13,7 +13,7 @@ from dashboard.text import escape_markdown
 
 def draw_folder(title: str, suggested: str, *, key: str, help: str) -> Path | None:
     """Let the user name a folder of images; None where there is none of that name, which is said."""
-    asked = st.text_input(title, suggested, key=key, help=help).strip()
+    asked = st.text_input(title, suggested, key=key, help=help, persist_state="session").strip()
     if not asked:
         st.info(
             "Give the path of a folder of images, such as the data set's test/.",

@@ -122,7 +122,8 @@ def draw_summary(table: pd.DataFrame) -> None:
         unsure = int((table["sure"] == "no").sum())
         strange = int((table["stranger"] == "yes").sum())
         told = f" **{strange:,}** unlike anything it was trained on." if strange else ""
-        st.markdown(f"**{format_count(good, 'image')} predicted**, not sure of {unsure:,}.{told}")
+        count = f"{good:,} of {format_count(len(table), 'file')}" if len(bad) else format_count(good, "image")
+        st.markdown(f"**{count} predicted**, not sure of {unsure:,}.{told}")
     for row in bad.head(NAMED).itertuples():
         st.error(
             f"**{escape_markdown(row.image_name)}** {escape_markdown(row.problem)}. It was left out.",
@@ -138,13 +139,14 @@ def draw_saves(run: Run, table: pd.DataFrame) -> None:
     """Offer all results as CSV and as Parquet."""
     with st.container(horizontal=True):
         st.download_button(
-            f"Save {format_count(len(table), 'result')} as CSV",
+            "Save as CSV",
             lambda: write_csv(table),
             file_name=f"predictions-{run.id}.csv",
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",
             key="predict-csv",
+            help="A line for each file. One that cannot be read has the reason in it.",
         )
         st.download_button(
             "Save as Parquet",

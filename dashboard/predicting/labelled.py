@@ -47,6 +47,7 @@ def draw_start(run: Run, data: RunData, task: Path) -> None:
     labels = st.text_input(
         "Table of labels on this machine (CSV, optional)",
         key=f"labelled-table-{run.id}",
+        persist_state="session",  # while the task runs it is not drawn
         help="Two columns with a line of names: image and label. Without it an image's label is the folder it lies in.",
     ).strip()
     st.button(

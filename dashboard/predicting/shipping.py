@@ -19,7 +19,7 @@ from dashboard.text import escape_markdown
 
 def draw_shipping(run: Run) -> None:
     """Offer to write the run's model for use elsewhere, show how far that is, and what was made last."""
-    st.subheader("Ship this model")
+    st.header("Ship this model")
     task = task_folder(run)
     status = read_task(task)
     if status.state in ACTIVE:
@@ -43,11 +43,13 @@ def _draw_choice(run: Run) -> None:
             list(FORMATS),
             format_func=lambda name: FORMATS[name].title,
             key="ship-format",
+            persist_state="session",  # while the task runs it is not drawn
             width=180,
         )
         int8 = kind == ONNX and st.toggle(
             "8 bits (int8)",
             key="ship-int8",
+            persist_state="session",
             help="Smaller and mostly sooner. What it costs in accuracy is measured on all validation images.",
         )
         st.button(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.runs.notes import iter_listed
 from core.runs.run import Run, default_root, find_run, iter_runs
 from dashboard.text import escape_markdown
 
@@ -18,9 +19,9 @@ def selected_run() -> Run | None:
     """
     asked = st.query_params.get("run") or st.session_state.get("run")
     try:
-        run = find_run(asked, default_root()) if asked else next(iter_runs(default_root()), None)
+        run = find_run(asked, default_root()) if asked else _newest()
     except UserError as error:
-        run = next(iter_runs(default_root()), None)
+        run = _newest()
         if run is not None and "run" in st.query_params:
             words = f"{escape_markdown(str(error))} Showing the newest run instead."
             st.warning(words, icon=":material/link_off:")
@@ -28,6 +29,11 @@ def selected_run() -> Run | None:
         st.query_params["run"] = run.id
     st.session_state["run"] = run.id if run is not None else None
     return run
+
+
+def _newest() -> Run | None:
+    """Return the newest run, one that is archived only where all are; None where there is none."""
+    return next(iter_listed(default_root()), None) or next(iter_runs(default_root()), None)
 
 
 def draw_no_run() -> None:

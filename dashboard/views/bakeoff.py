@@ -21,6 +21,7 @@ from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.results import draw_results
 from dashboard.state import address, services
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count, format_duration
 
 POLL = 2.0
@@ -31,8 +32,7 @@ def render() -> None:
     """Draw the page."""
     st.title("Bake-off")
     revive_queue(list_runs(default_root()))
-    names = bakeoff.list_bakeoffs(default_root())
-    name = draw_choice(names) if names else NEW
+    name = draw_choice(names) if (names := list_names()) else NEW
     if name == NEW:
         st.caption(
             "Networks, optimizers, presets and seeds are crossed into runs that train one after the other; in the end they "
@@ -45,6 +45,12 @@ def render() -> None:
     st.fragment(guard(draw_board), run_every=POLL if active else None)(name, active)
     if not active:
         draw_ranking(board)
+
+
+def list_names() -> list[str]:
+    """Return the bake-offs that can be chosen, the newest first: not those all archived, but for the one in the URL."""
+    names, asked = bakeoff.list_bakeoffs(default_root(), archived=False), address.get_param("group")
+    return [*names, asked] if asked not in names and asked in bakeoff.list_bakeoffs(default_root()) else names
 
 
 def draw_choice(names: list[str]) -> str:
@@ -166,7 +172,7 @@ def describe_left(board: Board) -> str:
 def draw_ranking(board: Board) -> None:
     """Draw how it came out, once all have ended."""
     ranking = rank_board(board, services.read_predictions)
-    st.subheader("Ranking")
+    st.header("Ranking")
     if ranking.left_out:
         names = ", ".join(map(escape_markdown, ranking.left_out))
         st.info(f"Left out, since they have not finished: {names}.", icon=":material/info:")
@@ -200,7 +206,8 @@ def draw_verdicts(sets: dict[str, SeedSet]) -> None:
     if verdicts:
         st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
         sizes = [len(found.right) for found in sets.values()]
+        how = describe_tests(sizes, math.comb(len(sizes), 2))
         st.caption(
-            f"{describe_tests(sizes, math.comb(len(sizes), 2))} The best epoch of each run was chosen on these very images, so "
-            "all accuracies are a little too high."
+            f"{how} The best epoch of each run was chosen on these very images, so all accuracies are a little too high.",
+            help=explain(how, *verdicts),
         )

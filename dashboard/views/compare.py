@@ -14,7 +14,8 @@ from core.recipe.config import TrainConfig
 from core.recipe.settings import find_differing, format_setting, label_of
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.run import Run, default_root, iter_runs
+from core.runs.notes import iter_listed
+from core.runs.run import Run, default_root
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
 from core.verdicts.judged_on import JudgedOn, choose_common, describe_images
@@ -25,13 +26,15 @@ from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.panels.results import draw_results
 from dashboard.panels.specialise import draw_changes
 from dashboard.state import address, services
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count
 
 
 def render() -> None:
     """Draw the page."""
     st.title("Compare")
-    runs = {run.id: run for run in iter_runs(default_root())}
+    asked = address.get_param("runs").split(",")
+    runs = {run.id: run for run in iter_listed(default_root(), keep=asked)}
     if len(runs) < 2:
         st.info(
             f"There {'is one run' if runs else 'is no run'} yet; two are needed to compare. Start another with one setting changed.",
@@ -118,7 +121,7 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
     reads = [partial(services.read_predictions, run) for run in judged]
     judged_on = choose_common(reads)
     groups = read_groups(runs, members, judged_on)
-    st.subheader("Is one better?")
+    st.header("Is one better?")
     draw_seeds(groups, judged_on)
     verdicts, how = compare_groups(groups, escape_markdown)
     st.markdown("\n".join(f"- {line}" for line in (*verdicts, *map(escape_markdown, notes))))
@@ -126,7 +129,7 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
         doubts = {escape_markdown(run): escape_markdown(name) for run, name in name_unknowns(judged).items()}
         imported = sum(bool(describe_origin(run)) for run in judged)
         said = describe_images(judged_on, runs=len(reads), unknown=doubts, imported=imported)
-        st.caption(f"{said} {how}")
+        st.caption(f"{said} {how}", help=explain(how, *verdicts))
         draw_without_marked(judged[0], groups)
 
 
@@ -207,7 +210,7 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
     if len(configs) < 2:
         return
     differing = find_differing(configs.values())
-    st.subheader("Settings that differ")
+    st.header("Settings that differ")
     if not differing:
         st.info(
             "None. These runs have the same settings. Differences between them come from chance or from the data.",
@@ -241,7 +244,7 @@ def find_label(run: Run) -> Callable[[str], str]:
 
 def draw_report(runs: list[Run]) -> None:
     """Offer the comparison as a part of a report."""
-    st.subheader("Report")
+    st.header("Report")
     if imported := [escape_markdown(run.id) for run in runs if describe_origin(run)]:
         st.caption(
             f"A report compares how runs were trained, and that is not known of {', '.join(imported)}. Leave out what was imported."

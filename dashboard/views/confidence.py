@@ -30,6 +30,7 @@ from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import NotYet, guard_callback
 from dashboard.panels.answering import describe_choice, load_calibration
 from dashboard.state import address
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_count, format_share
 
 FEW_WRONG = 30  # wrong images, fewer of which leave wide intervals
@@ -118,8 +119,8 @@ def draw_finding(calibration: Calibration) -> None:
         for title, value, text in (
             ("Accuracy", format_share(float(right.mean())), "Share of the validation images that are right."),
             ("Mean confidence", format_confidence(float(calibration.answers.raw.mean())), "As the network gives it."),
-            ("Temperature", f"{calibration.temperature:.2f}", "What its logits are divided by; above 1 it claims less."),
-            ("Calibration error", f"{calibration.after.ece.value * 100:.1f} %", "ECE after temperature scaling: the mean gap of confidence and accuracy over 15 bins, weighted by their images."),
+            ("Temperature", f"{calibration.temperature:.2f}", explain("Temperature")),
+            ("Calibration error", f"{calibration.after.ece.value * 100:.1f} %", f"{explain('ECE')} Here over 15 groups of confidence, with the temperature."),
         ):  # fmt: skip
             if title != "Temperature" or not knows_top_only(calibration):
                 st.metric(title, value, help=text, width="content")
@@ -133,9 +134,10 @@ def draw_finding(calibration: Calibration) -> None:
     st.dataframe(
         list_figures(calibration),
         hide_index=True,
-        alt="Figures before and after temperature scaling",
+        column_config={"figure": st.column_config.Column(help=explain("ECE Brier loss AURC"))},
+        alt="Figures before and after the temperature",
     )
-    st.caption(describe_figures(calibration))
+    st.caption(said := describe_figures(calibration), help=explain(said))
 
 
 def describe_figures(calibration: Calibration) -> str:
@@ -204,7 +206,7 @@ def list_figures(calibration: Calibration) -> pd.DataFrame:
     rows = [
         ("Calibration error (ECE)", "ece", _percent, "gap of confidence and accuracy"),
         ("Brier score", "brier", _number, "squared error of all probabilities, 0 to 2"),
-        ("Loss (nats)", "loss", _number, "what the temperature is fitted by"),
+        ("Loss", "loss", _number, "what the temperature is fitted by"),
         ("AURC", "area", _percent, "errors over all thresholds"),
     ]  # fmt: skip
     if knows_top_only(calibration):
@@ -235,14 +237,15 @@ def draw_reliability(calibration: Calibration) -> None:
     """Draw accuracy by confidence, and how the confidences are spread."""
     answers = calibration.answers
     shown = {"before": answers.raw, **({} if calibration.note else {"after": answers.cross_fitted})}
-    st.subheader("Can its confidence be trusted?")
+    st.header("Can its confidence be trusted?")
     with st.container(key="wide-reliability"):
         left, right = st.columns(2, gap="large")
     with left:
         bins = {name: reliability_bins(confidence, answers.right) for name, confidence in shown.items()}
         plot(confidence_charts.reliability_diagram(bins), key="confidence-reliability")
         st.caption(
-            "Points below the dashed line mean overconfidence. Bars: 95 % intervals by Wilson's formula."
+            "Points below the dashed line mean overconfidence. Bars: 95 % intervals by Wilson's formula.",
+            help=explain("Wilson"),
         )
     with right:
         kinds = [
@@ -250,13 +253,13 @@ def draw_reliability(calibration: Calibration) -> None:
             for kind in (answers.right, ~answers.right)
         ]
         plot(confidence_charts.confidence_histogram(*kinds), key="confidence-histogram")
-        st.caption("" if calibration.note else "After temperature scaling.")
+        st.caption("" if calibration.note else "With the temperature.")
 
 
 def draw_threshold(run: Run, calibration: Calibration) -> None:
     """Let the user say how often right is right enough, and show above which confidence it is."""
     answers = calibration.answers
-    st.subheader("Answer only when sure")
+    st.header("Answer only when sure")
     st.session_state["confidence-wanted"] = 100 * read_wanted(float(answers.right.mean()))
     wanted = (
         st.number_input(
@@ -295,7 +298,8 @@ def draw_threshold(run: Run, calibration: Calibration) -> None:
         st.caption(
             "The threshold is chosen on all validation images. Coverage and accuracy are of images that had no part in "
             "choosing it (five folds), so the accuracy can come out below the one wanted. Intervals are 95 %, by Wilson's "
-            "formula."
+            "formula.",
+            help=explain("coverage"),
         )
 
 

@@ -28,6 +28,7 @@ from dashboard.panels.specialise import draw_for_images
 from dashboard.state import address, kept, services
 from dashboard.state.selection import Selection, read_selection, select
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count
 
 BESIDE = 640  # pixels of a matrix of many classes that has its images beside it
@@ -145,7 +146,8 @@ def draw_summary(
         )
         sentence += f" {format_count(int(change.came.sum()), 'image', 'is')} predicted as another class than by {two}. {change.verdict.describe(one, two)}"
     st.markdown(
-        f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images."
+        f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images.",
+        help=explain(sentence),
     )
 
 

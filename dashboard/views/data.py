@@ -229,7 +229,7 @@ def describe_sizes(sizes: list[tuple[int, int]]) -> str:
 
 def draw_findings(audit: Audit, run: Run | None) -> None:
     """List what was found, the gravest first; each is a button that opens its images."""
-    st.subheader("Findings")
+    st.header("Findings")
     if not audit.findings:
         st.success(f"Nothing wrong was found in {len(audit.images):,} files.", icon=":material/check_circle:")
         return
@@ -252,7 +252,7 @@ def draw_findings(audit: Audit, run: Run | None) -> None:
 
 def draw_finding(audit: Audit, finding: Finding, run: Run | None) -> None:
     """Show one finding: what it means, its images, and the list of them to save."""
-    st.markdown(f"#### {finding.title}")
+    st.markdown(f"### {finding.title}")
     st.markdown(finding.advice)
     if finding.classes:
         named = [escape_markdown(format_class(name, audit.display)) for name in finding.classes]

@@ -32,6 +32,7 @@ from dashboard.panels import forms
 from dashboard.panels.specialise import find_before
 from dashboard.state import address, services
 from dashboard.state.status_words import format_best, format_left
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_duration
 
 POLL = 2.0
@@ -103,8 +104,8 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     finding = find_overfitting(epochs)
     if finding:
         st.warning(finding, icon=":material/trending_up:")
-    st.subheader("Log")
     lines = run.read_log(14)
+    st.header("Log", help=explain(*lines))
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
 
 
@@ -113,7 +114,7 @@ def draw_about(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if said := describe_note(read_note(run)):
             st.markdown(said, width="content")
-        draw_note_button(run)
+        draw_note_button(run, "Note, tags and name")
 
 
 def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
@@ -122,7 +123,7 @@ def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
     source = TableSource(run, newest if newest in run.list_epochs() else 0)
     judged, data = matrices.judge(source), services.read_data(run)
     name = str(source)
-    st.subheader(f"{name[0].upper()}{name[1:]}")
+    st.header(f"{name[0].upper()}{name[1:]}")
     with st.container(key="wide-classes"):
         left, right = st.columns(2)
     with left:
@@ -163,7 +164,7 @@ def draw_head(run: Run, status: Status) -> None:
         st.metric(
             "Best validation accuracy",
             format_best(status) if status.has_best else "–",
-            help="With its 95 % Wilson interval: how far it could be off by the luck of which images are in validation.",
+            help=explain("95 % interval"),
             width="content",
         )
         st.metric(

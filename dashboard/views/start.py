@@ -89,7 +89,7 @@ def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
     with st.container(key="medium-ways"):
         own, demo = st.columns(2, gap="medium")
     with own.container(border=True, height="stretch"):
-        st.subheader("Use my images", anchor=False)
+        st.header("Use my images", anchor=False)
         folder = (
             f"The dashboard was opened on **{escape_markdown(Path(data).name)}**."
             if data
@@ -106,7 +106,7 @@ def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
         if chosen:
             st.switch_page(pages["train"])
     with demo.container(border=True, height="stretch"):
-        st.subheader("Try the demo", anchor=False)
+        st.header("Try the demo", anchor=False)
         st.markdown(
             "100 written characters, some of which look alike. It takes about 3 minutes on two cores, and every page fills."
         )
@@ -146,12 +146,12 @@ def draw_runs(was_active: bool) -> None:
         return
     active = [(run, status) for run, status in judged if status.state in ACTIVE]
     if active:
-        st.subheader("On this machine now", anchor=False)
+        st.header("On this machine now", anchor=False)
     for run, status in active:
         draw_active(run, status)
     ended = list(islice(list_ended(judged), LAST))
     if ended:
-        st.subheader("Last runs", anchor=False)
+        st.header("Last runs", anchor=False)
     for run, status in ended:
         draw_ended(run, status)
     if len(judged) > len(active) + len(ended):

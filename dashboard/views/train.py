@@ -200,7 +200,7 @@ def draw_all(config: TrainConfig | None, problems: dict[str, str]) -> None:
         )
     for title, fields in found.items():
         if fields:
-            st.subheader(title)
+            st.header(title)
             forms.draw_fields(fields, problems)
         if title == "Optimisation" and not words:
             draw_schedule(config)

@@ -26,6 +26,7 @@ from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
 from dashboard.state.maps import Explained
 from dashboard.state.services import RunData
+from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_confidence, format_count, format_guess, format_share
 
 WEAKEST = 25  # classes the chart shows
@@ -169,7 +170,7 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
         st.metric(
             "95 % interval",
             interval,
-            help="Where the true recall lies, by Wilson's formula.",
+            help=explain("Wilson"),
             width="content",
         )
         st.metric("Training images", f"{data.train_counts[name]:,}", width="content")
@@ -183,13 +184,14 @@ def draw_errors(run: Run, table: pd.DataFrame, data: RunData, name: str) -> None
     if own.empty:
         return
     wrong = own[own["predicted"] != name].sort_values("confidence", ascending=False, kind="stable")
-    st.subheader(f"Wrong images of {escape_markdown(data.label(name))}")
+    st.header(f"Wrong images of {escape_markdown(data.label(name))}")
     if wrong.empty:
         st.success("Every image of this class is predicted right.", icon=":material/check:")
         return
     if not lacks_model(run):
         st.caption(
-            "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class."
+            "Coloured: where the network found evidence (Grad-CAM), once for what it answered and once for the true class.",
+            help=explain("Grad-CAM"),
         )
     page = draw_pager(len(wrong), ERRORS_PER_PAGE, key="weak-page")
     rows = list(wrong.iloc[page * ERRORS_PER_PAGE : (page + 1) * ERRORS_PER_PAGE].itertuples())
@@ -270,9 +272,9 @@ def draw_examples(run: Run, table: pd.DataFrame, data: RunData, figures: pd.Data
         if member is None:
             continue
         with column:
-            st.subheader(f"{title} {escape_markdown(data.label(member))}")
+            st.header(f"{title} {escape_markdown(data.label(member))}")
             draw_right_images(run, table, data, member)
-    st.subheader(f"{escape_markdown(data.label(name))} in training")
+    st.header(f"{escape_markdown(data.label(name))} in training")
     paths = data.train_paths[name]
     shelf = marking.shelve_paths(paths, name, data)
     marking.draw_marking(
@@ -322,7 +324,7 @@ def draw_right_images(run: Run, table: pd.DataFrame, data: RunData, name: str) -
 
 def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:
     """Show all classes: averages, recall against frequency in training, and the figures as a table to sort and save."""
-    st.subheader("All classes")
+    st.header("All classes")
     with st.container(key="wide-all"):
         chart, words = st.columns([5, 4], gap="large")
     seen = figures[figures["support"] > 0].assign(name=lambda t: [data.label(c) for c in t["class"]])
@@ -362,9 +364,7 @@ def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
         placeholder="–",
         column_config={
             **dict.fromkeys(names.values(), PER_CENT),
-            "average": st.column_config.Column(
-                help="Macro: each class counts alike. Weighted: each image does."
-            ),
+            "average": st.column_config.Column(help=f"{explain('macro')} Weighted: each image counts alike."),
         },
         alt="Averages over all classes",
     )
@@ -392,7 +392,7 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
     helps = {
         "training": "Training images of the class.",
         "judged": "Images of the class that were judged: the support of its figures.",
-        "95 % interval": "Where the true recall lies, by Wilson's formula.",
+        "95 % interval": str(explain("Wilson")),
         "confused with": "What its images are most often taken for.",
         "mistaken for it": "Whose images are most often taken for it.",
     }

@@ -42,10 +42,24 @@ def title(app: AppTest) -> str:
 
 def words(app: AppTest) -> str:
     """Return all text of the page."""
-    kinds = ("markdown", "caption", "info", "warning", "error", "success", "subheader", "code", "text")
+    kinds = (
+        "markdown",
+        "caption",
+        "info",
+        "warning",
+        "error",
+        "success",
+        "header",
+        "subheader",
+        "code",
+        "text",
+    )
     found = [str(element.value) for kind in kinds for element in app.get(kind)]
     tiles = [json.loads(data).get("html", "") for data in component_data(app)]
-    return "\n".join([*found, *(block.proto.body for block in app.get("html")), *tiles])
+    blocks = "\n".join([*(block.proto.body for block in app.get("html")), *tiles])
+    return "\n".join(
+        [*found, blocks.replace("<wbr>", "").replace("\u00a0", " ")]
+    )  # where lines may be broken is not read
 
 
 def links(app: AppTest) -> str:

@@ -91,7 +91,7 @@ def message(figure: go.Figure) -> str:
 
 
 EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
-    "loss": (lambda: curves("loss"), "Loss by epoch", "epoch", "cross-entropy loss (nats)"),
+    "loss": (lambda: curves("loss"), "Loss by epoch", "epoch", "cross-entropy loss"),
     "accuracy": (lambda: curves("accuracy", by="step"), "Accuracy by step", "step", "accuracy (%)"),
     "schedule": (
         lambda: curve_charts.rate_schedule(from_preset("demo", data="/data"), 75),
@@ -99,11 +99,11 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     ),
     "rates": (
         lambda: curve_charts.rate_curve([1e-4, 1e-3, 1e-2], [2.3, 1.9, 2.8], 1e-4),
-        "Loss at rising learning rates", "learning rate", "smoothed cross-entropy loss (nats)",
+        "Loss at rising learning rates", "learning rate", "smoothed cross-entropy loss",
     ),
     "recall": (
         lambda: curve_charts.class_recall(recall_table(THREE), highlight=None),
-        "Recall of classes, with 95 % intervals", "recall (% of the class's images)", "class",
+        "Recall of classes, with 95 % intervals", "recall (% of its images)", "class",
     ),
     "frequency": (
         lambda: curve_charts.frequency_recall(frequency_table([10, 20, 20]), highlight="10"),
@@ -168,9 +168,22 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
 def test_the_palette_is_the_one_of_the_page(scheme: str) -> None:
     page = theme(scheme)
-    named = ("primaryColor", "blueColor", "orangeColor", "greenColor", "redColor")
-    expected = [palette.TRAIN, palette.TRAIN, palette.VAL, palette.GOOD, palette.BAD]
-    assert [page[name] for name in named] == expected
+    named = ("blueColor", "orangeColor", "greenColor", "redColor")
+    assert [page[name] for name in named] == [palette.TRAIN, palette.VAL, palette.GOOD, palette.BAD]
+
+
+@pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
+def test_white_words_on_a_button_of_the_primary_colour_can_be_read(scheme: str) -> None:
+    page = theme(scheme)
+    assert contrast("#FFFFFF", page["primaryColor"]) >= 4.5
+    assert contrast(page["primaryColor"], page["backgroundColor"]) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_in_the_first_colour_can_be_read(scheme: str) -> None:
+    page = theme(f"theme.{scheme}")
+    assert page["linkColor"] == palette.TRAIN_WORDS[scheme]
+    assert contrast(palette.TRAIN_WORDS[scheme], page["backgroundColor"]) >= 4.5
 
 
 @pytest.mark.parametrize("scheme", ["theme.light", "theme.dark"])
@@ -241,7 +254,7 @@ def test_before_the_first_epoch_the_steps_are_drawn() -> None:
 def test_one_exploding_validation_loss_cuts_the_axis_and_says_so() -> None:
     figure = curves(epochs=epoch_table([500.0, 1.6, 1.5]))
     assert figure.layout.yaxis.range[1] < 4
-    assert figure.layout.yaxis.title.text == "cross-entropy loss (nats), higher ones cut off"
+    assert figure.layout.yaxis.title.text == "cross-entropy loss, higher ones cut off"
     assert max(trace(figure, "validation").y) == 500  # zooming out shows it
 
 
@@ -249,7 +262,7 @@ def test_one_exploding_validation_loss_cuts_the_axis_and_says_so() -> None:
 def test_ordinary_losses_leave_the_axis_whole(val_loss: list[float]) -> None:
     figure = curves(epochs=epoch_table(val_loss))
     assert figure.layout.yaxis.range is None
-    assert figure.layout.yaxis.title.text == "cross-entropy loss (nats)"
+    assert figure.layout.yaxis.title.text == "cross-entropy loss"
 
 
 def test_accuracy_is_never_cut() -> None:

@@ -56,11 +56,11 @@ SETS = {"sgd": SeedSet(np.eye(4, 10, dtype=bool)), "adamw": SeedSet(np.ones((1, 
 EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     "loss": (
         lambda: compare_curves({"one": tables()}, quantity="val_loss"),
-        "Validation loss by epoch", "epoch", "cross-entropy loss (nats)",
+        "Validation loss by epoch", "epoch", "cross-entropy loss",
     ),
     "steps": (
         lambda: compare_curves({"one": tables()}, quantity="train_loss", by="step", smoothing=0.5),
-        "Training loss by step", "step", "cross-entropy loss (nats)",
+        "Training loss by step", "step", "cross-entropy loss",
     ),
     "time": (
         lambda: compare_curves({"one": tables()}, quantity="train_acc", by="time"),
@@ -76,7 +76,7 @@ EVERY_FIGURE: dict[str, tuple[Callable[[], go.Figure], str, str, str]] = {
     ),
     "changes": (
         lambda: class_changes(CHANGES, first="one", second="two"),
-        "Right images of the classes that changed", "right (% of the class's images)", "class",
+        "Classes that changed", "right (% of its images)", "class",
     ),
 }  # fmt: skip
 

@@ -25,6 +25,7 @@ def test_compared_runs_are_told_apart_by_what_differs(
     assert app.multiselect(key="compare-runs").value == ["first", "second"]
     results, settings = (table.value for table in app.dataframe)
     assert results["run"].tolist() == ["first", "second"]
+    assert results["images/s"].tolist() == ["–", "–"]  # no speed was measured
     assert settings[["setting", "first", "second"]].to_numpy().tolist() == [
         ["Learning rate", "0.001", "0.5"],
         ["Classes to specialise on", "–", "2 · rose, 35 · iris"],
@@ -111,7 +112,7 @@ def test_a_specialised_run_is_held_against_a_control_trained_after_it(
     assert asked == [[], [], 0.004, ""]
     make_run(runs_root, tiny_data, name="control", weights="run:first", lr=0.004)
     app = open_page("compare", runs="special,control")
-    assert "What changed from control to special" in [heading.value for heading in app.subheader]
+    assert "What changed from control to special" in [heading.value for heading in app.header]
     assert "On the chosen classes (35 · iris)" in words(app)
 
 

@@ -72,6 +72,13 @@ def test_names_in_a_card_are_shown_letter_by_letter(shown: list[str]) -> None:
     }
 
 
+def test_a_long_file_name_is_broken_at_its_joints_and_not_within_its_ending(shown: list[str]) -> None:
+    show_tiles([Tile(b"x", "val/green_apple/photo_12.jpg", ("60.5 % at 1.2 m, e.g. this",))])
+    (block,) = shown
+    assert "val/<wbr>green_<wbr>apple/<wbr>photo_<wbr>12<wbr>.jpg" in block
+    assert "60.5\u00a0% at 1.2 m, e.g. this" in block
+
+
 def test_a_lost_file_says_so_in_the_place_of_its_picture(shown: list[str]) -> None:
     show_tiles([Tile(None, "gone.png", ("true rose",))])
     page = read(shown)

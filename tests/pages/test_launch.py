@@ -13,7 +13,7 @@ from core.recipe.presets import from_preset
 from core.runs.run import Run
 from dashboard.launch import last_form, settings_file
 from tests.arrivals.sending import image_bytes, zip_bytes
-from tests.pages.apps import Open, saves, title, words
+from tests.pages.apps import Open, saves, set_state, title, words
 
 RED = image_bytes("red")
 
@@ -60,6 +60,19 @@ def test_a_zip_with_a_csv_asks_for_its_columns_and_makes_a_folder_of_classes(
     app.button(key="arrivals-arrange").click().run()
     assert app.text_input(key="form-data").value == str(uploads / "labels")
     assert sorted(path.name for path in (uploads / "labels/train").iterdir()) == ["boxer", "pug"]
+
+
+def test_what_is_sent_is_still_chosen_after_it_was_brought_in(
+    open_page: Open, no_jobs: None, runs_root: Path
+) -> None:
+    app = open_page("train")
+    app.button_group(key="arrivals-way").set_value("archive").run()
+    app.file_uploader(key="arrivals-archive-0").set_value([("red.png", RED, "image/png")]).run()
+    app.button(key="arrivals-send").click().run()
+    assert not [group for group in app.button_group if group.key == "arrivals-way"]  # its progress is drawn
+    set_state(Run(runs_root / ".arrivals"), "stopped")
+    app.run()
+    assert app.button_group(key="arrivals-way").value == "archive"
 
 
 def test_start_leads_to_bringing_images_here(open_page: Open) -> None:

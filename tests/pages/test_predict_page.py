@@ -81,9 +81,9 @@ def test_an_archive_becomes_a_table_least_sure_first_that_is_filtered_and_saved(
     app = open_page("predict", run="first")
     drop(app, {"photos.zip": buffer.getvalue()})
     shown = words(app)
-    assert "**18 images predicted**, not sure of " in shown
+    assert "**18 of 19 files predicted**, not sure of " in shown
     assert "leads out of its archive" in shown
-    assert saves(app)[:2] == ["Save 19 results as CSV", "Save as Parquet"]
+    assert saves(app)[:2] == ["Save as CSV", "Save as Parquet"]
     (frame,) = (one.value for one in app.dataframe if "next likeliest" in one.value)
     assert len(frame) == 19
     confidences = list(frame["confidence"].dropna())

@@ -7,14 +7,15 @@ import shutil
 import time
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.notes import Note, read_note
+from core.runs.notes import Note, archive, read_note
 from core.runs.run import ACTIVE, Run, find_run
 from dashboard.panels.report_panel import report_folder
-from tests.made_run import make_run
+from tests.made_run import make_member, make_run
 from tests.pages.apps import PAGES, Open, saves, set_state, title, words
 
 
@@ -94,7 +95,7 @@ def test_many_runs_stand_on_pages_and_are_found_by_name_and_state(
     for number in range(29):
         shutil.copytree(run.folder, runs_root / f"shop-{number:02d}")
     set_state(Run(runs_root / "shop-07"), "failed", message="No.")
-    app = open_page("runs")
+    app = open_page("runs", view="cards")
     assert len(cards(app)) == 25
     assert "30 runs: 29 finished, 1 failed" in words(app)
     app.number_input(key="runs-page").set_value(2).run()
@@ -105,7 +106,7 @@ def test_many_runs_stand_on_pages_and_are_found_by_name_and_state(
     assert cards(app) == ["shop-07"]
     app.text_input(key="runs-search").set_value("nonsuch").run()
     assert cards(app) == []
-    assert "Try another one" in app.info[0].value
+    assert "Try others" in app.info[0].value
 
 
 def test_a_note_and_tags_are_kept_shown_and_found(open_page: Open, run: Run) -> None:
@@ -156,3 +157,106 @@ def test_the_run_that_another_starts_from_and_the_disk_it_takes_are_told(
     app = open_page("runs")
     assert "starts from first" in words(app)
     assert "< 1 MB" in words(app)
+
+
+def table(app: AppTest) -> pd.DataFrame:
+    return app.dataframe[0].value
+
+
+def tick(app: AppTest, *names: str) -> AppTest:
+    """Tick rows of the table as the browser does, which tells their places."""
+    places = [list(table(app)["name"]).index(name) for name in names]
+    app.session_state[app.dataframe[0].key] = {"selection": {"rows": places, "columns": [], "cells": []}}
+    return app.run()
+
+
+@pytest.fixture
+def shop(run: Run, runs_root: Path) -> list[Run]:
+    """Return a dozen runs, made one after the other, of which the last was imported from nowhere and failed."""
+    runs = [Run(runs_root / f"shop-{number:02d}") for number in range(12)]
+    for number, one in enumerate(runs):
+        shutil.copytree(run.folder, one.folder)
+        set_state(one, "finished", created=1000.0 + number, best_val_acc=number / 12)
+    set_state(runs[-1], "failed", message="No.")
+    return runs
+
+
+def test_more_runs_than_are_seen_at_a_glance_stand_in_a_table_with_figures_that_sort(
+    open_page: Open, shop: list[Run]
+) -> None:
+    app = open_page("runs")
+    assert cards(app) == []
+    found = table(app).set_index("name")
+    assert len(found) == 13
+    assert found.loc["shop-03", ["state", "network", "data", "epochs"]].tolist() == [
+        "finished", "resnet18", "tiny", 2,
+    ]  # fmt: skip
+    assert found.loc["shop-03", "accuracy"] == pytest.approx(25)
+    assert found.loc["shop-03", "interval"].endswith(" %")
+    assert found["minutes"].eq(1).all()
+    app.text_input(key="runs-search").set_value("resnet18 SHOP-1").run()
+    assert set(table(app)["name"]) == {"shop-10", "shop-11"}
+
+
+def test_a_run_ticked_alone_is_seen_whole_and_several_are_compared_or_archived(
+    open_page: Open, shop: list[Run]
+) -> None:
+    app = tick(open_page("runs"), "shop-11")
+    assert cards(app) == ["shop-11"]
+    assert app.error[0].value == r"No\."
+    tick(app, "shop-02", "shop-07")
+    assert cards(app) == []
+    app.button(key="runs-archive").click().run()
+    assert not {"shop-02", "shop-07"} & set(table(app)["name"])
+    tick(app, "shop-05", "shop-03")
+    app.button(key="runs-compare").click().run()
+    assert title(app) == "Compare"
+    assert app.query_params["runs"] == "shop-03,shop-05"
+
+
+def test_ticks_stay_with_their_runs_when_others_come(
+    open_page: Open, shop: list[Run], runs_root: Path
+) -> None:
+    app = tick(open_page("runs"), "shop-05", "shop-07")
+    shutil.copytree(shop[0].folder, runs_root / "newest")
+    set_state(Run(runs_root / "newest"), "finished", created=5000.0)
+    app.run()
+    assert table(app)["name"].tolist().index("newest") < 2
+    app.button(key="runs-delete").click().run()
+    assert "**shop\\-07**, **shop\\-05**, with all models" in words(app)
+
+
+def test_a_run_names_those_that_start_from_it(
+    open_page: Open, shop: list[Run], runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="child", weights="run:shop-04")
+    found = table(open_page("runs")).set_index("name")
+    assert found.loc["child", "parent"] == "shop-04"
+    assert found.loc["shop-04", "children"] == "child"
+    assert "starts from shop\\-04" in words(open_page("runs", view="cards"))
+
+
+def test_the_box_of_a_run_is_called_as_the_run_is(open_page: Open, run: Run, runs_root: Path) -> None:
+    for name in ("shop-2.1_b", "_odd_*"):
+        shutil.copytree(run.folder, runs_root / name)
+    labels = [box.label for box in open_page("runs").checkbox]
+    assert {"first", "shop-2.1_b"} <= set(labels)
+    assert r"\_odd\_\*" in labels
+
+
+def test_archived_runs_are_offered_nowhere_but_where_the_address_names_them(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    for name in ("second", "third"):
+        shutil.copytree(run.folder, runs_root / name)
+    away = make_member(runs_root, tiny_data)
+    archive([away, Run(runs_root / "third")])
+    assert open_page("compare").multiselect[0].options == ["second", "first"]
+    assert "third" in open_page("compare", runs="first,third").multiselect[0].options
+    app = open_page("confusion", run="first")
+    assert set(app.selectbox(key="run-choice").options) == {"first", "second"}
+    assert not any("third" in option for option in app.selectbox(key="confusion-against").options)
+    app = open_page("confusion", run="first", against="run:third")
+    assert any("third" in option for option in app.selectbox(key="confusion-against").options)
+    assert "bake-choice" not in {box.key for box in open_page("bake-off").selectbox}
+    assert open_page("bake-off", group="bake").selectbox(key="bake-choice").value == "bake"

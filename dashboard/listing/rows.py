@@ -1,0 +1,55 @@
+"""The runs of a list, each with what is shown of it, and those that are looked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.queue.turn import revive_queue
+from core.runs import jobs
+from core.runs.run import Run, Status, default_root, list_runs
+from dashboard.state.run_facts import RunFacts, read_facts
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run with what is shown of it; `children` are the ids of the runs that start from its model."""
+
+    run: Run
+    status: Status
+    facts: RunFacts
+    children: tuple[str, ...] = ()
+
+    @property
+    def data_name(self) -> str:
+        """Return the name of its folder of images; empty where its config cannot be read."""
+        return Path(self.facts.config.data).name if self.facts.config else ""
+
+    @property
+    def network(self) -> str:
+        """Return the name of its network; empty where it has none or its config cannot be read."""
+        return self.facts.config.arch if self.facts.config and not self.facts.origin else ""
+
+    def matches(self, words: str) -> bool:
+        """Tell whether all of some words, in small letters, stand in its name, note, tags, network, data or parent."""
+        own = (self.run.id, self.network, self.data_name, self.facts.parent)
+        return all(
+            any(word in text.casefold() for text in own) or self.facts.note.matches(word)
+            for word in words.split()
+        )
+
+
+def read_rows() -> list[Row]:
+    """Return all runs, newest first."""
+    found = list_runs(default_root())
+    if revive_queue(found):
+        found = list_runs(default_root())
+    facts = {run: read_facts(run) for run, _ in found}
+    children = defaultdict(list)
+    for run, known in facts.items():
+        if known.parent:
+            children[known.parent].append(run.id)
+    return [
+        Row(run, jobs.judge_status(run, status), facts[run], tuple(children[run.id])) for run, status in found
+    ]
