@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from core.errors import DataError, describe_cause
+from core.csv_table import Table, read_table
+from core.errors import DataError
 from core.places import expand_home
-from core.reading import read_plain
+from core.reading import is_there
 from core.words import format_count
 
 IMAGE, GROUP = "image", "group"  # its columns
-_MOST = 200_000_000  # bytes
 
 
 def read_groups(named: str, paths: Sequence[str], others: Iterable[str] = ()) -> dict[str, str]:
@@ -27,19 +25,19 @@ def read_groups(named: str, paths: Sequence[str], others: Iterable[str] = ()) ->
     """
     place, _, column = named.partition("#")
     column = column or GROUP
-    rows, head = _read_rows(Path(place).name, expand_home(place))
+    table = _read(expand_home(place))
     for name in (IMAGE, column):
-        if name not in head:
+        if name not in table.head:
             raise DataError(
-                f"group_by: {Path(place).name} has no column {name!r}; it has {', '.join(head) or 'none'}. The first line must name "
+                f"group_by: {Path(place).name} has no column {name!r}; it has {', '.join(table.head)}. The first line must name "
                 f"the columns {IMAGE} and {GROUP}; for another than {GROUP} add it to the path, such as "
                 f"{Path(place).name}#patient."
             )
     known = set(paths)
     by_name = _index([*paths, *others])
     groups: dict[str, str] = {}
-    for line, row in rows:
-        image, group = ((row[name] or "").strip() for name in (IMAGE, column))
+    for line, row in table.list_rows():
+        image, group = row[IMAGE], row[column]
         where = f"group_by: {Path(place).name}, line {line}, column"
         found = by_name.get(image, [])
         if not found:
@@ -60,25 +58,15 @@ def read_groups(named: str, paths: Sequence[str], others: Iterable[str] = ()) ->
     return {path: group for path, group in groups.items() if path in known}
 
 
-def _read_rows(name: str, place: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
-    """Return the rows of a table with their lines, and the names of its columns; separators are told by the first line."""
-    try:
-        text = read_plain(place, most=_MOST).decode("utf-8-sig")
-        first = text.partition("\n")[0]
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
-        head = [column.strip() for column in rows.fieldnames or ()]
-        rows.fieldnames = head
-        return [(rows.line_num, row) for row in rows], head
-    except FileNotFoundError:
+def _read(place: Path) -> Table:
+    if not is_there(place):
         raise DataError(
             f"group_by: there is no file {place}. Give copies, name, none or the path of a CSV with the columns {IMAGE} and {GROUP}."
-        ) from None
-    except OSError as error:
-        raise DataError(f"group_by: {name} cannot be read ({describe_cause(error)}).") from None
-    except (ValueError, csv.Error) as error:
-        raise DataError(
-            f"group_by: {name} is no table in UTF-8 ({error}). Save it as CSV in UTF-8."
-        ) from None
+        )
+    try:
+        return read_table(place)
+    except DataError as error:
+        raise DataError(f"group_by: {error}") from None
 
 
 def _index(paths: Iterable[str]) -> dict[str, list[str]]:
