@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench chaos clean
+.PHONY: help setup setup-dev run test check bench chaos fuzz clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ bench: $(VENV)/.runtime ## time the engine against the plain loop and write docs
 
 chaos: $(VENV)/.dev ## do harm to trainings by chance and write what was lost to docs/reliability.md
 	@$(PY) -m tests.chaos $(ROUNDS)
+
+fuzz: $(VENV)/.dev ## feed what reads other people's files with damaged ones for ten minutes (make fuzz SECONDS=60)
+	@$(PY) -W ignore -m tests.fuzz $(SECONDS)
 
 clean: ## remove .venv and caches; runs and data stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .test-artifacts

@@ -29,7 +29,7 @@ from safetensors.torch import save
 from core.answers.submission import take_sample
 from core.arrivals import label_table
 from core.arrivals.bring_in import bring_in
-from core.csv_table import parse_table
+from core.csv_table import parse_table, read_head, read_table
 from core.dataset.folders import read_display_names
 from core.dataset.images import read_image
 from core.dataset.label_report import read_fixes
@@ -79,8 +79,8 @@ def _as_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path
 
 def _read_labels(path: Path) -> object:
     (path.parent / "rose.png").write_bytes(image_bytes())
-    label_table.read_head(path)
-    table = label_table.read_table(path)
+    read_head(path)
+    table = read_table(path)
     columns = label_table.suggest_columns(table.head)
     return columns and label_table.match_rows(table, columns, path.parent, skip_missing=True)
 

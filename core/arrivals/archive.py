@@ -113,6 +113,8 @@ def _find_refusal(name: str, entry: zipfile.ZipInfo) -> str:
         return "leads out of its archive"
     if entry.flag_bits & _ENCRYPTED:
         return "is encrypted"
+    if entry.header_offset < 0:  # bytes are missing before it, and to look there is an error of the system's
+        return "is damaged in its archive"
     if stat.S_ISLNK(mode):
         return "is a link"
     return "is no plain file" if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode) else ""

@@ -12,7 +12,7 @@ import pytest
 from core.arrivals import archive as room
 from core.arrivals.archive import BadArchive, list_items, open_archive
 from core.errors import DataError
-from tests.arrivals.sending import encrypt, zip_bytes
+from tests.arrivals.sending import encrypt, image_bytes, zip_bytes
 
 
 def read(data: bytes) -> dict[str, str]:
@@ -98,3 +98,13 @@ def test_an_archive_behind_other_bytes_and_a_large_one_are_counted_as_they_are_r
 def test_what_is_no_archive_is_told(data: bytes) -> None:
     with pytest.raises(BadArchive, match=r"a\.zip is no zip archive that can be read \(.+\)\. Pack"):
         open_archive(io.BytesIO(data), "a.zip")
+
+
+def test_an_archive_whose_first_bytes_are_missing_is_taken_as_far_as_it_goes(tmp_path: Path) -> None:
+    archive = zip_bytes({"a/1.png": image_bytes("red"), "a/2.png": image_bytes("blue")})
+    (tmp_path / "cut.zip").write_bytes(archive[1:])
+    with open_archive(tmp_path / "cut.zip", "cut.zip") as opened:
+        first, second = list_items(opened)
+        assert (first.refusal, second.refusal) == ("is damaged in its archive", "")
+        with second.open() as file:
+            assert file.read() == image_bytes("blue")
