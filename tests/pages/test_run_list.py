@@ -29,8 +29,8 @@ def test_a_poll_reads_the_status_of_a_run_once_and_nothing_else_of_one_that_rest
     for name in ("first", "second"):
         make_run(runs_root, tiny_data, name=name)
     active = create_run(tiny_config(tiny_data, "active"), runs_root)
-    set_state(active, "running")  # one that waits is asked about by the queue, too
     with claim(active):
+        set_state(active, "running")  # one that waits is asked about by the queue, too
         runs.draw_list(True, "", "", "table")
         with watch_opens(runs_root) as opened:
             runs.draw_list(True, "", "", "table")
