@@ -165,8 +165,8 @@ def _card(card: Card, number: int | None = None) -> str:
     if number is not None:
         foot = f'<footer class="ws-card-foot"><button type="button" class="ws-press" data-tile="{number}">Look closer</button></footer>'
     return (
-        f'<article class="ws-card" role="listitem"><header><b>{_breakable(card.title)}</b>{lines}</header>'
-        f'<div class="ws-pictures" role="list" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}{foot}</article>'
+        f'<div class="ws-card" role="listitem"><header><b>{_breakable(card.title)}</b>{lines}</header>'
+        f'<div class="ws-pictures" role="list" style="--ws-pictures: {len(card.pictures)}">{pictures}</div>{_bars(card.bars)}{foot}</div>'
     )
 
 

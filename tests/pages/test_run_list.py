@@ -14,6 +14,7 @@ from dashboard.state.run_facts import read_facts
 from dashboard.views import runs
 from tests.made_run import make_run
 from tests.opened import watch_opens
+from tests.pages.apps import set_state
 from tests.processes import tiny_config
 
 
@@ -27,7 +28,9 @@ def test_a_poll_reads_the_status_of_a_run_once_and_nothing_else_of_one_that_rest
 ) -> None:
     for name in ("first", "second"):
         make_run(runs_root, tiny_data, name=name)
-    with claim(create_run(tiny_config(tiny_data, "active"), runs_root)):
+    active = create_run(tiny_config(tiny_data, "active"), runs_root)
+    with claim(active):
+        set_state(active, "running")  # one that waits is asked about by the queue, too
         runs.draw_list(True, "", "", "table")
         with watch_opens(runs_root) as opened:
             runs.draw_list(True, "", "", "table")
