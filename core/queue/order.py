@@ -77,9 +77,13 @@ class Line:
 
 def read_line(root: Path) -> Line:
     """Read the line of this machine's runs under a root."""
+    return make_line(list_live(root), read_slots(root))
+
+
+def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
+    """Make the line of this machine's runs among those found, with their live statuses."""
     running, waiting, here = [], [], socket.gethostname()
-    slots = read_slots(root)
-    for run, status in list_live(root):
+    for run, status in found:
         if status.host != here:
             continue
         if status.state == "running":

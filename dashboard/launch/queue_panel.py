@@ -22,7 +22,7 @@ def draw_queue(found: list[tuple[Run, Status]]) -> None:
     """Draw the line of waiting runs, where any waits; `found` are all runs with their live statuses, newest first."""
     if not any(status.state == "queued" for _, status in found):
         return
-    line = order.read_line(default_root())
+    line = order.make_line(found, slots.read_slots(default_root()))
     if not line.waiting:  # they wait on another machine
         return
     starts = order.forecast_starts(line, found)
