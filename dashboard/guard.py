@@ -68,7 +68,7 @@ def guard_callback(act: Callable[..., object]) -> Callable[..., None]:
         except UserError as error:
             _tell(_Message(str(error), _INFO, "long"))
         except Exception as error:
-            words = _describe(error, "That did not work. Nothing else is lost.")
+            words = _describe(error, "That did not work. Nothing was lost.")
             _tell(_Message(words, _ERROR, "infinite"))
 
     return act_guarded
@@ -98,7 +98,7 @@ def draw_not_yet(error: NotYet) -> None:
             icon=":material/info:",
         )
         return
-    st.info(f"{missing} It is {known.state}; this page fills by itself.", icon=":material/hourglass_top:")
+    st.info(f"{missing} It is {known.state}; this page updates by itself.", icon=":material/hourglass_top:")
 
     def look() -> None:
         status = jobs.live_status(run)

@@ -50,7 +50,7 @@ def open_dashboard(data: Path | None, port: int) -> int:
     try:
         serve(port, environment)
     except KeyboardInterrupt:
-        print("The dashboard has ended; trainings go on.")
+        print("The dashboard has ended. Trainings continue.")
     return 0
 
 

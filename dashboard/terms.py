@@ -22,7 +22,7 @@ TERMS = (
     ),
     Term(
         "95 % interval", r"Wilson|95 % interval|95 % are|are 95 %",
-        "Where the true figure plausibly lies; the fewer images, the wider. For shares of images it is Wilson's interval, "
+        "Where the true figure plausibly lies: the fewer images, the wider. For shares of images it is Wilson's interval, "
         "which also holds for few images and near 0 or 100 %.",
     ),
     Term(
@@ -30,12 +30,11 @@ TERMS = (
     ),
     Term(
         "McNemar's test", r"McNemar",
-        "Compares two models on the same images by those that only one of them gets right. If both were alike, these "
-        "would fall evenly to either side.",
+        "Compares two models on the same images by those that only one of them gets right. If both were equally good, these would split evenly.",
     ),
     Term(
         "p", r"\bp (?:=|<|is)|p-value",
-        "How often chance alone would make a difference this large if there were none. Below 0.05 it is taken for real.",
+        "How often chance alone would make a difference this large if there were none. Below 0.05 the difference is taken as real.",
     ),
     Term("bootstrap", r"[Bb]ootstrap", "An interval found by drawing the same number of images again and again, with replacement."),
     Term(
@@ -66,7 +65,7 @@ TERMS = (
         "Area under the risk-coverage curve: the mean share of errors over all thresholds. Low where wrong answers have low "
         "confidence.",
     ),
-    Term("coverage", r"[Cc]overage", "The share of images that are answered; the others are left to a person."),
+    Term("coverage", r"[Cc]overage", "The share of images that are answered. The others are left to a person."),
     Term(
         "AUROC", r"AUROC", "The chance that a stranger looks stranger than an ordinary image. 0.5 is guessing, 1 is perfect."
     ),

@@ -224,7 +224,7 @@ def test_the_dashboard_opens_and_says_where_and_how_it_is_ended(day: FirstDay, i
     assert re.search(
         r"^Open http://127\.0\.0\.1:\d+ in a browser\. Ctrl-C ends the dashboard", told, re.MULTILINE
     )
-    assert told.endswith("The dashboard has ended; trainings go on.\n")
+    assert told.endswith("The dashboard has ended. Trainings continue.\n")
     assert f"Runs: {installed.own / 'checkpoints'}\n" in told
     assert (day.server.returncode, day.server.stderr) == (0, "\n")
 

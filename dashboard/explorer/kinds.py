@@ -65,8 +65,7 @@ def draw_split(run: Run) -> str:
         )
     if FOLD not in splits:
         st.caption(
-            "Few images show large differences only. Judge the run on all its training images, at the top of this page, to "
-            "see smaller ones."
+            "With so few images only large differences show. To see smaller ones, judge the run on all its training images, at the top of this page."
         )
     return split
 
@@ -85,7 +84,9 @@ def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) 
             "other images of its classes."
         )
     elif report.digest != services.digest_predictions(run, split):
-        st.warning("The images were judged anew since this was found. Look again.", icon=":material/update:")
+        st.warning(
+            "The images have been judged again since this search. Search again.", icon=":material/update:"
+        )
     columns, usable = draw_columns(run, split, paths, data)
     st.button(
         "Look again" if report else "Look for weak kinds",
@@ -95,7 +96,7 @@ def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) 
         disabled=not usable,
         on_click=guard_callback(start_search),
         args=(run, split, columns),
-        help=f"Measures {format_count(len(paths), 'image')}, each once for all runs; what a scan on Data has measured is taken over.",
+        help=f"Measures {format_count(len(paths), 'image')}, each once for all runs. What a scan on Data has measured is reused.",
     )
 
 

@@ -47,8 +47,7 @@ def draw_marked(run: Run, train: Callable[[Run, Path], None]) -> None:
     if not known.marks:
         st.info(
             "Nothing is marked yet. Point at an image in any gallery and say what is wrong with its label, or review "
-            "images one by one with keys. Your marks are kept with the data set, for all of its runs; the images "
-            "themselves are never changed.",
+            "images one by one with keys. Your marks belong to the data set and all of its runs. The images themselves are never changed.",
             icon=":material/sell:",
         )
         return
@@ -176,7 +175,7 @@ def draw_copy(run: Run, data: RunData) -> None:
         link = st.toggle(
             "Links instead of copies",
             key="marked-link",
-            help="Takes no space on the same disk. Whoever edits an image in one of the folders then edits both.",
+            help="Takes no space on the same disk. Editing an image in one folder then changes both.",
         )
         st.button(
             "Write it",

@@ -94,8 +94,7 @@ def draw_search(run: Run, data: RunData, question: str) -> None:
         return
     draw_end(status)
     st.markdown(
-        f"{question} All {sum(data.train_counts.values()):,} training images go through it once; after that the answer "
-        "comes at once, for every image of this run."
+        f"{question} All {sum(data.train_counts.values()):,} training images go through it once; after that, answers are immediate for every image of this run."
     )
     st.button(
         "Find similar training images",

@@ -22,7 +22,7 @@ def draw_estimate(config: TrainConfig) -> None:
     _end_others(folder)
     status = read_task(folder)
     if status.state in ACTIVE:
-        st.caption("Doing a few steps of this training to see how long they take.")
+        st.caption("Running a few steps of this training to see how long they take.")
         draw_running(folder, "seconds", key="train-estimate")
         return
     draw_end(status)
@@ -36,7 +36,7 @@ def draw_estimate(config: TrainConfig) -> None:
         on_click=guard_callback(launch_task),
         args=(folder, "estimate"),
         kwargs={"config": asdict(replace(config, name="", group=""))},
-        help="Does a few steps of this training, in about 15 seconds. No run is made.",
+        help="Runs a few steps of this training, for about 15 seconds. No run is made.",
     )
 
 
@@ -58,7 +58,7 @@ def _draw_found(found: Forecast, config: TrainConfig) -> None:
         help="Measured on this machine by a few steps of this training. What was computed before, such as features of the "
         "same images, is not computed again.",
     )
-    sooner = "It may end sooner, by its patience." if config.patience else ""
+    sooner = "It may end sooner, when validation stops improving (patience)." if config.patience else ""
     st.caption(" ".join(filter(None, (f"{found.describe_parts()}.", sooner, found.describe_doubt()))))
     if shortage := found.find_shortage():
         st.warning(shortage, icon=":material/memory:")
@@ -70,7 +70,7 @@ def _draw_found(found: Forecast, config: TrainConfig) -> None:
                 icon=":material/check:",
                 key="train-fit-epochs",
                 on_click=guard_callback(lambda: st.session_state.update({"form-epochs": fit})),
-                help="The schedule of the learning rate then comes to its end within the time.",
+                help="The learning-rate schedule then ends within the time limit.",
             )
 
 

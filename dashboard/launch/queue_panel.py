@@ -49,9 +49,7 @@ def _draw_waiting(one: Waiting, number: int, count: int, start: float | None) ->
         elif start is not None:
             st.caption(f"starts in {format_rough(start)}" if start >= 1 else "starts now", width="content")
         else:
-            st.caption(
-                "start not known", width="content", help="No run like those before it has been timed yet."
-            )
+            st.caption("start not known", width="content", help="No comparable run has been timed here yet.")
         with st.container(horizontal=True, gap="small", width="content"):  # together where the line is broken
             for to, icon, words, last in (
                 ("first", "vertical_align_top", "Move to the front", number == 0),

@@ -34,7 +34,7 @@ def draw_table_form(begin: Callable[..., None]) -> None:
         place = str(_keep_table(sent.name, sent.getvalue()))
     if not images.strip() or not place.strip():
         st.caption(
-            "A line for each image: its name, with or without its ending, and its label. A column may name the split."
+            "One line per image: its name, with or without its ending, and its label. A column may name the split."
         )
         return
     table = expand_home(place.strip())
@@ -56,7 +56,7 @@ def draw_table_form(begin: Callable[..., None]) -> None:
         skip = st.toggle(
             "Leave out rows without an image",
             key="arrivals-skip",
-            help="Otherwise such a row is told, and nothing is made.",
+            help="Otherwise such a row is an error, and no folder is made.",
         )
         st.button(
             "Make the folder",

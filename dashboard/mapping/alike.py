@@ -47,7 +47,9 @@ def draw_alike(run: Run, data: RunData) -> list[str]:
     known = neighbours.find_neighbourhood(run)
     if known is None:
         neighbours.draw_search(
-            run, data, "Which images does the network find most like a photo, or like an image of the run?"
+            run,
+            data,
+            "Find the images that the network finds most similar to a photo, or to an image of the run.",
         )
         return []
     found = find(run, data, known, address.get_param(LIKE), photo)

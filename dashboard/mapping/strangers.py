@@ -43,7 +43,7 @@ def draw_strangers(run: Run, found: pd.DataFrame, landscape: Landscape, data: Ru
         return
     st.markdown(
         f"**{where}{format_count(len(found), 'training image', 'is')} unlike {'its' if len(found) == 1 else 'their'} class"
-        f"{whose}.** Look whether each shows what its folder says; mark it where that is wrong."
+        f"{whose}.** Check whether each shows what its folder says, and mark those that do not."
     )
     st.caption(
         f"Of {count:,} training images, those at least twice as far from the others of their class as is usual in it, "

@@ -112,10 +112,7 @@ def describe_limit(chosen: Threshold | None) -> str:
         return f"Every image is answered, however sure: the threshold {origin}."
     words = f"It is “not sure” below a confidence of {format_share(value)}: "
     if chosen is None:
-        return (
-            f"{words}no threshold was chosen for this model, and an answer below that is by its own word more likely wrong "
-            "than right."
-        )
+        return f"{words}no threshold was chosen for this model, and below it the model itself says the answer is more likely wrong than right."
     if chosen.wanted is None:
         return f"{words}the threshold was set by hand."
     return f"{words}chosen on Confidence so that {format_share(chosen.wanted)} of the answers are right."
@@ -124,7 +121,7 @@ def describe_limit(chosen: Threshold | None) -> str:
 def describe_confidence(calibration: Calibration | None, temperature: float) -> str:
     """Say whether confidences are calibrated, and why not."""
     if calibration is None:
-        return "Confidences are not calibrated yet, so nobody knows how far to trust them."
+        return "Confidences are not calibrated yet, so it is not known how far to trust them."
     if temperature != 1:
         return f"Confidences are calibrated, temperature {temperature:.2f}."
     if calibration.temperature != 1:

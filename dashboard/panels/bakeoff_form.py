@@ -89,7 +89,7 @@ def suggest_name(question: str = "") -> None:
 
 def draw_questions() -> None:
     """Offer the two questions, each of which fills the form."""
-    st.markdown("**A question to begin with**, or choose below what you like.")
+    st.markdown("**Start from a question**, or choose freely below.")
     with st.container(horizontal=True):
         for name, question in QUESTIONS.items():
             st.button(
@@ -156,7 +156,7 @@ def draw_choice() -> None:
                 "Name of the bake-off",
                 key="bake-name",
                 persist_state="session",
-                help="The name of one there is goes on with it: what is missing or failed is queued again.",
+                help="The name of an existing bake-off continues it: what is missing or failed is queued again.",
             )
 
 
@@ -246,11 +246,11 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
     )
     st.caption(
         "Learning rates are the preset's; an optimizer other than the preset's own gets a tenth (AdamW) or a fifth (Ranger) "
-        "of SGD's, or the other way round. Edit them: a comparison is as fair as its rates. "
+        "of SGD's, or the other way round. Edit them: a comparison is only as fair as its learning rates. "
         + (
             describe_power(seeds, math.comb(len(rows), 2))
             if len(rows) > 1
-            else "One combination has nothing to be compared with: choose a second of something."
+            else "One combination cannot be compared with anything. Choose at least two networks, optimizers, presets or seeds."
         )
     )
     rates = {_place(config): float(rate) for config, rate in zip(rows, edited["learning rate"], strict=True)}

@@ -32,7 +32,7 @@ def draw_labels(run: Run | None) -> None:
     st.header("Labels that are probably wrong")
     if run is None:
         st.info(
-            "A trained model is asked which labels it doubts: choose a run in the sidebar, and its own data above.",
+            "A trained model can tell which labels it doubts. Choose a run in the sidebar, and its own data above.",
             icon=":material/info:",
         )
         return
@@ -70,7 +70,7 @@ def draw_labels(run: Run | None) -> None:
 def explain_split(run: Run, split: str) -> str:
     """Return where the answers come from, and what that means."""
     if split == "val":
-        return "The run's best model is asked about the validation images, which it was not trained on."
+        return "The run's best model predicts the validation images, which it was not trained on."
     from core.model.out_of_sample import read_out_of_fold
 
     about = read_out_of_fold(run)
@@ -94,7 +94,7 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
     if report is not None and split == "train" and not report.out_of_fold:
         st.info(
-            "An earlier version asked a model that had seen these images. What it found is left out: look again.",
+            "An earlier version used a model that had seen these images. Its findings are left out. Search again.",
             icon=":material/update:",
         )
         report = None
@@ -248,8 +248,7 @@ def draw_classes(report: LabelReport, data: RunData) -> None:
     with left:
         st.markdown("**Classes that overlap**")
         st.caption(
-            "Taken for each other both ways, and for little else: the labels mix them, or these images do not show "
-            "the difference. More training does not help; clearer labels, merging, or larger images can."
+            "These classes are confused in both directions, and with little else. Either the labels mix them, or the images do not show the difference. More training will not help; clearer labels, merging the classes, or larger images can."
         )
         for pair in report.overlaps:
             one, other = escape_markdown(data.label(pair.one)), escape_markdown(data.label(pair.other))
@@ -263,8 +262,7 @@ def draw_classes(report: LabelReport, data: RunData) -> None:
     with right:
         st.markdown("**Classes that are weak for another reason**")
         st.caption(
-            "Recognised worse than the rest, and taken for many things or one way only: they need more or better "
-            "images. Intervals are 95 %, by Wilson's formula.",
+            "These are recognised worse than the rest, but confused with many classes or in one direction only. They need more or better images. Intervals are 95 %, by Wilson's formula.",
             help=explain("Wilson"),
         )
         for found in report.weak:

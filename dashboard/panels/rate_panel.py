@@ -26,8 +26,7 @@ def draw_rate_finder(config: TrainConfig | None) -> None:
     folder = task_folder(config)
     with st.expander("Find a learning rate", icon=":material/query_stats:", key="train-rates"):
         st.caption(
-            "Trains for up to 100 steps at rising rates and looks where the loss falls best. No run is made. A change of "
-            "the settings ends it."
+            "Trains for up to 100 steps at rising rates and finds where the loss falls fastest. No run is made. Changing a setting ends it."
         )
         end_others(folder)
         status = read_task(folder)

@@ -45,7 +45,7 @@ def draw_report_panel(runs: Sequence[Run]) -> None:
     if not st.session_state.get(f"report-open-{key}"):
         return
     if status.state == "stopped":
-        st.info("Stopped; no new report was made.", icon=":material/stop_circle:")
+        st.info("Stopped. No new report was made.", icon=":material/stop_circle:")
     else:
         draw_end(status)
     page = folder / "report" / PAGE
@@ -61,7 +61,7 @@ def draw_report_panel(runs: Sequence[Run]) -> None:
                 args=(runs,),
             )
     if page.exists() and not _is_current(runs, page):
-        st.caption("The run has gone on since this report was made.")
+        st.caption("The run has continued since this report was made.")
 
 
 def report_folder(runs: Sequence[Run]) -> Path:
@@ -82,7 +82,7 @@ def _draw_downloads(runs: Sequence[Run], page: Path, key: str) -> None:
         type="primary",
         icon=":material/download:",
         on_click="ignore",
-        help="HTML with all in it: open it in a browser, print it to PDF.",
+        help="One HTML file with everything in it: open it in a browser, or print it to PDF.",
     )
     st.download_button(
         "Save page, figures and tables (zip)",

@@ -63,7 +63,7 @@ def draw_sample(run: Run, task: Path) -> tuple[Path | None, Sample | None]:
     """
     upload = st.file_uploader(
         "Sample submission (optional)", key=f"predict-sample-{run.id}", type="csv",
-        help="Its columns, the order of its lines and its names of images and classes are taken over.",
+        help="Its columns, line order, and names of images and classes are used.",
     )  # fmt: skip
     if upload is not None:
         content = upload.getvalue()
@@ -84,7 +84,7 @@ def draw_sample(run: Run, task: Path) -> tuple[Path | None, Sample | None]:
 def describe_form(sample: Sample | None) -> str:
     """Say what the file will look like."""
     if sample is None:
-        return "Two columns, image_name and pred_label, a line for each image in the order of the folder as people count."
+        return "Two columns, image_name and pred_label, a line for each image in the folder's natural order (2 before 10)."
     columns = " and ".join(escape_markdown(name) for name in sample.columns)
     return (
         f"As in {escape_markdown(sample.name)}: the columns {columns}, and its {format_count(len(sample.rows), 'line')} in their "

@@ -62,7 +62,7 @@ def draw_start(run: Run, data: RunData, answering: Answering, choice: Choice) ->
         disabled=form is None,
         on_click=guard_callback(start),
         args=(run, images, answering, form, choice),
-        help="It goes on when you leave this page.",
+        help="It continues when you leave this page.",
     )
 
 

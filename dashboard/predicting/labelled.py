@@ -61,7 +61,7 @@ def draw_start(run: Run, data: RunData, task: Path) -> None:
             "images": str(images.resolve()),
             "labels": str(expand_home(labels).absolute()) if labels else "",
         },
-        help="It goes on when you leave this page. What was judged before is replaced.",
+        help="It continues when you leave this page. What was judged before is replaced.",
     )
 
 
@@ -78,8 +78,7 @@ def draw_offer(run: Run, data: RunData, batch: Batch) -> None:
             key="judge-dropped",
             on_click=guard_callback(judge_dropped),
             args=(run, batch),
-            help="They lie in folders named after classes. How the model does on them, with matrix and weak classes, is then "
-            "found under “A labelled folder”.",
+            help="They lie in folders named after classes. How the model does on them, with matrix and weak classes, then appears under “A labelled folder”.",
         )
 
 

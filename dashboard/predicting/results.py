@@ -29,8 +29,7 @@ def draw_table(run: Run, data: RunData, batch: Batch, table: pd.DataFrame) -> No
     """Draw the filter, the table and the image that is chosen in it."""
     rows = choose_rows(table, data)
     st.caption(
-        f"{format_count(len(rows), 'image')} of {len(table):,}. A click on a column's name sorts by it; the box at the left of a "
-        "line shows that image with what speaks for its class."
+        f"{format_count(len(rows), 'image')} of {len(table):,}. Click a column's name to sort by it. Tick a line to see its image, with the evidence for its class."
     )
     shown = pd.DataFrame(
         {

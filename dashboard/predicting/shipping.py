@@ -50,7 +50,7 @@ def _draw_choice(run: Run) -> None:
             "8 bits (int8)",
             key="ship-int8",
             persist_state="session",
-            help="Smaller and mostly sooner. What it costs in accuracy is measured on all validation images.",
+            help="Smaller and usually faster. Its cost in accuracy is measured on all validation images.",
         )
         st.button(
             "Export",
@@ -60,7 +60,7 @@ def _draw_choice(run: Run) -> None:
             on_click=guard_callback(launch_task),
             args=(task_folder(run), "export"),
             kwargs={"run": run.id, "form": kind, "int8": bool(int8)},
-            help="It is checked to answer as this page does, or it is not offered.",
+            help="It is offered only if it gives the same answers as this page.",
         )
     st.caption(
         f"{FORMATS[kind].use} A model card with figures, limits and a program to use it comes with the file."
@@ -87,4 +87,4 @@ def _draw_made(run: Run) -> None:
             mime="application/octet-stream", icon=":material/download:", on_click="ignore", key="ship-model",
         )  # fmt: skip
     if made.epoch != run.read_status().best_epoch:
-        st.caption("The best model has changed since: export it again.")
+        st.caption("The best model has changed since. Export it again.")

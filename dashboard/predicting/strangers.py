@@ -46,6 +46,5 @@ def draw_strangers(run: Run) -> None:
         on_click=guard_callback(launch_task),
         args=(task, "strangers"),
         kwargs={"run": run.id},
-        help="A classifier names one of its classes whatever it is shown. This compares an image with all training images and "
-        "says so where none is near. All images of the run go through the network once.",
+        help="A classifier names one of its classes whatever you show it. This compares each image with all training images and tells you when none is close. All images of the run go through the network once.",
     )

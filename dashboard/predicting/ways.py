@@ -26,8 +26,7 @@ def draw_ways(run: Run) -> Choice:
     """Let the user choose how images are predicted, and show what was measured of each way; the plain way by default."""
     with st.expander("Better predictions", icon=":material/trending_up:"):
         st.caption(
-            "Averaging the answers to several views of an image, or of several runs, is often right more often, and takes "
-            "longer. Measure it on this data before you believe it."
+            "Averaging the answers to several views of an image, or of several runs, often raises accuracy, and takes longer. Measure it on your data first."
         )
         runs = _draw_others(run)
         measured = _read(runs)
@@ -125,8 +124,7 @@ def _draw_measuring(run: Run, runs: Sequence[Run], measured: Measured | None) ->
         on_click=guard_callback(launch_task),
         args=(task, "ways"),
         kwargs={"runs": [one.id for one in runs]},
-        help="Each way predicts the images held back, else those of validation. It goes on when you leave this page, and what "
-        "it finds is kept.",
+        help="Each way predicts the held-back images, or those of validation where none are held back. It continues when you leave this page, and the result is kept.",
     )
 
 

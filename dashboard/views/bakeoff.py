@@ -35,8 +35,7 @@ def render() -> None:
     name = draw_choice(names) if (names := list_names()) else NEW
     if name == NEW:
         st.caption(
-            "Networks, optimizers, presets and seeds are crossed into runs that train one after the other; in the end they "
-            "are ranked, with a verdict on each difference."
+            "A bake-off trains every combination of networks, optimizers, presets and seeds. At the end it ranks them, with a verdict on each difference."
         )
         draw_form()
         return
@@ -103,7 +102,7 @@ def draw_board(name: str, was_active: bool) -> None:
             text = f"{escape_markdown(member.run.id)}: {escape_markdown(member.status.message)}"
             st.error(text, icon=":material/error:")
     st.caption(
-        "Best validation accuracy with its 95 % interval. A cell leads to its run. The verdict comes when all runs have "
+        "Best validation accuracy with its 95 % interval. Click a cell to open its run. The verdict comes when all runs have "
         "ended: testing at every step would find differences by chance."
     )
 
@@ -120,7 +119,7 @@ def draw_stop(board: Board) -> None:
         icon=":material/stop:",
         key="bake-stop",
         disabled=asked,
-        help="Running trainings finish their step and save; waiting ones do not start. You can go on later from here.",
+        help="Running trainings finish their step and save. Waiting ones do not start. You can continue later.",
         on_click=guard_callback(stop_all),
         args=(board.name,),
     )

@@ -86,12 +86,11 @@ def draw_measuring(run: Run) -> Calibration | None:
         ("These figures belong to an earlier best model. " if stale else "")
         + "When this model is 90 % sure, is it right nine times in ten? "
         + (
-            "The confidences of the table are held against what was right."
+            "Compares the table's confidences with what was right."
             if lacks_model(run)
-            else "Its best model is asked about the validation images once more, and a temperature is fitted that makes "
-            "its confidence match its accuracy."
+            else "The best model predicts the validation images once more. A temperature is then fitted so that its confidence matches its accuracy."
         )
-        + (" The run does this by itself when it ends." if soon else ""),
+        + (" A run does this by itself when it ends." if soon else ""),
         icon=":material/balance:",
     )
     st.button(
@@ -127,8 +126,7 @@ def draw_finding(calibration: Calibration) -> None:
     st.markdown(f"{describe_gap(calibration)} {describe_scaling(calibration)}")
     if wrong < FEW_WRONG:
         st.info(
-            f"Only {wrong} of {len(right):,} validation images {'is' if wrong == 1 else 'are'} wrong, so all of this is "
-            "only rough: mind the intervals. More validation images would narrow them.",
+            f"Only {wrong} of {len(right):,} validation images {'is' if wrong == 1 else 'are'} wrong, so these figures are rough. Look at the intervals. More validation images would narrow them.",
             icon=":material/info:",
         )
     st.dataframe(
@@ -152,9 +150,9 @@ def describe_figures(calibration: Calibration) -> str:
     if calibration.precision:
         if calibration.epoch:
             parts.append(
-                "The validation images also chose the best epoch, which flatters all of it a little."
+                "The validation images also chose the best epoch, so all of these figures are slightly too good."
             )
-        parts.append(f"Measured in {calibration.precision}, in which Predict asks the model too.")
+        parts.append(f"Measured in {calibration.precision}, as on Predict.")
     else:
         parts.append("The confidences are those of the table.")
     return " ".join(parts)
@@ -361,7 +359,9 @@ def describe_threshold(choice: ThresholdEffect, wanted: float, wrong: int) -> st
     low, needed = choice.accuracy[1], images_to_show(wanted)
     if low >= wanted:
         return words
-    words += f"\n\nThe interval begins below {format_share(wanted)}: these images suggest it at best, they do not prove it."
+    words += (
+        f"\n\nThe interval begins below {format_share(wanted)}: these images suggest it but do not prove it."
+    )
     if choice.answered < needed:
         words += (
             f" Even without a single error it would take {needed:,} answered images to show it, and here are "

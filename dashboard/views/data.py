@@ -139,7 +139,7 @@ def draw_scan(source: ShownData) -> Audit | None:
     if audit is None and status.state in ("", "finished"):
         st.info(
             "Not scanned yet. A scan reads every image once and finds copies, leaks between the splits, conflicting "
-            "labels and files of no use. 25,000 photos take a few minutes; it goes on when you leave this page.",
+            "labels and files of no use. 25,000 photos take a few minutes; it continues when you leave this page.",
             icon=":material/image_search:",
         )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -231,7 +231,7 @@ def draw_findings(audit: Audit, run: Run | None) -> None:
     """List what was found, the gravest first; each is a button that opens its images."""
     st.header("Findings")
     if not audit.findings:
-        st.success(f"Nothing wrong was found in {len(audit.images):,} files.", icon=":material/check_circle:")
+        st.success(f"No problems were found in {len(audit.images):,} files.", icon=":material/check_circle:")
         return
     by_kind = {finding.kind: finding for finding in audit.findings}
     chosen = by_kind.get(address.get_param("finding", list(by_kind)))

@@ -68,17 +68,16 @@ def draw_offer(run: Run, data: RunData) -> None:
     folder = task_folder(run)
     status = read_task(folder)
     if status.state in ACTIVE:
-        st.markdown("**Making the map.** The network looks at all images, then they find their places.")
+        st.markdown("**Making the map.** The network looks at all images, then each gets its place.")
         draw_running(folder, "", key="map")
         return
     draw_end(status)
     st.markdown(
-        "A map places all images of a run so that those its network finds alike lie beside each other: classes that "
-        "run into each other, images that lie with another class, and groups inside a class can be seen."
+        "A map places all images of a run so that those its network finds alike lie beside each other: you see classes that overlap, images that lie with another class, and groups within a class."
     )
     if is_outdated(run):
         st.info(
-            "There is a map of an earlier model of this run. Another model is its best by now, so the map has to be made anew.",
+            "The map is of an earlier model. The run has a better one now, so make the map again.",
             icon=":material/update:",
         )
     count = sum(data.train_counts.values())
@@ -113,13 +112,11 @@ def draw_summary(run: Run, landscape: Landscape) -> None:
     with st.popover("How is it to be read?", icon=":material/help:"):
         st.markdown(
             "Neighbours mean something: images beside each other are alike to the network. How far apart two groups lie, "
-            f"and how large they are, says little. {trust} Training images were learned from, so most of them lie well and "
-            "are predicted right; validation and held-back images show how new ones fare."
+            f"and how large they are, says little. {trust} The network has learned the training images, so most of them are well placed and predicted right. Validation and held-back images show how it does on new ones."
         )
         if landscape.about.left_out:
             st.markdown(
-                f"{format_count(landscape.about.left_out, 'training image', 'is')} left out, chosen by chance, to keep the "
-                "map quick."
+                f"{format_count(landscape.about.left_out, 'training image', 'is')} left out at random to keep the map fast."
             )
 
 

@@ -47,7 +47,7 @@ def render() -> None:
     st.title("Find the weak spots of your image classifier")
     st.markdown(
         "Weakspot trains an image classifier on your photos and shows which classes it gets wrong, and why. "
-        "Then it helps you to fix them and to prove that they got better."
+        "Then it helps you fix them and prove the improvement."
     )
     draw_steps()
     runs = read_runs()
@@ -95,7 +95,7 @@ def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
             if data
             else "A folder with one subfolder for each class."
         )
-        st.markdown(f"{folder} A first result takes minutes, also without a GPU.")
+        st.markdown(f"{folder} The first result takes minutes, even without a GPU.")
         with st.container(horizontal=True):
             chosen = st.button(
                 "Train on my images", type="primary", icon=":material/folder_open:", key="start-own"

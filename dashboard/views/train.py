@@ -86,7 +86,7 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
             icon=":material/subdirectory_arrow_right:",
             key="use-remedy",
             type="primary" if config is None else "secondary",
-            help="That folder holds the data set you seem to mean.",
+            help="Your data set seems to be in that folder.",
             on_click=guard_callback(_use_folder),
             args=(remedy,),
         )
@@ -195,7 +195,7 @@ def draw_all(config: TrainConfig | None, problems: dict[str, str]) -> None:
     found = {title: forms.list_fields(fields, words) for title, fields in others.items()}
     if not any(found.values()):
         st.info(
-            f"No setting has the words “{escape_markdown(words)}”. Try another one.",
+            f"No setting contains “{escape_markdown(words)}”. Try another one.",
             icon=":material/search_off:",
         )
     for title, fields in found.items():
@@ -235,6 +235,6 @@ def draw_preview(config: TrainConfig | None) -> None:
     tiles = [Tile(picture, name, alt=f"augmented image of {name}") for name, picture in pictures]
     show_tiles(tiles, side=110, label="augmented training images")
     st.caption(
-        f"Cropped, turned, shifted and recoloured by chance as set above, {config.image_size} × {config.image_size} px, "
-        f"from {escape_markdown(Path(config.data).name)}. Every epoch draws anew."
+        f"Randomly cropped, turned, shifted and recoloured as set above, {config.image_size} × {config.image_size} px, "
+        f"from {escape_markdown(Path(config.data).name)}. Each epoch draws new ones."
     )

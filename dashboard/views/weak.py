@@ -152,8 +152,7 @@ def draw_finding(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name
     row = figures[figures["class"] == name].iloc[0]
     if not row["support"]:
         st.info(
-            "Too few different training images of this class to judge it: a model needs some to learn from beside those it "
-            "is asked about."
+            "Too few different training images of this class to judge it: a model needs some to learn from besides those it is tested on."
             if split == FOLD
             else "No image that was judged shows this class, so nothing can be said about it. Add some to val/.",
             icon=":material/info:",

@@ -124,7 +124,7 @@ TOLD = [
     ),
     pytest.param(
         ValueError("shapes (2,)"),
-        "That did not work. Nothing else is lost. An unexpected fault (ValueError: shapes (2,)). "
+        "That did not work. Nothing was lost. An unexpected fault (ValueError: shapes (2,)). "
         "The whole error is in the terminal that runs the dashboard.",
         "ValueError: shapes (2,)",
         id="a fault",

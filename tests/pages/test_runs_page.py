@@ -79,7 +79,7 @@ def test_a_report_is_made_at_one_click_and_offered_until_the_run_goes_on(
     later = time.time() + 60
     os.utime(run.metrics_path, (later, later))
     app.run()
-    assert "The run has gone on since this report was made." in words(app)
+    assert "The run has continued since this report was made." in words(app)
     assert any(button.key == "report-anew-first" for button in app.button)
 
 

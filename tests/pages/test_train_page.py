@@ -108,7 +108,7 @@ def test_few_settings_are_asked_of_everyone_and_all_others_are_found_by_a_word(o
     assert {"Learning rate", "Schedule"} <= set(labels(app))
     assert "Rotation (degrees)" not in labels(app)
     app.text_input(key="train-search").set_value("nonsuch").run()
-    assert "No setting has the words “nonsuch”" in app.info[0].value
+    assert "No setting contains “nonsuch”" in app.info[0].value
 
 
 def test_what_is_no_longer_as_in_the_recipe_is_named(open_page: Open) -> None:
