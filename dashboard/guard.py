@@ -49,7 +49,7 @@ def guard(draw: Callable[_P, None]) -> Callable[_P, None]:
             st.info(escape_markdown(str(error)), icon=_INFO)
         except Exception as error:
             words = _describe(
-                error, "This part of the page could not be drawn. Nothing is lost: reload the page."
+                error, "This part of the page could not be drawn. Nothing is lost. Reload the page."
             )
             st.error(escape_markdown(words), icon=_ERROR)
 

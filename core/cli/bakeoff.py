@@ -132,7 +132,7 @@ def _print_plan(name: str, configs: list[TrainConfig], todo: Todo) -> None:
 
 def _describe_estimate(seconds: float, known: int, runs: int) -> str:
     if not known:
-        return "No comparable run has trained here yet, so the time cannot be told."
+        return "No comparable run has trained here yet, so there is no estimate of the time."
     which = "all" if known == runs else f"{known} of {format_count(runs, 'run')}"
     return (
         f"About {timedelta(seconds=round(seconds))} (h:min:s) for {which}, by what comparable runs took here."

@@ -33,11 +33,11 @@ _SIDE = 224  # pixels of the longer side of a picture
 _WHAT = {
     "RandomResizedCrop": "cuts out a part of random size and shape, scaled to what the network takes",
     "RandomHorizontalFlip": "mirrors left and right, with this probability",
-    "TrivialAugmentWide": "changes the image in one way of fourteen drawn by chance, as strongly as chance will",
+    "TrivialAugmentWide": "changes the image in one of fourteen ways, chosen at random, with random strength",
     "RandomRotation": "turns by a random angle, in degrees",
     "RandomAffine": "shifts by a random share of the side",
     "ColorJitter": "scales brightness, contrast and saturation by random factors",
-    "ToTensor": "makes numbers from 0 to 1 of the pixels",
+    "ToTensor": "turns the pixels into numbers from 0 to 1",
     "Normalize": "subtracts a mean from each colour and divides by a deviation, as the network was taught",
     "RandomErasing": "blanks out a random rectangle, with this probability",
     "Resize": "scales the shorter side to this many pixels",

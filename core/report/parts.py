@@ -109,7 +109,7 @@ def refuse_comparison(all_facts: Sequence[RunFacts]) -> None:
         if facts.origin is not None:
             raise RunError(
                 f"{facts.run.id} was imported from {facts.origin.table}, and a report compares how runs were trained. Leave it "
-                "out, or report on it alone; the page Compare holds its predictions against others."
+                "out, or report on it alone; the page Compare compares its predictions with others."
             )
 
 
@@ -278,7 +278,7 @@ def _add_examples(parts: Parts, facts: RunFacts, step: Step) -> None:
             parts.sheets[f"weak-{number}"] = _draw_sheet(f"{weak.label}: errors, and training images", rows)
     if examples.augmented:
         parts.sheets["transforms"] = _draw_sheet(
-            "Training images, and as the network meets them", examples.augmented
+            "Training images, and as the network sees them", examples.augmented
         )
 
 

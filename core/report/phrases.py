@@ -282,7 +282,7 @@ def _describe_no_overfitting(epochs: pd.DataFrame) -> str:
     if len(losses) < 3:
         return f"{format_count(len(losses), 'epoch')} cannot tell whether it overfits; three are the least."
     if not np.isfinite(losses).all():
-        return "The validation loss is no number in some epochs: the training diverged."
+        return "The validation loss is not a number in some epochs: the training diverged."
     lowest = int(losses.argmin())
     rise = 100 * (losses[-1] / losses[lowest] - 1) if losses[lowest] > 0 else 0.0
     where = (
@@ -308,7 +308,7 @@ def describe_trust(facts: RunFacts) -> str:
         f"can show, and all right what one from {every:.0f} % can (95 % intervals by Wilson's formula)."
     )
     if none > 100 * class_report.WIDE:
-        text += " So the order of single classes says where to look; it is no measurement."
+        text += " So the order of single classes tells you where to look; it is not a measurement."
     return text
 
 

@@ -77,7 +77,7 @@ def describe_frequency(report: pd.DataFrame) -> str:
     seen = report[report["support"] > 0]
     counts = seen["train"]
     if len(seen) < 3:
-        return "With two classes nobody can tell whether more training images help."
+        return "Two classes are too few to tell whether more training images help."
     if counts.min() == counts.max():
         return f"Every class has {format_count(counts.min(), 'training image')}, so a lack of images does not explain a weak class here."
     spread = f"Classes have {counts.min():,} to {counts.max():,} training images."
@@ -86,7 +86,7 @@ def describe_frequency(report: pd.DataFrame) -> str:
     rank = spearmanr(counts, seen["recall"])
     figures = f"Spearman's ρ = {rank.statistic:.2f}, p = {rank.pvalue:.2g}"
     if rank.pvalue >= 0.05:
-        return f"{spread} Nothing shows that those with more are recognised better or worse ({figures})."
+        return f"{spread} There is no evidence that classes with more images are recognised better or worse ({figures})."
     better = "better" if rank.statistic > 0 else "worse"
     return f"{spread} Those with more are recognised {better} ({figures})."
 
@@ -114,7 +114,7 @@ def describe_class(
 def _describe_recall(row: pd.Series, overall: float) -> str:
     low, high = float(row["low"]), float(row["high"])
     interval = predictions.format_interval(low, high)
-    text = f"{row['right']} of {row['support']} right: the true recall may lie anywhere within {interval}."
+    text = f"{row['right']} of {row['support']} right: the true recall may be anywhere in {interval}."
     if high - low > WIDE:
         images = f"{_number_word(row['support'])} image{'' if row['support'] == 1 else 's'}"
         return f"{text} {images.capitalize()} cannot show more. Look at them, or judge more images of this class, before you act."
@@ -139,7 +139,7 @@ def _describe_confusions(name: str, table: pd.DataFrame, label: Callable[[str], 
         named = [f"{label(c)} ({n})" for c, n in zip(first[other], first["count"], strict=True)]
         more = len(found) - len(first)
         parts.append(f"{text} {', '.join(named)}{f' and {_number_word(more)} more' if more else ''}.")
-    return parts or ["It is confused with nothing."]
+    return parts or ["It is not confused with any class."]
 
 
 def _describe_precision(row: pd.Series, label: str) -> str:

@@ -64,7 +64,7 @@ def describe_images(
     """
     whom = "both" if runs == 2 else f"all {runs} runs"
     doubts = [
-        f"{run} came from {origin}, and what that had seen is not known: if it knew these images, the figures of {run} "
+        f"{run} came from {origin}, and what that model had seen is not known: if it knew these images, the figures of {run} "
         "are too high."
         for run, origin in unknown.items()
     ]

@@ -201,9 +201,7 @@ def pair_tables(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """
     both = first.merge(second, on=["path", "true"], suffixes=("_first", "_second"))
     if not len(both) == len(first) == len(second):
-        raise RunError(
-            "They were validated on different images, so their accuracies say nothing of each other."
-        )
+        raise RunError("They were validated on different images, so their accuracies cannot be compared.")
     return both
 
 

@@ -128,14 +128,12 @@ class SeedTest:
             return f" With {sizes}{tests} no smaller p than {least:.2g} can come out: {seeds_needed(comparisons)} seeds each could tell."
         needed = self._images_needed()
         if low > 0 or needed is None or needed <= self.images:
-            return " It may be luck of the training." if p >= LEVEL else ""
+            return " It may be luck in training." if p >= LEVEL else ""
         luck = (
-            "It may be luck of the training, or"
-            if p >= LEVEL
-            else "It is no luck of the training, but may be one"
+            "It may be luck in training, or" if p >= LEVEL else "It is not luck in training, but may be luck"
         )
         return (
-            f" {luck} of the images: {describe_need(needed, self.images)} would be needed to see "
+            f" {luck} in the images: {describe_need(needed, self.images)} would be needed to see "
             "one of this size."
         )
 
@@ -315,11 +313,11 @@ def describe_tests(sizes: Collection[int], comparisons: int) -> str:
     )
     mcnemar = (
         "McNemar's exact test on the images that one model gets right and the other wrong, with an interval of the "
-        "difference that leaves 0 out exactly where p is below 0.05. It speaks of these very models: with other seeds they may come out otherwise."
+        "difference that leaves 0 out exactly where p is below 0.05. It is about these very models; other seeds may give another result."
     )
     permutation = (
-        "the exact permutation test of the mean accuracies over the seeds (is it luck of the training?), with an "
-        "interval of the difference over the images (is it luck of these images?). One is called better only where both "
+        "the exact permutation test of the mean accuracies over the seeds (is it luck in training?), with an "
+        "interval of the difference over the images (is it luck in these images?). One is called better only where both "
         "say so."
     )
     if set(sizes) == {1}:

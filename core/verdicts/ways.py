@@ -78,17 +78,19 @@ def describe_verdict(plain: str, gains: Sequence[Gain]) -> str:
     lines = []
     if better:
         best = max(better, key=lambda gain: gain.test.difference)
-        lines.append(f"Surely better than {plain}: {best.way.name}. It gains {best.describe()}.")
+        lines.append(f"Clearly better than {plain}: {best.way.name}. It gains {best.describe()}.")
         cheapest = min(better, key=lambda gain: gain.times)
         if cheapest is not best:
-            lines.append(f"The cheapest that is surely better is {cheapest.way.name}: {cheapest.describe()}.")
+            lines.append(
+                f"The cheapest that is clearly better is {cheapest.way.name}: {cheapest.describe()}."
+            )
     else:
-        lines.append(f"No way is surely better than {plain}.")
+        lines.append(f"No way is clearly better than {plain}.")
         most = max(gains, key=lambda gain: gain.test.difference)
         if most.test.difference > 0:
-            lines.append(f"The most seen is {most.way.name}: {most.describe()}. That may be chance.")
+            lines.append(f"The largest gain seen is {most.way.name}: {most.describe()}. That may be chance.")
     if worse:
-        lines.append(f"Surely worse: {'; '.join(gain.way.name for gain in worse)}.")
+        lines.append(f"Clearly worse: {'; '.join(gain.way.name for gain in worse)}.")
     return " ".join(lines)
 
 
@@ -97,8 +99,7 @@ def describe_judges(
 ) -> str:
     """Say which images judge, how far that is to be trusted, and what is not known of where a run came from."""
     doubts = [
-        f"{', '.join(run for run, its in unknown.items() if its == origin)} came from {origin}, and what that had seen is "
-        "not known: if it knew these images, the figures are too high."
+        f"{', '.join(run for run, its in unknown.items() if its == origin)} came from {origin}, and what that model had seen is not known: if it knew these images, the figures are too high."
         for origin in dict.fromkeys(unknown.values())
     ]
     if judged_on == "held":

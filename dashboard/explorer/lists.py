@@ -29,7 +29,7 @@ def show(selection: Selection, classes: list[str]) -> None:
 def draw_pairs(judged: TableFigures, data: RunData) -> None:
     """List the most confused pairs."""
     if judged.pairs.empty:
-        st.success("Every image is predicted right. There is nothing to confuse.", icon=":material/check:")
+        st.success("Every image is predicted right. There are no confusions.", icon=":material/check:")
     for number, pair in enumerate(judged.pairs.head(PAIRS).itertuples()):
         text = f"**{escape_markdown(data.label(pair.true))}** taken for **{escape_markdown(data.label(pair.predicted))}** · {pair.count}"
         st.button(

@@ -35,12 +35,12 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
         draw_search(
             run,
             data,
-            "Which training images does the network find most like this one, of the class it answered and of the true one?",
+            "Which training images does the network find most like this one, in the class it answered and in the true class?",
         )
         return
     if not known.knows(path):
         why = (
-            "Only training and validation images are compared, and it is neither."
+            "Only training and validation images are compared, and this is neither."
             if (data.root / path).is_file()
             else "The file is gone, so nothing can be compared with it."
         )

@@ -72,7 +72,7 @@ def make_card(
     )
     pictures = (
         Tile(picture, name, alt=name),
-        Tile(picture, "Looking for evidence …", alt=name)
+        Tile(picture, "Computing heat maps …", alt=name)
         if heat is None
         else Tile(heat, f"Evidence for {best}", alt=f"Grad-CAM of {name} for {best}"),
     )

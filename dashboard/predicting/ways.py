@@ -156,7 +156,7 @@ def _draw_measured(measured: Measured, runs: Sequence[Run]) -> None:
     st.caption(escape_markdown(" ".join([measured.describe_judges(runs), *measured.notes])))
     with st.popover("How was this tested?", icon=":material/help:"):
         st.markdown(
-            "By McNemar's exact test of each way against the first on the same images. “Surely different” means p below 0.05 after "
+            "By McNemar's exact test of each way against the first on the same images. “Clearly different” means p below 0.05 after "
             f"Holm's correction for all {len(gains)} ways; intervals are each way's own. The time is that of this machine: reading "
             "the image and asking the models."
         )

@@ -164,7 +164,7 @@ def describe_left(board: Board) -> str:
     if not known and not found.known:
         return " · estimating the time left"
     unknown = found.unknown + len(running) - len(known)
-    without = f" without {unknown} of which nothing is known yet" if unknown else ""
+    without = f" without {unknown} with no estimate yet" if unknown else ""
     return f" · about {format_duration(found.seconds + sum(known))} left{without}"
 
 

@@ -45,7 +45,7 @@ def test_better_says_the_verdict_first_then_what_judged_and_each_way_with_its_co
 ) -> None:
     assert main(["better", "first", "second"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("No way is surely better than first, plain.")
+    assert said.startswith("No way is clearly better than first, plain.")
     assert "Judged on 6 validation images of first." in said
     for way in ("first, plain", "first, flip", "first, crops", "second, plain", "2 runs averaged, flip"):
         assert f"\n{way}" in said

@@ -171,7 +171,7 @@ def page_that_fails(error: Exception) -> None:
         (
             ValueError("shapes (2,)"),
             "error",
-            "This part of the page could not be drawn. Nothing is lost: reload the page. An unexpected fault (ValueError: shapes (2,)). "
+            "This part of the page could not be drawn. Nothing is lost. Reload the page. An unexpected fault (ValueError: shapes (2,)). "
             "The whole error is in the terminal that runs the dashboard.",
         ),
     ],

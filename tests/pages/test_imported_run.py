@@ -127,7 +127,7 @@ def test_compare_holds_it_against_a_run_that_was_trained_here(
     import_run(runs_root, tiny_data, BETTER)
     app = open_page("compare", runs="first,elsewhere")
     assert not app.error
-    assert "what that had seen is not known" in words(app).replace("\\", "")
+    assert "what that model had seen is not known" in words(app).replace("\\", "")
     assert "The best epoch of a run that was trained here was chosen on these very images" in words(app)
     assert "compare-curves" in charts_of(app)
     results = app.dataframe[0].value

@@ -39,7 +39,7 @@ def test_other_runs_are_offered_measured_once_and_what_is_chosen_predicts_images
     assert read_order(run_with_model.folder / ".ways") == ("ways", {"runs": ["first", "second"]})
     app.run()
     shown = words(app)
-    assert "No way is surely better than first, plain" in shown.replace("\\", "")
+    assert "No way is clearly better than first, plain" in shown.replace("\\", "")
     assert "Judged on 6 validation images of first" in shown.replace("\\", "")
     (table,) = (one.value for one in app.dataframe if "gain (95 %)" in one.value)
     assert list(table["way"])[:4] == ["first, plain", "first, flip", "first, crops", "second, plain"]

@@ -116,13 +116,13 @@ def test_more_images_that_go_with_more_recall_are_told_with_spearmans_figure() -
 
 def test_a_relation_that_may_be_luck_is_not_claimed() -> None:
     text = describe_frequency(frequencies([0.2, 0.9, 0.3, 0.8, 0.5], [10, 20, 30, 40, 50]))
-    assert "Nothing shows" in text
+    assert "no evidence" in text
 
 
 def test_equal_numbers_of_training_images_explain_nothing() -> None:
     assert "does not explain a weak class" in describe_frequency(frequencies([0.2, 0.9, 0.4], [20, 20, 20]))
     assert "same recall" in describe_frequency(frequencies([0.9, 0.9, 0.9], [20, 30, 20]))
-    assert "nobody can tell" in describe_frequency(frequencies([0.2, 0.9], [10, 20]))
+    assert "too few to tell" in describe_frequency(frequencies([0.2, 0.9], [10, 20]))
 
 
 # Findings
@@ -153,7 +153,7 @@ def test_a_finding_names_what_the_class_is_confused_with_and_what_is_mistaken_fo
     text = describe("a", table)
     assert "It is confused with class b (2), class c (1), class d (1) and one more." in text
     assert "Mistaken for it are images of class b (2)." in text
-    assert "It is confused with nothing." in describe("a", table_of(["a"], ["a"]))
+    assert "It is not confused with any class." in describe("a", table_of(["a"], ["a"]))
 
 
 def test_an_answer_that_is_often_wrong_or_never_given_is_told() -> None:

@@ -9,7 +9,7 @@ def test_images_held_back_are_called_unbiased_only_where_all_that_came_before_is
     assert describe_images("held", runs=2).endswith("so the figures are unbiased.")
     doubted = describe_images("held", runs=2, unknown={"second": "the file x.pt"})
     assert "unbiased" not in doubted
-    assert "second came from the file x.pt, and what that had seen is not known" in doubted
+    assert "second came from the file x.pt, and what that model had seen is not known" in doubted
     assert doubted.endswith("the figures of second are too high.")
 
 

@@ -118,7 +118,7 @@ def test_a_difference_that_a_few_images_make_asks_for_more_images() -> None:
     assert test.p_value < LEVEL
     text = test.describe("one", "two")
     assert text.startswith("No evidence of a difference")
-    assert "It is no luck of the training, but may be one of the images: about " in text
+    assert "It is not luck in training, but may be luck in the images: about " in text
 
 
 def test_the_images_asked_for_show_the_difference_four_times_in_five() -> None:

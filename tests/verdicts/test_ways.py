@@ -24,30 +24,32 @@ def test_a_way_that_wins_forty_images_and_loses_none_is_surely_better() -> None:
     assert [gain.is_real for gain in gains] == [True, False]
     assert gains[0].test.difference == pytest.approx(0.1)
     said = describe_verdict("first, plain", gains)
-    assert said.startswith("Surely better than first, plain: flip. It gains +10.0 points (")
+    assert said.startswith("Clearly better than first, plain: flip. It gains +10.0 points (")
     assert said.endswith("2.0 times the time an image.")
 
 
 def test_where_nothing_is_sure_the_most_seen_is_told_as_chance() -> None:
     said = describe_verdict("first, plain", compare_ways([PLAIN, plant("flip", range(58))]))
-    assert said.startswith("No way is surely better than first, plain. The most seen is flip: +0.5 points (")
+    assert said.startswith(
+        "No way is clearly better than first, plain. The largest gain seen is flip: +0.5 points ("
+    )
     assert said.endswith("That may be chance.")
     alike = describe_verdict("first, plain", compare_ways([PLAIN, plant("flip", range(60))]))
-    assert alike == "No way is surely better than first, plain."
+    assert alike == "No way is clearly better than first, plain."
 
 
 def test_a_way_that_loses_is_told_as_surely_worse() -> None:
     gains = compare_ways([PLAIN, plant("flip", range(120)), plant("crops", range(130))])
     assert describe_verdict("first, plain", gains) == (
-        "No way is surely better than first, plain. Surely worse: flip; crops."
+        "No way is clearly better than first, plain. Clearly worse: flip; crops."
     )
 
 
 def test_the_cheapest_of_several_better_ways_is_named_beside_the_best() -> None:
     gains = compare_ways([PLAIN, plant("flip", range(30), 0.02), plant("all", range(10), 0.09)])
     said = describe_verdict("first, plain", gains)
-    assert "Surely better than first, plain: all." in said
-    assert "The cheapest that is surely better is flip: +7.5 points (" in said
+    assert "Clearly better than first, plain: all." in said
+    assert "The cheapest that is clearly better is flip: +7.5 points (" in said
 
 
 def test_many_ways_need_a_clearer_gain_than_one() -> None:
@@ -74,7 +76,7 @@ def test_what_judges_is_told_with_how_far_to_trust_it() -> None:
     )
     assert val.startswith("Judged on 1 validation image of first. ")
     assert "The soup was chosen on these very images" in val
-    assert val.endswith("second, third came from the file x.pt, and what that had seen is not known: if it knew these images, the figures are too high.")  # fmt: skip
+    assert val.endswith("second, third came from the file x.pt, and what that model had seen is not known: if it knew these images, the figures are too high.")  # fmt: skip
     assert "soup" not in describe_judges("first", "val", 9, soup_chosen=False, unknown={})
     assert "No run is known to have been trained" in describe_judges(
         "first", "held", 9, soup_chosen=False, unknown={"first": "the run lost"}
