@@ -115,6 +115,7 @@ def suspend(place: Place, run: Run, chance: random.Random) -> None:
 def reuse_the_pid(place: Place, run: Run, chance: random.Random) -> None:
     """Kill the trainer and give its pid to a program that has nothing to do with it."""
     process = place.launch(run)
+    wait_until(lambda: run.read_status().pid == process.pid or not process.is_alive(), "it begins", PATIENCE)
     process.join(chance.uniform(0, 1.0))
     process.kill()
     process.join()

@@ -35,7 +35,9 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
 
 
 def assert_same_run(one: Run, other: Run) -> None:
-    assert figures(one) == figures(other)
+    mine, others = figures(one), figures(other)
+    differing = [pair for pair in zip(mine, others, strict=False) if pair[0] != pair[1]]
+    assert mine == others, f"{len(mine)} and {len(others)} rows, first different: {differing[:1]}"
     for path in ("best_path", "last_path"):
         assert_same(load_checkpoint(getattr(one, path)), load_checkpoint(getattr(other, path)), path)
     for path in (Run.predictions_path, calibration_path):
