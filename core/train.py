@@ -399,14 +399,19 @@ class TrainingJob:
         )
         self.batch, self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0, 0.0, 0, 0, 0.0
         self._save_last(learner)
-        self.journal.set(best_epoch=self.best.epoch, best_val_acc=self.best.acc, epoch=self.epoch, force=True)
+        self._tell_best()
+
+    def _tell_best(self) -> None:
+        """Write down in the status how far it is and the best model, where there is one."""
+        best = {} if self.best.acc < 0 else {"best_epoch": self.best.epoch, "best_val_acc": self.best.acc}
+        self.journal.set(epoch=self.epoch, **best, force=True)
 
     def _judge_start(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
         """Take the initial model's measure: what specialising may not cost the others, and the one to beat."""
         self.best.judge_start(outcome, self._chosen)
         self._keep_best(learner, folders, outcome)
         self._save_last(learner)
-        self.journal.set(best_epoch=self.best.epoch, best_val_acc=self.best.acc, force=True)
+        self._tell_best()
 
     def _keep_best(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
         config = self.config
@@ -462,6 +467,7 @@ class TrainingJob:
                 "Start a new run, from its best model where it has one."
             ) from None
         self._forget_later()
+        self._tell_best()  # killed after it was saved, the status may not have it
         self.journal.write(f"Resumed at epoch {self.epoch + 1}, batch {self.batch + 1}")
 
     def _forget_later(self) -> None:

@@ -94,7 +94,10 @@ def test_an_archive_behind_other_bytes_and_a_large_one_are_counted_as_they_are_r
     assert read(buffer.getvalue()) == {"1.png": ""}
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"PK nothing", zip_bytes({"a.png": b"x" * 99})[:-30]])
+@pytest.mark.parametrize(
+    "data", [b"", b"PK\x03\x04", b"PK nothing", zip_bytes({"a.png": b"x" * 99})[:-30]],
+    ids=["empty", "its mark alone", "its first letters", "cut off"],
+)  # fmt: skip
 def test_what_is_no_archive_is_told(data: bytes) -> None:
     with pytest.raises(BadArchive, match=r"a\.zip is no zip archive that can be read \(.+\)\. Pack"):
         open_archive(io.BytesIO(data), "a.zip")

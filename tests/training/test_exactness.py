@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from core.errors import RunError
+from core.model.calibration import calibration_path
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, create_run
@@ -277,3 +279,19 @@ def test_a_time_limit_ends_a_run_after_an_epoch_and_no_longer_counts_when_it_is_
     assert "another epoch would have passed the time limit of 1 s" in status.message
     train_on(run, launch, 3)
     assert run.read_status().epoch == 3
+
+
+def test_a_run_killed_after_it_saved_its_best_model_knows_it_when_it_goes_on(
+    place: Path, launch: Start
+) -> None:
+    """The status is written after the checkpoint: a kill between them leaves it one epoch behind."""
+    run = make_run(place, "behind")
+    train_on(run, launch)
+    told, measured = run.read_status(), calibration_path(run).read_bytes()
+    calibration_path(run).unlink()
+    behind = {"best_epoch": 0, "best_val_acc": 0.0, "epoch": 1}
+    run.write_status(replace(told, state="running", **behind))  # its job is gone
+    train_on(run, launch)
+    now = run.read_status()
+    assert (now.best_epoch, now.best_val_acc, now.epoch) == (told.best_epoch, told.best_val_acc, EPOCHS)
+    assert calibration_path(run).read_bytes() == measured
