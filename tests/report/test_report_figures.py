@@ -27,8 +27,18 @@ def test_a_matrix_of_any_size_is_drawn_with_names_as_they_are(size: int) -> None
     names = [*ODD, *(str(number) for number in range(size))][:size]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # such as a letter that is in no typeface
-        light = open_png(figures.draw_matrix(counts, names, "Matrix", figures.LIGHT))
-    assert light.shape[1] == figures.WIDTH * figures.MATRIX_DPI
+        drawn = figures.draw_matrix(counts, names, "Matrix", figures.LIGHT)
+    width = open_png(drawn).shape[1] / figures.MATRIX_DPI
+    assert width <= figures.WIDTH
+    assert figures.measure_width(drawn) == pytest.approx(width / figures.WIDTH, abs=0.002)
+
+
+def test_a_matrix_takes_no_more_of_the_page_than_it_needs() -> None:
+    def measure(size: int) -> float:
+        names = [f"class {number}" for number in range(size)]
+        return figures.measure_width(figures.draw_matrix(np.eye(size, dtype=int), names, "A", figures.LIGHT))
+
+    assert measure(3) < 0.6 < measure(60)
 
 
 def test_a_figure_has_the_ground_of_its_paper() -> None:
