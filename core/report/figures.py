@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ LONGEST = 22  # letters of a class's name beside a figure
 MAX_STEPS = 1500  # drawn
 PICTURE = 192  # pixels a side on a sheet
 _GAP = 16  # pixels
+_BESIDE = 22  # letters of a line beside curves
 _SCALES = 0.8  # inches beside a matrix
 _TITLE_LETTER = 0.1  # inches of a title's letter
 _MARKERS = ("o", "s", "D", "^", "X", "P", "*", "p")
@@ -191,7 +193,8 @@ def draw_comparison(runs: Mapping[str, pd.DataFrame], paper: Paper) -> bytes:
         for number, (name, epochs) in enumerate(runs.items()):
             axes.plot(
                 epochs["epoch"], scale * epochs[column], color=RUNS[number % len(RUNS)], linewidth=1.8,
-                marker=_MARKERS[number % len(_MARKERS)], markersize=4, label=name,
+                marker=_MARKERS[number % len(_MARKERS)], markersize=4,
+                label="\n".join(wrap(shorten(name, 80), _BESIDE)),
             )  # fmt: skip
         _name(axes, title, paper)
         axes.set_ylabel(unit)
