@@ -174,7 +174,10 @@ def test_two_runs_are_judged_on_what_both_held_back(
     assert told.count("so the figures are unbiased.") == 2
     write_seen(second, Seen(unknown=("the file x_1.pt",)))
     app.segmented_control(key="changes-on").set_value("val").run()
-    assert words(app).count("second came from the file x\\_1\\.pt, and what that model had seen is not known") == 2
+    assert (
+        words(app).count("second came from the file x\\_1\\.pt, and what that model had seen is not known")
+        == 2
+    )
     assert app.query_params["on"] == "val"
     assert "the images held back settle it" in words(app)
     assert "Images won: 1" in words(app)
