@@ -11,6 +11,8 @@ from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.run import Run, default_root
 
+STARTED_IN = "WEAKSPOT_STARTED_IN"  # the folder in which the dashboard was started
+
 
 def builtin_folder(name: str) -> Path:
     """Return the folder of a built-in data set, made first where it is missing (seconds)."""

@@ -12,7 +12,7 @@ from core import places
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
 from core.runs.run import default_root, iter_runs
-from dashboard.builtin import builtin_folder, submit_demo
+from dashboard.builtin import STARTED_IN, builtin_folder, submit_demo
 
 ADDRESS = "127.0.0.1"
 SERVER = Path(__file__).with_name("server.py")
@@ -31,7 +31,7 @@ def open_dashboard(data: Path | None, port: int) -> int:
             f"otherwise choose another port: {other}"
         )
     root = default_root()
-    environment = {"WEAKSPOT_RUNS": str(root)}
+    environment = {"WEAKSPOT_RUNS": str(root), STARTED_IN: _started_in()}
     try:
         for name in DEMOS:
             print(f"Built-in data: {builtin_folder(name)}", flush=True)
@@ -71,6 +71,12 @@ def serve(port: int, environment: Mapping[str, str]) -> None:
         run_streamlit(["run", str(SERVER), "--server.port", str(port)], standalone_mode=False)
     except Abort:
         raise KeyboardInterrupt from None
+
+
+def _started_in() -> str:
+    """Return the folder this is started in; empty for the root of the disk, which no one chose and which holds everything."""
+    here = Path.cwd()
+    return "" if here == here.parent else str(here)
 
 
 def _is_taken(port: int) -> bool:

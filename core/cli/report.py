@@ -14,7 +14,7 @@ def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     report = commands.add_parser(
         "report",
-        help="write a report on a run as one HTML file, with its figures as PNG and its tables as CSV",
+        help="write a report on a run as one HTML file or PDF, with its figures as PNG and its tables as CSV",
     )
     report.add_argument(
         "runs",
@@ -24,6 +24,11 @@ def add_commands(commands: Any) -> None:
     )
     report.add_argument("--out", type=Path, metavar="FOLDER", help="a folder to make; default: RUN-report")
     report.add_argument("--overwrite", action="store_true", help="replace an earlier report in that folder")
+    report.add_argument(
+        "--pdf",
+        action="store_true",
+        help="also print it to PDF, by a Chrome, Chromium or Edge of this machine",
+    )
     report.set_defaults(command=_report)
 
 
@@ -32,5 +37,10 @@ def _report(options: argparse.Namespace) -> int:
     out = options.out or Path(f"{runs[0].id}-report")
     from core.report.page import write_report
 
-    print(write_report(runs, out, overwrite=options.overwrite, progress=make_bar("steps")))
+    page = write_report(runs, out, overwrite=options.overwrite, progress=make_bar("steps"))
+    print(page)
+    if options.pdf and page is not None:
+        from core.report.paper import print_report
+
+        print(print_report(page))
     return 0

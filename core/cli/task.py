@@ -234,6 +234,13 @@ def _report(folder: Path, progress: Progress, *, runs: list[str]) -> str | None:
     return None if page is None else str(page)
 
 
+def _print_report(_: Path, progress: Progress, *, page: str) -> str | None:
+    from core.report.paper import print_report
+
+    pdf = print_report(Path(page), progress=progress)
+    return None if pdf is None else str(pdf)
+
+
 def _predict(
     folder: Path,
     progress: Progress,
@@ -348,6 +355,7 @@ KINDS: dict[str, Callable[..., str | None]] = {
     "neighbours": _find_neighbours,
     "calibrate": _calibrate,
     "report": _report,
+    "report-pdf": _print_report,
     "predict": _predict,
     "ways": _measure_ways,
     "judge": _judge,

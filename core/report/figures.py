@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from textwrap import wrap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,17 +26,17 @@ from core.palette import BAD, GOOD, MUTED, RUNS, TRAIN, VAL
 
 DPI = 130
 MATRIX_DPI = 180  # the names of a hundred classes are small
-WIDTH = 9.0  # inches of every figure
+WIDTH = 9.0  # inches of a figure that takes all of the page's width
 MAX_NAMED = 120  # classes of a matrix whose names are drawn
 MAX_COUNTED = 30  # classes of a matrix whose cells hold their numbers
 LONGEST = 22  # letters of a class's name beside a figure
 MAX_STEPS = 1500  # drawn
 PICTURE = 192  # pixels a side on a sheet
 _GAP = 16  # pixels
+_BESIDE = 22  # letters of a line beside curves
+_SCALES = 0.8  # inches beside a matrix
+_TITLE_LETTER = 0.1  # inches of a title's letter
 _MARKERS = ("o", "s", "D", "^", "X", "P", "*", "p")
-
-
-Corner = Literal["upper right", "lower right"]
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,10 @@ def draw_training(epochs: pd.DataFrame, steps: pd.DataFrame, best_epoch: int, pa
         best = epochs[epochs["epoch"] == best_epoch]
         if len(best):
             value = scale * float(best[f"val_{name}"].iloc[0])
-            told = f"best: epoch {best_epoch}, " + (f"{value:.3f}" if name == "loss" else f"{value:.1f} %")
             axes.axvline(best_epoch, color=MUTED, linewidth=1, linestyle="--", zorder=1)
             axes.plot(
                 [best_epoch], [value], color=VAL, marker="*", markersize=14, markeredgecolor=paper.ground,
-                linestyle="none", label=told, zorder=5,
+                linestyle="none", label=f"best: epoch {best_epoch},\n{_describe_best(best)}", zorder=5,
             )  # fmt: skip
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -84,8 +84,7 @@ def draw_training(epochs: pd.DataFrame, steps: pd.DataFrame, best_epoch: int, pa
     _name(accuracy, "Accuracy", paper)
     accuracy.set_ylabel("images predicted right (%)")
     accuracy.set_ylim(top=102)
-    _add_legend(loss, paper, "upper right")
-    _add_legend(accuracy, paper, "lower right")
+    _add_legend(figure, accuracy, paper)
     return _render(figure)
 
 
@@ -113,12 +112,13 @@ def draw_matrix(
     letters = float(np.clip(0.78 * 72 * side / size, 3, 8))  # points, so that names fit their rows
     labels = [shorten(name) for name in names] if size <= MAX_NAMED else []
     beside = 0.4 + max(map(len, labels), default=4) * letters * 0.56 / 72
-    side = min(side, WIDTH - beside - 0.8)  # what is left beside the scales
+    side = min(side, WIDTH - beside - _SCALES)
+    width = min(WIDTH, max(beside + side + _SCALES, len(title) * _TITLE_LETTER))
     height = side + beside + 0.4
-    figure, (axes,) = _new_figure(paper, height, dpi=MATRIX_DPI)
+    figure, (axes,) = _new_figure(paper, height, width=width, dpi=MATRIX_DPI)
     # Matplotlib's own layout measures each label several times: seconds for a hundred classes.
     figure.set_layout_engine(None)
-    figure.subplots_adjust(beside / WIDTH, beside / height, (beside + side) / WIDTH, 1 - 0.4 / height)
+    figure.subplots_adjust(beside / width, beside / height, (beside + side) / width, 1 - 0.4 / height)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right = np.eye(size, dtype=bool)
     wrong_map = LinearSegmentedColormap.from_list("wrong", (paper.ground, VAL, BAD))
@@ -140,7 +140,7 @@ def draw_matrix(
     for at in range(0, size + 1, 10 if size > MAX_COUNTED else 1):
         axes.axhline(at - 0.5, color=paper.grid, linewidth=0.5, zorder=0.5)
         axes.axvline(at - 0.5, color=paper.grid, linewidth=0.5, zorder=0.5)
-    _name(axes, title, paper)
+    _name(axes, title, paper, left=(0.1 - beside) / side)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     for number, (colours, words) in enumerate(((right_map, "right"), (wrong_map, "wrong"))):
@@ -193,7 +193,8 @@ def draw_comparison(runs: Mapping[str, pd.DataFrame], paper: Paper) -> bytes:
         for number, (name, epochs) in enumerate(runs.items()):
             axes.plot(
                 epochs["epoch"], scale * epochs[column], color=RUNS[number % len(RUNS)], linewidth=1.8,
-                marker=_MARKERS[number % len(_MARKERS)], markersize=4, label=name,
+                marker=_MARKERS[number % len(_MARKERS)], markersize=4,
+                label="\n".join(wrap(shorten(name, 80), _BESIDE)),
             )  # fmt: skip
         _name(axes, title, paper)
         axes.set_ylabel(unit)
@@ -201,7 +202,7 @@ def draw_comparison(runs: Mapping[str, pd.DataFrame], paper: Paper) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0)
     panels[1].set_ylim(top=102)
-    _add_legend(panels[1], paper, "lower right")
+    _add_legend(figure, panels[1], paper)
     return _render(figure)
 
 
@@ -229,6 +230,12 @@ def draw_pictures(title: str, rows: Sequence[Sequence[tuple[bytes, str, str]]], 
     return buffer.getvalue()
 
 
+def measure_width(png: bytes) -> float:
+    """Return how much of the page's width a figure takes, 0..1."""
+    with Image.open(io.BytesIO(png)) as image:
+        return round(min(1.0, image.width / float(image.info["dpi"][0]) / WIDTH), 3)
+
+
 def shorten(name: str, longest: int = LONGEST) -> str:
     """Return a name that fits beside a figure; letters that its typeface lacks become question marks."""
     cut = name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…"
@@ -237,9 +244,9 @@ def shorten(name: str, longest: int = LONGEST) -> str:
 
 
 def _new_figure(
-    paper: Paper, height: float, *, columns: int = 1, dpi: int = DPI
+    paper: Paper, height: float, *, width: float = WIDTH, columns: int = 1, dpi: int = DPI
 ) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, height), dpi=dpi, facecolor=paper.ground, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=dpi, facecolor=paper.ground, layout="constrained")
     FigureCanvasAgg(figure)
     panels = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
     for axes in panels:
@@ -256,16 +263,25 @@ def _new_figure(
     return figure, panels
 
 
-def _name(axes: Axes, title: str, paper: Paper) -> None:
-    axes.set_title(title, loc="left", color=paper.ink, fontsize=11, fontweight="bold", parse_math=False)
-
-
-def _add_legend(axes: Axes, paper: Paper, place: Corner) -> None:
-    legend = axes.legend(
-        loc=place, fontsize=8, labelcolor=paper.ink, facecolor=paper.ground, edgecolor="none", framealpha=0.8
+def _name(axes: Axes, title: str, paper: Paper, *, left: float = 0.0) -> None:
+    axes.set_title(
+        title, loc="left", x=left, color=paper.ink, fontsize=11, fontweight="bold", parse_math=False
     )
+
+
+def _add_legend(figure: Figure, axes: Axes, paper: Paper) -> None:
+    """Name the curves of all panels, which are those of `axes`, beside them, where it hides none."""
+    legend = figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8, labelcolor=paper.ink,
+        frameon=False,
+    )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def _describe_best(best: pd.DataFrame) -> str:
+    row = best.iloc[0]
+    return f"loss {row['val_loss']:.3f}, {100 * row['val_acc']:.1f} %"
 
 
 def _loss_limit(epochs: pd.DataFrame, steps: pd.DataFrame) -> float | None:

@@ -108,11 +108,18 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["uri"] = _make_uri
+    environment.filters["quote_css"] = quote_css
     return environment.get_template(PAGE)
 
 
 def _make_uri(image: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def quote_css(text: str) -> str:
+    """Return a text as a string of a style sheet, in which no letter of it can end the string or the sheet."""
+    letters = (one if one.isalnum() or one == " " else f"\\{ord(one):x} " for one in text)
+    return f'"{"".join(letters)}"'
 
 
 def _check_out(out: Path, overwrite: bool) -> None:

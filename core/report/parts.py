@@ -34,6 +34,7 @@ from core.report.figures import (
     draw_rate,
     draw_recall,
     draw_training,
+    measure_width,
 )
 from core.runs.seen import name_unknown, name_unknowns
 from core.verdicts import class_report, predictions
@@ -59,6 +60,11 @@ class PaperFigure:
     light: bytes
     dark: bytes
     alt: str
+
+    @property
+    def width(self) -> float:
+        """Return how much of the page's width it takes, 0..1."""
+        return measure_width(self.light)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A report at one click: made in a process of its own, then to be saved as one page or with all its files."""
+"""A report at one click: made in a process of its own, then to be saved as one page, as PDF or with all its files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.dataset.export import pack_folder
 from core.report.facts import PAGE
+from core.report.paper import find_browser
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.components.task_panel import draw_end, draw_running
@@ -45,7 +46,7 @@ def draw_report_panel(runs: Sequence[Run]) -> None:
     if not st.session_state.get(f"report-open-{key}"):
         return
     if status.state == "stopped":
-        st.info("Stopped. No new report was made.", icon=":material/stop_circle:")
+        st.info("Stopped. Nothing new was made.", icon=":material/stop_circle:")
     else:
         draw_end(status)
     page = folder / "report" / PAGE
@@ -82,8 +83,9 @@ def _draw_downloads(runs: Sequence[Run], page: Path, key: str) -> None:
         type="primary",
         icon=":material/download:",
         on_click="ignore",
-        help="One HTML file with everything in it: open it in a browser, or print it to PDF.",
+        help="One HTML file with everything in it: it opens in any browser.",
     )
+    _draw_pdf(runs, page, key)
     st.download_button(
         "Save page, figures and tables (zip)",
         lambda: pack_folder(page.parent),
@@ -94,6 +96,36 @@ def _draw_downloads(runs: Sequence[Run], page: Path, key: str) -> None:
         on_click="ignore",
     )
     st.caption(f"made {time.strftime('%Y-%m-%d %H:%M', time.localtime(page.stat().st_mtime))}")
+
+
+def _draw_pdf(runs: Sequence[Run], page: Path, key: str) -> None:
+    """Draw what saves the report as PDF; before that, what makes it, where a browser of this machine can."""
+    pdf = page.with_suffix(".pdf")
+    if pdf.exists():
+        st.download_button(
+            f"Save as PDF ({pdf.stat().st_size / 1e6:.1f} MB)",
+            pdf.read_bytes,
+            file_name=f"{runs[0].id}-report.pdf",
+            mime="application/pdf",
+            key=f"report-pdf-{key}",
+            icon=":material/picture_as_pdf:",
+            on_click="ignore",
+        )
+        return
+    found = find_browser() is not None
+    st.button(
+        "Make a PDF",
+        icon=":material/picture_as_pdf:",
+        key=f"report-print-{key}",
+        disabled=not found,
+        help="Printed by the browser of the machine that the dashboard runs on, which takes seconds."
+        if found
+        else "There is no Chrome, Chromium or Edge on the machine that the dashboard runs on. "
+        "Save the page, open it in a browser and print it.",
+        on_click=guard_callback(launch_task),
+        args=(report_folder(runs), "report-pdf"),
+        kwargs={"page": str(page)},
+    )
 
 
 def _open(runs: Sequence[Run]) -> None:

@@ -18,7 +18,7 @@ from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard
-from dashboard.launch import arrivals_panel
+from dashboard.launch import arrivals_panel, folder_picker
 from dashboard.state import address
 from dashboard.state.status_words import BADGES, format_best, format_left
 from dashboard.text import escape_markdown, format_count
@@ -100,6 +100,9 @@ def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
             chosen = st.button(
                 "Train on my images", type="primary", icon=":material/folder_open:", key="start-own"
             )
+            if st.button("Browse", icon=":material/folder_open:", key="start-browse"):
+                folder_picker.open_picker(data)
+                chosen = True
             if st.button("Bring images here", icon=":material/upload:", key="start-bring"):
                 arrivals_panel.open_arrivals()
                 chosen = True

@@ -13,12 +13,12 @@ from core.recipe.presets import PRESET_HELP, PRESET_TITLES, from_preset
 from core.recipe.settings import GROUPS, NAMES, command_line, find_differing, label_of
 from core.runs import jobs
 from core.runs.run import default_root
-from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.builtin import builtin_folder, is_builtin, wanted_data
 from dashboard.charts import curve_charts
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
-from dashboard.launch import arrivals_panel
+from dashboard.launch import arrivals_panel, folder_picker
 from dashboard.launch.estimate_panel import draw_estimate, find_forecast
 from dashboard.launch.group_offer import draw_group_offer
 from dashboard.launch.last_form import keep_form, restore_form
@@ -70,9 +70,10 @@ def choose_data(folder: str) -> None:
 
 def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
     """Draw the folder of images, with what lies there, and the built-in ones beside it."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        with st.container(width=560):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        with st.container(width=524):
             forms.draw_fields(("data",), problems)
+        folder_picker.draw_browse_button(str(st.session_state["form-data"]), take_folder)
         for name in DEMOS:
             st.button(
                 f"Use the built-in {name}",
@@ -94,6 +95,14 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
         st.caption(f":material/folder_open: {services.summarise_data(config)}")
         draw_group_offer(config)
     arrivals_panel.draw_arrivals(choose_data)
+
+
+def take_folder(folder: str) -> None:
+    """Put a folder of a user's own into the form: all else stays, but for a recipe that suits the built-in data alone."""
+    if is_builtin(str(st.session_state["form-data"])):
+        choose_data(folder)
+    else:
+        _use_folder(folder)
 
 
 def _use_folder(folder: str) -> None:

@@ -265,5 +265,5 @@ def test_a_report_of_several_runs_is_made_on_compare_and_can_be_stopped(
     assert "second has no predictions table." in "".join(error.value for error in app.error).replace("\\", "")
     set_state(Run(folder), "stopped")
     app.run()
-    assert "Stopped. No new report was made." in words(app)
+    assert "Stopped. Nothing new was made." in words(app)
     assert saves(app) == []

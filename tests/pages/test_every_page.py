@@ -136,7 +136,11 @@ def test_the_first_page_leads_to_ones_own_images_and_to_the_demo(
     (demo,) = iter_runs(runs_root)
     assert (demo.read_config().preset, Path(demo.read_config().data).name) == ("small", "glyphs")
     app = open_page()
-    assert [button.key for button in app.button] == ["start-own", "start-bring"]  # the demo is under way
+    assert [button.key for button in app.button] == [
+        "start-own",
+        "start-browse",
+        "start-bring",
+    ]  # the demo is under way
     assert "Open the demo" in links(app)
 
 

@@ -14,6 +14,7 @@ from core.recipe.config import TrainConfig
 from core.runs.run import create_run
 from dashboard import __main__ as command
 from dashboard import start
+from dashboard.builtin import STARTED_IN
 
 
 class Started(BaseException):
@@ -73,7 +74,7 @@ def test_a_first_start_trains_the_demo_and_becomes_the_server(
     (config,) = submitted
     assert (config.preset, Path(config.data).name) == ("small", "glyphs")
     assert started.value.port == free_port
-    assert started.value.environment == {"WEAKSPOT_RUNS": str(runs_root)}
+    assert started.value.environment == {"WEAKSPOT_RUNS": str(runs_root), STARTED_IN: str(Path.cwd())}
     assert f"Open http://127.0.0.1:{free_port} in a browser" in capsys.readouterr().out
 
 
