@@ -16,6 +16,8 @@ from core.files import write_text
 from core.people.acting import LOOK, TRAIN, needs
 from core.people.roots import allow_path
 from core.reading import is_there
+from core.recipe.config import TrainConfig
+from core.recipe.own_paths import allow_config
 from core.runs import jobs
 from core.runs.claim import Taken, hold
 from core.runs.run import ACTIVE, Run, Status
@@ -45,6 +47,8 @@ def launch_task(folder: Path, kind: str, **parameters: Any) -> None:
     for name, value in parameters.items():
         if value and isinstance(value, str) and (name in _PATHS or "/" in value or "\\" in value):
             allow_path(value)
+        elif name == "config":
+            allow_config(TrainConfig.from_dict(value))
     task = Run(folder)
     if read_task(folder).state in ACTIVE:
         return
@@ -78,14 +82,15 @@ def read_task(folder: Path) -> Status:
     return jobs.live_status(task) if is_there(folder / "status.json") else Status(state="")
 
 
-def _role_to_stop(folder: Path) -> str:
+def role_to_stop(folder: Path) -> str:
+    """Return the role that it takes to stop a folder's task: that to start it."""
     try:
         return _role_for(folder, read_order(folder)[0])
     except RunError:
         return TRAIN
 
 
-@needs(_role_to_stop, "stop", lambda folder: f"{folder.parent.name}/{folder.name}")
+@needs(role_to_stop, "stop", lambda folder: f"{folder.parent.name}/{folder.name}")
 def stop_task(folder: Path) -> None:
     """Ask a task to keep what it has and end."""
     Run(folder).request_stop()
