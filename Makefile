@@ -1,10 +1,11 @@
 # `make help` lists the commands.
 PYTHON ?= python3
 VENV := .venv
+TOOLS := .venv-tools
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench chaos fuzz clean
+.PHONY: help setup setup-dev run test check bench chaos fuzz audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,12 +35,28 @@ chaos: $(VENV)/.dev ## do harm to trainings by chance and write what was lost to
 fuzz: $(VENV)/.dev ## feed what reads other people's files with damaged ones for ten minutes (make fuzz SECONDS=60)
 	@$(PY) -W ignore -m tests.fuzz $(SECONDS)
 
+audit: $(TOOLS)/.ready $(VENV)/.runtime ## ask the public list of known faults (OSV) about every package that is installed
+	@site=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	$(TOOLS)/bin/pip-audit --path "$$site" -s osv --progress-spinner off 2>$(TOOLS)/audit.log; code=$$?; \
+	if grep -q -e ConnectionError -e ServiceError -e Timeout $(TOOLS)/audit.log; then \
+		echo "Nothing was audited: the list of known faults cannot be reached from here (see $(TOOLS)/audit.log)."; exit 2; \
+	fi; cat $(TOOLS)/audit.log; exit $$code
+
+sbom: $(TOOLS)/.ready $(VENV)/.runtime ## write what is installed to sbom.json (CycloneDX)
+	@$(TOOLS)/bin/cyclonedx-py environment --output-format JSON -o sbom.json $(PY) && echo "Written: sbom.json"
+
 clean: ## remove .venv and caches; runs and data stay
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .test-artifacts
+	@rm -rf $(VENV) $(TOOLS) sbom.json .mypy_cache .ruff_cache .pytest_cache .test-artifacts
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one with: make PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(TOOLS)/.ready: requirements-tools.txt
+	@$(PYTHON) -m venv $(TOOLS)
+	@echo "Installing what requirements-tools.txt pins into $(TOOLS) …"
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check -r requirements-tools.txt
+	@touch $@
 
 $(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing what requirements.txt pins into $(VENV) …"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import core
-from core.cli import bakeoff, data, imports, networks, queue, report, runs, task, training
+from core.cli import bakeoff, data, imports, networks, people, queue, report, runs, task, training
 from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers
 from core.errors import UserError, describe_error
 
@@ -107,6 +107,7 @@ def build_parser(
         serve,
         strangers,
         report,
+        people,
         task,
     ):
         subject.add_commands(commands)

@@ -33,8 +33,10 @@ _OWNED = re.compile(
 _PATIENCE = 2.0 if os.name == "nt" else 0.0
 
 
-def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_file(path: Path, write: Callable[[IO[bytes]], None], *, private: bool = False) -> None:
     """Let `write` fill a draft and put it in the place of `path`: a reader sees the old file or the new one, never half.
+
+    A `private` file is one that its owner alone can read.
 
     Drafts have names of their own, so writers in many threads and processes cannot break each other's; the last wins.
 
@@ -49,7 +51,8 @@ def write_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.chmod(0o666 & ~_UMASK)  # mkstemp makes a file for its owner alone
+            if not private:  # mkstemp makes a file for its owner alone
+                draft.chmod(0o666 & ~_UMASK)
             insist(lambda: draft.replace(path))
         finally:
             draft.unlink(missing_ok=True)
@@ -68,15 +71,19 @@ def draft_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file whole or not at all."""
-    write_file(path, lambda file: _write_all(file, data))
+    write_file(path, lambda file: _write_all(file, data), private=private)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
     """Write a text file whole or not at all; compressed where its name ends in .gz, the same text to the same bytes."""
     data = text.encode()
-    write_bytes(path, gzip.compress(data, compresslevel=5, mtime=0) if path.suffix == ".gz" else data)
+    write_bytes(
+        path,
+        gzip.compress(data, compresslevel=5, mtime=0) if path.suffix == ".gz" else data,
+        private=private,
+    )
 
 
 def write_in_place(path: Path, text: str) -> None:

@@ -7,9 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+ADDRESS = "127.0.0.1"
+
 
 def main() -> int:
-    """Open the dashboard; return 0 when it was ended, 2 after a one-line error."""
+    """Open the dashboard; return 0 when it was ended, 2 after a one-line error. `users …` is that command of the other line."""
+    if sys.argv[1:2] == ["users"]:
+        from core.__main__ import main as run_command
+
+        return run_command(sys.argv[1:])
     parser = argparse.ArgumentParser(prog="python -m dashboard", description="Open the Weakspot dashboard.")
     _add_options(parser)
     return _run(parser.parse_args())
@@ -31,6 +37,18 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)  # how it was said before FOLDER
     parser.add_argument("--port", type=_read_port, default=8501, metavar="N", help="default: 8501")
+    parser.add_argument(
+        "--address", default=ADDRESS, metavar="ADDRESS",
+        help=f"where it is reached; default: {ADDRESS}, this machine only. Any other needs users who sign in",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sign-in", choices=("password", "provider"), default="",
+        help="how users sign in; needed on this machine's own address only behind a proxy",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root", type=Path, action="append", default=[], metavar="DIR",
+        help="a folder whose files users may name on a page; may be given several times",
+    )  # fmt: skip
 
 
 def _read_port(text: str) -> int:
@@ -42,7 +60,13 @@ def _read_port(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     from dashboard.start import open_dashboard  # a queued job reads this file too and should stay small
 
-    return open_dashboard(options.folder or options.data, options.port)
+    return open_dashboard(
+        options.folder or options.data,
+        options.port,
+        address=options.address,
+        sign_in=options.sign_in,
+        roots=options.root,
+    )
 
 
 if __name__ == "__main__":

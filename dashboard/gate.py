@@ -1,12 +1,18 @@
-"""Who is answered: pages of this very server, asked for on this very machine. Everyone else is told why not."""
+"""Who is answered: this very machine, or whoever has signed in, asking from pages of this very server."""
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.serve.gate import find_stranger
+from core.people.sessions import Sessions
+from core.serve.gate import find_foreign_page, find_stranger
+from dashboard.access import sign_in
+from dashboard.access.who import PASSWORD, open_sessions, sign_in_mode
 
 # What a page of ours may load, and that no other page may frame it. Streamlit's own scripts make functions of text.
 POLICY = "; ".join(
@@ -34,24 +40,57 @@ HEADERS = {
 }
 
 
+_OPEN = "/_stcore/health"  # whether the server lives, for whatever watches over it
+_NAME = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")  # of a host, as a policy may hold it
+
+
 class Gate:
-    """An ASGI middleware that answers this machine's own pages and guards what it answers with by headers."""
+    """An ASGI middleware that answers whom it may and guards what it answers with by headers.
+
+    Without sign-in that is this machine alone. With it everything of Streamlit's, its socket, uploads and static files
+    too, is for sessions only; where a provider signs in, that is Streamlit's own, and each page asks who it was.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it with 403."""
+        """Answer a request, or refuse it: with 403 that of a stranger, with 401 one that has to sign in first."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        refusal = find_refusal(Headers(scope=scope), (scope.get("client") or ("",))[0])
-        if not refusal:
-            await self.app(scope, receive, _add_headers(send))
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
+        headers, mode = Headers(scope=scope), sign_in_mode()
+        client = (scope.get("client") or ("",))[0]
+        refusal = find_refusal(headers, client) if not mode else " ".join(find_foreign_page(headers) or ())
+        if refusal:
+            await _refuse(PlainTextResponse(f"{refusal}\n", 403, HEADERS), refusal, scope, receive, send)
+        elif mode == PASSWORD and scope["path"] != _OPEN:
+            await self._answer_signed_in(open_sessions(), scope, receive, send)
         else:
-            await PlainTextResponse(f"{refusal}\n", 403, HEADERS)(scope, receive, send)
+            await self.app(scope, receive, _add_headers(send, headers.get("host", "") if mode else ""))
+
+    async def _answer_signed_in(self, sessions: Sessions, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in (sign_in.SIGN_IN, sign_in.SIGN_OUT):
+            request = Request(scope, receive)
+            await (await sign_in.answer(request, sessions))(scope, receive, send)
+            return
+        asked = HTTPConnection(scope)
+        token = sign_in.find_token(asked)
+        if sessions.find_person(token) is None:
+            told = "Sign in first."
+            answer: Response = PlainTextResponse(f"{told}\n", 401, HEADERS)
+            if scope["type"] == "http" and scope["method"] == "GET" and _wants_page(asked.headers):
+                answer = sign_in.lead_to_sign_in(asked)
+            await _refuse(answer, told, scope, receive, send)
+            return
+
+        async def receive_signed_in() -> Message:
+            message = await receive()
+            if scope["type"] == "websocket" and sessions.find_person(token) is None:
+                return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        await self.app(scope, receive_signed_in, _add_headers(send, asked.headers.get("host", "")))
 
 
 def find_refusal(headers: Headers, client: str) -> str:
@@ -59,11 +98,28 @@ def find_refusal(headers: Headers, client: str) -> str:
     return " ".join(find_stranger(headers, client) or ())
 
 
-def _add_headers(send: Send) -> Send:
+async def _refuse(answer: Response, why: str, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": why})
+    else:
+        await answer(scope, receive, send)
+
+
+def _wants_page(headers: Headers) -> bool:
+    return "text/html" in headers.get("accept", "")
+
+
+def _add_headers(send: Send, host: str = "") -> Send:
+    """Add the headers to an answer; `host` is the name that its socket is reached by where that is not this machine."""
+    added = dict(HEADERS)
+    if _NAME.fullmatch(host):
+        sockets = f"ws://{host} wss://{host}"
+        added["content-security-policy"] = POLICY.replace("ws://localhost:* ws://127.0.0.1:*", sockets)
+
     async def send_guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in added.items():
                 headers[name] = value
         await send(message)
 

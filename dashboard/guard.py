@@ -10,8 +10,10 @@ from typing import Literal, ParamSpec
 import streamlit as st
 
 from core.errors import RunError, UserError, describe_error, describe_fault
+from core.people.acting import LOOK, acting
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run
+from dashboard.access.who import find_acting
 from dashboard.text import escape_markdown
 
 POLL = 2.0
@@ -39,10 +41,15 @@ def guard(draw: Callable[_P, None]) -> Callable[_P, None]:
     """Return a page, or a fragment of one, that shows its errors as messages."""
 
     def draw_guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        who = find_acting()
+        if not who.person.may(LOOK):  # the session has ended since the page was opened
+            st.info("You are not signed in any more. Reload the page to sign in.", icon=":material/lock:")
+            return
         for message in st.session_state.pop(_TOLD, []):
             st.toast(escape_markdown(message.words), icon=message.icon, duration=message.duration)
         try:
-            draw(*args, **kwargs)
+            with acting(who):
+                draw(*args, **kwargs)
         except NotYet as error:
             draw_not_yet(error)
         except UserError as error:
@@ -64,7 +71,8 @@ def guard_callback(act: Callable[..., object]) -> Callable[..., None]:
 
     def act_guarded(*args: object, **kwargs: object) -> None:
         try:
-            act(*args, **kwargs)
+            with acting(find_acting()):
+                act(*args, **kwargs)
         except UserError as error:
             _tell(_Message(str(error), _INFO, "long"))
         except Exception as error:

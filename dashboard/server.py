@@ -12,6 +12,8 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.people.acting import demand_names
+from dashboard.access.who import sign_in_mode
 from dashboard.components import library
 from dashboard.gate import Gate
 
@@ -43,6 +45,8 @@ class Preload:
         await self.app(scope, receive, send_named if drawn else send)
 
 
+if sign_in_mode():
+    demand_names()  # whatever should forget to ask who acts is refused rather than done
 app = st.App(
     Path(__file__).with_name("app.py"),
     routes=[Route(f"/{library.ADDRESS}", send_library)],

@@ -28,8 +28,10 @@ expect.set_options(timeout=30_000)  # ms; a page after a cold start on two busy 
 class Dashboard:
     """A dashboard process with runs of its own."""
 
-    def __init__(self, folder: Path, data: Path) -> None:
+    def __init__(self, folder: Path, data: Path, *options: str) -> None:
         self.runs = folder / "runs"
+        self.users = folder / "users.json"
+        self.options = options
         self.data = data
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -43,7 +45,9 @@ class Dashboard:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "dashboard", "--data", str(self.data), "--port", str(self.port)]
+        command += self.options
         own = {"WEAKSPOT_RUNS": str(self.runs), "WEAKSPOT_UPLOADS": str(self.runs.parent / "uploads")}
+        own["WEAKSPOT_USERS"] = str(self.users)
         environment = {**os.environ, **own}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 60
@@ -64,9 +68,9 @@ class Dashboard:
 
 
 @contextmanager
-def serve(folder: Path, data: Path) -> Iterator[Dashboard]:
-    """Open a dashboard on a folder of images, its runs under `folder`; in the end its trainings end too."""
-    server = Dashboard(folder, data)
+def serve(folder: Path, data: Path, *options: str) -> Iterator[Dashboard]:
+    """Open a dashboard on a folder of images, its runs and users under `folder`; in the end its trainings end too."""
+    server = Dashboard(folder, data, *options)
     try:
         yield server
     finally:

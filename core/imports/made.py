@@ -13,6 +13,7 @@ import numpy as np
 
 from core.files import write_rows, write_text
 from core.imports.reading import Floats, Ints, Reading
+from core.people.acting import TRAIN, needs
 from core.recipe.config import TrainConfig
 from core.runs.imported import ALL, NONE, TOP, Origin, write_log_probs, write_origin
 from core.runs.run import Run, create_run, delete_run, make_slug
@@ -27,6 +28,7 @@ _LEAST = 1e-7  # a probability below it was rounded off, and its logarithm would
 _HEAD = ("path", "true", "predicted", "confidence", "true_confidence", "loss")
 
 
+@needs(TRAIN, "import", lambda reading, *_, **__: Path(reading.table).name)
 def make_run(reading: Reading, root: Path, *, name: str = "", model: Model | None = None) -> Run:
     """Make a finished run of a table that was understood; what fails leaves none. `root` is the folder of all runs.
 

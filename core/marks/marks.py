@@ -19,6 +19,7 @@ from typing import Any
 from core.dataset.label_report import ACTIONS as FIX_ACTIONS
 from core.dataset.label_report import Fix
 from core.errors import RunError, describe_cause
+from core.people.acting import TRAIN, needs
 from core.words import format_count
 
 FOLDER = ".marks"  # beside the runs
@@ -110,20 +111,24 @@ def read_marks(path: Path) -> MarkList:
     return MarkList(marks, tuple(step["id"] for step in counted), sources)
 
 
-def add_marks(path: Path, marks: Sequence[Mark], *, source: str = "") -> str:
+@needs(TRAIN, "mark", lambda path, marks: f"{len(marks):,} of {path.stem}")
+def add_marks(path: Path, marks: Sequence[Mark]) -> str:
     """Append a step that says something of images, in place of what was said of them; return the step's name.
-
-    `source` names a list taken over.
 
     Raises:
         RunError: when the list cannot be written.
     """
+    return _add(path, marks)
+
+
+def _add(path: Path, marks: Sequence[Mark], *, source: str = "") -> str:
     at, name = time.time(), secrets.token_hex(6)
     rows = [_pack(mark if mark.at else replace(mark, at=at)) for mark in marks]
     _append(path, {"id": name, "marks": rows} | ({"source": source} if source else {}))
     return name
 
 
+@needs(TRAIN, "take a mark back", lambda path, *_: path.stem)
 def undo_step(path: Path, name: str) -> None:
     """Take a step back, whatever came after it; nothing happens where it was taken back already.
 
@@ -148,7 +153,7 @@ def take_over(path: Path, fixes: Iterable[Fix], source: str) -> None:
         if fix.action != FIX_ACTIONS[0] and fix.path not in known.marks
     ]
     if marks:
-        add_marks(path, marks, source=source)
+        _add(path, marks, source=source)
 
 
 def change_mark(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from core.errors import RunError
 from core.files import write_text
+from core.people.acting import TRAIN, needs
 from core.places import own_command
 from core.reading import read_object, take
 from core.runs.imported import ALL, TOP, Origin, load_log_probs, read_origin
@@ -284,6 +285,7 @@ def threshold_path(run: Run) -> Path:
     return run.folder / "threshold.json"
 
 
+@needs(TRAIN, "set the threshold", lambda run, *_, **__: run.id)
 def write_threshold(run: Run, value: float, *, temperature: float, wanted: float | None = None) -> None:
     """Keep the threshold (0..1) chosen for a run's best model at a temperature."""
     chosen = Threshold(value, run.read_status().best_epoch, temperature, wanted)

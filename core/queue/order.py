@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from core.errors import RunError, UserError
 from core.files import write_text
+from core.people.acting import TRAIN, needs
 from core.queue.slots import Slots, read_slots
 from core.reading import read_object, take
 from core.runs.jobs import list_live
@@ -102,16 +103,19 @@ def read_place(run: Run) -> Place:
     return place if math.isfinite(place.since) and place.priority in PRIORITIES.values() else Place()
 
 
+@needs(TRAIN, "change the priority", lambda run, *_: run.id)
 def set_priority(run: Run, priority: str) -> None:
     """Let a waiting run go before those of lower priority; raises RunError when it does not wait."""
     _change(run, lambda line, at: {at: replace(line[at].place, priority=PRIORITIES[priority])})
 
 
+@needs(TRAIN, "hold or release", lambda run, *_: run.id)
 def set_held(run: Run, held: bool) -> None:
     """Hold a waiting run back, or let it go on waiting where it was; raises RunError when it does not wait."""
     _change(run, lambda line, at: {at: replace(line[at].place, held=held)})
 
 
+@needs(TRAIN, "move in the queue", lambda run, *_: run.id)
 def move(run: Run, to: str) -> None:
     """Move a waiting run one place `up` or `down` in the line, or to the `first`; raises RunError when it does not wait."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.files import write_text
+from core.people.acting import ADMINISTER, needs
 from core.reading import read_object, take
 
 SETTINGS = "queue.json"  # beside the run folders
@@ -43,6 +44,7 @@ def read_slots(root: Path) -> Slots:
     return Slots(min(max(kept.cpu, 1), MOST), find_gpus(os.environ))
 
 
+@needs(ADMINISTER, "set the slots", lambda _, cpu: f"{cpu} of the CPU")
 def write_slots(root: Path, cpu: int) -> None:
     """Keep how many runs train at a time on the CPU; a run that waits sees it at its next look.
 

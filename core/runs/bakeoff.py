@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ConfigError, RunError, UserError
+from core.people.acting import TRAIN, needs
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
 from core.recipe.settings import find_differing, label_settings, settings_of, write_value
@@ -159,6 +160,7 @@ def find_todo(configs: Sequence[TrainConfig], root: Path) -> Todo:
     return Todo(tuple(new), tuple(again), tuple(kept))
 
 
+@needs(TRAIN, "start a bake-off", lambda todo, _: f"{len(todo.new) + len(todo.again):,} of its runs")
 def start(todo: Todo, root: Path) -> list[Run]:
     """Queue what is still to be done and return it; the queue trains one run at a time."""
     started = []
@@ -251,6 +253,7 @@ def list_bakeoffs(root: Path, *, archived: bool = True) -> list[str]:
     return list(dict.fromkeys(member.config.group for member in members))
 
 
+@needs(TRAIN, "stop a bake-off", lambda board: board.name)
 def stop_all(board: Board) -> list[Run]:
     """Ask all active members to stop, those that wait first so that none of them takes the turn; return them."""
     active = [member for member in board.members if member.status.state in ACTIVE]

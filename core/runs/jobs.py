@@ -15,9 +15,12 @@ from typing import Any
 import psutil
 
 from core.errors import RunError, UserError, describe_error
+from core.people.acting import ADMINISTER, TRAIN, needs
+from core.people.roots import allow_path
 from core.places import launch_command
 from core.reading import open_at_once
 from core.recipe.config import TrainConfig
+from core.recipe.own_paths import allow_config
 from core.runs.claim import claim_process, find_process, hold, is_alive, told_when_gone
 from core.runs.imported import refuse_imported
 from core.runs.run import (
@@ -36,6 +39,7 @@ from core.words import format_count
 _NEW_GROUP, _NO_WINDOW = 0x00000200, 0x08000000  # of Windows, where `subprocess` has names for them
 
 
+@needs(TRAIN, "start", lambda config, *_: config.name or Path(config.data).name)
 def submit(config: TrainConfig, root: Path) -> Run:
     """Make a run and start its job process, which waits for its turn by itself; raises as `prepare`."""
     run = prepare(config, root)
@@ -49,7 +53,11 @@ def prepare(config: TrainConfig, root: Path) -> Run:
 
     Raises:
         RunError: when a run of this name exists, or there is no such fix list; no run is made then.
+        UserError: when it names a file that whoever acts may not.
     """
+    allow_config(config)
+    if config.weights.startswith("run:"):
+        allow_path(root / config.weights.removeprefix("run:"))
     from core.dataset.fixes import keep_fixes  # brings numpy, which a job that only waits can do without
 
     run = create_run(config, root)
@@ -109,6 +117,7 @@ def detach(platform: str = sys.platform) -> dict[str, Any]:
     return {"start_new_session": True}
 
 
+@needs(TRAIN, "resume", lambda run, *_, **__: run.id)
 def resume(run: Run, epochs: int | None = None) -> None:
     """Queue a run again that has ended and launch its job, which goes on from its last checkpoint. Raises as `reopen`."""
     with told_when_gone(run):
@@ -201,6 +210,7 @@ def list_live(root: Path) -> list[tuple[Run, Status]]:
     return [(run, judge_status(run, status)) for run, status in list_runs(root)]
 
 
+@needs(TRAIN, "stop", lambda run: run.id)
 def stop(run: Run) -> None:
     """Ask a run to finish its step, save and end; raises RunError when it is not active, or gone."""
     with told_when_gone(run):
@@ -208,6 +218,7 @@ def stop(run: Run) -> None:
         run.request_stop()
 
 
+@needs(TRAIN, "pause", lambda run: run.id)
 def pause(run: Run) -> None:
     """Ask a run to finish its step, save and free the machine; raises RunError when it is not active, or gone."""
     with told_when_gone(run):
@@ -221,6 +232,7 @@ def _check_active(run: Run) -> None:
         raise RunError(f"{run.id} is not running: it is {status.state}.")
 
 
+@needs(TRAIN, "kill", lambda run: run.id)
 def kill(run: Run) -> None:
     """End a run's process tree at once, without saving: for a job that does not answer a stop."""
     status = live_status(run)
@@ -234,6 +246,7 @@ def kill(run: Run) -> None:
         psutil.wait_procs(family, timeout=10)
 
 
+@needs(ADMINISTER, "delete", lambda run: run.id)
 def delete(run: Run) -> None:
     """Delete a run's folder; raises RunError while it is active, or when it is gone already."""
     with told_when_gone(run):

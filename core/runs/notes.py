@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.errors import RunError, UserError
 from core.files import insist, write_text
+from core.people.acting import ADMINISTER, TRAIN, needs
 from core.reading import read_object
 from core.recipe.config import TrainConfig
 from core.runs.claim import hold
@@ -46,6 +47,7 @@ def read_note(run: Run) -> Note:
         return Note()
 
 
+@needs(TRAIN, "note", lambda run, *_: run.id)
 def write_note(run: Run, note: Note) -> None:
     """Write what is said of a run, whole or not at all.
 
@@ -63,6 +65,11 @@ def parse_tags(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in found if tag))
 
 
+@needs(
+    ADMINISTER,
+    "archive or take out",
+    lambda runs, *_, **__: ", ".join(run.id for run in runs),
+)
 def archive(runs: Sequence[Run], archived: bool = True) -> None:
     """Put runs away, or take them out again; raises RunError of one that is active."""
     for run in runs:
@@ -76,6 +83,7 @@ def iter_listed(root: Path, keep: Collection[str] = ()) -> Iterator[Run]:
     yield from (run for run in iter_runs(root) if run.id in keep or not read_note(run).archived)
 
 
+@needs(TRAIN, "rename", lambda run, name: f"{run.id} to {name}")
 def rename(run: Run, name: str) -> Run:
     """Give a run another name and return it.
 

@@ -13,20 +13,42 @@ from typing import Any
 
 from core.errors import RunError
 from core.files import write_text
+from core.people.acting import LOOK, TRAIN, needs
+from core.people.roots import allow_path
 from core.reading import is_there
+from core.recipe.config import TrainConfig
+from core.recipe.own_paths import allow_config
 from core.runs import jobs
 from core.runs.claim import Taken, hold
 from core.runs.run import ACTIVE, Run, Status
 
 TASK = "task.json"
+_LOOKING = ("predict", "report")  # kinds of work that only ask a model, or show what is known
+_PATHS = ("images", "table", "labels", "target", "data")  # parameters that a user may type a path into
 
 
+def _role_for(folder: Path, kind: str, **parameters: Any) -> str:  # noqa: ARG001
+    return LOOK if kind in _LOOKING else TRAIN
+
+
+def _name(folder: Path, kind: str, **parameters: Any) -> str:  # noqa: ARG001
+    run = str(parameters.get("run", ""))
+    return f"{kind} of {run}" if run else kind
+
+
+@needs(_role_for, "start", _name)
 def launch_task(folder: Path, kind: str, **parameters: Any) -> None:
     """Start a kind of work in a folder, as a process of its own; nothing happens where the folder's task is active.
 
     Raises:
         OSError: when the folder or the process cannot be made.
+        UserError: when it names a file that whoever acts may not.
     """
+    for name, value in parameters.items():
+        if value and isinstance(value, str) and (name in _PATHS or "/" in value or "\\" in value):
+            allow_path(value)
+        elif name == "config":
+            allow_config(TrainConfig.from_dict(value))
     task = Run(folder)
     if read_task(folder).state in ACTIVE:
         return
@@ -60,6 +82,15 @@ def read_task(folder: Path) -> Status:
     return jobs.live_status(task) if is_there(folder / "status.json") else Status(state="")
 
 
+def role_to_stop(folder: Path) -> str:
+    """Return the role that it takes to stop a folder's task: that to start it."""
+    try:
+        return _role_for(folder, read_order(folder)[0])
+    except RunError:
+        return TRAIN
+
+
+@needs(role_to_stop, "stop", lambda folder: f"{folder.parent.name}/{folder.name}")
 def stop_task(folder: Path) -> None:
     """Ask a task to keep what it has and end."""
     Run(folder).request_stop()

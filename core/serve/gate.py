@@ -56,8 +56,13 @@ def find_stranger(headers: Headers, client: str) -> tuple[str, str] | None:
     if (_split(f"//{host}").hostname or "") not in HOSTS:
         why = f"Weakspot does not answer to the name {host or '(none)'}."
         return why, "Open it as http://127.0.0.1 with its port."
+    return find_foreign_page(headers)
+
+
+def find_foreign_page(headers: Headers) -> tuple[str, str] | None:
+    """Say why a request is not one of this server's own pages, and what to do; None where it is, or of no page at all."""
     origin = headers.get("origin")
-    if origin is not None and _split(origin).netloc.casefold() != host.casefold():
+    if origin is not None and _split(origin).netloc.casefold() != headers.get("host", "").casefold():
         return (
             f"Weakspot answers its own pages only, not those of {origin}.",
             "Ask it from a program instead.",

@@ -11,8 +11,11 @@ from core.imports.classes import AUTO, KINDS
 from core.imports.columns import ROLES, suggest_roles
 from core.imports.made import make_run
 from core.imports.reading import understand_table
+from core.people.acting import TRAIN
+from core.people.roots import allow_path
 from core.places import real_path
 from core.runs.run import Run, default_root
+from dashboard.access.lock import lock
 from dashboard.builtin import wanted_data
 from dashboard.components.import_weights import ask_model, draw_weights, read_weights
 from dashboard.guard import guard
@@ -70,7 +73,9 @@ def draw_table(table: Table, key: str, folder: str, name: str) -> None:
     )
     st.caption(f"The first {min(PREVIEW, len(table.rows))} of {len(table.rows):,} rows.")
     weights = draw_weights()
-    if not st.button("Import", type="primary", icon=":material/upload_file:", key="import-start"):
+    if not st.button(
+        "Import", type="primary", icon=":material/upload_file:", key="import-start", **lock(TRAIN)
+    ):
         return
     st.session_state.pop(_DONE, None)
     if not folder:
@@ -78,7 +83,7 @@ def draw_table(table: Table, key: str, folder: str, name: str) -> None:
         return
     try:
         with st.spinner("Finding the images …"):
-            reading = understand_table(table, real_path(folder), columns=columns, classes=classes)
+            reading = understand_table(table, real_path(allow_path(folder)), columns=columns, classes=classes)
         model = ask_model(read_weights(weights), reading) if weights else None
         run = make_run(reading, default_root(), name=name, model=model)
     except UserError as error:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.networks.table import list_networks
-from core.places import expand_home
+from core.people.roots import allow_path
 from core.words import format_duration
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def read_weights(typed: dict[str, str]) -> WeightsFile:
     sizes = [read_numbers(title, typed[name], 1) for name, (title, _) in _SIZES.items()]
     mean, std = (read_numbers(title, typed[name], 3) for name, title in _COLOURS.items())
     image_size, resize_size = (int(size[0]) if size else 0 for size in sizes)
-    return WeightsFile(expand_home(typed["path"]), typed["arch"], image_size, resize_size, mean, std)
+    return WeightsFile(allow_path(typed["path"]), typed["arch"], image_size, resize_size, mean, std)
 
 
 def read_numbers(title: str, text: str, count: int) -> tuple[float, ...]:

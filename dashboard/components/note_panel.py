@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.runs import notes
 from core.runs.notes import Note
 from core.runs.run import Run
+from dashboard.access.lock import lock
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.text import escape_markdown
@@ -43,6 +45,7 @@ def _edit(run: Run) -> None:
         key=f"note-save-{run.id}",
         on_click=guard_callback(_save),
         args=(run,),
+        **lock(TRAIN),
     )
     if saved:
         st.rerun()  # closes the dialog

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.runs import jobs
 from core.runs.run import ACTIVE, Run, Status
-from core.runs.tasks import read_task, stop_task
+from core.runs.tasks import read_task, role_to_stop, stop_task
+from dashboard.access.lock import lock
 from dashboard.guard import guard, guard_callback
 from dashboard.text import escape_markdown, format_duration
 
@@ -35,7 +37,7 @@ def draw_running(folder: Path, unit: str, *, key: str) -> None:
                 key=f"{key}-kill",
                 on_click=guard_callback(jobs.kill),
                 args=(Run(folder),),
-                help="Ends the process at once; what it did last may be lost.",
+                **lock(TRAIN, help="Ends the process at once; what it did last may be lost."),
             )
         else:
             st.button(
@@ -44,6 +46,7 @@ def draw_running(folder: Path, unit: str, *, key: str) -> None:
                 key=f"{key}-stop",
                 on_click=guard_callback(stop_task),
                 args=(folder,),
+                **lock(role_to_stop(folder)),
             )
 
     st.fragment(guard(look), run_every=POLL)()

@@ -9,11 +9,13 @@ import streamlit as st
 from core.csv_table import parse_table
 from core.errors import UserError
 from core.files import write_text
+from core.people.acting import TRAIN
 from core.runs.run import ACTIVE, FOLD, Run
 from core.runs.tasks import launch_task, read_task
 from core.slices.columns import take_columns
 from core.slices.report import SliceReport
 from core.slices.search import list_counting, list_splits
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer.kind_images import draw_report, read_split
 from dashboard.guard import guard_callback
@@ -93,10 +95,13 @@ def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) 
         type="secondary" if report else "primary",
         icon=":material/filter_alt:",
         key="kinds-search",
-        disabled=not usable,
         on_click=guard_callback(start_search),
         args=(run, split, columns),
-        help=f"Measures {format_count(len(paths), 'image')}, each once for all runs. What a scan on Data has measured is reused.",
+        **lock(
+            TRAIN,
+            help=f"Measures {format_count(len(paths), 'image')}, each once for all runs. What a scan on Data has measured is reused.",
+            disabled=not usable,
+        ),
     )
 
 

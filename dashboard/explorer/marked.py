@@ -13,8 +13,10 @@ import streamlit as st
 from core.dataset.label_report import ACTIONS as FIX_ACTIONS
 from core.marks.fix_list import format_marks, list_corrections, write_fix_list
 from core.marks.marks import Mark
+from core.people.acting import TRAIN
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.components.gallery import PAGE, Tile, draw_pager
 from dashboard.components.marking import Item
 from dashboard.components.task_panel import draw_end, draw_running
@@ -184,6 +186,7 @@ def draw_copy(run: Run, data: RunData) -> None:
             on_click=guard_callback(launch_task),
             args=(folder, "corrected-copy"),
             kwargs={"run": run.id, "target": target, "link": link},
+            **lock(TRAIN),
         )
     draw_end(status)
     if status.state == "finished":

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
@@ -103,6 +105,7 @@ def draw_search(run: Run, data: RunData, question: str) -> None:
         on_click=guard_callback(launch_task),
         args=(folder, "neighbours"),
         kwargs={"run": run.id},
+        **lock(TRAIN),
     )
 
 

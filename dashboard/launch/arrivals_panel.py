@@ -12,9 +12,11 @@ import streamlit as st
 from core.arrivals.bring_in import ARRIVAL, Arrival, read_arrival
 from core.arrivals.sources import keep_sent
 from core.errors import RunError
+from core.people.acting import TRAIN
 from core.places import uploads_folder
 from core.runs.run import ACTIVE, Status, default_root
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.launch.table_form import draw_table_form
@@ -108,6 +110,7 @@ def _draw_uploader(way: str) -> None:
             key="arrivals-send",
             on_click=guard_callback(_send),
             args=(files, name),
+            **lock(TRAIN),
         )
 
 

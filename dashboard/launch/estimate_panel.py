@@ -7,10 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.recipe.config import TrainConfig
 from core.runs.run import ACTIVE, default_root
 from core.runs.tasks import launch_task, read_task, stop_task
 from core.trial.forecast import FORECAST, Forecast, key_of, read_forecast
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.state import services
@@ -36,7 +38,7 @@ def draw_estimate(config: TrainConfig) -> None:
         on_click=guard_callback(launch_task),
         args=(folder, "estimate"),
         kwargs={"config": asdict(replace(config, name="", group=""))},
-        help="Runs a few steps of this training, for about 15 seconds. No run is made.",
+        **lock(TRAIN, help="Runs a few steps of this training, for about 15 seconds. No run is made."),
     )
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.arrivals.browse import LOOKED_AT, Listing, Subfolder, find_roots, is_below, list_folder
 from core.errors import DataError
+from core.people.acting import now_acting
 from core.places import expand_home, own_folder, uploads_folder
 from dashboard.builtin import STARTED_IN, wanted_data
 from dashboard.guard import guard, guard_callback
@@ -21,7 +22,13 @@ _MANY = 12  # subfolders, from which on they can be searched
 
 
 def browse_roots() -> tuple[Path, ...]:
-    """Return the folders below which one can be chosen: what the dashboard was opened on, where it was started, our data."""
+    """Return the folders below which one can be chosen: what the dashboard was opened on, where it was started, our data.
+
+    With sign-in on they are those whose files users may name.
+    """
+    allowed = now_acting().roots
+    if allowed is not None:
+        return find_roots((wanted_data(), *map(str, allowed)))
     return find_roots(
         (wanted_data(), os.environ.get(STARTED_IN, ""), own_folder() / "data", uploads_folder())
     )

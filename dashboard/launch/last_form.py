@@ -7,8 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import ConfigError
+from core.errors import ConfigError, UserError
 from core.files import write_text
+from core.people.roots import allow_path
 from core.places import expand_home
 from core.recipe.config import TrainConfig
 from core.runs.run import default_root
@@ -23,9 +24,9 @@ def restore_form(wanted: str) -> bool:
     if config is None or (wanted and expand_home(config.data) != expand_home(wanted)):
         return False
     try:
-        if not expand_home(config.data).is_dir():
+        if not allow_path(config.data).is_dir():
             return False
-    except OSError:
+    except (UserError, OSError):
         return False
     forms.fill_form(config)
     return True

@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from core.people.acting import ADMINISTER, TRAIN
 from core.queue import order, slots
 from core.queue.order import Line, Waiting
 from core.runs import jobs
 from core.runs.run import Run, Status, default_root
 from core.words import format_rough
+from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
 from dashboard.text import escape_markdown, format_count
 
@@ -73,8 +75,8 @@ def _draw_button(
     disabled: bool = False,
 ) -> None:
     st.button(
-        "", icon=f":material/{icon}:", key=f"queue-{name}-{run.id}", help=escape_markdown(words), type="tertiary",
-        disabled=disabled, on_click=guard_callback(act), args=args,
+        "", icon=f":material/{icon}:", key=f"queue-{name}-{run.id}", type="tertiary", on_click=guard_callback(act), args=args,
+        **lock(TRAIN, help=escape_markdown(words), disabled=disabled),
     )  # fmt: skip
 
 
@@ -86,8 +88,8 @@ def _draw_slots(line: Line) -> None:
         st.session_state["queue-slots"] = st.session_state["queue-slots-kept"] = line.slots.cpu
     st.number_input(
         "Runs at a time on the CPU", 1, slots.MOST, key="queue-slots", width=220, on_change=guard_callback(_keep_slots),
-        help=f"They share the {format_count(os.cpu_count() or 1, 'core')} of this machine, so each takes longer. "
-        "A run that trains already is not changed.",
+        **lock(ADMINISTER, help=f"They share the {format_count(os.cpu_count() or 1, 'core')} of this machine, so each takes longer. "
+        "A run that trains already is not changed."),
     )  # fmt: skip
 
 

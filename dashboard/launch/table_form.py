@@ -12,10 +12,12 @@ import streamlit as st
 
 from core.arrivals.label_table import Columns, suggest_columns
 from core.csv_table import read_head
-from core.errors import DataError, describe_error
+from core.errors import UserError, describe_error
 from core.files import write_file
-from core.places import expand_home
+from core.people.acting import TRAIN
+from core.people.roots import allow_path
 from core.runs.run import default_root
+from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
 from dashboard.text import escape_markdown
 
@@ -37,10 +39,10 @@ def draw_table_form(begin: Callable[..., None]) -> None:
             "One line per image: its name, with or without its ending, and its label. A column may name the split."
         )
         return
-    table = expand_home(place.strip())
     try:
+        folder, table = allow_path(images.strip()), allow_path(place.strip())
         head = read_head(table)
-    except (DataError, OSError) as error:
+    except (UserError, OSError) as error:
         st.error(escape_markdown(describe_error(error)), icon=":material/error:")
         return
     if len(head) < 2:
@@ -63,16 +65,18 @@ def draw_table_form(begin: Callable[..., None]) -> None:
             type="primary",
             icon=":material/folder_copy:",
             key="arrivals-arrange",
-            help="A link to each image in the folder of its class. The images stay where they are.",
             on_click=guard_callback(begin),
             args=("arrange",),
             kwargs={
-                "images": str(expand_home(images.strip()).resolve()),
+                "images": str(folder.resolve()),
                 "table": str(table.resolve()),
                 "columns": asdict(columns),
                 "name": name,
                 "skip_missing": skip,
             },
+            **lock(
+                TRAIN, help="A link to each image in the folder of its class. The images stay where they are."
+            ),
         )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.people.acting import ADMINISTER, TRAIN
 from core.runs import jobs
 from core.runs.run import ACTIVE
+from dashboard.access.lock import lock
 from dashboard.components.note_panel import describe_note, draw_note_button
 from dashboard.guard import guard_callback
 from dashboard.listing.chosen import choose, draw_actions
@@ -148,17 +150,27 @@ def draw_buttons(row: Row) -> None:
             asked = run.stop_requested()
             stop_help = "Finishes the step, saves and ends."
             st.button(
-                "Stop", icon=":material/stop:", key=f"stop-{run.id}", help=stop_help, disabled=asked,
-                on_click=guard_callback(jobs.stop), args=(run,),
-            )  # fmt: skip
+                "Stop",
+                icon=":material/stop:",
+                key=f"stop-{run.id}",
+                on_click=guard_callback(jobs.stop),
+                args=(run,),
+                **lock(TRAIN, help=stop_help, disabled=asked),
+            )
             return
         if status.state != "finished" and row.facts.config is not None and not status.hopeless:
             resume_help = "Goes on from its last checkpoint."
             st.button(
-                "Resume", icon=":material/resume:", key=f"resume-{run.id}", help=resume_help,
-                on_click=guard_callback(jobs.resume), args=(run,),
-            )  # fmt: skip
-        if st.button("", icon=":material/delete:", key=f"delete-{run.id}", help="Delete this run"):
+                "Resume",
+                icon=":material/resume:",
+                key=f"resume-{run.id}",
+                on_click=guard_callback(jobs.resume),
+                args=(run,),
+                **lock(TRAIN, help=resume_help),
+            )
+        if st.button(
+            "", icon=":material/delete:", key=f"delete-{run.id}", **lock(ADMINISTER, help="Delete this run")
+        ):
             confirm_delete([run], "Delete this run?", f"**{escape_markdown(run.id)}**")
 
 

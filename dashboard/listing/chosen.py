@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.people.acting import ADMINISTER
 from core.runs import notes
 from core.runs.run import Run
+from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
 from dashboard.panels.deletion import confirm_delete
 from dashboard.text import escape_markdown, format_count
@@ -32,11 +34,13 @@ def draw_actions(chosen: Sequence[Run], archived: bool) -> None:
         "Take out of the archive" if archived else "Archive",
         icon=":material/unarchive:" if archived else ":material/archive:",
         key="runs-archive",
-        help="Archived runs are left out of lists and choices. Nothing of them is deleted.",
         on_click=guard_callback(_archive),
         args=(chosen, not archived),
+        **lock(
+            ADMINISTER, help="Archived runs are left out of lists and choices. Nothing of them is deleted."
+        ),
     )
-    if st.button("Delete", icon=":material/delete:", key="runs-delete"):
+    if st.button("Delete", icon=":material/delete:", key="runs-delete", **lock(ADMINISTER)):
         names = ", ".join(f"**{escape_markdown(run.id)}**" for run in chosen[:NAMED])
         more = f" and {format_count(len(chosen) - NAMED, 'more run')}" if len(chosen) > NAMED else ""
         confirm_delete(chosen, f"Delete {format_count(len(chosen), 'run')}?", names + more)

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import ConfigError, UserError, describe_error
+from core.people.acting import TRAIN
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.recipe.settings import label_of
@@ -18,6 +19,7 @@ from core.runs import bakeoff
 from core.runs.bakeoff import QUESTIONS, Crossing, Todo
 from core.runs.run import default_root
 from core.verdicts.seeds import describe_power
+from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.guard import guard_callback
 from dashboard.panels import forms
@@ -271,7 +273,7 @@ def draw_start(configs: list[TrainConfig]) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="bake-start",
-            disabled=not count,
+            **lock(TRAIN, disabled=not count),
         )
         st.caption(describe_todo(todo))
     if pressed:

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ConfigError, UserError
-from core.places import expand_home
+from core.people.roots import allow_path
 from core.reading import is_there
 from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
@@ -325,7 +325,9 @@ def _weights_problem(weights: str) -> dict[str, str]:
     if weights in ("imagenet", "none") or weights.startswith("run:"):
         return {}
     try:
-        found = expand_home(weights).is_file()
+        found = allow_path(weights).is_file()
+    except UserError as error:
+        return {"weights": str(error)}
     except OSError:  # too long, or not to be looked at
         found = False
     return {} if found else {"weights": f"There is no file {weights}."}

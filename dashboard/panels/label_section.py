@@ -10,9 +10,11 @@ import streamlit as st
 
 from core.dataset.label_report import LEAST_ACCURACY, LIKELIEST, SURE_ACCURACY, LabelReport, report_path
 from core.errors import UserError
+from core.people.acting import TRAIN
 from core.runs.imported import lacks_model
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.components.gallery import PAGE, Tile, draw_pager
 from dashboard.components.marking import Item, Step
 from dashboard.components.task_panel import draw_end, draw_running
@@ -118,6 +120,7 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
         on_click=guard_callback(launch_task),
         args=(folder, "label-issues"),
         kwargs={"run": run.id, "split": split},
+        **lock(TRAIN),
     )
     return report
 
@@ -231,7 +234,11 @@ def draw_bulk(run: Run, report: LabelReport, data: RunData, shelf: marking.Shelf
                 ("drop", "Leave all out of training"),
             ):
                 if st.button(
-                    words, key=f"labels-all-{action}", on_click=guard_callback(mark_all), args=(action,)
+                    words,
+                    key=f"labels-all-{action}",
+                    on_click=guard_callback(mark_all),
+                    args=(action,),
+                    **lock(TRAIN),
                 ):
                     st.rerun()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.runs.imported import describe_origin
 from core.runs.run import ACTIVE, FOLD, Run
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.state import services
@@ -37,8 +39,11 @@ def draw_out_of_fold(run: Run, split: str) -> None:
         on_click=guard_callback(launch_task),
         args=(folder, "judge"),
         kwargs={"run": run.id},
-        help=f"Instead of {format_count(len(services.read_predictions(run)), 'validation image')}: a few images say little about "
-        "a class. Each is judged by a model that never saw it. This takes minutes.",
+        **lock(
+            TRAIN,
+            help=f"Instead of {format_count(len(services.read_predictions(run)), 'validation image')}: a few images say little about "
+            "a class. Each is judged by a model that never saw it. This takes minutes.",
+        ),
     )
 
 

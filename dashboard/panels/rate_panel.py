@@ -9,10 +9,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.recipe.config import TrainConfig
 from core.runs.rate_curve import RateCurve, read_curve
 from core.runs.run import ACTIVE, default_root
 from core.runs.tasks import launch_task, read_task, stop_task
+from dashboard.access.lock import lock
 from dashboard.charts import curve_charts
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running
@@ -41,6 +43,7 @@ def draw_rate_finder(config: TrainConfig | None) -> None:
             on_click=guard_callback(launch_task),
             args=(folder, "find-rate"),
             kwargs={"config": asdict(replace(config, name=""))},
+            **lock(TRAIN),
         )
         curve = read_curve(folder / "curve.json")
         if curve is not None:

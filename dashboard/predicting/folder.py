@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.places import expand_home
+from core.people.roots import allow_path
 from dashboard.text import escape_markdown
 
 
@@ -20,7 +20,7 @@ def draw_folder(title: str, suggested: str, *, key: str, help: str) -> Path | No
             icon=":material/folder_open:",
         )
         return None
-    images = expand_home(asked)
+    images = allow_path(asked)
     if os.path.isdir(images):  # noqa: PTH112  Path's raises for a name that is too long
         return images
     st.warning(

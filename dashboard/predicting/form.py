@@ -11,7 +11,7 @@ from core.answers.submission import LabelStyle, Sample, read_sample, take_sample
 from core.csv_table import parse_table
 from core.errors import UserError
 from core.files import write_text
-from core.places import expand_home
+from core.people.roots import allow_path
 from core.runs.run import Run
 from dashboard.text import escape_markdown, format_count
 
@@ -77,7 +77,7 @@ def draw_sample(run: Run, task: Path) -> tuple[Path | None, Sample | None]:
     asked = st.text_input("or its path on this machine", key=f"predict-sample-path-{run.id}").strip()
     if not asked:
         return None, None
-    path = expand_home(asked).absolute()
+    path = allow_path(asked).absolute()
     return path, read_sample(path)
 
 

@@ -10,10 +10,12 @@ from core.answers.batch import Batch
 from core.answers.judged import read_judged
 from core.answers.keeping import keep_images
 from core.dataset.layout import find_split
-from core.places import expand_home
+from core.people.acting import TRAIN
+from core.people.roots import allow_path
 from core.runs.run import ACTIVE, TEST, Run
 from core.runs.tasks import launch_task, read_order, read_task
 from core.verdicts.predictions import format_rate
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.predicting.folder import draw_folder
@@ -59,9 +61,9 @@ def draw_start(run: Run, data: RunData, task: Path) -> None:
         kwargs={
             "run": run.id,
             "images": str(images.resolve()),
-            "labels": str(expand_home(labels).absolute()) if labels else "",
+            "labels": str(allow_path(labels).absolute()) if labels else "",
         },
-        help="It continues when you leave this page. What was judged before is replaced.",
+        **lock(TRAIN, help="It continues when you leave this page. What was judged before is replaced."),
     )
 
 
@@ -78,7 +80,10 @@ def draw_offer(run: Run, data: RunData, batch: Batch) -> None:
             key="judge-dropped",
             on_click=guard_callback(judge_dropped),
             args=(run, batch),
-            help="They lie in folders named after classes. How the model does on them, with matrix and weak classes, then appears under “A labelled folder”.",
+            **lock(
+                TRAIN,
+                help="They lie in folders named after classes. How the model does on them, with matrix and weak classes, then appears under “A labelled folder”.",
+            ),
         )
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import streamlit as st
 
 from core.dataset.export import pack_folder
+from core.people.acting import TRAIN
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_order, read_task
 from core.ship.formats import FORMATS, ONNX
 from core.ship.package import read_shipment, shipment_folder
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard, guard_callback
 from dashboard.text import escape_markdown
@@ -60,7 +62,7 @@ def _draw_choice(run: Run) -> None:
             on_click=guard_callback(launch_task),
             args=(task_folder(run), "export"),
             kwargs={"run": run.id, "form": kind, "int8": bool(int8)},
-            help="It is offered only if it gives the same answers as this page.",
+            **lock(TRAIN, help="It is offered only if it gives the same answers as this page."),
         )
     st.caption(
         f"{FORMATS[kind].use} A model card with figures, limits and a program to use it comes with the file."

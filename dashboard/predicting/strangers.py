@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import UserError
+from core.people.acting import TRAIN
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.state import services
@@ -46,5 +48,8 @@ def draw_strangers(run: Run) -> None:
         on_click=guard_callback(launch_task),
         args=(task, "strangers"),
         kwargs={"run": run.id},
-        help="A classifier names one of its classes whatever you show it. This compares each image with all training images and tells you when none is close. All images of the run go through the network once.",
+        **lock(
+            TRAIN,
+            help="A classifier names one of its classes whatever you show it. This compares each image with all training images and tells you when none is close. All images of the run go through the network once.",
+        ),
     )

@@ -8,12 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import UserError
+from core.people.acting import TRAIN
 from core.runs.run import ACTIVE, Run, find_run
 from core.runs.tasks import launch_task, read_task
 from core.verdicts.ways import Gain, compare_ways, describe_verdict
 from core.ways.choice import Choice, list_choices
 from core.ways.offers import Offer, describe_refused
 from core.ways.record import ABOUT_AVERAGES, ABOUT_SOUP, Measured, read_measured, task_folder
+from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.state import answers
@@ -124,7 +126,10 @@ def _draw_measuring(run: Run, runs: Sequence[Run], measured: Measured | None) ->
         on_click=guard_callback(launch_task),
         args=(task, "ways"),
         kwargs={"runs": [one.id for one in runs]},
-        help="Each way predicts the held-back images, or those of validation where none are held back. It continues when you leave this page, and the result is kept.",
+        **lock(
+            TRAIN,
+            help="Each way predicts the held-back images, or those of validation where none are held back. It continues when you leave this page, and the result is kept.",
+        ),
     )
 
 

@@ -25,7 +25,9 @@ from core.marks.marks import MarkList, list_path, take_over
 from core.model.calibration import calibration_path
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
+from core.people.roots import allow_path
 from core.places import expand_home, own_command
+from core.recipe.own_paths import allow_config
 from core.runs.imported import refuse_without_model
 from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
@@ -264,6 +266,10 @@ class DataSummary:
 
 def summarise_data(config: TrainConfig) -> DataSummary:
     """Count what the config's data folder holds; looks again after half a minute."""
+    try:
+        allow_config(config)
+    except UserError as error:
+        return DataSummary(problem=str(error))
     # By what the layout depends on alone, so that another setting does not look at the disk again.
     split = (config.val_fraction, config.hold_back, config.bad_images)
     files = (config.group_by, config.fixes)
@@ -320,9 +326,17 @@ def _summarise_data(
     )
 
 
-@st.cache_data(ttl=15, max_entries=32, show_spinner=False)
 def find_remedy(folder: str) -> str:
     """Return the folder of images that was probably meant; empty where the one given is right or nothing is near."""
+    try:
+        allow_path(folder)
+    except UserError:
+        return ""
+    return _find_remedy(folder)
+
+
+@st.cache_data(ttl=15, max_entries=32, show_spinner=False)
+def _find_remedy(folder: str) -> str:
     from core.dataset.remedy import find_remedy
 
     found = find_remedy(folder)
@@ -360,6 +374,7 @@ def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
     from core.runs.run_data import scan_config
     from core.training.loaders import ImageTable, to_pixels, train_transforms
 
+    allow_config(config)
     folders = scan_config(config)
     step = max(1, len(folders.train) // 16)
     chosen = folders.train[::step][:16]

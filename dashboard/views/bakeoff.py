@@ -7,12 +7,14 @@ import math
 import streamlit as st
 
 from core.errors import UserError
+from core.people.acting import ADMINISTER, TRAIN
 from core.queue.turn import revive_queue
 from core.runs import bakeoff
 from core.runs.bakeoff import Board
 from core.runs.run import default_root, list_runs
 from core.verdicts.ranking import rank_board
 from core.verdicts.seeds import SeedSet, compare_with_best, describe_tests
+from dashboard.access.lock import lock
 from dashboard.charts import compare_charts
 from dashboard.components.plot import plot
 from dashboard.guard import guard, guard_callback
@@ -118,10 +120,13 @@ def draw_stop(board: Board) -> None:
         "Stop all",
         icon=":material/stop:",
         key="bake-stop",
-        disabled=asked,
-        help="Running trainings finish their step and save. Waiting ones do not start. You can continue later.",
         on_click=guard_callback(stop_all),
         args=(board.name,),
+        **lock(
+            TRAIN,
+            help="Running trainings finish their step and save. Waiting ones do not start. You can continue later.",
+            disabled=asked,
+        ),
     )
     if asked:
         st.caption("Stopping …")
@@ -137,7 +142,7 @@ def draw_go_on(board: Board) -> None:
     todo = bakeoff.find_todo(board.plan_rest(), default_root())
     if not (todo.new or todo.again):
         return
-    if st.button("Go on", type="primary", icon=":material/resume:", key="bake-go-on"):
+    if st.button("Go on", type="primary", icon=":material/resume:", key="bake-go-on", **lock(TRAIN)):
         bakeoff.start(todo, default_root())
         st.rerun()
     st.caption(describe_todo(todo))
@@ -146,7 +151,10 @@ def draw_go_on(board: Board) -> None:
 def draw_delete(board: Board) -> None:
     """Draw the button that deletes the whole bake-off, after asking."""
     if st.button(
-        "", icon=":material/delete:", key="bake-delete", help="Delete this bake-off with all its runs"
+        "",
+        icon=":material/delete:",
+        key="bake-delete",
+        **lock(ADMINISTER, help="Delete this bake-off with all its runs"),
     ):
         runs = [member.run for member in board.members]
         what = f"**{escape_markdown(board.name)}** and its {format_count(len(runs), 'run')}"

@@ -18,12 +18,14 @@ from core.model.calibration import (
     read_threshold,
     write_threshold,
 )
+from core.people.acting import TRAIN
 from core.runs import jobs
 from core.runs.imported import NONE, lacks_model, read_origin
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from core.verdicts.reliability import reliability_bins
 from core.verdicts.selective import ThresholdEffect, cross_choose, images_to_show, risk_coverage
+from dashboard.access.lock import lock
 from dashboard.charts import confidence_charts
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running
@@ -101,6 +103,7 @@ def draw_measuring(run: Run) -> Calibration | None:
         on_click=guard_callback(launch_task),
         args=(folder, "calibrate"),
         kwargs={"run": run.id},
+        **lock(TRAIN),
     )
     return None
 
@@ -331,6 +334,7 @@ def draw_chosen(run: Run, calibration: Calibration, choice: ThresholdEffect, wan
             on_click=guard_callback(write_threshold),
             args=(run, choice.threshold),
             kwargs={"temperature": calibration.temperature, "wanted": wanted},
+            **lock(TRAIN),
         )
         st.page_link(
             st.session_state["pages"]["predict"], label="Go to Predict", icon=":material/image_search:"

@@ -15,10 +15,12 @@ from core.dataset.audit import Audit, AuditedImage, audit_folder
 from core.dataset.export import defuse
 from core.dataset.findings import Finding
 from core.errors import UserError
-from core.places import expand_home
+from core.people.acting import TRAIN
+from core.people.roots import allow_path
 from core.recipe.config import TrainConfig
 from core.runs.run import ACTIVE, Run, default_root
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.charts import data_charts
 from dashboard.components.gallery import PAGE, Card, Tile, draw_pager, show_cards, show_tiles
@@ -116,11 +118,11 @@ def choose_source() -> ShownData:
                 on_click=guard_callback(address.set_params),
                 kwargs={"folder": address.ANY, "finding": address.ANY, "page": address.ANY},
             )
-        return ShownData(expand_home(asked), None)
+        return ShownData(allow_path(asked), None)
     if run is None or config is None:
-        return ShownData(expand_home(own), None)
+        return ShownData(allow_path(own), None)
     st.caption(f"The data of {escape_markdown(run.id)}.")
-    return ShownData(expand_home(own), run, config.val_fraction, config.hold_back, config.group_by)
+    return ShownData(allow_path(own), run, config.val_fraction, config.hold_back, config.group_by)
 
 
 def draw_scan(source: ShownData) -> Audit | None:
@@ -150,7 +152,7 @@ def draw_scan(source: ShownData) -> Audit | None:
             key="data-scan",
             on_click=guard_callback(start_scan),
             args=(source,),
-            help="Only new and changed files are read." if audit else None,
+            **lock(TRAIN, help="Only new and changed files are read." if audit else None),
         )
         if audit is not None:
             st.caption(describe_audit(audit))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.recipe.config import applies
 from core.recipe.presets import PRESET_TITLES
 from core.recipe.rules import fits_alone
@@ -20,6 +21,7 @@ from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run, Status
 from core.verdicts.ordering import order_classes
 from core.verdicts.predictions import find_overfitting, format_rate
+from dashboard.access.lock import lock
 from dashboard.charts import curve_charts
 from dashboard.charts.matrix_chart import Look, recall_by_epoch
 from dashboard.components.note_panel import describe_note, draw_note_button
@@ -210,9 +212,9 @@ def draw_button(label: str, icon: str, action: Callable[[Run], None], run: Run, 
         label,
         icon=f":material/{icon}:",
         key=key,
-        help=help_text,
         on_click=guard_callback(action),
         args=(run,),
+        **lock(TRAIN, help=help_text),
     )
 
 

@@ -8,9 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import RunError
+from core.people.acting import TRAIN
 from core.runs.imported import refuse_without_model
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
+from dashboard.access.lock import lock
 from dashboard.components.plot import Area, Click, plot
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer import browse
@@ -89,8 +91,11 @@ def draw_offer(run: Run, data: RunData) -> None:
         on_click=guard_callback(launch_task),
         args=(folder, "map"),
         kwargs={"run": run.id},
-        help=f"The {format_count(count, 'training image')} and those that judge the run go through the network once, where "
-        "they have not yet. After that placing them takes about half a minute for 20,000 images.",
+        **lock(
+            TRAIN,
+            help=f"The {format_count(count, 'training image')} and those that judge the run go through the network once, where "
+            "they have not yet. After that placing them takes about half a minute for 20,000 images.",
+        ),
     )
 
 

@@ -8,11 +8,13 @@ import streamlit as st
 
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
+from core.people.acting import TRAIN
 from core.recipe.config import SETTINGS, TrainConfig, is_augmented
 from core.recipe.presets import PRESET_HELP, PRESET_TITLES, from_preset
 from core.recipe.settings import GROUPS, NAMES, command_line, find_differing, label_of
 from core.runs import jobs
 from core.runs.run import default_root
+from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, is_builtin, wanted_data
 from dashboard.charts import curve_charts
 from dashboard.components.gallery import Tile, show_tiles
@@ -142,7 +144,7 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="train-start",
-            disabled=config is None,
+            **lock(TRAIN, disabled=config is None),
         )
         if config is None:
             names = ", ".join(label_of(field) for field in problems)

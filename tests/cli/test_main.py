@@ -58,6 +58,8 @@ COMMANDS = (
     "serve",
     "strangers",
     "report",
+    "users",
+    "actions",
     "task",
 )
 

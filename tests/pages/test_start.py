@@ -14,6 +14,7 @@ from core.recipe.config import TrainConfig
 from core.runs.run import create_run
 from dashboard import __main__ as command
 from dashboard import start
+from dashboard.access.modes import SignIn
 from dashboard.builtin import STARTED_IN
 
 
@@ -33,7 +34,7 @@ def submitted(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[TrainCon
         configs.append(config)
         return create_run(config, root)
 
-    def serve(port: int, environment: dict[str, str]) -> None:
+    def serve(port: int, environment: dict[str, str], mode: SignIn) -> None:
         raise Started(port, environment)
 
     monkeypatch.setattr("core.runs.jobs.submit", submit)

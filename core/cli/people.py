@@ -1,0 +1,116 @@
+"""The commands about who may sign in to the dashboard, and what was done there: `users` and `actions`."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+import time
+from typing import Any
+
+from core.errors import UserError
+from core.people.acting import MEANINGS, ROLES
+from core.people.actions import FILE, Action, read_actions
+from core.people.users import LONGEST, add_user, read_users, remove_user, users_path
+from core.places import own_command
+from core.runs.run import default_root
+from core.words import format_count
+
+_HEAD = ("time", "who", "address", "action", "of", "end")
+
+
+def add_commands(commands: Any) -> None:
+    """Add the parsers of `users` and `actions`."""
+    users = commands.add_parser("users", help="say who may sign in to the dashboard, and in which role")
+    what = users.add_subparsers(required=True, metavar="add|remove|list")
+    add = what.add_parser(
+        "add",
+        help="add a user, or change the role and password of one; the password is asked for, or read from stdin",
+    )
+    add.add_argument("name", metavar="NAME")
+    roles = "; ".join(f"{role} {meaning}" for role, meaning in MEANINGS.items())
+    add.add_argument("--role", choices=ROLES, default=ROLES[0], help=f"{roles}; default: {ROLES[0]}")
+    add.add_argument(
+        "--provider",
+        action="store_true",
+        help="NAME is a mail address that an OpenID provider signs in: no password",
+    )
+    add.set_defaults(command=_add)
+    remove = what.add_parser("remove", help="remove a user, whose sessions end at once")
+    remove.add_argument("name", metavar="NAME")
+    remove.set_defaults(command=_remove)
+    what.add_parser("list", help="list the users with their roles").set_defaults(command=_list)
+    actions = commands.add_parser(
+        "actions", help="show what was done in the dashboard: who, what, when, from where"
+    )
+    actions.add_argument(
+        "--last", type=_read_count, default=50, metavar="N", help="how many; default: 50, 0 for all"
+    )
+    actions.add_argument("--csv", action="store_true", help="as a table for other programs")
+    actions.set_defaults(command=_show)
+
+
+def _add(options: argparse.Namespace) -> int:
+    file = users_path()
+    known = options.name in read_users(file)
+    password = None if options.provider else read_password(options.name)
+    add_user(file, options.name, options.role, password)
+    print(f"{options.name} {'has now' if known else 'is added with'} the role {options.role}. Users: {file}")
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    remove_user(users_path(), options.name)
+    print(f"{options.name} can no longer sign in.")
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    users = read_users(users_path())
+    for name, user in sorted(users.items()):
+        print(f"{name}: {user.role}, {'by password' if user.digest else 'by a provider'}")
+    if not users:
+        print(f"There are no users yet. Add the first: {own_command()} users add NAME --role {ROLES[-1]}")
+    return 0
+
+
+def read_password(name: str) -> str:
+    """Return a password typed twice at the terminal, or the first line of what is piped in.
+
+    Raises:
+        UserError: when the two differ.
+    """
+    if not sys.stdin.isatty():
+        return sys.stdin.readline(LONGEST + 2).rstrip("\r\n")
+    password = getpass.getpass(f"Password of {name}: ")
+    if getpass.getpass("Once more: ") != password:
+        raise UserError("The two passwords differ. Nothing was changed.")
+    return password
+
+
+def _read_count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number from 0 on, got {text!r}")
+    return int(text)
+
+
+def _show(options: argparse.Namespace) -> int:
+    file = default_root() / FILE
+    found = list(read_actions(file))
+    shown = found[-options.last :] if options.last else found
+    if options.csv:
+        from core.dataset.export import defuse  # brings pandas
+        from core.files import format_rows
+
+        print(format_rows(_HEAD, ([defuse(cell) for cell in _list_cells(one)] for one in shown)), end="")
+        return 0
+    for one in shown:
+        when, who, address, what, of, end = _list_cells(one)
+        print(f"{when}  {who or 'somebody'} ({address}): {what} {of}{'' if end == 'done' else f' – {end}'}")
+    print(f"{format_count(len(shown), 'action')} of {len(found):,}, kept in {file}")
+    return 0
+
+
+def _list_cells(one: Action) -> tuple[str, ...]:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
+    return when, one.who, one.address, one.what, one.of, one.end

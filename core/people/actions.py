@@ -1,0 +1,85 @@
+"""What was done, by whom, from where and when: lines appended to a file beside the runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.errors import cut
+from core.files import insist
+from core.reading import open_plain, take
+
+FILE = ".actions.jsonl"  # beside the run folders; the one before it has .old at its end
+MOST = 5_000_000  # bytes of a file, about 30,000 actions; then it becomes the old one
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
+_LONGEST = 200  # letters of a name
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action: `who` is empty for whoever sits at the machine, `end` is done, failed or refused."""
+
+    at: float
+    who: str
+    address: str
+    what: str
+    of: str
+    end: str = "done"
+
+    @classmethod
+    def now(cls, who: str, address: str, what: str, of: str) -> Action:
+        """Return an action that is being done, its texts short and on one line."""
+        return cls(round(time.time(), 3), *(_tidy(text) for text in (who, address, what, of)))
+
+
+def keep_action(file: Path | None, action: Action) -> None:
+    """Append an action; what cannot be kept is logged and stops nobody's work, since a full disk must still be cleared."""
+    if file is None:
+        return
+    line = json.dumps(asdict(action), ensure_ascii=False) + "\n"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and file.stat().st_size >= MOST:
+            insist(lambda: file.replace(_old(file)))
+        # One write of one line at the end of the file: those of several processes do not mix.
+        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line.encode(errors="replace"))
+        finally:
+            os.close(handle)
+    except OSError as error:
+        logging.getLogger("weakspot").warning("An action could not be kept: %s", error)
+
+
+def read_actions(file: Path) -> Iterator[Action]:
+    """Yield the actions kept in a file and the one before it, oldest first; a damaged line is left out."""
+    for path in (_old(file), file):
+        try:
+            with open_plain(path) as lines:
+                text = lines.read(2 * MOST)
+        except OSError:
+            continue
+        for line in text.decode(errors="replace").splitlines():
+            try:
+                yield take(Action, json.loads(line))
+            except (ValueError, TypeError, RecursionError):
+                continue
+
+
+def make_cell(text: str) -> str:
+    """Return a text as a cell of a table that no spreadsheet computes."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _old(file: Path) -> Path:
+    return file.with_name(f"{file.name}.old")
+
+
+def _tidy(text: str) -> str:
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return cut(" ".join(shown.split()))[:_LONGEST]

@@ -1,0 +1,127 @@
+"""Who may sign in: a file of names, roles and salted digests of passwords, which its owner alone can read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from core.errors import UserError
+from core.files import write_text
+from core.people.acting import ROLES
+from core.places import own_command, own_folder
+from core.reading import read_object, take
+
+SHORTEST, LONGEST = 10, 1000  # letters of a password
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+_MOST = 5_000_000  # bytes of the file
+# About 0.1 s and 32 MB a try: OWASP's password storage cheat sheet, scrypt with N = 2**15, r = 8, p = 3 or dearer.
+_COST, _BLOCK, _LANES = 2**15, 8, 3
+_MEMORY = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class User:
+    """One who may sign in; `salt` and `digest` are hexadecimal, empty for who signs in by a provider."""
+
+    role: str
+    salt: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    users: dict[str, User]
+
+
+def users_path() -> Path:
+    """Return the file of users: $WEAKSPOT_USERS, else in our own folder, never in that of the runs."""
+    return Path(os.environ.get("WEAKSPOT_USERS") or own_folder() / "users.json").absolute()
+
+
+def read_users(file: Path) -> dict[str, User]:
+    """Return the users by name; none where there is no file.
+
+    Raises:
+        UserError: when it is damaged, or others than its owner may read it.
+        OSError: when it cannot be read.
+    """
+    try:
+        mode = file.stat().st_mode
+        if os.name != "nt" and mode & 0o077:
+            raise UserError(f"{file} can be read by others on this machine. Close it: chmod 600 {file}")
+        users = take(_Kept, read_object(file, most=_MOST)).users
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{file} is damaged: {error}. Put a copy of it back, or delete it.") from None
+    for name, user in users.items():
+        if user.role not in ROLES:
+            raise UserError(f"{file}: the role of {name} is {user.role!r}, and must be {', '.join(ROLES)}.")
+    return users
+
+
+def add_user(file: Path, name: str, role: str, password: str | None) -> None:
+    """Add a user, or give the one there is another role and password; without a password they sign in by a provider.
+
+    Raises:
+        UserError: for a name or a password that cannot be taken.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"{name[:100]!r} is no name for a user. Use letters, digits and . _ @ + -, beginning with a letter or digit."
+        )
+    if role not in ROLES:
+        raise UserError(f"{role!r} is no role. There are {', '.join(ROLES)}.")
+    user = User(role)
+    if password is not None:
+        refuse_weak(password, name)
+        salt = secrets.token_bytes(16)
+        user = replace(user, salt=salt.hex(), digest=_digest(password, salt).hex())
+    _write(file, {**read_users(file), name: user})
+
+
+def remove_user(file: Path, name: str) -> None:
+    """Remove a user, whose sessions end with that; raises UserError where there is none of the name."""
+    users = read_users(file)
+    if name not in users:
+        raise UserError(f"There is no user {name}. See them with: {own_command()} users list")
+    del users[name]
+    _write(file, users)
+
+
+def refuse_weak(password: str, name: str) -> None:
+    """Refuse a password that is quickly guessed; raises UserError saying why."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise UserError(f"A password has at least {SHORTEST} letters. A few words are easy to remember.")
+    if name.casefold() in password.casefold() or len(set(password)) < 5:
+        raise UserError(
+            "This password is quickly guessed. Take one without the name, of many different letters."
+        )
+
+
+def check_password(user: User | None, password: str) -> bool:
+    """Tell whether a password is a user's; it takes as long for a name that is not known."""
+    known = user is not None and bool(user.salt and user.digest)
+    try:
+        salt = bytes.fromhex(user.salt) if user is not None and known else b"nobody's own salt"
+        wanted = bytes.fromhex(user.digest) if user is not None and known else bytes(64)
+    except ValueError:
+        salt, wanted, known = b"nobody's own salt", bytes(64), False
+    given = _digest(password[:LONGEST], salt)
+    return secrets.compare_digest(given, wanted) and known
+
+
+def _digest(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(
+        password.encode(errors="surrogatepass"), salt=salt, n=_COST, r=_BLOCK, p=_LANES, maxmem=_MEMORY
+    )
+
+
+def _write(file: Path, users: dict[str, User]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(asdict(_Kept(users)), indent=2) + "\n", private=True)

@@ -1,0 +1,92 @@
+"""How users of a server sign in, decided before it starts: nobody else's address is listened on without it."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import UserError
+from core.people.acting import ADMINISTER
+from core.people.users import read_users, users_path
+from core.places import HOUSE, is_installed, own_command
+from core.serve.gate import is_loopback
+from core.words import format_count
+from dashboard.access.who import PASSWORD, PROVIDER
+
+_EVERY = ("0.0.0.0", "::")
+_NEEDED = ("client_id", "client_secret", "server_metadata_url", "redirect_uri", "cookie_secret")
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Where a server listens and how its users sign in: `kind` is empty where nobody does, `words` say it at the start."""
+
+    kind: str
+    address: str
+    words: str
+
+    @property
+    def shown(self) -> str:
+        """Return the name to type into a browser."""
+        name = socket.gethostname() if self.address in _EVERY else self.address
+        return f"[{name}]" if ":" in name else name
+
+
+def choose_sign_in(address: str, asked: str) -> SignIn:
+    """Return how users sign in to a server on an address; `asked` is a way, or empty for that which is set up.
+
+    Raises:
+        UserError: where it could be reached by others and nobody can sign in, with the command that changes that.
+        OSError: when the users cannot be read.
+    """
+    if is_loopback(address) and not asked:
+        return SignIn("", address, "Sign-in: none, since this machine alone is answered.")
+    users = read_users(users_path())
+    by_password = [name for name, user in users.items() if user.digest]
+    kind = asked or (PASSWORD if by_password else PROVIDER if read_provider() else "")
+    if kind == PROVIDER:
+        refuse_unready(list(users))
+        told = f"Sign-in: by the OpenID provider, for {format_count(len(users), 'mail address')}"
+    elif by_password:
+        told = f"Sign-in: by password, for {format_count(len(by_password), 'user')}"
+    else:
+        others = "" if is_loopback(address) else f"{address} can be reached from other machines, and "
+        raise UserError(
+            f"{others}nobody can sign in yet. Add the first user: {own_command()} users add NAME --role {ADMINISTER}"
+        )
+    plain = "" if is_loopback(address) else (
+        " What is sent can be read on the way: put a proxy with HTTPS before it."
+    )  # fmt: skip
+    return SignIn(kind, address, f"{told} of {users_path()}.{plain}")
+
+
+def read_provider() -> dict[str, object]:
+    """Return what Streamlit's secrets.toml says under [auth], where the server will read it; empty where there is none."""
+    from streamlit import config
+    from streamlit.runtime.secrets import Secrets
+
+    # Not that of the folder where this is started, which may be one of images: the server leaves it.
+    folders = (Path.home(), *(() if is_installed() else (HOUSE,)))
+    config.set_option("secrets.files", [str(folder / ".streamlit" / "secrets.toml") for folder in folders])
+    secrets = Secrets()
+    if not secrets.load_if_toml_exists() or "auth" not in secrets:
+        return {}
+    return {str(name): value for name, value in dict(secrets["auth"]).items()}
+
+
+def refuse_unready(users: list[str]) -> None:
+    """Refuse to start where a provider could sign nobody in; raises UserError with what is missing."""
+    known = read_provider()
+    missing = [name for name in _NEEDED if not known.get(name)]
+    if missing:
+        raise UserError(
+            f"Streamlit's secrets.toml lacks {', '.join(missing)} under [auth]. See docs/security.md, “By a provider”."
+        )
+    if importlib.util.find_spec("authlib") is None:
+        raise UserError("Signing in by a provider needs Authlib. Install it: pip install 'Authlib>=1.3.2'")
+    if not any("@" in name for name in users):
+        raise UserError(
+            f"No mail address may sign in yet. Add the first: {own_command()} users add MAIL --provider --role {ADMINISTER}"
+        )

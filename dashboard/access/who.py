@@ -1,0 +1,73 @@
+"""Who looks at a page: whoever sits at this machine, or the user of a session where signing in is demanded."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import UserError
+from core.people.acting import ADMINISTER, LOOK, NOBODY, Acting, Person
+from core.people.actions import FILE
+from core.people.sessions import Sessions
+from core.people.users import read_users, users_path
+from core.places import own_folder, real_path, uploads_folder
+from core.runs.run import default_root
+
+MODE, ROOTS = "WEAKSPOT_SIGN_IN", "WEAKSPOT_ROOTS"  # of the environment that the server is started in
+PASSWORD, PROVIDER = "password", "provider"  # the ways to sign in
+COOKIE = "weakspot-session"
+
+
+def sign_in_mode() -> str:
+    """Return how users of this server sign in; empty where nobody does."""
+    return os.environ.get(MODE, "")
+
+
+@cache
+def open_sessions() -> Sessions:
+    """Return the sessions of this server, which its gate and its pages share."""
+    return Sessions(users_path())
+
+
+def find_acting() -> Acting:
+    """Return who acts on the page that is being drawn, as of now: a session may have ended since it was opened."""
+    kept_in, mode = default_root() / FILE, sign_in_mode()
+    if not mode:
+        return Acting(Person("", ADMINISTER, "this machine"), None, kept_in)
+    person = _find_provided() if mode == PROVIDER else _find_signed_in()
+    if person is None or not person.may(LOOK):
+        return NOBODY
+    return Acting(person, list_roots(), kept_in)
+
+
+def list_roots() -> tuple[Path, ...]:
+    """Return the folders whose files users may name: runs, built-in data and uploads, the data opened, and each --root."""
+    given = (os.environ.get("WEAKSPOT_DATA", ""), *os.environ.get(ROOTS, "").split(os.pathsep))
+    return _follow(
+        (str(default_root()), str(own_folder() / "data"), str(uploads_folder()), *filter(None, given))
+    )
+
+
+@cache
+def _follow(folders: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(map(real_path, folders)))
+
+
+def _find_signed_in() -> Person | None:
+    return open_sessions().find_person(st.context.cookies.get(COOKIE, ""))
+
+
+def _find_provided() -> Person | None:
+    """Return whom a provider signed in, where the list of users has them by their mail address."""
+    told = st.user.to_dict()
+    mail = str(told.get("email", ""))
+    if told.get("is_logged_in") is not True or not mail or told.get("email_verified") is False:
+        return None
+    try:
+        user = read_users(users_path()).get(mail)
+    except (UserError, OSError):
+        return None
+    return None if user is None else Person(mail, user.role, str(st.context.ip_address or ""))

@@ -1,0 +1,275 @@
+"""With sign-in on nothing of the server is had without a session: pages, sockets, uploads, media and static files."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from core.people.users import add_user, remove_user
+from dashboard.access import who
+from dashboard.access.sign_in import keep_local
+from dashboard.gate import Gate
+from tests.dashboards import Dashboard, serve
+
+PASSWORD = "correct horse battery"
+
+
+async def show(scope: Scope, receive: Receive, send: Send) -> None:
+    """Be what lies behind the gate: an answer to every request, and a socket that says back what it hears."""
+    if scope["type"] == "http":
+        await PlainTextResponse("inside")(scope, receive, send)
+        return
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+class Client:
+    """A browser of another machine: it asks the gate, and keeps the cookie it is given."""
+
+    cookie = ""
+
+    def talk(
+        self, kind: str, method: str, address: str, said: Iterable[Message], **headers: str
+    ) -> list[Message]:
+        path, _, query = address.partition("?")
+        given = {
+            "host": "lab:8501",
+            "cookie": self.cookie,
+            **{k.replace("_", "-"): v for k, v in headers.items()},
+        }
+        scope = {
+            "type": kind, "method": method, "path": path, "query_string": query.encode(), "scheme": "http",
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "client": ("10.0.0.7", 5000), "server": ("lab", 8501), "root_path": "",
+        }  # fmt: skip
+        heard: list[Message] = []
+        coming = iter(said)
+
+        async def receive() -> Message:
+            return next(coming)
+
+        async def send(message: Message) -> None:
+            heard.append(message)
+
+        asyncio.run(Gate(show)(scope, receive, send))
+        return heard
+
+    def ask(self, method: str, address: str, body: str = "", **headers: str) -> Answer:
+        said: list[Message] = [{"type": "http.request", "body": body.encode(), "more_body": False}]
+        start, *parts = self.talk("http", method, address, said, **headers)
+        answer = Answer(
+            start["status"],
+            Headers(raw=start["headers"]),
+            b"".join(part.get("body", b"") for part in parts).decode(),
+        )
+        if answer.code == 303 and "set-cookie" in answer.headers:
+            self.cookie = answer.headers["set-cookie"].partition(";")[0]
+        return answer
+
+    def get(self, address: str, **headers: str) -> Answer:
+        return self.ask("GET", address, **headers)
+
+    def sign_in(self, password: str = PASSWORD, name: str = "ada", to: str = "/", **headers: str) -> Answer:
+        form = urlencode({"name": name, "password": password})
+        headers = {"content_type": "application/x-www-form-urlencoded", **headers}
+        return self.ask("POST", f"/sign-in?{urlencode({'to': to})}", form, **headers)
+
+
+@dataclass
+class Answer:
+    code: int
+    headers: Headers
+    text: str
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    file = tmp_path / "users.json"
+    add_user(file, "ada", "look", PASSWORD)
+    monkeypatch.setenv("WEAKSPOT_USERS", str(file))
+    monkeypatch.setenv(who.MODE, who.PASSWORD)
+    who.open_sessions.cache_clear()
+    yield file
+    who.open_sessions.cache_clear()
+
+
+@pytest.fixture
+def client(users: Path) -> Client:
+    return Client()
+
+
+def test_a_page_leads_to_the_sign_in_and_back_to_where_it_was_asked_for(client: Client) -> None:
+    led = client.get("/weak?run=a%20b&class=c", accept="text/html")
+    assert (led.code, led.headers["location"]) == (303, "/sign-in?to=%2Fweak%3Frun%3Da%2520b%26class%3Dc")
+    form = client.get(led.headers["location"])
+    assert form.code == 200
+    assert 'autocomplete="current-password"' in form.text
+    back = client.sign_in(to="/weak?run=a%20b&class=c")
+    assert (back.code, back.headers["location"]) == (303, "/weak?run=a%20b&class=c")
+    assert client.get(back.headers["location"]).text == "inside"
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
+    client: Client, scheme: str, secure: bool
+) -> None:
+    told = client.sign_in(x_forwarded_proto=scheme).headers["set-cookie"]
+    words = {part.strip().lower() for part in told.split(";")[1:]}
+    assert {"httponly", "samesite=strict", "path=/"} <= words
+    assert ("secure" in words) is secure
+
+
+def test_a_wrong_password_an_unknown_name_and_no_form_sign_nobody_in(client: Client) -> None:
+    assert client.sign_in("wrong wrong wrong").code == 401
+    assert client.sign_in(name="eve").code == 401
+    assert client.sign_in(content_type="application/json").code == 400
+    assert client.sign_in("x" * 9000).code == 400
+    assert client.ask("PUT", "/sign-in").code == 405
+    assert client.get("/").code == 401
+
+
+def test_a_page_of_another_site_can_neither_sign_in_nor_out(client: Client) -> None:
+    assert client.sign_in(origin="http://evil.example").code == 403
+    assert client.sign_in(origin="http://lab:8501").code == 303
+    assert client.ask("POST", "/sign-out", origin="http://evil.example").code == 403
+    assert client.get("/sign-out").code == 200  # asks, and does nothing
+    assert client.get("/").text == "inside"
+
+
+def test_too_many_tries_have_to_wait_also_with_the_right_password(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.people.sessions.check_password", lambda _, password: password == PASSWORD)
+    assert [client.sign_in("wrong").code for _ in range(11)] == [401] * 10 + [429]
+    assert client.sign_in().code == 429
+
+
+def test_signing_out_ends_the_session_for_every_later_request(client: Client) -> None:
+    client.sign_in()
+    cookie = client.cookie
+    assert client.ask("POST", "/sign-out").code == 303
+    client.cookie = cookie
+    assert client.get("/media/x.png").code == 401
+
+
+def test_a_socket_opens_with_a_session_alone_and_ends_with_it(client: Client, users: Path) -> None:
+    def say() -> Iterator[Message]:
+        yield {"type": "websocket.receive", "text": "one"}
+        remove_user(users, "ada")
+        yield {"type": "websocket.receive", "text": "two"}
+
+    (closed,) = client.talk("websocket", "", "/_stcore/stream", [])
+    assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
+    client.sign_in()
+    heard = client.talk("websocket", "", "/_stcore/stream", say())
+    assert [message.get("text") for message in heard] == [None, "one"]
+
+
+def test_the_policy_names_the_socket_of_the_host_that_was_asked(client: Client) -> None:
+    client.sign_in()
+    assert "ws://lab:8501 wss://lab:8501" in client.get("/").headers["content-security-policy"]
+    assert "script-src *" not in client.get("/", host="a;script-src *").headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("planted", ["<script>x</script>", '" onfocus="x', "</form>"])
+def test_what_is_typed_as_a_name_is_shown_as_text(client: Client, planted: str) -> None:
+    shown = client.sign_in("x", planted, to=f"/{planted}")
+    assert shown.code == 401
+    assert planted not in shown.text.replace(" autofocus></form>", "").replace(
+        "<button>Sign in</button></form>", ""
+    )
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "//evil.example",
+        "http://evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:x",
+        "/\tx",
+        "/\n",
+        "",
+    ],
+)
+def test_no_address_leads_away_from_this_server(address: str) -> None:
+    assert keep_local(address) == "/"
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    folder = tmp_path_factory.mktemp("signed-in")
+    add_user(folder / "users.json", "ada", "look", PASSWORD)
+    with serve(folder, folder, "--sign-in", "password") as server:
+        yield server
+
+
+def ask(url: str, method: str = "GET", **headers: str) -> int:
+    opener = urllib.request.build_opener(NoRedirect)
+    try:
+        with opener.open(urllib.request.Request(url, headers=headers, method=method), timeout=20) as answered:
+            return int(answered.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+PATHS = (
+    "",
+    "plotly.min.js",
+    "_stcore/host-config",
+    "media/x",
+    "static/x.js",
+    "component/x",
+    "app/static/x",
+    "confusion",
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_real_server_gives_nothing_away_before_the_sign_in(dashboard: Dashboard, path: str) -> None:
+    assert ask(f"{dashboard.url}/{path}") == 401
+    assert ask(f"{dashboard.url}/{path}", Accept="text/html") == 303
+
+
+def test_the_real_server_takes_no_upload_and_opens_no_socket_before_the_sign_in(dashboard: Dashboard) -> None:
+    assert ask(f"{dashboard.url}/_stcore/upload_file/a/b", "PUT") == 401
+    asked = (
+        "GET /_stcore/stream HTTP/1.1", f"Host: 127.0.0.1:{dashboard.port}", "Connection: Upgrade", "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "",
+    )  # fmt: skip
+    with socket.create_connection(("127.0.0.1", dashboard.port), 20) as wire:
+        wire.sendall("\r\n".join(asked).encode())
+        assert wire.recv(100).startswith(b"HTTP/1.1 403")
+
+
+def test_the_real_server_answers_a_session_and_says_at_its_start_how_users_sign_in(
+    dashboard: Dashboard,
+) -> None:
+    form = urllib.parse.urlencode({"name": "ada", "password": PASSWORD}).encode()
+    opener = urllib.request.build_opener(NoRedirect)
+    with pytest.raises(urllib.error.HTTPError) as led:
+        opener.open(f"{dashboard.url}/sign-in", form, timeout=30)
+    cookie = str(led.value.headers["set-cookie"]).partition(";")[0]
+    assert ask(f"{dashboard.url}/", Cookie=cookie) == 200
+    assert ask(f"{dashboard.url}/plotly.min.js", Cookie=cookie) == 200
+    assert "Sign-in: by password, for 1 user of" in (dashboard.runs.parent / "dashboard.log").read_text()

@@ -1,0 +1,153 @@
+"""Each role may do what it is for and nothing more, wherever the action is asked for, and all of it is kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import RunError
+from core.marks.marks import Mark, add_marks, read_marks
+from core.people import acting as acting_module
+from core.people.acting import LOOK, ROLES, TRAIN, Acting, NotAllowed, Person, acting, demand_names
+from core.people.actions import FILE, read_actions
+from core.queue.slots import write_slots
+from core.recipe.config import TrainConfig
+from core.runs import jobs, notes
+from core.runs.run import Run, create_run
+from core.runs.tasks import launch_task
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    made = create_run(TrainConfig(data=str(tmp_path), name="first"), tmp_path / "runs")
+    made.write_status(made.read_status().__class__(state="finished", phase="finished"))
+    return made
+
+
+def as_(role: str, run: Run) -> Acting:
+    return Acting(Person("ada", role, "10.0.0.7"), None, run.folder.parent / FILE)
+
+
+ACTIONS: dict[str, tuple[str, Callable[[Run], object]]] = {
+    "start a training": (
+        "train",
+        lambda run: jobs.submit(TrainConfig(data="x", name="first"), run.folder.parent),
+    ),
+    "resume": ("train", lambda run: jobs.resume(run)),
+    "stop": ("train", lambda run: jobs.stop(run)),
+    "pause": ("train", lambda run: jobs.pause(run)),
+    "kill": ("train", lambda run: jobs.kill(run)),
+    "write a note": ("train", lambda run: notes.write_note(run, notes.Note("x" * 3000))),
+    "rename": ("train", lambda run: notes.rename(run, "")),
+    "mark": ("train", lambda run: add_marks(run.folder / "config.json" / "marks", [])),
+    "start a scan": ("train", lambda run: launch_task(run.folder / "config.json", "audit")),
+    "archive": ("administer", lambda run: notes.archive([run])),
+    "delete": ("administer", lambda run: jobs.delete(run)),
+    "change the slots": ("administer", lambda run: write_slots(run.folder.parent, 0)),
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("role", ["", *ROLES])
+def test_an_action_is_refused_to_every_role_below_its_own(name: str, role: str, run: Run) -> None:
+    least, act = ACTIONS[name]
+    told = ""
+    with acting(as_(role, run)):
+        try:
+            act(run)
+        except NotAllowed as error:
+            told = str(error)
+        except Exception:
+            pass  # it was let through, and then failed at what it was given
+    if role not in ROLES:
+        assert "Sign in again" in told
+    elif ROLES.index(role) < ROLES.index(least):
+        assert f"takes the role {least}" in told
+    else:
+        assert told == ""
+
+
+def test_what_was_done_and_refused_is_kept_with_who_and_from_where(run: Run) -> None:
+    with acting(as_(LOOK, run)), pytest.raises(NotAllowed, match="takes the role train"):
+        jobs.stop(run)
+    with acting(as_(TRAIN, run)):
+        with pytest.raises(RunError, match="is not running"):
+            jobs.stop(run)
+        notes.write_note(run, notes.Note("good"))
+    with acting(as_("administer", run)):
+        notes.archive([run])  # writes a note, which is a part of it and not kept on its own
+    kept = [
+        (one.who, one.address, one.what, one.of, one.end) for one in read_actions(run.folder.parent / FILE)
+    ]
+    who = ("ada", "10.0.0.7")
+    assert kept == [
+        (*who, "stop", "first", "refused"),
+        (*who, "stop", "first", "failed"),
+        (*who, "note", "first", "done"),
+        (*who, "archive or take out", "first", "done"),
+    ]
+
+
+def test_marks_are_written_by_who_may_and_a_refusal_changes_nothing(run: Run) -> None:
+    path = run.folder.parent / ".marks" / "x.jsonl"
+    with acting(as_(LOOK, run)), pytest.raises(NotAllowed):
+        add_marks(path, [Mark("a.png", "cat", "drop", "")])
+    assert not path.exists()
+    with acting(as_(TRAIN, run)):
+        add_marks(path, [Mark("a.png", "cat", "drop", "")])
+    assert list(read_marks(path).marks) == ["a.png"]
+
+
+def test_the_command_line_acts_as_administrator_and_keeps_nothing(run: Run) -> None:
+    jobs.delete(run)
+    assert not run.folder.exists()
+    assert not (run.folder.parent / FILE).exists()
+
+
+def test_where_names_are_demanded_a_thread_that_names_nobody_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acting_module, "_otherwise", Acting())
+    demand_names()
+    caught: list[str] = []
+
+    def forget() -> None:
+        try:
+            jobs.delete(run)
+        except NotAllowed as error:
+            caught.append(str(error))
+
+    with acting(as_("administer", run)):
+        thread = threading.Thread(target=forget)
+        thread.start()
+        thread.join()
+    assert caught == ["Nobody is signed in here any more. Sign in again."]
+    assert run.folder.exists()
+
+
+def test_the_file_of_actions_is_closed_to_others_and_begins_anew_at_its_limit(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = run.folder.parent / FILE
+    monkeypatch.setattr("core.people.actions.MOST", 300)
+    with acting(as_(TRAIN, run)):
+        for number in range(4):
+            notes.write_note(run, notes.Note(str(number)))
+    assert file.stat().st_mode & 0o077 == 0
+    assert file.stat().st_size < 400
+    assert 2 <= len(list(read_actions(file))) <= 4
+
+
+def test_a_name_with_line_ends_stays_one_line_and_a_damaged_line_is_left_out(run: Run) -> None:
+    file = run.folder.parent / FILE
+    with acting(as_(TRAIN, run)), pytest.raises(RunError):
+        jobs.stop(Run(run.folder.parent / 'x\n{"at": 1}\u2028‮'))
+    assert len(file.read_bytes().splitlines()) == 1
+    with file.open("a") as more:
+        more.write('half of a li\n[1]\n{"at": "x"}\n')
+    assert [one.of for one in read_actions(file)] == ['x {"at": 1}']
+    assert json.loads(file.read_text().splitlines()[0])["end"] == "failed"
