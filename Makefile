@@ -55,7 +55,7 @@ $(VENV)/bin/python:
 $(TOOLS)/.ready: requirements-tools.txt
 	@$(PYTHON) -m venv $(TOOLS)
 	@echo "Installing what requirements-tools.txt pins into $(TOOLS) …"
-	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check -r requirements-tools.txt
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-tools.txt
 	@touch $@
 
 $(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python

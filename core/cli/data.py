@@ -135,6 +135,7 @@ def _arrange(options: argparse.Namespace) -> int:
 
 def _audit(options: argparse.Namespace) -> int:
     from core.dataset.audit import audit_data
+    from core.dataset.remedy import find_remedy
 
     data = real_path(options.data)
     config = TrainConfig(  # refuses what training does
@@ -143,6 +144,8 @@ def _audit(options: argparse.Namespace) -> int:
         hold_back=options.hold_back,
         group_by=options.group_by,
     )
+    if not data.exists() and (remedy := find_remedy(options.data)):
+        raise DataError(f"{data}: there is no such folder. Did you mean {remedy}?")
     audit = audit_data(
         data, default_root(), val_fraction=config.val_fraction, hold_back=config.hold_back, group_by=config.group_by,
         progress=make_bar("files"),

@@ -31,7 +31,8 @@ def make_bar(unit: str) -> Progress:
         if bar is None:  # with the first figure, so that an error before it stands alone
             bar = tqdm(
                 total=total,
-                unit=unit,
+                initial=done,  # what was done before this process is no speed of its own
+                unit=f" {unit}",
                 file=Unwatched(sys.stderr),
                 dynamic_ncols=shown,
                 mininterval=0.1 if shown else 10.0,

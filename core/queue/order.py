@@ -175,7 +175,7 @@ def forecast_starts(line: Line, ended: Iterable[tuple[Run, Status]]) -> dict[str
         kind = names[0]
         if kind not in free:
             busy = [
-                s.seconds_left or max(0.0, _expect(run, known) - s.seconds)
+                s.seconds_left or _left(_expect(run, known) - s.seconds)
                 for run, s in line.running
                 if s.slot in names or not s.slot
             ]
@@ -186,6 +186,11 @@ def forecast_starts(line: Line, ended: Iterable[tuple[Run, Status]]) -> dict[str
             starts[one.run.id] = start
         heapq.heappush(free[kind], start + _expect(one.run, known))
     return starts
+
+
+def _left(seconds: float) -> float:
+    """Return the seconds a run still takes by one like it; infinity where it takes longer than that one did."""
+    return seconds if seconds > 0 else math.inf
 
 
 def _expect(run: Run, ended: Sequence[tuple[Run, Status]]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -391,8 +392,11 @@ def find_run(name: str, root: Path) -> Run:
     for run in runs:
         if run.id == name:
             return run
-    known = ", ".join(run.id for run in runs[:5]) or "none yet"
-    raise RunError(f"There is no run {name!r} under {root}. Runs: {known}.")
+    names = [run.id for run in runs]
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    known = ", ".join(names[:5]) or "none yet"
+    raise RunError(f"There is no run {name!r} under {root}.{meant} Runs: {known}.")
 
 
 def delete_run(run: Run) -> None:

@@ -144,7 +144,7 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
             image = read_image(self.root / sample.path)
         except ImageProblem as problem:
             raise DataError(
-                f"{sample.path} {problem}. Repair or replace it; where a run begins, bad_images = skip leaves such files out."
+                f"{sample.path} {problem}. Repair or replace it, or set “Unreadable files” (bad_images) to skip where a run begins."
             ) from None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, epoch, index))

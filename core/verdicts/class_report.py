@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import binom, spearmanr
 
 from core.verdicts import predictions
 from core.words import format_count
@@ -52,6 +53,20 @@ def find_certainly_weak(report: pd.DataFrame, overall: float) -> pd.DataFrame:
     """
     weak = report[(report["support"] > 0) & (report["high"] < overall)]
     return weak.sort_values("high", kind="stable").assign(class_name=weak["class"])
+
+
+def count_by_luck(supports: Iterable[int], overall: float) -> float:
+    """Return how many classes `find_certainly_weak` would name on average if each had the accuracy of all images (0..1).
+
+    `supports` are the numbers of judged images, a class each. Of few images the interval is rough, and more than one
+    class in forty comes out below by luck.
+    """
+    expected = 0.0
+    for count, classes in Counter(int(support) for support in supports if support > 0).items():
+        right = np.arange(count + 1)
+        named = predictions.wilson_interval(right, np.full(count + 1, count))[1] < overall
+        expected += classes * float(binom.pmf(right[named], count, overall).sum())
+    return expected
 
 
 def average_figures(report: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,15 @@ from typing import Any
 from core.reading import take
 from core.words import format_count
 
+ABOUT_AVERAGES = (
+    "Temperature and confidence threshold were measured for a run's plain predictions. Averages are mostly less sure, "
+    "so that the same threshold answers fewer images."
+)
+ABOUT_SOUP = (
+    "A soup's confidences were not measured: it has no temperature and no threshold of its own. Its normalisation "
+    "statistics are averages of those of the runs."
+)
+
 NONE, FLIP, CROPS = "none", "flip", "crops"
 
 

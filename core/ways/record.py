@@ -21,15 +21,6 @@ from core.ways.choice import Choice
 
 _MOST = 100_000_000  # bytes; a byte for each image and way
 
-ABOUT_AVERAGES = (
-    "Temperature and confidence threshold were measured for a run's plain predictions. Averages are mostly less sure, "
-    "so that the same threshold answers fewer images."
-)
-ABOUT_SOUP = (
-    "A soup's confidences were not measured: it has no temperature and no threshold of its own. Its normalisation "
-    "statistics are averages of those of the runs."
-)
-
 
 @dataclass(frozen=True)
 class MeasuredWay:

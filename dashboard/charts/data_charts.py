@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from core.palette import MUTED, TRAIN, VAL
 from dashboard.charts.curve_charts import new_figure
 
+MOST_NAMED = 40  # classes whose names have room below their bars
 MAX_SIZES = 1500  # different sizes drawn one by one; more are put together
 
 
@@ -35,11 +36,15 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
             y=list(counts[split].values()),
             name=name,
             marker={"color": colour},
-            hovertemplate=f"{name}: <b>%{{y:,}}</b> images<extra></extra>",
+            hovertemplate=f"%{{x}}, {name}: <b>%{{y:,}}</b> images<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.15)
     # Names such as "29" are not numbers.
-    figure.update_xaxes(title_text="class", type="category", categoryorder="array", categoryarray=labels)
+    many = len(labels) > MOST_NAMED
+    figure.update_xaxes(
+        title_text=f"{len(labels):,} classes; point at a bar for its name" if many else "class",
+        type="category", categoryorder="array", categoryarray=labels, showticklabels=not many,
+    )  # fmt: skip
     figure.update_yaxes(title_text="images", rangemode="tozero")
     return figure
 

@@ -56,6 +56,7 @@ def draw_table(rows: Sequence[Row]) -> list[Row]:
         selection_mode="multi-row",
         selection_default={"selection": {"rows": places}},
         alt="All runs that are looked for, a row each",
+        placeholder="–",
     )
     chosen = [rows[place] for place in state["selection"]["rows"] if place < len(rows)]
     st.session_state[_TICKED] = tuple(row.run.id for row in chosen)

@@ -12,9 +12,9 @@ from core.people.acting import TRAIN
 from core.runs.run import ACTIVE, Run, find_run
 from core.runs.tasks import launch_task, read_task
 from core.verdicts.ways import Gain, compare_ways, describe_verdict
-from core.ways.choice import Choice, list_choices
+from core.ways.choice import ABOUT_AVERAGES, ABOUT_SOUP, Choice, list_choices
 from core.ways.offers import Offer, describe_refused
-from core.ways.record import ABOUT_AVERAGES, ABOUT_SOUP, Measured, read_measured, task_folder
+from core.ways.record import Measured, read_measured, task_folder
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback

@@ -119,7 +119,7 @@ def draw_finding(calibration: Calibration) -> None:
     wrong = int((~right).sum())
     with st.container(horizontal=True, gap="medium"):
         for title, value, text in (
-            ("Accuracy", format_share(float(right.mean())), "Share of the validation images that are right."),
+            ("Accuracy", format_share(float(right.mean())), f"Share of the validation images that are right, measured in {calibration.precision} as on Predict. Training may have judged them in another precision, so a few images can differ."),
             ("Mean confidence", format_confidence(float(calibration.answers.raw.mean())), "As the network gives it."),
             ("Temperature", f"{calibration.temperature:.2f}", explain("Temperature")),
             ("Calibration error", f"{calibration.after.ece.value * 100:.1f} %", f"{explain('ECE')} Here over 15 groups of confidence, with the temperature."),

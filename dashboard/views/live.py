@@ -11,6 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from core.people.acting import TRAIN
+from core.queue.order import set_held
+from core.queue.turn import ON_HOLD
 from core.recipe.config import applies
 from core.recipe.presets import PRESET_TITLES
 from core.recipe.rules import fits_alone
@@ -201,8 +203,17 @@ def draw_progress(run: Run, status: Status) -> None:
         if asked:
             draw_button("End now", "dangerous", jobs.kill, run, "Ends the process at once, without saving.")
         else:
+            if status.message == ON_HOLD:
+                draw_button(
+                    "Release", "play_arrow", release, run, "Lets it have its turn in the queue again."
+                )
             draw_button("Pause", "pause", jobs.pause, run, "Finishes the step, saves and frees the machine.")
             draw_button("Stop", "stop", jobs.stop, run, "Finishes the step, saves and ends.")
+
+
+def release(run: Run) -> None:
+    """Let a held run wait for its turn again."""
+    set_held(run, False)
 
 
 def draw_button(label: str, icon: str, action: Callable[[Run], None], run: Run, help_text: str) -> None:

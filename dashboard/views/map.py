@@ -109,8 +109,10 @@ def draw_alone(run: Run, data: RunData) -> None:
 def draw_summary(run: Run, landscape: Landscape) -> None:
     """Say what is on the map and what can be done."""
     count, wrong = len(landscape.table), int(landscape.wrong.sum())
+    known = int((landscape.table["true"] != "").sum())  # test images have no label
+    labelled = "of them" if known == count else f"of the {known:,} with a label"
     st.markdown(
-        f"{format_count(count, 'image')} of {escape_markdown(run.id)}, {wrong:,} of them predicted wrong: what lies together "
+        f"{format_count(count, 'image')} of {escape_markdown(run.id)}, {wrong:,} {labelled} predicted wrong. What lies together "
         "looks alike to the network. **Draw** around points to see their images, or **click** one."
     )
     trust = landscape.about.describe_trust()

@@ -38,8 +38,11 @@ def render() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words, state = draw_search(rows) if len(rows) > FEW else ("", "")
         view = draw_view("table" if len(rows) > FEW else "cards")
-    archived = draw_archived(sum(row.facts.note.archived for row in rows))
-    st.fragment(guard(draw_list), run_every=POLL if active else None)(active, words, state, view, archived)
+    away = sum(row.facts.note.archived for row in rows)
+    archived = draw_archived(away)
+    st.fragment(guard(draw_list), run_every=POLL if active else None)(
+        (active, away), words, state, view, archived
+    )
 
 
 def draw_search(rows: list[Row]) -> tuple[str, str]:
@@ -94,11 +97,18 @@ def draw_archived(count: int) -> bool:
     )
 
 
-def draw_list(was_active: bool, words: str, state: str, view: View, archived: bool = False) -> None:
-    """Draw the runs that are looked for; the archived ones, or all others."""
+def draw_list(drawn: tuple[bool, int], words: str, state: str, view: View, archived: bool = False) -> None:
+    """Draw the runs that are looked for; the archived ones, or all others.
+
+    `drawn` is whether any run was active when the page was drawn, and how many were archived.
+    """
     rows = read_rows()
-    if was_active != any(row.status.state in ACTIVE for row in rows):
-        st.rerun()  # draws the page anew, with or without polling
+    active, away = (
+        any(row.status.state in ACTIVE for row in rows),
+        sum(row.facts.note.archived for row in rows),
+    )
+    if drawn != (active, away):
+        st.rerun()  # draws the page anew, with or without polling, and the switch for the archived
     draw_queue([(row.run, row.status) for row in rows])
     rows = [row for row in rows if row.facts.note.archived == archived]
     counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}

@@ -95,8 +95,10 @@ def draw_answer(figures: pd.DataFrame, table: pd.DataFrame, data: RunData) -> No
     ]
     more = f" and {len(weak) - NAMED} more" if len(weak) > NAMED else ""
     verb = "is" if len(weak) == 1 else "are"
+    luck = class_report.count_by_luck(figures["support"], overall)
     st.markdown(
-        f"**{len(weak)} of {classes} {verb} clearly below the {share} of all images**: {', '.join(names)}{more}."
+        f"**{len(weak)} of {classes} {verb} clearly below the {share} of all images**: {', '.join(names)}{more}. "
+        f"If all classes were equally good, about {luck:.0f} would be by luck alone."
     )
 
 

@@ -129,7 +129,7 @@ def test_predict_ends_with_an_error_code_where_the_check_does_not_pass(
     assert out.read_text().startswith("Id,Kind\n1.png,")
     sample.write_text("Id\n")
     assert main(words) == 2
-    assert "sample.csv: a sample submission has a line of column names" in capsys.readouterr().err
+    assert "sample.csv: holds no row" in capsys.readouterr().err
 
 
 def test_evaluate_judges_a_labelled_folder(

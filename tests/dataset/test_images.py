@@ -373,7 +373,7 @@ def test_bad_files_are_refused_by_name_with_what_to_do(dirty: Path) -> None:
     folders = scan_folders(dirty)
     bad = check_images(dirty, folders.files)
     with pytest.raises(
-        DataError, match=r"^4 of 12 files are no readable image: .*bad_images = skip\.$"
+        DataError, match=r"^4 of 12 files are no readable image: .*\(bad_images\) to skip\.$"
     ) as caught:
         drop_bad_images(folders, bad, policy="refuse")
     assert all(path in str(caught.value) for path in BAD)

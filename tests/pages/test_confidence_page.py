@@ -61,7 +61,7 @@ def test_a_threshold_is_chosen_for_the_accuracy_wanted_and_kept_for_predict(
     choice = cross_choose(found.answers, 0.9)
     assert choice is not None
     assert f"**{choice.threshold * 100:.1f} %**" in words(app)
-    assert "these images suggest it at best" in words(app)
+    assert "these images suggest it but do not prove it" in words(app)
     app.button(key="confidence-keep").click().run()
     kept = read_threshold(run_with_model, temperature=found.temperature)
     assert kept is not None
@@ -79,7 +79,7 @@ def test_a_model_measured_on_few_images_says_what_cannot_be_told(
     app = open_page("confidence", run="first", wanted="99.9")
     assert title(app) == "Confidence"
     assert "No temperature is used: only" in words(app)
-    assert "only rough: mind the intervals" in words(app)
+    assert "these figures are rough. Look at the intervals" in words(app)
     assert not app.error
 
 

@@ -69,7 +69,7 @@ def test_sound_data_is_told_and_a_damaged_audit_too(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
     scan_tiny(tiny_data, runs_root)
-    assert "Nothing wrong was found in 27 files." in words(open_page("data"))
+    assert "No problems were found in 27 files." in words(open_page("data"))
     (audit_folder(tiny_data, runs_root) / "audit.json").write_text("{")
     assert "Scan the data again" in words(open_page("data"))
 

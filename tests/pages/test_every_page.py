@@ -55,7 +55,7 @@ def test_every_page_of_a_run_is_drawn_before_its_first_epoch(
     assert title(app) == PAGES[name]
     assert not app.error
     if name != "live":
-        assert "this page fills by itself" in words(app)
+        assert "this page updates by itself" in words(app)
 
 
 @pytest.mark.parametrize(

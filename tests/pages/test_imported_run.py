@@ -110,7 +110,7 @@ def test_confidence_is_drawn_from_the_table(
 ) -> None:
     import_run(runs_root, tiny_data, text)
     app = open_page("confidence", run="elsewhere")
-    assert "The confidences of the table are held against what was right" in words(app)
+    assert "Compares the table's confidences with what was right" in words(app)
     app.button(key="confidence-measure").click().run()
     assert not app.error
     assert "confidence-reliability" in charts_of(app)
@@ -303,7 +303,7 @@ def test_with_its_model_confidence_is_measured_and_images_are_predicted(
     app = open_page("confidence", run="elsewhere")
     app.button(key="confidence-measure").click().run()
     assert not app.error
-    assert "in which Predict asks the model too" in words(app)
+    assert "as on Predict" in words(app)
     assert "chose the best epoch" not in words(app)
     app = open_page("predict", run="elsewhere")
     app.file_uploader(key="predict-files").upload(

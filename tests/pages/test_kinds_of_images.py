@@ -106,7 +106,10 @@ def test_columns_of_ones_own_are_checked_told_and_searched(
     uploader.upload("mine.csv", b"path,shop\nshop/2/0.png\n", "text/csv")
     app.run()
     (told,) = [plain(error.value) for error in app.error]
-    assert told == "mine.csv, line 2: it has 1 cell in place of 2; its column shop is missing."
+    assert (
+        told
+        == "mine.csv, line 2: has 1 cell where the first line names 2 columns. Put double quotes around a cell that holds a separator."
+    )
     assert app.button(key="kinds-search").disabled
     app = open_page("weak", run="first")
     text = "path,shop,age\nshop/2/0.png,ICA,3\nshop/10/0.png,Coop,\n"
@@ -122,13 +125,13 @@ def test_columns_of_ones_own_are_checked_told_and_searched(
 def test_the_images_that_tell_most_are_searched_unless_others_are_chosen(
     open_page: Open, judged: Run, tiny_data: Path
 ) -> None:
-    assert "Few images show large differences only" in words(open_page("weak", run="first"))
+    assert "With so few images only large differences show" in words(open_page("weak", run="first"))
     plant_dark(judged, tiny_data, split=FOLD, wrong=1)
     for split in ("val", FOLD):
         search_run(judged, split)
     app = open_page("weak", run="first")
     assert "No kind of image stands out" in plain(words(app))
-    assert "Few images show large differences only" not in words(app)
+    assert "With so few images only large differences show" not in words(app)
     app = open_page("weak", run="first", kinds="val")
     assert " out as weak: " in plain(words(app))
     assert "No kind of image stands out" not in plain(words(app))
@@ -140,7 +143,7 @@ def test_what_was_found_in_other_answers_is_told_as_old(
     search_run(judged, "val")
     assert "judged anew" not in words(open_page("weak", run="first"))
     plant_dark(judged, tiny_data, wrong=3)
-    assert "The images were judged anew since this was found" in words(open_page("weak", run="first"))
+    assert "The images have been judged again since this search" in words(open_page("weak", run="first"))
 
 
 def test_a_damaged_report_is_told_and_a_search_offered(open_page: Open, judged: Run) -> None:

@@ -94,7 +94,7 @@ def test_its_making_is_watched(open_page: Open, run_with_model: Run, no_jobs: No
 def test_a_map_of_an_earlier_model_is_made_anew(open_page: Open, mapped: Run) -> None:
     mapped.write_status(replace(mapped.read_status(), best_epoch=5))
     app = open_page("map", run="first")
-    assert "Another model is its best by now" in words(app)
+    assert "The run has a better one now" in words(app)
     assert app.button(key="map-start").label == "Make the map"
     assert charts_of(app) == {}
 

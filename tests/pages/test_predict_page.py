@@ -215,7 +215,7 @@ def test_a_predicted_folder_is_offered_with_what_was_left_out_and_what_has_chang
     write_threshold(run_with_model, 0.999, temperature=1.0)
     (tiny_data / "test/broken.png").write_bytes(b"no image")
     app = open_page("predict", run="first")
-    assert "nobody knows how far to trust them" in words(app)
+    assert "it is not known how far to trust them" in words(app)
     app.button(key="predict-folder-start").click().run()
     app = open_page("predict", run="first")  # as after a reload
     shown = words(app)

@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.queue.order import read_line, read_place
+from core.queue.order import read_line, read_place, set_held
 from core.queue.slots import read_slots
+from core.queue.turn import ON_HOLD
 from core.runs.run import Run
 from tests.made_job import make_job
 from tests.pages.apps import Open, words
@@ -77,3 +78,11 @@ def test_the_number_of_runs_at_a_time_is_kept(open_page: Open, runs_root: Path, 
 
 def test_without_a_waiting_run_there_is_no_line(open_page: Open, run: Run) -> None:
     assert not [one for one in open_page("runs").expander if one.label.startswith("Queue")]
+
+
+def test_a_held_run_is_released_where_it_is_watched(open_page: Open, waiting: list[Run]) -> None:
+    set_held(waiting[0], True)
+    waiting[0].write_status(replace(waiting[0].read_status(), message=ON_HOLD))
+    app = open_page("live", run="wait_a")
+    app.button("live-release").click().run()
+    assert not read_place(waiting[0]).held

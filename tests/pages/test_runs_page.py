@@ -260,3 +260,15 @@ def test_archived_runs_are_offered_nowhere_but_where_the_address_names_them(
     assert any("third" in option for option in app.selectbox(key="confusion-against").options)
     assert "bake-choice" not in {box.key for box in open_page("bake-off").selectbox}
     assert open_page("bake-off", group="bake").selectbox(key="bake-choice").value == "bake"
+
+
+def test_the_switch_for_the_archived_comes_and_goes_with_them(
+    open_page: Open, run: Run, runs_root: Path
+) -> None:
+    make_run(runs_root, Path(run.read_config().data), name="second")
+    app = open_page("runs")
+    assert not [one for one in app.toggle if one.key == "runs-archived"]
+    app.checkbox("choose-second").check().run()
+    app.button("runs-archive").click().run()
+    assert app.toggle("runs-archived").label == "Show the archived (1)"
+    assert "1 run: 1 finished" in words(app)

@@ -53,6 +53,8 @@ LACKING: dict[str, dict[str, Any]] = {
     },
     "label-issues": {"run": "DATA", "split": "val"},
     "report": {"runs": ["DATA"]},
+    "report-pdf": {"page": "DATA/report.html"},
+    "ways": {"runs": ["DATA"]},
     "neighbours": {"run": "DATA"},
     "calibrate": {"run": "DATA"},
     "predict": {"run": "first", "images": "DATA", "temperature": 1.0, "threshold": 0.0},

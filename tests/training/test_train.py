@@ -352,7 +352,7 @@ def test_a_broken_image_is_refused_with_its_name_before_any_training(refused: Ma
     message = assert_told_in_one_line(refused.run.read_status(), refused.done, refused.run)
     assert "val/10/broken.png is cut off or damaged" in message
     assert "1 of 25 files" in message
-    assert "bad_images = skip" in message
+    assert "(bad_images) to skip" in message
     assert not refused.run.last_path.exists()
 
 
@@ -399,7 +399,7 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     with pytest.raises(DataError) as caught:
         evaluate_run(interrupted.run)
     assert re.fullmatch(
-        r"val/10/1\.png is no image .*\. Repair or replace it; .* leaves such files out\.", str(caught.value)
+        r"val/10/1\.png is no image .*\. Repair or replace it, or set .* to skip where a run begins\.", str(caught.value)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,11 +13,14 @@ from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_scor
 from core.verdicts import class_report
 from core.verdicts.class_report import (
     average_figures,
+    count_by_luck,
     describe_class,
     describe_frequency,
+    find_certainly_weak,
     find_top5,
     report_classes,
 )
+from core.verdicts.predictions import wilson_interval
 
 CLASSES = [str(number) for number in (2, 10, 35, 4, 5, 6, 7, 8)]
 
@@ -112,6 +116,19 @@ def test_more_images_that_go_with_more_recall_are_told_with_spearmans_figure() -
     text = describe_frequency(frequencies(np.linspace(0.2, 0.9, 8), range(10, 90, 10)))
     assert text.startswith("Classes have 10 to 80 training images. Those with more are recognised better")
     assert "ρ = 1.00" in text
+
+
+def test_how_many_equal_classes_luck_would_call_weak_is_counted_by_simulation(chance: random.Random) -> None:
+    supports, overall = [3] * 60 + [10] * 30 + [0] * 5, 0.889
+    expected = count_by_luck(supports, overall)
+    draws = []
+    for _ in range(300):
+        right = np.array([sum(chance.random() < overall for _ in range(support)) for support in supports])
+        report = pd.DataFrame({"support": supports, "class": [str(i) for i in range(len(supports))]})
+        report["high"] = wilson_interval(right, np.maximum(report["support"].to_numpy(), 1))[1]
+        draws.append(len(find_certainly_weak(report, overall)))
+    assert expected == pytest.approx(np.mean(draws), abs=4 * np.std(draws) / 300**0.5)
+    assert 2 < expected < 4
 
 
 def test_a_relation_that_may_be_luck_is_not_claimed() -> None:

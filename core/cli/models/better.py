@@ -10,6 +10,7 @@ from core.cli.terminal import make_bar
 from core.errors import RunError
 from core.places import own_command
 from core.runs.run import default_root, find_run
+from core.ways.choice import ABOUT_AVERAGES, ABOUT_SOUP
 
 
 def add_commands(commands: Any) -> None:
@@ -35,8 +36,6 @@ def add_commands(commands: Any) -> None:
 
 
 def _better(options: argparse.Namespace) -> int:
-    from core.ways.record import ABOUT_AVERAGES, ABOUT_SOUP
-
     runs = [find_run(name, default_root()) for name in options.runs]
     from core.verdicts.ways import compare_ways, describe_verdict, tabulate_ways
     from core.ways.measure import measure_runs

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.terminal import add_run, make_bar
 from core.runs.run import Run, default_root, find_run
-from core.ways.choice import CROPS, FLIP, NONE, Choice
-from core.ways.record import ABOUT_AVERAGES, ABOUT_SOUP
+from core.ways.choice import ABOUT_AVERAGES, ABOUT_SOUP, CROPS, FLIP, NONE, Choice
 from core.words import format_count
 
 if TYPE_CHECKING:
