@@ -125,7 +125,7 @@ def draw_lassos(page: Any, run: Run) -> list[float]:
     """Draw around about a tenth of the points with the mouse, each time elsewhere; return the seconds until images are seen."""
     from core.landscape.table import read_table
 
-    graph = page.get_by_role("img", name="Map of images")
+    graph = page.get_by_role("figure", name="Map of images")
     graph.locator(".nsewdrag").first.wait_for(state="attached")
     wait_for_rest(page)
     graph.evaluate("g => g.scrollIntoView({ block: 'center' })")
