@@ -16,6 +16,7 @@ import weakspot
 from core import api
 from core.errors import ConfigError, RunError
 from core.runs.run import Run
+from tests.api_docs import PAGE, describe_api
 
 pytestmark = pytest.mark.slow(40)
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,3 +80,7 @@ def test_the_example_notebook_runs_from_its_first_cell_to_its_last(tmp_path: Pat
     assert done.returncode == 0, done.stderr[-2000:]
     assert "32 px" in done.stdout
     assert (tmp_path / "runs/second/best.pt").exists()
+
+
+def test_the_page_on_it_says_what_the_docstrings_say() -> None:
+    assert PAGE.read_text(encoding="utf-8") == describe_api(), "write it anew: python -m tests.api_docs"

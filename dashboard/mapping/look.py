@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from core.marks.marks import Mark
 from core.palette import BAD, CLASSES, GOOD, MUTED, RUNS, TRAIN, VAL
 from core.runs.run import Run
 from core.verdicts.predictions import class_figures
@@ -24,13 +26,16 @@ from dashboard.state.area import find_inside, unpack_area
 from dashboard.state.landscape import Landscape, read_landscape
 from dashboard.state.services import RunData
 
-Colour = Literal["class", "right", "split", "confidence"]
+Colour = Literal["class", "right", "split", "confidence", "marks"]
 COLOUR_TITLES: dict[Colour, str] = {
     "class": "Class",
     "right": "Right or wrong",
     "split": "Part of the data",
     "confidence": "Confidence",
+    "marks": "Marks and tags",
 }
+MARK_TITLES = {"right": "label right", "relabel": "wrong label", "drop": "left out", "unsure": "unsure"}
+UNMARKED = "not marked"
 SPLIT_TITLES = {"train": "Training", "val": "Validation", "held": "Held back", "test": "Test"}
 _SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "held": RUNS[3], "test": MUTED}
 COLOURED = 10  # classes that have a colour of their own, the weakest first
@@ -125,11 +130,24 @@ def choose_images(landscape: Landscape, look: Look, area: str, search: str) -> p
 def draw_figure(run: Run, landscape: Landscape, look: Look) -> PackedFigure:
     """Return the figure of a run's map."""
     path = run.predictions_path()  # by it the weakest classes are known
-    return _draw(run.folder, landscape.stamp, path.stat().st_mtime_ns if path.exists() else 0, look)
+    said = marks_of(run, landscape) if look.colour == "marks" else ()
+    return _draw(run.folder, landscape.stamp, path.stat().st_mtime_ns if path.exists() else 0, look, said)
+
+
+def marks_of(run: Run, landscape: Landscape) -> tuple[str, ...]:
+    """Return in a word what its user said of each image of a map: its first own tag, else the mark."""
+    marks = services.read_marks(run, services.read_data(run)).marks
+    return tuple(_name_mark(marks.get(path)) for path in landscape.table["path"])
+
+
+def _name_mark(mark: Mark | None) -> str:
+    if mark is None:
+        return UNMARKED
+    return f"#{mark.tags[0]}" if mark.tags else MARK_TITLES[mark.action]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Drawing the map …")
-def _draw(folder: Path, stamp: int, judged: int, look: Look) -> PackedFigure:  # noqa: ARG001
+def _draw(folder: Path, stamp: int, judged: int, look: Look, said: tuple[str, ...]) -> PackedFigure:  # noqa: ARG001
     run = Run(folder)
     landscape, data = read_landscape(run), services.read_data(run)
     assert landscape is not None
@@ -151,6 +169,8 @@ def _draw(folder: Path, stamp: int, judged: int, look: Look) -> PackedFigure:  #
             Group(title, rows[(landscape.table["split"] == split).to_numpy()[rows]], _SPLIT_COLOURS[split])
             for split, title in SPLIT_TITLES.items()
         ]
+    elif look.colour == "marks":
+        groups = _group_marks(np.array(said, dtype=object)[rows], rows)
     else:
         groups = _group_classes(run, landscape, data, look, rows)
     return pack(draw_landscape(landscape.places, words, [group for group in groups if len(group.rows)], rest))
@@ -173,6 +193,21 @@ def _group_classes(run: Run, landscape: Landscape, data: RunData, look: Look, ro
         for place, name in enumerate(coloured)
     ]
     return [Group("all others", others, MUTED, opacity=0.35), *reversed(groups)]
+
+
+def _group_marks(said: npt.NDArray[np.object_], rows: Rows) -> list[Group]:
+    """Return the groups by what was said of the images, the most frequent in colour, below them what is not marked."""
+    names = Counter(said.tolist())
+    del names[UNMARKED]
+    coloured = [name for name, _ in names.most_common(COLOURED)]
+    others = rows[(said != UNMARKED) & ~np.isin(said, coloured)]
+    groups = [
+        Group(name, rows[said == name], CLASSES[place % len(CLASSES)], RUN_MARKERS[place // len(CLASSES)])
+        for place, name in enumerate(coloured)
+    ]
+    return [
+        Group(UNMARKED, rows[said == UNMARKED], MUTED, opacity=0.35), Group("other tags", others, MUTED), *reversed(groups),
+    ]  # fmt: skip
 
 
 def rank_classes(run: Run, data: RunData) -> list[str]:

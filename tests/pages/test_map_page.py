@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.landscape.make import make_map
 from core.landscape.table import read_table, table_path
+from core.marks.marks import Mark, add_marks, list_path
 from core.runs.run import Run
 from core.runs.tasks import read_order
 from dashboard.state.area import pack_area
@@ -124,6 +125,22 @@ def test_a_link_says_what_is_coloured(open_page: Open, mapped: Run, colour: str,
     app = open_page("map", run="first", by=colour)
     assert set(points(app)) == names
     assert not app.error
+
+
+def test_marked_images_are_coloured_by_what_was_said_of_them(open_page: Open, mapped: Run) -> None:
+    path = list_path(Path(mapped.read_config().data), mapped.folder.parent)
+    add_marks(
+        path,
+        [
+            Mark("train/2/1.png", "2", action="drop"),
+            Mark("train/2/2.png", "2", action="right", tags=("blurred",)),
+        ],
+    )
+    found = points(open_page("map", run="first", by="marks"))
+    assert {name: len(text) for name, text in found.items() if name != "not marked"} == {
+        "left out": 1, "#blurred": 1,
+    }  # fmt: skip
+    assert "not marked" in found
 
 
 def test_choices_are_written_to_the_address_and_leave_the_others_faint(open_page: Open, mapped: Run) -> None:

@@ -399,7 +399,8 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     with pytest.raises(DataError) as caught:
         evaluate_run(interrupted.run)
     assert re.fullmatch(
-        r"val/10/1\.png is no image .*\. Repair or replace it, or set .* to skip where a run begins\.", str(caught.value)
+        r"val/10/1\.png is no image .*\. Repair or replace it, or set .* to skip where a run begins\.",
+        str(caught.value),
     )
 
 
