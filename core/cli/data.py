@@ -144,7 +144,7 @@ def _audit(options: argparse.Namespace) -> int:
         hold_back=options.hold_back,
         group_by=options.group_by,
     )
-    if not data.exists() and (remedy := find_remedy(options.data)):
+    if not data.exists() and (remedy := find_remedy(str(options.data))):
         raise DataError(f"{data}: there is no such folder. Did you mean {remedy}?")
     audit = audit_data(
         data, default_root(), val_fraction=config.val_fraction, hold_back=config.hold_back, group_by=config.group_by,
