@@ -57,6 +57,14 @@ def test_audit_refuses_in_one_line(
     assert told in line
 
 
+def test_audit_offers_the_folder_that_was_nearly_named(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slip = tiny_data.with_name(f"{tiny_data.name}x")
+    assert main(["audit", str(slip)]) == 2
+    assert f"Did you mean {tiny_data}?" in capsys.readouterr().err
+
+
 def test_label_issues_writes_the_fix_list(
     runs_root: Path, tiny_data: Path, best_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

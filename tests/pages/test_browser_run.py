@@ -162,6 +162,8 @@ def test_three_uploads_one_broken_give_two_results_and_one_clear_message(
 def test_a_photo_of_the_camera_is_predicted(page: Page, dashboard: Dashboard) -> None:
     open_page(page, dashboard, "predict?run=made")
     page.get_by_text("Use the camera").click()
+    shown = "() => { const video = document.querySelector('video'); return video?.readyState >= 3 && video.videoWidth > 0; }"
+    page.wait_for_function(shown)  # before it there is no picture to take
     page.get_by_role("button", name="Take Photo").click()
     expect(page.locator(".ws-card")).to_have_count(1, timeout=60_000)
     expect(page.locator(".ws-card .ws-bars .ws-bar")).to_have_count(3)

@@ -67,9 +67,13 @@ def test_the_estimate_is_within_a_factor_of_two_of_what_the_run_takes(
 ) -> None:
     if changes.get("weights") == "file":
         changes = {**changes, "weights": str(place / "weights.pt")}
-    found = estimate(place, **changes)
-    took = train(place, **changes)
-    assert took / 2 < found.seconds < took * 2, found
+    tried = []
+    for _ in range(3):  # other tests share the cores, and may begin or end between the two
+        found, took = estimate(place, **changes), train(place, **changes)
+        tried.append((found.seconds, took))
+        if took / 2 < found.seconds < took * 2:
+            return
+    raise AssertionError(f"estimated and taken, in seconds: {tried}")
 
 
 def test_growing_images_and_a_frozen_backbone_are_counted_epoch_by_epoch(
