@@ -16,7 +16,6 @@ from core.reading import open_plain, take
 
 FILE = ".actions.jsonl"  # beside the run folders; the one before it has .old at its end
 MOST = 5_000_000  # bytes of a file, about 30,000 actions; then it becomes the old one
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 _LONGEST = 200  # letters of a name
 
 
@@ -69,11 +68,6 @@ def read_actions(file: Path) -> Iterator[Action]:
                 yield take(Action, json.loads(line))
             except (ValueError, TypeError, RecursionError):
                 continue
-
-
-def make_cell(text: str) -> str:
-    """Return a text as a cell of a table that no spreadsheet computes."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _old(file: Path) -> Path:
