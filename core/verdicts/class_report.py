@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binom, spearmanr
+from scipy.stats import binom, poisson, spearmanr
 
 from core.verdicts import predictions
 from core.words import format_count
@@ -67,6 +67,15 @@ def count_by_luck(supports: Iterable[int], overall: float) -> float:
         named = predictions.wilson_interval(right, np.full(count + 1, count))[1] < overall
         expected += classes * float(binom.pmf(right[named], count, overall).sum())
     return expected
+
+
+def exceeds_luck(count: int, luck: float) -> bool:
+    """Tell whether so many classes below are more than luck shows in one of twenty sets, where it names `luck` on average.
+
+    By Poisson's distribution, which is wider than that of many classes of few chances each: it errs on the side of luck.
+    Where luck mostly names none, as of few classes of many images, each interval speaks for itself.
+    """
+    return luck < 0.5 or bool(poisson.sf(count - 1, luck) < 0.05)
 
 
 def average_figures(report: pd.DataFrame) -> pd.DataFrame:

@@ -96,6 +96,12 @@ def draw_answer(figures: pd.DataFrame, table: pd.DataFrame, data: RunData) -> No
     more = f" and {len(weak) - NAMED} more" if len(weak) > NAMED else ""
     verb = "is" if len(weak) == 1 else "are"
     luck = class_report.count_by_luck(figures["support"], overall)
+    if not class_report.exceeds_luck(len(weak), luck):
+        st.markdown(
+            f"**No class is surely weaker than the rest.** {len(weak)} of {classes} {verb} below the {share} of all images even at "
+            f"the upper end of the interval, but about {luck:.0f} would be by luck alone. The first to look at: {', '.join(names)}{more}."
+        )
+        return
     st.markdown(
         f"**{len(weak)} of {classes} {verb} clearly below the {share} of all images**: {', '.join(names)}{more}. "
         f"If all classes were equally good, about {luck:.0f} would be by luck alone."

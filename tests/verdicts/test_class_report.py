@@ -16,6 +16,7 @@ from core.verdicts.class_report import (
     count_by_luck,
     describe_class,
     describe_frequency,
+    exceeds_luck,
     find_certainly_weak,
     find_top5,
     report_classes,
@@ -129,6 +130,14 @@ def test_how_many_equal_classes_luck_would_call_weak_is_counted_by_simulation(ch
         draws.append(len(find_certainly_weak(report, overall)))
     assert expected == pytest.approx(np.mean(draws), abs=4 * np.std(draws) / 300**0.5)
     assert 2 < expected < 4
+
+
+def test_as_many_weak_classes_as_luck_names_are_no_finding() -> None:
+    assert not exceeds_luck(10, 11.0)
+    assert not exceeds_luck(5, 3.0)
+    assert exceeds_luck(8, 3.0)
+    assert exceeds_luck(1, 0.1)
+    assert not exceeds_luck(1, 1.0)
 
 
 def test_a_relation_that_may_be_luck_is_not_claimed() -> None:
