@@ -67,4 +67,5 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing what requirements-dev.txt pins into $(VENV) …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@$(PY) -m tests.browser
+	@$(PY) -m tests.programs
 	@touch $@
