@@ -5,7 +5,7 @@ TOOLS := .venv-tools
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench chaos fuzz audit sbom clean
+.PHONY: help setup setup-dev run test test-scale check bench chaos fuzz audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,13 +18,16 @@ run: $(VENV)/.runtime ## open the dashboard on http://127.0.0.1:8501 (make run D
 	@$(PY) -m dashboard $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.dev ## run all tests: unit, process and browser
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scale"
+
+test-scale: $(VENV)/.dev ## run the tests that take minutes: several machines, much data
+	@$(PY) -m pytest -m scale --timeout 1200
 
 check: $(VENV)/.dev ## lint, format, types and all tests
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scale"
 
 bench: $(VENV)/.runtime ## time the engine against the plain loop and write docs/benchmarks.md
 	@$(PY) -m benchmarks.engine
