@@ -18,7 +18,7 @@ from core.ship.cost import Cost
 from core.ship.formats import FORMATS, contract_path
 from core.ship.origin import describe_licence
 from core.ship.snippet import write_snippet
-from core.verdicts.class_report import find_certainly_weak, find_top5, report_classes
+from core.verdicts.class_report import find_top5, find_weakness, report_classes
 from core.verdicts.predictions import format_interval, format_rate, macro_recall, read_predictions
 from core.words import format_accuracy, format_count
 
@@ -181,19 +181,16 @@ def _describe_weak(table: pd.DataFrame | None, data: RunData) -> list[str]:
     if table is None:
         return ["They are not known."]
     report = report_classes(table, data.classes, data.train_counts)
-    weak = find_certainly_weak(report, float((table["true"] == table["predicted"]).mean()))
-    if weak.empty:
-        return ["No class is clearly below the average of all images."]
+    weak = find_weakness(report, float((table["true"] == table["predicted"]).mean()))
+    if weak.rows.empty:
+        return [weak.describe()]
     lines = [
         f"- **{_escape(data.label(row.class_name))}**: {row.right} of {row.support} right ({format_interval(row.low, row.high)})"
         + (f", mostly taken for {_escape(data.label(row.confused_with))}" if row.confused_with else "")
-        for row in weak.head(_WEAK).itertuples()
+        for row in weak.rows.head(_WEAK).itertuples()
     ]
-    more = len(weak) - _WEAK
-    return [
-        f"{format_count(len(weak), 'class', 'is')} clearly below the average of all images:",
-        "\n".join([*lines, *([f"- and {more:,} more"] if more > 0 else [])]),
-    ]
+    more = len(weak.rows) - _WEAK
+    return [weak.describe(), "\n".join([*lines, *([f"- and {more:,} more"] if more > 0 else [])])]
 
 
 def _describe_limits(table: pd.DataFrame | None, data: RunData) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +77,48 @@ def exceeds_luck(count: int, luck: float) -> bool:
     Where luck mostly names none, as of few classes of many images, each interval speaks for itself.
     """
     return luck < 0.5 or bool(poisson.sf(count - 1, luck) < 0.05)
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """The classes of a report below all images together, and how many of `judged` classes luck alone would put there.
+
+    `rows` are those of `find_certainly_weak`.
+    """
+
+    rows: pd.DataFrame
+    judged: int
+    luck: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Tell whether there are such classes, and more of them than luck explains."""
+        return not self.rows.empty and exceeds_luck(len(self.rows), self.luck)
+
+    def describe(self, whole: str = "the average of all images") -> str:
+        """Say it in a sentence, without naming the classes; `whole` is what they are below."""
+        classes = format_count(self.judged, "class")
+        if self.rows.empty:
+            return f"None of {classes} is clearly below {whole}."
+        verb = "is" if len(self.rows) == 1 else "are"
+        if not self.is_sure:
+            return (
+                f"No class is surely weaker than the rest. {len(self.rows)} of {classes} {verb} below {whole} even at the upper "
+                f"end of the interval, but about {self.luck:.0f} would be by luck alone."
+            )
+        return (
+            f"{len(self.rows)} of {classes} {verb} clearly below {whole}. "
+            f"If all classes were equally good, about {self.luck:.0f} would be by luck alone."
+        )
+
+
+def find_weakness(report: pd.DataFrame, overall: float) -> Weakness:
+    """Return the classes of a report below the accuracy of all images (0..1), held against luck."""
+    return Weakness(
+        find_certainly_weak(report, overall),
+        int((report["support"] > 0).sum()),
+        count_by_luck(report["support"], overall),
+    )
 
 
 def average_figures(report: pd.DataFrame) -> pd.DataFrame:

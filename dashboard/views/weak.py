@@ -80,32 +80,22 @@ def render() -> None:
 def draw_answer(figures: pd.DataFrame, table: pd.DataFrame, data: RunData) -> None:
     """Say first how many classes are surely weak, and which."""
     overall = float((table["true"] == table["predicted"]).mean())
-    weak = class_report.find_certainly_weak(figures, overall)
-    share, classes = format_share(overall), format_count(int((figures["support"] > 0).sum()), "class")
-    if weak.empty:
-        few = figures.loc[figures["support"] > 0, "support"].median()
+    weak = class_report.find_weakness(figures, overall)
+    verdict, _, rest = weak.describe(f"the {format_share(overall)} of all images").partition(". ")
+    verdict = f"**{verdict.removesuffix('.')}.**"
+    if weak.rows.empty:
+        few = figures.loc[figures["support"] > 0, "support"].median() < MANY
         st.markdown(
-            f"**None of {classes} is clearly below the {share} of all images.** "
-            + ("With so few images a class, a weak one cannot be told from bad luck." if few < MANY else "")
+            verdict + (" With so few images a class, a weak one cannot be told from bad luck." if few else "")
         )
         return
     names = [
         f"{escape_markdown(data.label(row.class_name))} ({row.right} of {row.support})"
-        for row in weak.head(NAMED).itertuples()
+        for row in weak.rows.head(NAMED).itertuples()
     ]
-    more = f" and {len(weak) - NAMED} more" if len(weak) > NAMED else ""
-    verb = "is" if len(weak) == 1 else "are"
-    luck = class_report.count_by_luck(figures["support"], overall)
-    if not class_report.exceeds_luck(len(weak), luck):
-        st.markdown(
-            f"**No class is surely weaker than the rest.** {len(weak)} of {classes} {verb} below the {share} of all images even at "
-            f"the upper end of the interval, but about {luck:.0f} would be by luck alone. The first to look at: {', '.join(names)}{more}."
-        )
-        return
-    st.markdown(
-        f"**{len(weak)} of {classes} {verb} clearly below the {share} of all images**: {', '.join(names)}{more}. "
-        f"If all classes were equally good, about {luck:.0f} would be by luck alone."
-    )
+    more = f" and {len(weak.rows) - NAMED} more" if len(weak.rows) > NAMED else ""
+    first = "The weakest" if weak.is_sure else "The first to look at"
+    st.markdown(f"{verdict} {rest} {first}: {', '.join(names)}{more}.")
 
 
 def draw_images(run: Run, figures: pd.DataFrame, table: pd.DataFrame, data: RunData, name: str) -> None:

@@ -67,7 +67,7 @@ def test_a_card_names_the_classes_that_are_clearly_weak(run: Run) -> None:
     ]
     run.predictions_path().write_text(head + "\n".join(rows) + "\n")
     card = card_of(run)
-    assert "1 class is clearly below the average of all images:" in card
+    assert "1 of 3 classes is clearly below the average of all images." in card
     assert "- **35 · iris**: 0 of 20 right (0–16 %), mostly taken for 2 · rose" in card
 
 

@@ -12,6 +12,7 @@ from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_scor
 
 from core.verdicts import class_report
 from core.verdicts.class_report import (
+    Weakness,
     average_figures,
     count_by_luck,
     describe_class,
@@ -138,6 +139,24 @@ def test_as_many_weak_classes_as_luck_names_are_no_finding() -> None:
     assert exceeds_luck(8, 3.0)
     assert exceeds_luck(1, 0.1)
     assert not exceeds_luck(1, 1.0)
+
+
+def test_how_weak_classes_are_is_told_with_what_luck_explains() -> None:
+    rows = pd.DataFrame({"class": list("abcdefgh")})
+    assert (
+        Weakness(rows[:0], 30, 0.2).describe()
+        == "None of 30 classes is clearly below the average of all images."
+    )
+    by_luck = Weakness(rows[:1], 30, 1.1)
+    assert not by_luck.is_sure
+    assert by_luck.describe().startswith(
+        "No class is surely weaker than the rest. 1 of 30 classes is below the average"
+    )
+    real = Weakness(rows, 30, 1.1)
+    assert real.is_sure
+    assert real.describe("the 88.7 % of all images").startswith(
+        "8 of 30 classes are clearly below the 88.7 % of all images. "
+    )
 
 
 def test_a_relation_that_may_be_luck_is_not_claimed() -> None:

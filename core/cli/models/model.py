@@ -87,7 +87,7 @@ def _judge(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
     from core.model.out_of_sample import judge_training
     from core.runs.run_data import read_run_data
-    from core.verdicts.class_report import find_certainly_weak, report_classes
+    from core.verdicts.class_report import find_weakness, report_classes
     from core.verdicts.predictions import format_interval, format_rate, read_predictions
 
     data = read_run_data(run)
@@ -102,10 +102,10 @@ def _judge(options: argparse.Namespace) -> int:
         f"A class has {_describe_support(report)} out of fold and {_describe_support(before, unit=False)} in validation."
     )
     print(found.describe(data.label))
-    weak = find_certainly_weak(report, found.right / found.judged)
-    print(f"{format_count(len(weak), 'class', 'is')} clearly below the average of all images:")
+    weak = find_weakness(report, found.right / found.judged)
+    print(weak.describe())
     before = before.set_index("class")
-    for row in weak.itertuples():
+    for row in weak.rows.itertuples():
         said = before.loc[row.class_name]
         print(
             f"  {data.label(row.class_name)}: {row.right} of {row.support} right, {format_interval(row.low, row.high)}; "
