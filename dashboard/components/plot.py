@@ -23,7 +23,9 @@ from dashboard.guard import guard_callback
 DEFAULT_HEIGHT = 420
 STYLE = """
 .weakspot-plot { width: 100%; }
-.weakspot-plot:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 8px; }
+.weakspot-plot:focus-visible { outline: none; position: relative; }
+.weakspot-plot:focus-visible::after { content: ""; position: absolute; inset: 0; pointer-events: none; border-radius: 8px;
+  border: 2px solid var(--st-primary-color); }
 .weakspot-cursor { position: absolute; pointer-events: none; outline: 3px solid var(--st-primary-color); outline-offset: 2px;
   border-radius: 1px; }
 .weakspot-said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; margin: 0; }
