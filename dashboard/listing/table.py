@@ -29,12 +29,34 @@ _FORMATS: dict[str, Any] = {
     "minutes": st.column_config.NumberColumn(
         "time (min)", format="%.1f", help="Minutes of work, without waiting and pauses."
     ),
+    "preset": st.column_config.TextColumn("recipe"),
     "started": st.column_config.DatetimeColumn("made", format="YYYY-MM-DD HH:mm"),
     "disk": st.column_config.NumberColumn("disk (MB)", format="%.0f"),
     "parent": st.column_config.TextColumn("starts from", help="The run whose best model it began with."),
     "children": st.column_config.TextColumn("goes on in", help="The runs that begin with its best model."),
 }
 _SELDOM = ("parent", "children", "tags")
+_ALWAYS = "name"
+_COLUMNS = {
+    "state": "state", "accuracy": "best accuracy", "interval": "95 % interval", "network": "network", "data": "data",
+    "preset": "recipe", "epochs": "epochs", "minutes": "time", "started": "made", "disk": "disk", "parent": "starts from",
+    "children": "goes on in", "tags": "tags",
+}  # fmt: skip
+
+
+def draw_columns() -> None:
+    """Offer which columns the table has beside the name; the choice stays as long as the browser's session."""
+    with st.popover("Columns", icon=":material/view_column:"):
+        st.pills(
+            "Columns",
+            list(_COLUMNS),
+            selection_mode="multi",
+            default=list(_COLUMNS),
+            format_func=_COLUMNS.__getitem__,
+            key="runs-columns",
+            label_visibility="collapsed",
+            persist_state="session",
+        )
 
 
 def draw_table(rows: Sequence[Row]) -> list[Row]:
@@ -64,9 +86,11 @@ def draw_table(rows: Sequence[Row]) -> list[Row]:
 
 
 def tabulate(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return runs as a table, figures as numbers so that they sort as such; what a run lacks is missing."""
+    """Return the columns chosen of runs, figures as numbers so that they sort as such; what a run lacks is missing."""
     table = pd.DataFrame([_values(row) for row in rows])
-    return table.drop(columns=[name for name in _SELDOM if not table[name].any()])
+    chosen = {_ALWAYS, *st.session_state.get("runs-columns", _COLUMNS)}
+    table = table.drop(columns=[name for name in _SELDOM if not table[name].any()])
+    return table[[name for name in table if name in chosen]]
 
 
 def _values(row: Row) -> dict[str, Any]:

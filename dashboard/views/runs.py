@@ -15,7 +15,7 @@ from dashboard.launch.queue_panel import draw_queue
 from dashboard.listing.cards import draw_card, draw_cards
 from dashboard.listing.chosen import draw_actions
 from dashboard.listing.rows import Row, read_rows
-from dashboard.listing.table import draw_table
+from dashboard.listing.table import draw_columns, draw_table
 from dashboard.state import address, kept
 from dashboard.state.status_words import BADGES
 from dashboard.text import format_count
@@ -29,6 +29,7 @@ View = Literal["cards", "table"]
 def render() -> None:
     """Draw the page."""
     st.title("Runs")
+    kept.restore(("view",), opened="runs-view" not in st.session_state)
     draw_import()
     rows = read_rows()
     if not rows:
@@ -38,6 +39,8 @@ def render() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words, state = draw_search(rows) if len(rows) > FEW else ("", "")
         view = draw_view("table" if len(rows) > FEW else "cards")
+        if view == "table":
+            draw_columns()
     away = sum(row.facts.note.archived for row in rows)
     archived = draw_archived(away)
     st.fragment(guard(draw_list), run_every=POLL if active else None)(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from playwright.sync_api import Page, expect
 from core.report.page import write_report
 from core.runs.run import Run
 from tests.conftest import make_tiny_data
-from tests.dashboards import Dashboard, open_page, serve
+from tests.dashboards import Dashboard, open_page, serve, settle
 from tests.made_run import TRUE, make_member, make_run, measure_confidence
 
 pytestmark = pytest.mark.slow(50)
@@ -102,6 +103,18 @@ def test_a_run_is_ticked_in_the_table_by_keys_alone(page: Page, dashboard: Dashb
     page.keyboard.press("Shift+Space")
     expect(page.get_by_text("1 run chosen")).to_be_visible()
     expect(page.get_by_test_id("stMain").get_by_role("button", name="Open")).to_be_visible()
+
+
+def test_the_list_is_a_table_again_when_one_comes_back_to_it(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "runs")
+    page.get_by_role("radio", name="Table").click()
+    expect(page).to_have_url(re.compile("view=table"))
+    settle(page)
+    for name in ("Train", "Runs"):
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+        settle(page)
+    expect(page.get_by_test_id("data-grid-canvas")).to_be_visible()
 
 
 def find_faults(page: Page) -> list[str]:

@@ -214,6 +214,14 @@ def test_a_run_ticked_alone_is_seen_whole_and_several_are_compared_or_archived(
     assert app.query_params["runs"] == "shop-03,shop-05"
 
 
+def test_the_table_has_the_columns_that_were_chosen(open_page: Open, shop: list[Run]) -> None:
+    app = open_page("runs")
+    assert {"network", "disk"} < set(table(app))
+    app.session_state["runs-columns"] = ["accuracy"]
+    app.run()
+    assert list(table(app)) == ["name", "accuracy"]
+
+
 def test_ticks_stay_with_their_runs_when_others_come(
     open_page: Open, shop: list[Run], runs_root: Path
 ) -> None:
