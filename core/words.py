@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 _PLURAL_VERBS = {"is": "are", "has": "have"}
@@ -87,3 +89,24 @@ def shorten(text: str, most: int = 80) -> str:
     """Return the beginning of a text that may be of any length, on one line."""
     line = " ".join(text[: most + 1].split())
     return line if len(text) <= most else f"{line[:most]}…"
+
+
+def shorten_names(names: Sequence[str], most: int) -> list[str]:
+    """Return names cut to `most` letters, so that names that differ still differ where that can be.
+
+    A name is cut at its end. Those that would look alike then lose letters before their end, where they differ.
+    """
+    cut = [_cut(name, most, head=most - 1) for name in names]
+    for share in (0.6, 0.4, 0.2, 0.0):
+        count = Counter(cut)
+        alike = [place for place, text in enumerate(cut) if count[text] > 1 and len(names[place]) > most]
+        for place in alike:
+            cut[place] = _cut(names[place], most, head=int(share * most))
+    return cut
+
+
+def _cut(name: str, most: int, *, head: int) -> str:
+    if len(name) <= most:
+        return name
+    tail = most - 1 - head
+    return f"{name[:head].rstrip()}…{name[-tail:].lstrip() if tail else ''}"

@@ -9,7 +9,7 @@ import pytest
 
 from core.recipe.config import TrainConfig
 from core.report.phrases import describe_recipe
-from core.words import format_count
+from core.words import format_count, shorten_names
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +30,21 @@ def test_one_is_counted_as_one(number: int, noun: str, verb: str, words: str) ->
 
 def test_a_training_of_one_epoch_is_told_so() -> None:
     assert "for up to 1 epoch in batches" in describe_recipe(TrainConfig(data="pictures", epochs=1))
+
+
+def test_names_that_differ_still_differ_when_they_are_cut() -> None:
+    names = [
+        "rose",
+        "God Morgon Apple Juice",
+        "God Morgon Orange Juice",
+        "God Morgon Orange Red Grapefruit Juice",
+    ]
+    cut = shorten_names(names, 16)
+    assert cut[0] == "rose"
+    assert len(set(cut)) == 4
+    assert all(len(name) <= 16 and "…" in name for name in cut[1:])
+    assert shorten_names(["a very long name of a class"], 23) == ["a very long name of a…"]
+    assert shorten_names(["the same long name"] * 2, 9) == ["…ong name"] * 2
 
 
 def test_no_sentence_counts_epochs_runs_steps_or_threads_by_a_plural_of_its_own() -> None:

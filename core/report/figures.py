@@ -23,6 +23,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from core.palette import BAD, GOOD, MUTED, RUNS, TRAIN, VAL
+from core.words import shorten_names
 
 DPI = 130
 MATRIX_DPI = 180  # the names of a hundred classes are small
@@ -110,7 +111,7 @@ def draw_matrix(
     size = len(names)
     side = float(np.clip(0.3 * size, 2.5, 7.0))  # inches
     letters = float(np.clip(0.78 * 72 * side / size, 3, 8))  # points, so that names fit their rows
-    labels = [shorten(name) for name in names] if size <= MAX_NAMED else []
+    labels = shorten_all(names) if size <= MAX_NAMED else []
     beside = 0.4 + max(map(len, labels), default=4) * letters * 0.56 / 72
     side = min(side, WIDTH - beside - _SCALES)
     width = min(WIDTH, max(beside + side + _SCALES, len(title) * _TITLE_LETTER))
@@ -171,8 +172,8 @@ def draw_recall(classes: pd.DataFrame, names: Sequence[str], overall: float, pap
         100 * overall, color=GOOD, linewidth=1.2, linestyle="--", label=f"all classes: {100 * overall:.1f} %"
     )
     labels = [
-        f"{shorten(n)}   {r} of {s}"
-        for n, r, s in zip(names, classes["right"], classes["support"], strict=True)
+        f"{n}   {r} of {s}"
+        for n, r, s in zip(shorten_all(names), classes["right"], classes["support"], strict=True)
     ]
     axes.set_yticks(rows, labels, fontsize=8, parse_math=False)
     axes.set_ylim(len(classes) - 0.5, -0.5)
@@ -234,6 +235,11 @@ def measure_width(png: bytes) -> float:
     """Return how much of the page's width a figure takes, 0..1."""
     with Image.open(io.BytesIO(png)) as image:
         return round(min(1.0, image.width / float(image.info["dpi"][0]) / WIDTH), 3)
+
+
+def shorten_all(names: Sequence[str]) -> list[str]:
+    """Return names that fit beside a figure and differ where they do."""
+    return [shorten(name) for name in shorten_names(names, LONGEST)]
 
 
 def shorten(name: str, longest: int = LONGEST) -> str:

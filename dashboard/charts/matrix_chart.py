@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 
 from core.palette import TRAIN
 from core.verdicts.predictions import wilson_interval
+from core.words import shorten_names
 from dashboard.charts.curve_charts import new_figure
 
 Counts = npt.NDArray[np.integer[Any]]
@@ -312,7 +313,9 @@ def _draw(
         "range": [-0.5, size - 0.5],
         "tickfont": {"size": _label_size(size)},
         "labelalias": {
-            label: short for name, label in zip(names, labels, strict=True) if (short := _shorten(name, few))
+            label: html.escape(short, quote=False)
+            for name, label, short in zip(names, labels, shorten_names(names, LONGEST_NAME[few]), strict=True)
+            if short != name
         },
         "showgrid": False,
         "zeroline": False,
@@ -372,12 +375,6 @@ def _rectangle(x: tuple[int, int], y: tuple[int, int], **looks: Any) -> Shape:
     # Plotly takes a number on a category axis for a name where such a name exists; .4999 keeps clear of "2.5".
     ends = {"x0": x[0] - 0.4999, "x1": x[1] + 0.4999, "y0": y[0] - 0.4999, "y1": y[1] + 0.4999}
     return {"type": "rect", **ends, **looks}
-
-
-def _shorten(name: str, few: bool) -> str:
-    """Return a name cut to what fits beside a matrix; empty where it fits."""
-    most = LONGEST_NAME[few]
-    return html.escape(f"{name[: most - 1].rstrip()}…", quote=False) if len(name) > most else ""
 
 
 def _height(classes: int) -> int:

@@ -42,7 +42,7 @@ _STYLE = """
 .ws-card > .ws-pictures { display: grid; gap: 10px; grid-template-columns: repeat(var(--ws-pictures), minmax(0, 1fr)); }
 .ws-bars { margin-top: 10px; font-size: .8rem; display: grid; grid-template-columns: minmax(0, 2fr) 3fr auto; gap: 4px 8px; align-items: center; }
 .ws-bars > b { grid-column: 1 / -1; font-size: .8rem; font-weight: 600; margin: 0; padding: 0; }
-.ws-bars > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ws-bars > span { overflow-wrap: anywhere; line-height: 1.25; }
 .ws-bar { height: 12px; border-radius: 3px; background: color-mix(in srgb, currentColor 10%, transparent); }
 .ws-bar > i { display: block; height: 100%; border-radius: 3px; background: var(--ws-colour); min-width: 1px; }
 </style>
