@@ -104,7 +104,12 @@ def main() -> None:
     st.session_state["pages"] = {
         page.url_path or "start": page for found in groups.values() for page in found
     }
-    page = st.navigation(groups)
+    first = groups[""][0]
+    # Start is where the address ends; who adds its name, as that of other pages, is led there.
+    named = st.Page(
+        guard(lambda: st.switch_page(first)), title="Start", url_path="start", visibility="hidden"
+    )
+    page = st.navigation({**groups, "": [first, named]})
     guard(draw_person)()
     if page.url_path in RUN_PAGES:
         guard(draw_run_choice)()
@@ -113,9 +118,9 @@ def main() -> None:
 
 def make_page(name: str, view: Callable[[], None], title: str, icon: str) -> st.Page:
     """Return a page; Start is the one that the address without a name opens."""
-    return st.Page(
-        guard(view), title=title, icon=f":material/{icon}:", url_path=name, default=name == "start"
-    )
+    first = name == "start"
+    path = "home" if first else name  # never seen: a page of the name "start" leads there
+    return st.Page(guard(view), title=title, icon=f":material/{icon}:", url_path=path, default=first)
 
 
 def draw_person() -> None:

@@ -117,6 +117,12 @@ def test_the_list_is_a_table_again_when_one_comes_back_to_it(page: Page, dashboa
     expect(page.get_by_test_id("data-grid-canvas")).to_be_visible()
 
 
+def test_start_is_found_by_its_name_as_every_page_is(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "start")
+    expect(page.get_by_role("button", name="Train on my images")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
 def find_faults(page: Page) -> list[str]:
     """Return the violations that have no excuse: rule, element, and what is to be mended."""
     options = {"runOnly": RULES, "rules": MORE, "resultTypes": ["violations"]}
