@@ -32,12 +32,14 @@ def training_curves(
     quantity: Quantity,
     by: Literal["epoch", "step"],
     best_epoch: int | None,
+    active: bool = True,
 ) -> go.Figure:
     """Draw a run's loss or accuracy: every training step thin, every epoch's training and validation value strong.
 
     `epochs` has the columns epoch (from 1), step (the global step at the epoch's end), train_loss, train_acc,
     val_loss and val_acc; `steps` has step, epoch (progress, such as 2.35), loss, acc and lr. Losses are in nats,
-    accuracies 0..1, and a value not known yet is NaN. Both tables may be empty. `best_epoch` gets a star.
+    accuracies 0..1, and a value not known yet is NaN. Both tables may be empty. `best_epoch` gets a star. Of a run that
+    is not `active` no first step is awaited.
     """
     column, scale = ("loss", 1) if quantity == "loss" else ("acc", 100)
     figure = new_figure(f"{quantity.capitalize()} by {by}", height=CURVE_HEIGHT, revision=f"{quantity} {by}")
@@ -46,7 +48,7 @@ def training_curves(
     if by == "epoch":
         tick_whole_epochs(figure, len(epochs) + 1)
     if epochs.empty and steps.empty:
-        write_message(figure, "waiting for the first step")
+        write_message(figure, "waiting for the first step" if active else "no step was made")
         return figure
     drawn = thin_out(steps, MAX_STEP_POINTS)
     figure.add_scatter(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.people.acting import TRAIN
 from core.queue.order import set_held
@@ -98,13 +99,14 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     draw_head(run, status)
     with st.container(key="wide-curves"):
         loss, accuracy = st.columns(2)
-    best = status.best_epoch or None
-    with loss:
-        figure = curve_charts.training_curves(epochs, steps, quantity="loss", by=by, best_epoch=best)
-        plot(figure, key="live-loss")
-    with accuracy:
-        figure = curve_charts.training_curves(epochs, steps, quantity="accuracy", by=by, best_epoch=best)
-        plot(figure, key="live-accuracy")
+    best, active = status.best_epoch or None, status.state in ACTIVE
+    places: dict[curve_charts.Quantity, DeltaGenerator] = {"loss": loss, "accuracy": accuracy}
+    for quantity, place in places.items():
+        with place:
+            figure = curve_charts.training_curves(
+                epochs, steps, quantity=quantity, by=by, best_epoch=best, active=active
+            )
+            plot(figure, key=f"live-{quantity}")
     finding = find_overfitting(epochs)
     if finding:
         st.warning(finding, icon=":material/trending_up:")

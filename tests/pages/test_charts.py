@@ -243,6 +243,8 @@ def test_before_the_first_step_the_figure_says_so() -> None:
     figure = curves(epochs=epoch_table([]), steps=step_table(0), best_epoch=None)
     assert message(figure) == "waiting for the first step"
     assert not figure.data
+    ended = curves(epochs=epoch_table([]), steps=step_table(0), best_epoch=None, active=False)
+    assert message(ended) == "no step was made"
 
 
 def test_before_the_first_epoch_the_steps_are_drawn() -> None:
