@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, action="append", default=[], metavar="DIR",
         help="a folder whose files users may name on a page; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--base-path", type=_read_base, default="", metavar="PATH",
+        help="what every address begins with behind a proxy, such as /weakspot",
+    )  # fmt: skip
+
+
+def _read_base(text: str) -> str:
+    path = text.rstrip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)*", path):
+        raise argparse.ArgumentTypeError(f"must be a path such as /weakspot, got {text!r}")
+    return path
 
 
 def _read_port(text: str) -> int:
@@ -66,6 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         address=options.address,
         sign_in=options.sign_in,
         roots=options.root,
+        base_path=options.base_path,
     )
 
 

@@ -15,7 +15,7 @@ from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import iter_listed
 from core.runs.run import default_root
-from dashboard.access.who import PROVIDER, find_acting, sign_in_mode
+from dashboard.access.who import PROVIDER, base_path, find_acting, sign_in_mode
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
@@ -135,7 +135,7 @@ def draw_person() -> None:
         if mode == PROVIDER:
             st.button("Sign out", key="sign-out", type="tertiary", on_click=guard_callback(st.logout))
         else:
-            st.html('<a href="/sign-out" target="_self" style="color: inherit">Sign out</a>')
+            st.html(f'<a href="{base_path()}/sign-out" target="_self" style="color: inherit">Sign out</a>')
 
 
 def draw_sign_in() -> None:

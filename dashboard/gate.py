@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.people.sessions import Sessions
 from core.serve.gate import find_foreign_page, find_stranger
 from dashboard.access import sign_in
-from dashboard.access.who import PASSWORD, open_sessions, sign_in_mode
+from dashboard.access.who import PASSWORD, base_path, open_sessions, sign_in_mode
 
 # What a page of ours may load, and that no other page may frame it. Streamlit's own scripts make functions of text.
 POLICY = "; ".join(
@@ -64,13 +64,13 @@ class Gate:
         refusal = find_refusal(headers, client) if not mode else " ".join(find_foreign_page(headers) or ())
         if refusal:
             await _refuse(PlainTextResponse(f"{refusal}\n", 403, HEADERS), refusal, scope, receive, send)
-        elif mode == PASSWORD and scope["path"] != _OPEN:
+        elif mode == PASSWORD and scope["path"] != base_path() + _OPEN:
             await self._answer_signed_in(open_sessions(), scope, receive, send)
         else:
             await self.app(scope, receive, _add_headers(send, headers.get("host", "") if mode else ""))
 
     async def _answer_signed_in(self, sessions: Sessions, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in (sign_in.SIGN_IN, sign_in.SIGN_OUT):
+        if scope["type"] == "http" and sign_in.is_its_own(scope["path"]):
             request = Request(scope, receive)
             await (await sign_in.answer(request, sessions))(scope, receive, send)
             return

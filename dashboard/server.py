@@ -11,7 +11,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from core.people.acting import demand_names
-from dashboard.access.who import sign_in_mode
+from dashboard.access.who import base_path, sign_in_mode
 from dashboard.components import library
 from dashboard.gate import Gate
 
@@ -26,6 +26,6 @@ if sign_in_mode():
     demand_names()  # whatever should forget to ask who acts is refused rather than done
 app = st.App(
     Path(__file__).with_name("app.py"),
-    routes=[Route(f"/{library.ADDRESS}", send_library)],
+    routes=[Route(f"{base_path()}/{library.ADDRESS}", send_library)],
     middleware=[Middleware(Gate)],
 )

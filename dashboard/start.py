@@ -13,7 +13,7 @@ from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
 from core.runs.run import default_root, iter_runs
 from dashboard.access.modes import SignIn, choose_sign_in
-from dashboard.access.who import MODE, ROOTS
+from dashboard.access.who import BASE, MODE, ROOTS
 from dashboard.builtin import STARTED_IN, builtin_folder, submit_demo
 
 ADDRESS = "127.0.0.1"
@@ -21,11 +21,18 @@ SERVER = Path(__file__).with_name("server.py")
 
 
 def open_dashboard(
-    data: Path | None, port: int, *, address: str = ADDRESS, sign_in: str = "", roots: Sequence[Path] = ()
+    data: Path | None,
+    port: int,
+    *,
+    address: str = ADDRESS,
+    sign_in: str = "",
+    roots: Sequence[Path] = (),
+    base_path: str = "",
 ) -> int:
     """Prepare what a first visit needs, then serve until Ctrl-C; return 0, or 2 after a one-line error.
 
-    `sign_in` is a way to sign in, or empty; users may name the files of `roots`.
+    `sign_in` is a way to sign in, or empty; users may name the files of `roots`, and every address
+    begins with `base_path`.
     """
     # Not every shell expands the ~ in `make run DATA=~/pictures`.
     data = data and places.expand_home(data)
@@ -45,7 +52,7 @@ def open_dashboard(
             f"otherwise choose another port: {other}"
         )
     root = default_root()
-    environment = {"WEAKSPOT_RUNS": str(root), STARTED_IN: _started_in()}
+    environment = {"WEAKSPOT_RUNS": str(root), STARTED_IN: _started_in(), BASE: base_path}
     try:
         for name in DEMOS:
             print(f"Built-in data: {builtin_folder(name)}", flush=True)
@@ -62,7 +69,7 @@ def open_dashboard(
         environment[ROOTS] = os.pathsep.join(str(places.real_path(root)) for root in roots)
     print(mode.words)
     print(
-        f"Open http://{mode.shown}:{port} in a browser. Ctrl-C ends the dashboard, not the trainings.",
+        f"Open http://{mode.shown}:{port}{base_path} in a browser. Ctrl-C ends the dashboard, not the trainings.",
         flush=True,
     )
     try:
@@ -81,13 +88,14 @@ def serve(port: int, environment: Mapping[str, str], mode: SignIn) -> None:
     from streamlit.web.cli import main as run_streamlit
 
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # heat maps beside a training: see core/__main__.py
-    for name in (MODE, ROOTS):  # what is said at the start alone decides who is let in
+    for name in (MODE, ROOTS, BASE):  # what is said at the start alone decides who is let in
         os.environ.pop(name, None)
     os.environ.update(environment)
     # Streamlit obeys a .streamlit/ in the folder it works in, and a folder of images may bring one along. Ours lies
     # beside server.py, where it is obeyed wherever that is started from.
     os.chdir(Path.home() if places.is_installed() else places.HOUSE)
     options = ["--server.port", str(port), "--server.address", mode.address]
+    options += ["--server.baseUrlPath", environment.get(BASE, "")]
     if mode.kind:  # by whatever name it is reached: without a session of that very name nobody gets further
         options += ["--server.allowedHosts", "*"]
     try:

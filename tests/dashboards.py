@@ -41,7 +41,8 @@ class Dashboard:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        base = self.options[self.options.index("--base-path") + 1] if "--base-path" in self.options else ""
+        return f"http://127.0.0.1:{self.port}{base}"
 
     def start(self) -> None:
         command = [sys.executable, "-m", "dashboard", "--data", str(self.data), "--port", str(self.port)]

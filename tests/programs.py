@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 # What a test runs, and the package of Debian and Ubuntu that brings it.
-PACKAGES: dict[str, str] = {}
+PACKAGES: dict[str, str] = {"nginx": "nginx"}
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
 

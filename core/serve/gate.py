@@ -18,6 +18,8 @@ from core.serve.refusals import Refusal
 HOSTS = ("localhost", "127.0.0.1", "::1")
 OPEN = ("/healthz", "/docs", "/openapi.json")  # they tell nothing of a model
 TOKEN = "WEAKSPOT_TOKEN"
+# What a proxy adds: behind one every request comes from this machine, whoever sent it.
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _SHORTEST = 16  # characters of a token
 
 
@@ -48,10 +50,14 @@ class Gate:
 def find_stranger(headers: Headers, client: str) -> tuple[str, str] | None:
     """Say why a request is not one of this machine's own, and what to do; None where it is. `client` is its address.
 
-    A name that points here (DNS rebinding) shows in Host, a page of another site or of another local port in Origin.
+    A name that points here (DNS rebinding) shows in Host, a page of another site or of another local port in Origin, and
+    whoever comes through a proxy of this machine in what that adds.
     """
     if client and not is_loopback(client):
         return "Weakspot answers this machine only.", "From another one, forward the port with ssh -L."
+    if any(name in headers for name in _FORWARDED):
+        why = "Weakspot answers this machine only, and this was passed on by a proxy."
+        return why, "Have its users sign in: see docs/security.md, “Behind a proxy”."
     host = headers.get("host", "")
     if (_split(f"//{host}").hostname or "") not in HOSTS:
         why = f"Weakspot does not answer to the name {host or '(none)'}."

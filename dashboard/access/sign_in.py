@@ -10,9 +10,10 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from core.people.sessions import LIFE, Sessions
-from dashboard.access.who import COOKIE
+from core.serve.gate import is_loopback
+from dashboard.access.who import COOKIE, base_path
 
-SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"  # below the base path
 _MOST = 8192  # bytes of a form
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -48,11 +49,16 @@ _FORM = """{told}<form method="post" action="{action}">
 <button>Sign in</button></form>"""
 
 
+def is_its_own(path: str) -> bool:
+    """Tell whether a path is that of one of the two pages."""
+    return path in (base_path() + SIGN_IN, base_path() + SIGN_OUT)
+
+
 async def answer(request: Request, sessions: Sessions) -> Response:
     """Answer one of the two pages; what is done is done by a POST, of a page of this very server."""
     if request.method not in ("GET", "HEAD", "POST"):
         return Response("", 405, {**HEADERS, "allow": "GET, HEAD, POST"})
-    if request.url.path == SIGN_OUT:
+    if request.url.path == base_path() + SIGN_OUT:
         return _sign_out(request, sessions) if request.method == "POST" else _show_sign_out(request, sessions)
     if request.method == "POST":
         return await _sign_in(request, sessions)
@@ -67,13 +73,13 @@ def find_token(request: HTTPConnection) -> str:
 def lead_to_sign_in(request: HTTPConnection) -> Response:
     """Lead a page's request to the sign-in, from where it goes on to that page."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"{SIGN_IN}?to={quote(asked, safe='')}", 303, HEADERS)
+    return RedirectResponse(f"{base_path()}{SIGN_IN}?to={quote(asked, safe='')}", 303, HEADERS)
 
 
 def keep_local(address: str) -> str:
     """Return an address where it is a path of this server; the start page else."""
     plain = address.isprintable() and address.startswith("/") and not address.startswith(("//", "/\\"))
-    return address if plain and "\\" not in address else "/"
+    return address if plain and "\\" not in address else f"{base_path()}/"
 
 
 async def _sign_in(request: Request, sessions: Sessions) -> Response:
@@ -81,7 +87,7 @@ async def _sign_in(request: Request, sessions: Sessions) -> Response:
     if form is None:
         return _show(request, "That was no sign-in form.", 400)
     name, password = form.get("name", "").strip(), form.get("password", "")
-    address = request.client.host if request.client else ""
+    address = _find_address(request)
     wait = sessions.attempts.take(name, address)
     if wait:
         minutes = max(1, round(wait / 60))
@@ -92,28 +98,36 @@ async def _sign_in(request: Request, sessions: Sessions) -> Response:
         return _show(request, "Name and password do not go together.", 401, name)
     sessions.sign_out(find_token(request))
     leading = RedirectResponse(
-        quote(keep_local(request.query_params.get("to", "/")), safe="/?&=%:,+-._~"), 303, HEADERS
+        quote(keep_local(request.query_params.get("to", "")), safe="/?&=%:,+-._~"), 303, HEADERS
     )
     leading.set_cookie(
-        COOKIE, token, int(LIFE), path="/", httponly=True, samesite="strict", secure=_is_secure(request)
+        COOKIE,
+        token,
+        int(LIFE),
+        path=f"{base_path()}/",
+        httponly=True,
+        samesite="strict",
+        secure=_is_secure(request),
     )
     return leading
 
 
 def _sign_out(request: Request, sessions: Sessions) -> Response:
     sessions.sign_out(find_token(request))
-    leading = RedirectResponse(SIGN_IN, 303, HEADERS)
-    leading.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=_is_secure(request))
+    leading = RedirectResponse(base_path() + SIGN_IN, 303, HEADERS)
+    leading.delete_cookie(
+        COOKIE, path=f"{base_path()}/", httponly=True, samesite="strict", secure=_is_secure(request)
+    )
     return leading
 
 
 def _show(
     request: Request, told: str = "", code: int = 200, name: str = "", headers: dict[str, str] | None = None
 ) -> Response:
-    to = keep_local(request.query_params.get("to", "/"))
+    to = keep_local(request.query_params.get("to", ""))
     form = _FORM.format(
         told=f'<p class="told" role="alert">{html.escape(told)}</p>' if told else "",
-        action=html.escape(f"{SIGN_IN}?to={quote(to, safe='')}"),
+        action=html.escape(f"{base_path()}{SIGN_IN}?to={quote(to, safe='')}"),
         name=html.escape(name[:100]),
         name_focus="" if name else " autofocus",
         password_focus=" autofocus" if name else "",
@@ -124,11 +138,11 @@ def _show(
 def _show_sign_out(request: Request, sessions: Sessions) -> Response:
     person = sessions.find_person(find_token(request))
     if person is None:
-        return RedirectResponse(SIGN_IN, 303, HEADERS)
+        return RedirectResponse(base_path() + SIGN_IN, 303, HEADERS)
     body = (
         f"<p>You are signed in as <b>{html.escape(person.name)}</b>, with the role {html.escape(person.role)}.</p>"
-        f'<form method="post" action="{SIGN_OUT}"><button>Sign out</button></form>'
-        '<p><a href="/">Back to Weakspot</a></p>'
+        f'<form method="post" action="{base_path()}{SIGN_OUT}"><button>Sign out</button></form>'
+        f'<p><a href="{base_path()}/">Back to Weakspot</a></p>'
     )
     return HTMLResponse(_PAGE.format(title="Sign out", body=body), 200, HEADERS)
 
@@ -147,6 +161,13 @@ async def _read_form(request: Request) -> dict[str, str] | None:
     except ValueError:
         return None
     return {name: values[0] for name, values in fields.items()}
+
+
+def _find_address(request: Request) -> str:
+    """Return the address that a request comes from; where a proxy of this machine passed it on, the one that tells."""
+    address = request.client.host if request.client else ""
+    passed_on = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return passed_on if passed_on and is_loopback(address) else address
 
 
 def _is_secure(request: Request) -> bool:

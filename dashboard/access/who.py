@@ -16,7 +16,8 @@ from core.people.users import read_users, users_path
 from core.places import own_folder, real_path, uploads_folder
 from core.runs.run import default_root
 
-MODE, ROOTS = "WEAKSPOT_SIGN_IN", "WEAKSPOT_ROOTS"  # of the environment that the server is started in
+# Of the environment that the server is started in.
+MODE, ROOTS, BASE = "WEAKSPOT_SIGN_IN", "WEAKSPOT_ROOTS", "WEAKSPOT_BASE_PATH"
 PASSWORD, PROVIDER = "password", "provider"  # the ways to sign in
 COOKIE = "weakspot-session"
 
@@ -24,6 +25,11 @@ COOKIE = "weakspot-session"
 def sign_in_mode() -> str:
     """Return how users of this server sign in; empty where nobody does."""
     return os.environ.get(MODE, "")
+
+
+def base_path() -> str:
+    """Return the path that every address of this server begins with, such as /weakspot; empty for none."""
+    return os.environ.get(BASE, "")
 
 
 @cache
