@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -51,8 +52,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="a folder whose files users may name on a page; may be given several times",
     )  # fmt: skip
     parser.add_argument(
-        "--base-path", type=_read_base, default="", metavar="PATH",
-        help="what every address begins with behind a proxy, such as /weakspot",
+        "--base-path", type=_read_base, default=os.environ.get("WEAKSPOT_BASE_PATH", ""), metavar="PATH",
+        help="what every address begins with behind a proxy, such as /weakspot; default: $WEAKSPOT_BASE_PATH",
     )  # fmt: skip
 
 

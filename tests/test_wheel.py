@@ -25,6 +25,9 @@ import pytest
 
 import core
 from core.dataset.demo import MARKER, VERSIONS
+from core.people.acting import ADMINISTER
+from core.people.users import add_user
+from core.runs import jobs
 from core.runs.run import Run, iter_runs
 from tests.processes import REPOSITORY, finish, make_images, train_words, wait_until
 
@@ -64,8 +67,8 @@ class Installed:
     def own(self) -> Path:
         return self.home / ".local" / "share" / "weakspot"
 
-    def start(self, *words: str | Path, cwd: Path) -> subprocess.Popen[str]:
-        """Start `weakspot WORDS` in a folder, as its user does."""
+    def start(self, *words: str | Path, cwd: Path, **changes: str) -> subprocess.Popen[str]:
+        """Start `weakspot WORDS` in a folder, as its user does; `changes` are of the environment."""
         foreign = ("WEAKSPOT", "XDG", "PYTHON", "STREAMLIT")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         kept |= {
@@ -76,7 +79,7 @@ class Installed:
         }
         return subprocess.Popen(
             [str(self.place / "bin" / "weakspot"), *map(str, words)],
-            cwd=cwd, env=kept, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=cwd, env=kept | changes, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def list_files(self) -> list[str]:
@@ -256,3 +259,78 @@ def test_commands_work_where_they_are_given(day: FirstDay, installed: Installed)
 
 def test_nothing_is_written_where_the_code_is_installed(day: FirstDay) -> None:
     assert day.added == []
+
+
+# The container: a daemon that could build it is not everywhere, so what it is made of and what it runs are tried here.
+
+DEPLOY = REPOSITORY / "deploy"
+
+
+def read_dockerfile() -> dict[str, list[str]]:
+    """Return the words after each instruction of the Dockerfile, in their order."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, rest = line.partition(" ")
+            found.setdefault(name, []).append(rest.strip())
+    return found
+
+
+def test_the_dockerfile_has_no_mistake_that_hadolint_knows() -> None:
+    told = subprocess.run(
+        [str(Path(sys.executable).with_name("hadolint")), str(DEPLOY / "Dockerfile")],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (told.returncode, told.stdout) == (0, "")
+
+
+def test_the_image_gets_all_that_the_wheel_is_made_of() -> None:
+    copied = {word for line in read_dockerfile()["COPY"] for word in line.split()[:-1]}
+    assert all((REPOSITORY / name).exists() for name in copied)
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").split()
+    assert copied == {name[1:] for name in ignored if name.startswith("!")}
+    assert {
+        *PARTS,
+        "weakspot",
+        "pyproject.toml",
+        "requirements.txt",
+        "README.md",
+        "LICENSE",
+        "NOTICE",
+    } <= copied
+    installs = [line for line in read_dockerfile()["RUN"] if "pip install" in line]
+    assert all("-c constraints.txt" in line or "--no-deps" in line for line in installs)
+
+
+def test_what_the_container_runs_serves_from_its_volume_alone(installed: Installed, tmp_path: Path) -> None:
+    docker, before = read_dockerfile(), installed.list_files()
+    values = dict(word.split("=", 1) for line in docker["ENV"] for word in line.split())
+    own = {name: str(tmp_path) for name, value in values.items() if value == docker["VOLUME"][0]}
+    assert own.keys() == {"XDG_DATA_HOME", "HOME"}
+    assert json.loads(docker["ENTRYPOINT"][0]) == ["weakspot"]
+    command = json.loads(docker["CMD"][0])
+    refused = finish(installed.start(*command, cwd=tmp_path, **own), 60)
+    assert refused.returncode == 2
+    assert "nobody can sign in yet. Add the first user: weakspot users add" in refused.stderr
+    add_user(tmp_path / "weakspot" / "users.json", "ada", ADMINISTER, "correct horse battery")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = installed.start(*command, "--port", str(port), cwd=tmp_path, WEAKSPOT_BASE_PATH="/lab", **own)
+    check = json.loads(docker["HEALTHCHECK"][0].partition("CMD ")[2])[-1].replace("8501", str(port))
+    try:
+        wait_until(lambda: _is_healthy(check), "the container is healthy", 120)
+    finally:
+        server.send_signal(signal.SIGINT)
+        ended = finish(server, 60)
+    assert f"Runs: {tmp_path / 'weakspot' / 'checkpoints'}\n" in ended.stdout
+    for run in iter_runs(tmp_path / "weakspot" / "checkpoints"):
+        jobs.kill(run)  # the demo
+    assert installed.list_files() == before
+
+
+def _is_healthy(check: str) -> bool:
+    environment = os.environ | {"WEAKSPOT_BASE_PATH": "/lab"}
+    asked = subprocess.run([sys.executable, "-c", check], check=False, capture_output=True, env=environment)
+    return asked.returncode == 0
