@@ -71,7 +71,7 @@ def read_head(path: Path) -> tuple[str, ...]:
             text = _decode(path.name, file.read(_LONGEST_HEAD), whole=False)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({describe_cause(error)}).") from None
-    first = text.partition("\n")[0]
+    first = _find_first_line(text)
     row = next((row for row, _ in _read_rows(path.name, first, _find_separator(first))), [])
     return _read_head(path.name, row)
 
@@ -124,7 +124,12 @@ def _decode(name: str, data: bytes, *, whole: bool = True) -> str:
 
 def _find_separator(text: str) -> str:
     """Return what separates the columns, by the first line: spreadsheets of some languages write semicolons."""
-    return max(_SEPARATORS, key=text.partition("\n")[0].count)
+    return max(_SEPARATORS, key=_find_first_line(text).count)
+
+
+def _find_first_line(text: str) -> str:
+    """Return the first line that holds anything."""
+    return text.lstrip("\r\n").partition("\n")[0]
 
 
 def _read_rows(name: str, text: str, separator: str) -> Iterator[tuple[list[str], int]]:

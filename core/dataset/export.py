@@ -38,9 +38,19 @@ def format_image_rows(table: pd.DataFrame, label: Callable[[str], str]) -> str:
     for column in ("predicted", "true"):
         place = named.columns.get_loc("predicted") + 1
         named.insert(place, f"{column}_label", [label(name) for name in table[column]])
-    texts = named.select_dtypes(exclude="number").columns
-    named[texts] = named[texts].map(defuse)
-    return str(named.to_csv(index=False, lineterminator="\n"))
+    return format_table(named)
+
+
+def format_table(table: pd.DataFrame) -> str:
+    """Return a table as CSV in which no text and no name of a column is a formula to the program that opens it."""
+    safe = table.rename(columns=_defuse_any)
+    texts = safe.select_dtypes(exclude="number").columns
+    safe[texts] = safe[texts].map(_defuse_any)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _defuse_any(value: object) -> object:
+    return defuse(value) if isinstance(value, str) else value
 
 
 def defuse(text: str) -> str:

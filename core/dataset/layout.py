@@ -135,6 +135,8 @@ def refuse_unreadable(root: Path) -> None:
         raise DataError(f"{show_path(root)}: the path has bytes that are not UTF-8. Rename the folder.")
     if not _is_folder(root):
         why = find_obstacle(root)
+        if not why:
+            raise DataError(f"{root} is a file, not a folder. Give the folder of the images.")
         raise DataError(
             f"{root} {why}." if "link" in why or "denied" in why else f"{root}: there is no such folder."
         )

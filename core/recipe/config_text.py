@@ -13,6 +13,8 @@ from core.errors import ConfigError
 from core.recipe.config import SETTINGS, TrainConfig
 
 YAML_ENDINGS = (".yaml", ".yml")
+_LONGEST = 1_000_000  # letters of a file, of which some thousand class names take the most
+_DEEPEST = 20  # lists and mappings in one another
 
 
 def write_settings(config: TrainConfig) -> str:
@@ -26,6 +28,10 @@ def read_settings_text(text: str, name: str) -> dict[str, Any]:
     Raises:
         ConfigError: when the text is neither, or no mapping of fields to values.
     """
+    if len(text) > _LONGEST:
+        raise ConfigError(
+            {"config": f"{name} has {len(text):,} letters, and settings never more than {_LONGEST:,}"}
+        )
     kind = "YAML" if name.lower().endswith(YAML_ENDINGS) else "JSON"
     try:
         values = _read_yaml(text) if kind == "YAML" else json.loads(text)
@@ -39,9 +45,19 @@ def read_settings_text(text: str, name: str) -> dict[str, Any]:
 
 
 def _read_yaml(text: str) -> Any:
-    """Return what YAML holds; ValueError for aliases, by which a few lines can stand for more than any memory holds."""
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-        raise ValueError("it has aliases")
+    """Return what YAML holds.
+
+    Raises:
+        ValueError: for aliases, by which a few lines can stand for more than any memory holds, and for brackets in
+            brackets, which take the square of their number in time.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError("its brackets are nested too deep")
     return yaml.safe_load(text)
 
 

@@ -29,9 +29,9 @@ def find_problems(settings: Mapping[str, Setting], values: Values) -> dict[str, 
     problems = {name: what for name, one in settings.items() if (what := one.find_problem(values[name]))}
     problems.update(
         {
-            name: f"holds a NUL character, as no path does: {shorten(repr(values[name]))}"
-            for name, one in settings.items()
-            if one.path and "\0" in values[name]
+            name: f"holds a NUL character or half a letter, as no path and no name does: {shorten(repr(values[name]))}"
+            for name in settings
+            if not _can_be_kept(values[name])
         }
     )
     problems.update(_find_wrong_texts(values))
@@ -46,6 +46,18 @@ def find_problems(settings: Mapping[str, Setting], values: Values) -> dict[str, 
     else:
         problems = {**_find_misfits(network, values), **problems}
     return problems or _find_conflicts(settings, values)
+
+
+def _can_be_kept(value: object) -> bool:
+    """Tell whether a value's texts can be written down and read again, as the JSON of a run's folder."""
+    if isinstance(value, tuple):
+        return all(map(_can_be_kept, value))
+    if not isinstance(value, str):
+        return True
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _find_misfits(network: Network, values: Values) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from core.places import own_command
 from core.recipe.class_names import Names, Pairs, write_names, write_pairs
 from core.recipe.config import SETTINGS, TrainConfig, applies
-from core.recipe.presets import from_preset
+from core.recipe.presets import PRESETS, from_preset
 from core.recipe.rules import FIT_ALONE
 
 # What a run is called, not what it does.
@@ -70,8 +70,11 @@ def hide_paths(configs: Sequence[TrainConfig]) -> list[TrainConfig]:
 
 def command_line(config: TrainConfig) -> str:
     """Return the command that starts the same run, quoted for the shell of this system."""
-    preset, values = from_preset(config.preset, data=config.data), vars(config)
-    parts = [*own_command().split(), "train", *_option("data", config.data), "--preset", config.preset]
+    name = (
+        config.preset if config.preset in PRESETS else "seed"
+    )  # a run's folder may name one that there is not
+    preset, values = from_preset(name, data=config.data), vars(config)
+    parts = [*own_command().split(), "train", *_option("data", config.data), "--preset", name]
     forced = FIT_ALONE if config.head_only and config.head_first else {}
     for field, setting in SETTINGS.items():
         # What a preset sets but the other settings leave without effect goes back to its default by itself.

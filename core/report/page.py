@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from core import palette
+from core.dataset.export import format_table
 from core.errors import RunError, describe_error
 from core.files import draft_folder, replace_folder
 from core.report.examples import Examples, find_weak
@@ -143,5 +144,5 @@ def _write_files(folder: Path, page: str, parts: Parts) -> None:
     for name, sheet in parts.sheets.items():
         (folder / "figures" / f"{name}.png").write_bytes(sheet)
     for name, table in parts.tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+        (folder / "tables" / f"{name}.csv").write_text(format_table(table), encoding="utf-8")
     (folder / PAGE).write_text(page, encoding="utf-8")

@@ -288,6 +288,11 @@ def _add_examples(parts: Parts, facts: RunFacts, step: Step) -> None:
         )
 
 
+def _part_asterisks(text: str) -> str:
+    """Return a text no pair of whose asterisks begins what is strong, by a letter of no width between them."""
+    return text.replace("**", "*\N{WORD JOINER}*")
+
+
 def _draw_sheet(title: str, rows: Sequence[Sequence[Picture]]) -> bytes:
     return draw_pictures(title, [[(p.image, p.title, p.note) for p in row] for row in rows], LIGHT)
 
@@ -305,7 +310,8 @@ def _add_comparison(parts: Parts, all_facts: Sequence[RunFacts]) -> None:
         facts.run for facts in all_facts if any(facts.run.id in names for names in groups.values())
     )
     verdicts, how = compare_groups(
-        {name: [reads[run](judged_on) for run in members] for name, members in groups.items()}
+        {name: [reads[run](judged_on) for run in members] for name, members in groups.items()},
+        _part_asterisks,
     )
     results = [
         (
@@ -330,7 +336,7 @@ def _add_comparison(parts: Parts, all_facts: Sequence[RunFacts]) -> None:
         "runs": [facts.run.id for facts in all_facts],
         "head": head,
         "results": results,
-        "verdicts": [*verdicts, *notes],
+        "verdicts": [*verdicts, *map(_part_asterisks, notes)],
         "tests": f"{describe_images(judged_on, runs=len(compared), unknown=unknown)} {how}" if how else "",
         "differing": [
             (

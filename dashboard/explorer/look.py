@@ -26,6 +26,7 @@ PARAMS = ("order", "colour", "log", "right", "least", "find", "zoom", "wide", "s
 PLACES = ("order", "find")  # what of it moves classes to other places, so that a zoom is of others
 WHOLE = "all"  # the zoom that shows all of the matrix though a class is looked for
 _T = TypeVar("_T", bound=str)
+_MOST_DIGITS = 9  # of the fewest images in a cell
 AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
 
 
@@ -95,7 +96,8 @@ def _choose_class(data: RunData) -> str:
 
 def _choose_least() -> int:
     asked = address.get_param("least")
-    value = max(1, int(asked)) if asked.isdecimal() else 1
+    # A browser counts no further than 2**53, and Python reads no number of 5,000 digits.
+    value = max(1, int(asked)) if asked.isdecimal() and len(asked) <= _MOST_DIGITS else 1
     key = kept.find_key("confusion-least", value)
     least = st.number_input(
         "Fewest images in a cell",

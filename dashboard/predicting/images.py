@@ -37,7 +37,7 @@ def draw_images(run: Run, data: RunData, answering: Answering, choice: Choice) -
     if not files:
         st.session_state.pop(_BATCH, None)  # they are large
         st.info(
-            f"Drop images above: the best model of {run.id} names their {len(data.classes)} classes.",
+            f"Drop images above: the best model of {escape_markdown(run.id)} names their {len(data.classes)} classes.",
             icon=":material/upload_file:",
         )
         return

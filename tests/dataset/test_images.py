@@ -12,13 +12,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 import pytest
 from PIL import Image
 
 from core.dataset.folders import drop_bad_images, scan_folders
 from core.dataset.images import FORMATS, BadImage, ImageProblem, check_images, count_pixels, read_image
 from core.errors import DataError
+from tests.corpus.images import chunk, encode, is_upright, marked_corner, png_of_size
 from tests.dataset.pictures import RED, make_folders, save_plain
 
 EXTENSIONS = {
@@ -33,16 +33,6 @@ EXTENSIONS = {
 }
 
 
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    content = io.BytesIO()
-    exif = options.get("exif")
-    if kind == "HEIF" and isinstance(exif, Image.Exif):  # as phones do, turned by a box of its own too
-        pillow_heif.from_pillow(image).save(content, exif=exif.tobytes())
-        return content.getvalue()
-    image.save(content, kind, **options)
-    return content.getvalue()
-
-
 def read(content: bytes) -> np.ndarray:
     image = read_image(io.BytesIO(content))
     assert image.mode == "RGB"
@@ -53,17 +43,6 @@ def problem_of(content: bytes) -> str:
     with pytest.raises(ImageProblem) as caught:
         read_image(io.BytesIO(content))
     return str(caught.value)
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    """Return a chunk of a PNG."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png_of_size(width: int, height: int) -> bytes:
-    """Return a PNG that claims a size, without the pixels."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("source", ["a path", "bytes"])
@@ -77,41 +56,6 @@ def test_every_format_is_read_from_a_path_and_from_bytes(tmp_path: Path, kind: s
     assert np.abs(np.asarray(image).astype(int) - RED).max() <= 6
 
 
-def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path: Path) -> None:
-    (tmp_path / "image.jpg").write_bytes(encode(Image.new("RGB", (4, 4), RED), "PNG"))
-    assert read_image(tmp_path / "image.jpg").getpixel((0, 0)) == RED
-
-
-def marked_corner(orientation: int, kind: str) -> bytes:
-    """Return a picture, blue at its upper left once it is upright, stored turned as cameras do."""
-    upright = Image.new("RGB", (48, 32), "red")
-    upright.paste("blue", (0, 0, 16, 16))
-    turn_back = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = upright if orientation == 1 else upright.transpose(turn_back[orientation])
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    exif[0x010F] = "camera"
-    return encode(stored, kind, exif=exif)
-
-
-def is_upright(pixels: np.ndarray) -> bool:
-    blue = pixels[..., 2] > 128
-    return (
-        pixels.shape == (32, 48, 3)
-        and blue[4:12, 4:12].all()
-        and not blue[20:].any()
-        and not blue[:, 20:].any()
-    )
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_photos_of_every_format_are_turned_upright_by_their_exif(kind: str, orientation: int) -> None:
@@ -123,11 +67,6 @@ def test_a_photo_whose_exif_has_a_tag_of_an_odd_type_is_read_upright() -> None:
     tag = content.index(b"\x01\x0f\x00\x02")  # "Make", a text
     content[tag + 1] = 0  # now ImageWidth, and still a text
     assert is_upright(read(bytes(content)))
-
-
-def test_a_photo_whose_exif_is_damaged_is_read_as_it_lies() -> None:
-    content = marked_corner(1, "JPEG").replace(b"Exif\0\0MM\0*", b"Exif\0\0XX\0*")
-    assert is_upright(read(content))
 
 
 def test_grey_images_become_rgb() -> None:
@@ -251,16 +190,6 @@ def test_other_formats_with_a_large_profile_are_read(kind: str) -> None:
 # Files that are no image
 
 
-def test_an_empty_file_says_that_it_is_empty() -> None:
-    assert problem_of(b"") == "is empty (0 bytes)"
-
-
-def test_a_text_renamed_says_which_kinds_are_read() -> None:
-    assert problem_of(b"not a picture at all") == (
-        "is no image of a kind that is read (JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF, HEIF)"
-    )
-
-
 def test_an_image_of_another_kind_is_not_read() -> None:
     assert problem_of(encode(Image.new("RGB", (4, 4)), "PPM")).startswith(
         "is no image of a kind that is read"
@@ -274,18 +203,6 @@ def test_a_file_that_is_cut_off_is_told(kind: str) -> None:
     assert problem_of(content[: len(content) // 2]).startswith(
         ("is cut off or damaged", "is damaged", "is no image")
     )
-
-
-def test_a_photo_that_is_cut_off_is_called_so() -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    content = encode(Image.fromarray(noise), "JPEG")
-    assert problem_of(content[: len(content) // 2]).startswith("is cut off or damaged (")
-
-
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("size", [(10_001, 10_000), (20_000, 20_000), (2**30, 2**30)])
-def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
-    assert "pixels; at most 100,000,000 are read" in problem_of(png_of_size(*size))
 
 
 @pytest.mark.parametrize("name", ["", "gone.png"], ids=["a folder", "missing"])

@@ -19,7 +19,7 @@ from core.runs.estimate import measure_speed
 from core.runs.run import Run, list_runs
 from core.runs.run_data import recorded_folders
 from core.runs.seen import name_unknown
-from tests.broken_runs import DAMAGES
+from tests.corpus.run_folders import DAMAGES
 from tests.made_run import make_run, measure_confidence
 from tests.pages.apps import PAGES, Open, title, words
 from tests.processes import call_here
