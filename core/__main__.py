@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import core
 from core.cli import bakeoff, data, imports, networks, people, queue, report, runs, task, training
-from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers
+from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers, track
 from core.errors import UserError, describe_error
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
@@ -106,6 +106,7 @@ def build_parser(
         ship,
         serve,
         strangers,
+        track,
         report,
         people,
         task,

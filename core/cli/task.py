@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from core.cli.models.track import start_following
 from core.cli.terminal import Progress, Tee
 from core.errors import RunError
 from core.files import LEFT_OVER, sweep_drafts
@@ -107,6 +108,7 @@ def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callabl
     if not wait_for_turn(run, should_stop=should_stop, tell=tell):
         return run.read_status()
     keep_to_slot(run)
+    start_following(run)
     from core.train import TrainingJob  # torch is loaded only when it is this run's turn
 
     return TrainingJob(run, console, should_stop).execute()

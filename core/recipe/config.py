@@ -17,6 +17,8 @@ from core.recipe.setting import Need, Values, declare, read_settings
 
 # The values of group_by that are no path of a table.
 COPIES, NAME, NONE = "copies", "name", "none"
+NO_TRACKER = "none"
+TRACKERS = (NO_TRACKER, "tensorboard", "mlflow", "wandb")  # see core/trackers/
 # The groups of the form, in the order of their first fields.
 _DATA, _NETWORK, _OPTIMISATION, _IMAGES, _WEAK, _MACHINE = (
     "Data", "Network", "Optimisation", "Images", "Weak classes", "Machine",
@@ -297,6 +299,11 @@ class TrainConfig:
     save_minutes: float = declare(
         5.0, "Save every", _MACHINE, unit="minutes", span=(0.0, 1440.0), step=1.0,
         help="Minutes between saves within an epoch (each epoch's end is saved anyway): what a crash can cost.",
+    )
+    tracker: str = declare(
+        NO_TRACKER, "Tracker", _MACHINE, choices=TRACKERS,
+        help="Another program that gets each epoch's figures too. It has to be installed; nothing leaves this machine unless "
+        "its own settings say so.",
     )
     seed: int = declare(0, "Seed", _MACHINE, span=(0, 2**31 - 1), help="Seed of everything random.")
     group: str = declare(

@@ -57,6 +57,7 @@ COMMANDS = (
     "export",
     "serve",
     "strangers",
+    "track",
     "report",
     "users",
     "actions",

@@ -1,0 +1,74 @@
+"""The command `python -m core track`."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+from core.cli.terminal import add_run
+from core.errors import UserError, describe_error
+from core.places import launch_command
+from core.reading import open_at_once
+from core.recipe.config import NO_TRACKER, TRACKERS
+from core.runs.jobs import detach, environment
+from core.runs.run import Run, default_root, find_run
+from core.words import format_count
+
+LOG = "tracker.log"
+_PATIENCE = 10.0  # seconds to wait for a follower of the same run, which may be about to end
+
+
+def add_commands(commands: Any) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser(
+        "track", help="write a run's figures to TensorBoard, MLflow or Weights & Biases"
+    )
+    add_run(parser)
+    parser.add_argument("--to", choices=[one for one in TRACKERS if one != NO_TRACKER], required=True)
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on until the run ends; for trainings the setting `tracker` does it",
+    )
+    parser.set_defaults(command=_track)
+
+
+def start_following(run: Run) -> None:
+    """Start the process that tells the tracker of a run's config what happens; where that fails the run goes on without."""
+    tracker = run.read_config().tracker
+    if tracker == NO_TRACKER:
+        return
+    words = launch_command(["track", run.id, "--to", tracker, "--follow"])
+    with suppress(OSError), open(run.folder / LOG, "ab", opener=open_at_once) as log:
+        subprocess.Popen(
+            words,
+            env={**environment(), "WEAKSPOT_RUNS": str(run.folder.parent.resolve())},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **detach(),
+        )
+
+
+def _track(options: argparse.Namespace) -> int:
+    run = find_run(options.run, default_root())
+    from filelock import FileLock, Timeout
+
+    from core.trackers.publish import publish
+
+    with suppress(Timeout), FileLock(run.folder / ".tracker.lock", timeout=_PATIENCE):
+        try:
+            count, place = publish(run, options.to, follow=options.follow)
+        except (UserError, OSError) as error:
+            if not options.follow:
+                raise
+            with suppress(OSError), open(run.log_path, "a", encoding="utf-8", opener=open_at_once) as log:
+                log.write(f"Not tracked: {describe_error(error)} The training goes on.\n")
+            return 2
+        print(f"{format_count(count, 'epoch')} written: {place}", flush=True)
+        return 0
+    print(f"{run.id} is written to a tracker already.", file=sys.stderr)
+    return 0

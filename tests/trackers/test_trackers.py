@@ -1,0 +1,174 @@
+"""What each tracker has of a run, read back from what was written: each epoch once, settings, how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.__main__ import main
+from core.recipe.config import NO_TRACKER, TRACKERS
+from core.runs.notes import Note, write_note
+from core.runs.run import Run, find_run
+from core.trackers import mlflow_log, wandb_log
+from core.trackers.publish import publish
+from tests.made_run import make_run
+from tests.processes import REPOSITORY, train_words, wait_until
+
+pytestmark = pytest.mark.slow(30)
+Read = Callable[[Run], dict[str, dict[int, float]]]
+
+
+def read_tensorboard(run: Run) -> dict[str, dict[int, float]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(run.folder / "tensorboard"))
+    found.Reload()
+    return {name: {one.step: one.value for one in found.Scalars(name)} for name in found.Tags()["scalars"]}
+
+
+def read_mlflow(run: Run) -> dict[str, dict[int, float]]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient((run.folder.parent / mlflow_log.FOLDER).as_uri())
+    identity = json.loads((run.folder / "trackers.json").read_text())["mlflow"][0]
+    found = client.get_run(identity).data
+    assert found.params["arch"] == run.read_config().arch
+    return {
+        name: {one.step: one.value for one in client.get_metric_history(identity, name)}
+        for name in found.metrics
+    }
+
+
+def read_records(path: Path) -> Iterator[bytes]:
+    """Yield the records of a .wandb file, after its head of 7 bytes a log as LevelDB writes it.
+
+    Source: https://github.com/google/leveldb/blob/main/doc/log_format.md
+    """
+    data, place, parts = path.read_bytes(), 7, b""
+    while place + 7 <= len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack_from("<IHB", data, place)
+        parts += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield parts
+            parts = b""
+
+
+def read_wandb(run: Run) -> dict[str, dict[int, float]]:
+    from wandb.proto import wandb_internal_pb2
+
+    found: dict[str, dict[int, float]] = {}
+    for path in sorted((run.folder.parent / wandb_log.FOLDER).glob("wandb/offline-run-*/*.wandb")):
+        for data in read_records(path):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            values = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+            for name, value in values.items():
+                if not name.startswith("_"):
+                    found.setdefault(name, {})[int(values["_step"])] = json.loads(value)
+    return found
+
+
+READERS: dict[str, Read] = {"tensorboard": read_tensorboard, "mlflow": read_mlflow, "wandb": read_wandb}
+
+
+def wanted(run: Run) -> dict[int, float]:
+    return {row["epoch"]: row["val_acc"] for row in run.read_metrics()[0] if row["kind"] == "epoch"}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a user who has set up none of the trackers."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_", "WANDB_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_tracker_has_every_epoch_once_also_of_a_run_that_went_on(
+    runs_root: Path, tiny_data: Path, kind: str
+) -> None:
+    run = make_run(runs_root, tiny_data, name="first")
+    write_note(run, Note("with colour", ("try",)))
+    rows = run.metrics_path.read_text(encoding="utf-8").splitlines(keepends=True)
+    last = max(place for place, row in enumerate(rows) if '"epoch"' in row)
+    run.metrics_path.write_text("".join(rows[:last]), encoding="utf-8")
+    before = wanted(run)
+    assert publish(run, kind)[0] == len(before) > 0
+    assert publish(run, kind)[0] == 0
+    run.metrics_path.write_text("".join(rows), encoding="utf-8")
+    assert publish(run, kind)[0] == 1
+    found = READERS[kind](run)
+    assert found["accuracy/validation"] == pytest.approx(wanted(run))
+    assert {"loss/training", "loss/validation", "accuracy/training"} <= found.keys()
+
+
+def test_every_tracker_that_can_be_chosen_is_tested() -> None:
+    assert (NO_TRACKER, *READERS) == TRACKERS
+
+
+def test_a_training_is_followed_to_its_end(runs_root: Path, tiny_data: Path) -> None:
+    assert main([*train_words(tiny_data, "followed", epochs=2), "--tracker", "tensorboard"]) == 0
+    run = find_run("followed", runs_root)
+    wait_until(lambda: (run.folder / "tracker.log").read_text() != "", "the follower has ended", 60)
+    assert "2 epochs written: " in (run.folder / "tracker.log").read_text()
+    assert read_tensorboard(run)["accuracy/validation"] == pytest.approx(wanted(run))
+
+
+def test_a_tracker_that_is_not_installed_is_named_and_the_training_goes_on(
+    runs_root: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="first")
+    hidden = "import sys; sys.modules['mlflow'] = None; from core.__main__ import main; sys.exit(main(sys.argv[1:]))"
+
+    def ask(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", hidden, "track", "first", "--to", "mlflow", *words]
+        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=REPOSITORY)
+
+    told = "MLflow is not installed. Install it: pip install mlflow-skinny"
+    assert (ask().returncode, ask().stderr) == (2, f"error: {told}\n")
+    assert ask("--follow").returncode == 2
+    assert f"Not tracked: {told}" in "\n".join(find_run("first", runs_root).read_log())
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_no_tracker_asks_the_network(runs_root: Path, tiny_data: Path, kind: str) -> None:
+    """Whatever a tracker would ask goes to a proxy, which is ours and hears nothing."""
+    make_run(runs_root, tiny_data, name="first")
+    heard: list[bytes] = []
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))
+        proxy.listen()
+
+        def listen() -> None:
+            while True:
+                try:
+                    one, _ = proxy.accept()
+                except OSError:
+                    return
+                heard.append(one.recv(200))
+                one.close()
+
+        threading.Thread(target=listen, daemon=True).start()
+        asked = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+        done = subprocess.run(
+            [sys.executable, "-m", "core", "track", "first", "--to", kind],
+            check=False, capture_output=True, text=True, cwd=REPOSITORY, env=os.environ | dict.fromkeys(names, asked),
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "written: " in done.stdout
+    assert heard == []
