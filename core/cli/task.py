@@ -71,7 +71,7 @@ def do_work(run: Run, terminal: TextIO | None) -> int:
     # In a run's folder pages write too; what is half made in a task's was left by a job that was killed.
     sweep_drafts(run.folder, untouched=0.0 if is_task else LEFT_OVER)
     with (
-        _obey_signals() as should_stop,
+        obey_signals() as should_stop,
         open(run.log_path, "a", encoding="utf-8", opener=open_at_once) as log,
     ):
         console = Tee(log, terminal)
@@ -83,7 +83,7 @@ def do_work(run: Run, terminal: TextIO | None) -> int:
 
 
 @contextmanager
-def _obey_signals() -> Iterator[Callable[[], bool]]:
+def obey_signals() -> Iterator[Callable[[], bool]]:
     """Yield what tells whether a signal has asked for a stop."""
     asked: list[int] = []
 
@@ -107,6 +107,10 @@ def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callabl
     if not wait_for_turn(run, should_stop=should_stop, tell=tell):
         return run.read_status()
     keep_to_slot(run)
+    if (devices := run.read_config().devices) > 1:
+        from core.cli.rank import launch_ranks
+
+        return launch_ranks(run, console, should_stop, devices, on_terminal=terminal is not None)
     from core.train import TrainingJob  # torch is loaded only when it is this run's turn
 
     return TrainingJob(run, console, should_stop).execute()
