@@ -101,16 +101,22 @@ def obey_signals() -> Iterator[Callable[[], bool]]:
 
 
 def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callable[[], bool]) -> Status:
+    from core.queue.slots import find_shortage, read_slots
     from core.queue.turn import keep_to_slot, wait_for_turn
 
+    config = run.read_config()
+    if shortage := find_shortage(config.device, config.devices, read_slots(run.folder.parent)):
+        journal = Journal(run, console)
+        journal.end("failed", f"devices: {shortage}.")
+        return journal.status
     tell = None if terminal is None else lambda line: print(line, file=terminal, flush=True)
     if not wait_for_turn(run, should_stop=should_stop, tell=tell):
         return run.read_status()
     keep_to_slot(run)
-    if (devices := run.read_config().devices) > 1:
+    if config.devices > 1:
         from core.cli.rank import launch_ranks
 
-        return launch_ranks(run, console, should_stop, devices, on_terminal=terminal is not None)
+        return launch_ranks(run, console, should_stop, config.devices, on_terminal=terminal is not None)
     from core.train import TrainingJob  # torch is loaded only when it is this run's turn
 
     return TrainingJob(run, console, should_stop).execute()

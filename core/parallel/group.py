@@ -20,6 +20,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from core.errors import ConfigError
 from core.parallel.share import Share
+from core.words import format_count
 
 T = TypeVar("T")
 _LETTERS = 16  # of a word that is agreed on
@@ -139,19 +140,14 @@ def join_group(device: str) -> Group:
     place, here = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     if device == "cuda":
         if here > torch.cuda.device_count():
-            raise ConfigError({"devices": describe_too_many(here, torch.cuda.device_count(), "GPU")})
+            there = format_count(torch.cuda.device_count(), "GPU")
+            raise ConfigError({"devices": f"{here} were asked for, but this machine has {there}"})
         torch.cuda.set_device(place)
     store, rank, world = next(rendezvous("env://"))
     if world > 1:
         backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE)
     return Group(Share(rank, world), place=place, store=PrefixStore("weakspot", store))
-
-
-def describe_too_many(asked: int, there: int, what: str) -> str:
-    """Say that a machine has fewer places to compute than were asked for."""
-    has = f"{there} {what}{'s'[: there != 1]}" if there else f"no {what}"
-    return f"{asked} were asked for, but this machine has {has}"
 
 
 def is_broken(error: Exception) -> bool:
