@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from core.cli.terminal import Progress, Tee
-from core.errors import RunError
+from core.errors import ConfigError, RunError
 from core.files import LEFT_OVER, sweep_drafts
 from core.places import expand_home, real_path
 from core.reading import open_at_once
@@ -101,13 +101,13 @@ def obey_signals() -> Iterator[Callable[[], bool]]:
 
 
 def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callable[[], bool]) -> Status:
-    from core.queue.slots import find_shortage, read_slots
+    from core.queue.slots import find_lacks, read_slots
     from core.queue.turn import keep_to_slot, wait_for_turn
 
     config = run.read_config()
-    if shortage := find_shortage(config.device, config.devices, read_slots(run.folder.parent)):
+    if lacks := find_lacks(config, read_slots(run.folder.parent)):
         journal = Journal(run, console)
-        journal.end("failed", f"devices: {shortage}.")
+        journal.end("failed", f"{ConfigError(lacks)}.")
         return journal.status
     tell = None if terminal is None else lambda line: print(line, file=terminal, flush=True)
     if not wait_for_turn(run, should_stop=should_stop, tell=tell):

@@ -17,7 +17,7 @@ from core.cli.terminal import add_run, make_bar
 from core.dataset.remedy import find_remedy
 from core.errors import ConfigError, DataError, describe_error
 from core.places import real_path
-from core.queue.slots import find_shortage, read_slots
+from core.queue.slots import find_lacks, read_slots
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
 from core.runs.run import default_root, find_run
@@ -90,7 +90,7 @@ def _train(options: argparse.Namespace) -> int:
     config = _read_config(options)
     if is_under_torchrun():
         train_under_torchrun(config)
-    _check_devices(config.device, config.devices)
+    _check_devices(config)
     run = prepare(config, default_root())
     with claim(run):
         print(run.id, flush=True)
@@ -102,15 +102,15 @@ def _resume(options: argparse.Namespace) -> int:
 
     run = find_run(options.run, default_root())
     if options.devices is not None:
-        _check_devices(run.read_config().device, options.devices)
+        _check_devices(dataclasses.replace(run.read_config(), devices=options.devices))
     with resume_here(run, options.epochs, options.devices):
         return do_work(run, sys.stderr)
 
 
-def _check_devices(device: str, devices: int) -> None:
+def _check_devices(config: TrainConfig) -> None:
     """Raise ConfigError where this machine has fewer devices than asked for."""
-    if shortage := find_shortage(device, devices, read_slots(default_root())):
-        raise ConfigError({"devices": shortage})
+    if lacks := find_lacks(config, read_slots(default_root())):
+        raise ConfigError(lacks)
 
 
 def _find_rate(options: argparse.Namespace) -> int:

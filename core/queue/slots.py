@@ -14,6 +14,7 @@ from core.errors import RunError
 from core.files import write_text
 from core.people.acting import ADMINISTER, needs
 from core.reading import read_object, take
+from core.recipe.config import TrainConfig
 from core.words import format_count
 
 SETTINGS = "queue.json"  # beside the run folders
@@ -60,13 +61,18 @@ def join_slots(names: Sequence[str]) -> str:
     return _BETWEEN.join(names)
 
 
-def find_shortage(device: str, devices: int, slots: Slots) -> str:
-    """Say why a run with these settings can never train on this machine; empty where it can."""
-    there = count_devices(device, slots)
-    if devices <= there:
-        return ""
-    what = "GPU" if slots.takes_gpus(device) else "core"
-    return f"{devices} were asked for, but this machine has {format_count(there, what)}"
+def find_lacks(config: TrainConfig, slots: Slots) -> dict[str, str]:
+    """Return what a run asks for that this machine has not, by field; empty where it can train here."""
+    there, gpus = count_devices(config.device, slots), slots.takes_gpus(config.device)
+    lacks = {}
+    if config.devices > there:
+        what = format_count(there, "GPU" if gpus else "core")
+        lacks["devices"] = f"{config.devices} were asked for, but this machine has {what}"
+    if config.sync_batch_norm and config.devices > 1 and not gpus:
+        lacks["sync_batch_norm"] = (
+            "is there on CUDA GPUs only; turn it off to train in several processes here"
+        )
+    return lacks
 
 
 def count_devices(device: str, slots: Slots) -> int:

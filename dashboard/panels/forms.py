@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import ConfigError, UserError
 from core.people.roots import allow_path
-from core.queue.slots import count_devices, find_shortage, read_slots
+from core.queue.slots import count_devices, find_lacks, read_slots
 from core.reading import is_there
 from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
@@ -79,12 +79,11 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         config = TrainConfig.from_dict(values)
     except ConfigError as error:
         return None, error.problems
-    shortage = find_shortage(config.device, config.devices, read_slots(default_root()))
     problems = {
         **_data_problem(config),
         **_weights_problem(config.weights),
         **_name_problem(config.name),
-        **({"devices": shortage} if shortage else {}),
+        **find_lacks(config, read_slots(default_root())),
     }
     return (None if problems else config), problems
 

@@ -7,6 +7,7 @@ import os
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,11 +19,12 @@ from core.queue.slots import (
     Slots,
     describe_slot_environment,
     find_gpus,
-    find_shortage,
+    find_lacks,
     read_slots,
     write_slots,
 )
 from core.queue.turn import keep_to_slot, wait_for_turn
+from core.recipe.config import TrainConfig
 from core.runs.run import Run, list_runs
 from tests.made_job import make_job
 
@@ -168,11 +170,22 @@ def test_a_run_on_two_gpus_waits_until_both_are_free_and_nobody_overtakes_it(
 
 
 @pytest.mark.parametrize(
-    ("device", "devices", "said"),
-    [("auto", 3, ""), ("cuda", 4, "4 were asked for, but this machine has 3 GPUs"), ("cpu", 1, "")],
+    ("changes", "lacks"),
+    [
+        ({"device": "auto", "devices": 3, "sync_batch_norm": True}, {}),
+        ({"device": "cuda", "devices": 4}, {"devices": "4 were asked for, but this machine has 3 GPUs"}),
+        ({"device": "cpu", "devices": 1, "sync_batch_norm": True}, {}),
+    ],
 )
-def test_a_machine_says_when_it_has_too_few_devices(device: str, devices: int, said: str) -> None:
-    assert find_shortage(device, devices, Slots(1, ("0", "1", "2"))) == said
+def test_a_machine_says_what_it_lacks_for_several_devices(
+    changes: dict[str, Any], lacks: dict[str, str]
+) -> None:
+    assert find_lacks(TrainConfig(data="x", **changes), Slots(1, ("0", "1", "2"))) == lacks
+
+
+def test_batch_statistics_are_shared_on_gpus_only() -> None:
+    config = TrainConfig(data="x", device="cpu", devices=2, sync_batch_norm=True)
+    assert "CUDA GPUs only" in find_lacks(config, Slots(1, ("0", "1")))["sync_batch_norm"]
 
 
 @pytest.mark.parametrize(
