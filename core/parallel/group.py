@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ _LETTERS = 16  # of a word that is agreed on
 _LOOK = timedelta(seconds=20)  # how long one wait for the leader lasts before the next begins
 # Who waits longer than this for the others within a step takes them for lost: a machine without power closes no connection.
 _PATIENCE = timedelta(minutes=15)
+_FAREWELL = 10.0  # seconds that the leader waits at most for the others to hear that it ends
 _BROKEN = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe", re.IGNORECASE)
 
 
@@ -80,13 +82,16 @@ class Group:
         key = f"work {self._works}"
         if not self.leads:
             self._wait(key)
-            if self._store.get(key) != b"done":
+            done = self._store.get(key) == b"done"
+            if not done:
+                self._store.add(f"{key} heard", 1)
                 raise Left
             return None
         try:
             found = work()
         except BaseException:
             self._store.set(key, "ended")
+            self._wait_until_heard(key)  # the others hear it from a store that may end with this process
             raise
         self._store.set(key, "done")
         return found
@@ -99,6 +104,12 @@ class Group:
                 return
             except dist.DistStoreError:  # not yet
                 continue
+
+    def _wait_until_heard(self, key: str) -> None:
+        assert self._store is not None
+        end = time.monotonic() + _FAREWELL
+        while self._store.add(f"{key} heard", 0) < self.world - 1 and time.monotonic() < end:
+            time.sleep(0.05)
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """Return the sum of a tensor over all processes, in its place."""
