@@ -61,6 +61,7 @@ COMMANDS = (
     "users",
     "actions",
     "task",
+    "rank",
 )
 
 

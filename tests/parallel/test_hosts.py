@@ -17,7 +17,7 @@ from tests.processes import REPOSITORY, call, environment, finish, make_images, 
 pytestmark = pytest.mark.scale
 PATIENCE = 300  # seconds; torchrun takes half a minute to give a lost machine up
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
-Host = Callable[[str], subprocess.Popen[str]]
+Host = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def host(place: Path) -> Iterator[Host]:
     with socket.socket() as free:
         free.bind((FIRST, 0))
         port = free.getsockname()[1]
-    words = train_words(place / "data", "shared", epochs=60, save_minutes=0.0)
     started: list[subprocess.Popen[str]] = []
 
-    def start(address: str) -> subprocess.Popen[str]:
+    def start(address: str, epochs: int = 12) -> subprocess.Popen[str]:
+        words = train_words(place / "data", "shared", epochs=epochs, save_minutes=0.0)
         # Both addresses are this machine's, so torchrun cannot tell by itself who is the one at which they meet.
         meets = f"--rdzv-conf=is_host={int(address == FIRST)},last_call_timeout=5"
         rendezvous = [f"--rdzv-endpoint={FIRST}:{port}", "--rdzv-backend=c10d", "--rdzv-id=shared", meets]
@@ -77,13 +77,13 @@ def test_a_run_goes_on_from_its_last_save_when_one_of_two_machines_is_lost(place
     done = finish(first, PATIENCE)
     assert done.returncode == 0, done.stderr
     status = run.read_status()
-    assert (status.state, status.epoch) == ("finished", 60), status.message
+    assert (status.state, status.epoch) == ("finished", 12), status.message
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in lost)
     log = run.log_path.read_text(encoding="utf-8")
     assert "It goes on in 1 process, before it was 2." in log
     assert "Resumed at epoch" in log
     rows = [row for row in run.read_metrics()[0] if row["kind"] == "step"]
-    assert [row["step"] for row in rows] == list(range(1, 60 * 3 + 1))
+    assert [row["step"] for row in rows] == list(range(1, 12 * 3 + 1))
 
 
 def test_a_stop_ends_all_machines_and_the_same_command_goes_on(place: Path, host: Host) -> None:
@@ -99,10 +99,10 @@ def test_a_stop_ends_all_machines_and_the_same_command_goes_on(place: Path, host
 
 def test_a_machine_that_joins_takes_part_from_the_last_step_on(place: Path, host: Host) -> None:
     run = Run(place / "runs" / "shared")
-    first = host(FIRST)
+    first = host(FIRST, 60)
     wait_until(lambda: steps_of(run) >= 2 or first.poll() is not None, "steps are trained", PATIENCE)
     before = [row["step"] for row in run.read_metrics()[0] if row["kind"] == "step"]
-    second = host(SECOND)
+    second = host(SECOND, 60)
     assert [finish(one, PATIENCE).returncode for one in (first, second)] == [0, 0]
     log = run.log_path.read_text(encoding="utf-8")
     assert "It goes on in 2 processes, before it was 1." in log
