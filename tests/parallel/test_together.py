@@ -18,8 +18,8 @@ from tests.processes import TINY, make_images, wait_until
 from tests.same_runs import assert_same_run
 
 pytestmark = pytest.mark.slow(40)
-# fp32, relative: sums of gradients are rounded in another order, and six steps add that up.
-TOLERANCE = 2e-4
+# fp32, relative: sums of gradients are rounded in another order, and the steps add that up.
+TOLERANCE = 2e-5
 # Batch normalisation keeps its statistics, so that each image's loss is its own. The last batch is too small for two.
 ALIKE: dict[str, Any] = {
     "keep_statistics": True, "batch_size": 5, "mixup": 0.4, "cutmix": 1.0, "ema": 0.9, "clip_norm": 1.0, "lr": 0.01,
