@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import core
-from core.cli import bakeoff, data, imports, networks, people, queue, report, runs, task, training
+from core.cli import bakeoff, data, imports, networks, people, queue, rank, report, runs, task, training
 from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers, track
 from core.errors import UserError, describe_error
 
@@ -110,6 +110,7 @@ def build_parser(
         report,
         people,
         task,
+        rank,
     ):
         subject.add_commands(commands)
     return parser

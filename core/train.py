@@ -22,19 +22,22 @@ from core.model.evaluate import evaluate_run, write_predictions
 from core.networks.build import build_model, count_parameters, freeze_backbone, head_of
 from core.networks.download import describe_reason
 from core.networks.weights import load_initial_weights
+from core.parallel.follower import Follower
+from core.parallel.group import SOLO, Group, PeerLost, is_broken
+from core.parallel.replica import Replica, synchronise_statistics
 from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_indices, weigh_images
 from core.recipe.schedules import rate_at
 from core.runs.journal import Console, Hopeless, Interrupted, Journal
 from core.runs.run import TEST, Run, Status, find_run
-from core.runs.run_data import list_findings, read_data, reopen_data
+from core.runs.run_data import list_findings, read_data, recorded_folders, reopen_data
 from core.runs.seen import SEEN_FILE, read_seen, write_seen
 from core.runs.watchdog import end_when_stuck
 from core.training import engine, features, loaders, optim
 from core.training.batches import BatchSource, open_source
 from core.training.best import Best
 from core.training.checkpoint import best_values, load_checkpoint, save_checkpoint
-from core.training.environment import record_environment
+from core.training.environment import describe_other_devices, record_environment
 from core.training.head_fit import fit_head, load_head
 from core.training.learner import Learner, make_learner
 from core.training.losses import make_loss
@@ -46,11 +49,20 @@ class TrainingJob:
     """One training run from its config to its end; make it and call `execute` once.
 
     Everything it learns goes to the run folder; `console` gets what the report's console showed. `should_stop`
-    is asked after each step, beside the run's own requests to stop or pause.
+    is asked after each step, beside the run's own requests to stop or pause. In a `group` of processes each executes
+    the job; they do the same steps on parts of the batches, and the one that leads alone writes and asks.
     """
 
-    def __init__(self, run: Run, console: Console, should_stop: Callable[[], bool] = lambda: False) -> None:
-        self.run, self.journal = run, Journal(run, console, should_stop)
+    def __init__(
+        self,
+        run: Run,
+        console: Console,
+        should_stop: Callable[[], bool] = lambda: False,
+        *,
+        group: Group = SOLO,
+    ) -> None:
+        self.run, self.group = run, group
+        self.journal = Journal(run, console, should_stop) if group.leads else Follower(run)
         self.config: TrainConfig = run.read_config()
         self.inputs = run.read_inputs()
         self._saved = time.monotonic()
@@ -60,11 +72,32 @@ class TrainingJob:
         self.best = Best()
         self._step_seconds, self._val_seconds, self._last_epoch = 0.0, 0.0, 0.0
         self._chosen: list[int] = []  # the classes specialised on
+        self._request = ""  # the state to end in, once a stop or pause was asked for and all processes know
 
     def execute(self) -> Status:
-        """Run the job to its end and return its last status; errors end in the status, not in an exception."""
+        """Run the job to its end and return its last status; errors end in the status, not in an exception.
+
+        Raises:
+            PeerLost: when another process of the group is gone; the status stays as it was.
+            Exception: in a process that does not lead, for what it alone met.
+        """
         with end_when_stuck(self.journal):
-            return self.journal.perform(self._train, describe_stop=self._describe_stop)
+            return self.journal.perform(self._train_with_others, describe_stop=self._describe_stop)
+
+    def _train_with_others(self) -> str:
+        try:
+            return self._train()
+        except (UserError, OSError, Interrupted):
+            raise
+        except Exception as error:
+            if self.group.world > 1 and is_broken(error):
+                raise PeerLost from error
+            raise
+
+    def _asked(self) -> bool:
+        """Tell whether a stop or pause was asked for, to all processes alike."""
+        self._request = self.group.agree(self.journal.asked())
+        return bool(self._request)
 
     def _describe_stop(self, state: str) -> str:
         where = f"in epoch {self.epoch + 1}" if self.epoch < self.config.epochs else "after its last epoch"
@@ -72,39 +105,65 @@ class TrainingJob:
         return f"{state.capitalize()} {where} as asked.{resumable}"
 
     def _train(self) -> str:
-        config = self.config
-        folders = self._prepare_data()
+        config, group = self.config, self.group
+        folders = group.lead(self._prepare_data) or recorded_folders(self.run)
         self._chosen = focus_indices(config, folders.classes)
         compute = engine.choose_compute(config.device, config.precision)
         loss_of = make_loss(config, folders.classes).to(compute.device)
-        workers = loaders.choose_workers(config.workers, compute.device.type)
+        workers = loaders.choose_workers(config.workers, compute.device.type, group.world)
+        torch.manual_seed(config.seed)
+        network = build_model(config.arch, len(folders.classes), config.image_size)
+        if config.precision == "auto":
+            compute = engine.suit_compute(compute, network, config.image_size)
+        group.lead(lambda: self._load_network(network, folders, compute, workers))
+        network = compute.place_model(network)
+        if config.sync_batch_norm and group.world > 1:
+            network = synchronise_statistics(network, compute.device)
+        group.share_state(network)
+        learner = make_learner(network, config, compute.make_scaler())
+        self._restore(learner)
+        source = self._open_source(learner, folders, compute, workers)
+        replica = Replica(learner.trained, group, compute.device)
+        if (self._chosen or (config.head_first and not config.head_only)) and self.best.focus < 0:
+            self._judge_start(learner, folders, self._validate(learner, source, compute, len(folders.val)))
+        while self._goes_on():
+            self.journal.write(f"Epoch {self.epoch + 1}/{config.epochs}")
+            figures = self._train_epoch(learner, replica, source, compute, loss_of, len(folders.classes))
+            outcome = self._validate(learner, source, compute, len(folders.val))
+            self._finish_epoch(learner, folders, figures, outcome)
+        if group.leads:
+            self._judge_best(folders)
+        best = self.best.describe(focused=bool(self._chosen), guard=config.guard)
+        return f"Finished: {best}.{self._describe_early()}"
+
+    def _goes_on(self) -> bool:
+        over = self.epoch >= self.config.epochs or self._patience_is_out() or self._time_is_up()
+        return self.group.decide(not over)
+
+    def _load_network(
+        self, network: nn.Module, folders: ImageFolders, compute: engine.Compute, workers: int
+    ) -> None:
+        """Give a network the weights that the run begins or goes on with, and write down what it is computed on."""
+        config = self.config
         fingerprint = read_fingerprint(folders, self.run.folder.parent, self.journal.count_done)
         if fingerprint is None:
             raise Interrupted(self.journal.asked())
         self.journal.set(phase="loading weights", force=True)
-        torch.manual_seed(config.seed)
-        network = self._build_model(len(folders.classes))
-        if config.precision == "auto":
-            compute = engine.suit_compute(compute, network, config.image_size)
-        self.journal.write(record_environment(self.run, compute, workers, fingerprint))
-        network = compute.place_model(network)
+        self._load_weights(network)
+        before = self.run.read_json("environment.json")
+        world = self.group.world
+        self.journal.write(record_environment(self.run, compute, workers, fingerprint, world))
+        if before and self.run.last_path.exists():
+            for line in describe_other_devices(before, world):
+                self.journal.write(line)
         if config.head_first and not self.run.last_path.exists():
-            self._fit_head(network, folders, compute, workers, fingerprint)
-        learner = make_learner(network, config, compute.make_scaler())
-        self._restore(learner)
-        source = self._open_source(learner, folders, compute, workers)
-        if (self._chosen or (config.head_first and not config.head_only)) and self.best.focus < 0:
-            self._judge_start(learner, folders, self._validate(learner, source, compute))
-        while self.epoch < config.epochs and not self._patience_is_out() and not self._time_is_up():
-            self.journal.write(f"Epoch {self.epoch + 1}/{config.epochs}")
-            figures = self._train_epoch(learner, source, compute, loss_of, len(folders.classes))
-            outcome = self._validate(learner, source, compute)
-            self._finish_epoch(learner, folders, figures, outcome)
+            placed = compute.place_model(network)
+            self._fit_head(placed, folders, compute, workers, fingerprint)
+
+    def _judge_best(self, folders: ImageFolders) -> None:
         if folders.held:
             self._judge_held(folders)
         self._measure_confidence()
-        best = self.best.describe(focused=bool(self._chosen), guard=config.guard)
-        return f"Finished: {best}.{self._describe_early()}"
 
     def _judge_held(self, folders: ImageFolders) -> None:
         """Ask the best model about the images that neither trained nor chose it."""
@@ -140,7 +199,7 @@ class TrainingJob:
             self.journal.set(phase="computing features", done=0, total=0, force=True)
         source = open_source(
             learner, folders, self.config, self.inputs, compute, workers=workers, root=self.run.folder.parent,
-            progress=self.journal.count_done,
+            progress=self.journal.count_done, share=self.group.share,
         )  # fmt: skip
         if source is None:
             raise Interrupted(self.journal.asked())
@@ -212,9 +271,8 @@ class TrainingJob:
             self.journal.write(line)
         return folders
 
-    def _build_model(self, classes: int) -> nn.Module:
+    def _load_weights(self, model: nn.Module) -> None:
         config = self.config
-        model = build_model(config.arch, classes, config.image_size)
         self.journal.write(
             f"Network {config.arch}, {count_parameters(model) / 1e6:.1f} million parameters, {self.inputs}"
         )
@@ -240,10 +298,15 @@ class TrainingJob:
                 raise RunError(
                     f"{self.run.id}: its network cannot be taken from {best.name} ({describe_reason(error)})."
                 ) from None
-        return model
 
     def _train_epoch(
-        self, learner: Learner, source: BatchSource, compute: engine.Compute, loss_of: nn.Module, classes: int
+        self,
+        learner: Learner,
+        replica: Replica,
+        source: BatchSource,
+        compute: engine.Compute,
+        loss_of: nn.Module,
+        classes: int,
     ) -> engine.PassFigures:
         config, first = self.config, self.batch
         steps = -(-source.steps // config.accumulate)
@@ -254,7 +317,8 @@ class TrainingJob:
 
         def set_rate(step: int) -> None:
             # What a network itself draws, such as dropout, depends on its place in the run, so that a resume is exact.
-            torch.manual_seed(loaders.derive_seed(config.seed, self.epoch, _DRAWS - first - step))
+            draw = loaders.derive_seed(config.seed, self.epoch, _DRAWS - first - step)
+            torch.manual_seed(draw ^ self.group.share.rank)  # each process has other images
             optim.set_rate(
                 learner.optimizer, self.epoch * steps + first + step, steps * config.epochs, config
             )
@@ -263,17 +327,20 @@ class TrainingJob:
             number: int, images: torch.Tensor, targets: torch.Tensor
         ) -> tuple[torch.Tensor, torch.Tensor]:
             seed = loaders.derive_seed(config.seed, self.epoch, -2 - first * config.accumulate - number)
-            return mix_images(
+            mixed, shares = mix_images(
                 images, targets, classes=classes, mixup=config.mixup, cutmix=config.cutmix, seed=seed
             )
+            front = self.group.world > 1  # the image that the first of a part is blended with, see Share.take
+            return mixed[front:], shares[front:]
 
         if (
             config.head_only and config.head_first
         ):  # the fit was the training: what is left is to tell how well it went
             return self._measure_fit(learner, source, compute)
         with tqdm(
-            total=steps, initial=first, file=self.journal.console, ncols=100, mininterval=1.0, unit="it"
-        ) as bar:
+            total=steps, initial=first, file=self.journal.console, ncols=100, mininterval=1.0, unit="it",
+            disable=not self.group.leads,
+        ) as bar:  # fmt: skip
 
             def on_steps(figures: list[engine.StepFigures]) -> bool:
                 for figure in figures:
@@ -286,20 +353,20 @@ class TrainingJob:
                 self._set_training(steps)
                 if time.monotonic() - self._saved > 60 * config.save_minutes:
                     self._save_last(learner)
-                return not self.journal.asked()
+                return not self._asked()
 
             if first < steps:
+                batches = source.train(self.epoch, first * config.accumulate)
                 result = engine.train_epoch(
-                    learner.trained, source.train(self.epoch, first * config.accumulate), learner.optimizer,
-                    loss_of, compute,
+                    replica.module(), batches, learner.optimizer, loss_of, compute,
                     set_rate=set_rate, on_steps=on_steps, report_every=10 if compute.device.type == "cuda" else 1,
                     mix=mix if config.mixup or config.cutmix else None, clip_norm=config.clip_norm,
                     average=learner.average, accumulate=config.accumulate, scaler=learner.scaler,
-                    keep_statistics=config.keep_statistics,
+                    keep_statistics=config.keep_statistics, parts=source.parts(), group=self.group,
                 )  # fmt: skip
                 if result.ended_early:
                     self._save_last(learner)
-                    raise Interrupted(self.journal.asked())
+                    raise Interrupted(self._request)
         figures = engine.PassFigures(
             self.loss_sum / self.seen, self.correct / self.seen, self.seen, self.epoch_seconds
         )
@@ -330,6 +397,8 @@ class TrainingJob:
         self.loss_sum += figure.loss * figure.count
         self.correct += figure.correct
         self.seen += figure.count
+        if not self.group.leads:
+            return
         self.run.append_metrics(
             {
                 "kind": "step",
@@ -348,15 +417,26 @@ class TrainingJob:
             f"Lower the learning rate (lr, now {self.config.lr:g}){precision}."
         )
 
-    def _validate(self, learner: Learner, source: BatchSource, compute: engine.Compute) -> engine.Outcome:
+    def _validate(
+        self, learner: Learner, source: BatchSource, compute: engine.Compute, images: int
+    ) -> engine.Outcome:
         self.journal.set(phase="validating", force=True)
         begun = time.perf_counter()
+        # All ask at the same batches, of which some processes have one more.
+        common, looked = -(-images // self.config.batch_size) // self.group.world, 0
+
+        def on_batch(_: int) -> bool:
+            nonlocal looked
+            looked += 1
+            return looked > common or not self._asked()
+
+        self.group.share_state(learner.judged)  # statistics of normalisation are each process' own until here
         outcome = engine.evaluate(
-            learner.judged, source.validate(), compute, on_batch=lambda _: not self.journal.asked()
+            learner.judged, source.validate(), compute, on_batch=on_batch, group=self.group
         )
         if outcome is None:
             self._save_last(learner)
-            raise Interrupted(self.journal.asked())
+            raise Interrupted(self._request)
         self._val_seconds = time.perf_counter() - begun
         if not math.isfinite(outcome.loss.mean()):
             raise Hopeless(self._describe_explosion("validation loss", float(outcome.loss.mean())))
@@ -373,12 +453,26 @@ class TrainingJob:
     ) -> None:
         self.epoch += 1
         self._last_epoch = figures.seconds + self._val_seconds
-        val_acc, val_loss = outcome.accuracy, float(outcome.loss.mean())
+        improved = self.best.judge(outcome, self.epoch, self._chosen, self.config.guard)
+        if self.group.leads:
+            self._record_epoch(learner, folders, figures, outcome, improved=improved)
+        self.batch, self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0, 0.0, 0, 0, 0.0
+        self._save_last(learner)
+        self._tell_best()
+
+    def _record_epoch(
+        self,
+        learner: Learner,
+        folders: ImageFolders,
+        figures: engine.PassFigures,
+        outcome: engine.Outcome,
+        *,
+        improved: bool,
+    ) -> None:
         table = self.run.epoch_path(self.epoch)
         table.parent.mkdir(exist_ok=True)
         write_predictions(table, folders.val, outcome, folders.classes)
         right = outcome.top_index[:, 0] == outcome.target
-        improved = self.best.judge(outcome, self.epoch, self._chosen, self.config.guard)
         if improved:
             self._keep_best(learner, folders, outcome)
         self.run.append_metrics(
@@ -388,8 +482,8 @@ class TrainingJob:
                 "step": self.step,
                 "train_loss": round(figures.loss, 6),
                 "train_acc": round(figures.accuracy, 6),
-                "val_loss": round(val_loss, 6),
-                "val_acc": round(val_acc, 6),
+                "val_loss": round(float(outcome.loss.mean()), 6),
+                "val_acc": round(outcome.accuracy, 6),
                 "seconds": round(figures.seconds, 3),
                 "val_seconds": round(self._val_seconds, 3),
                 "images_per_second": round(figures.count / max(figures.seconds, 1e-9), 2),
@@ -397,9 +491,6 @@ class TrainingJob:
                 "val_correct": [int(right[outcome.target == i].sum()) for i in range(len(folders.classes))],
             }
         )
-        self.batch, self.loss_sum, self.correct, self.seen, self.epoch_seconds = 0, 0.0, 0, 0, 0.0
-        self._save_last(learner)
-        self._tell_best()
 
     def _tell_best(self) -> None:
         """Write down in the status how far it is and the best model, where there is one."""
@@ -409,7 +500,8 @@ class TrainingJob:
     def _judge_start(self, learner: Learner, folders: ImageFolders, outcome: engine.Outcome) -> None:
         """Take the initial model's measure: what specialising may not cost the others, and the one to beat."""
         self.best.judge_start(outcome, self._chosen)
-        self._keep_best(learner, folders, outcome)
+        if self.group.leads:
+            self._keep_best(learner, folders, outcome)
         self._save_last(learner)
         self._tell_best()
 
@@ -429,6 +521,8 @@ class TrainingJob:
         self.journal.write(f"Model saved at epoch {self.best.epoch}")
 
     def _save_last(self, learner: Learner) -> None:
+        if not self.group.leads:
+            return
         # The frozen backbone of head-only training lies in best.pt, and until there is one here.
         frozen = self.config.head_only and not self.run.best_path.exists()
         save_checkpoint(
@@ -472,8 +566,9 @@ class TrainingJob:
 
     def _forget_later(self) -> None:
         """Drop what a run that was killed wrote after its last checkpoint: it will write that again."""
-        self.run.keep_metrics(step=self.step, epoch=self.epoch)
-        self.run.keep_epochs(self.epoch)
+        if self.group.leads:
+            self.run.keep_metrics(step=self.step, epoch=self.epoch)
+            self.run.keep_epochs(self.epoch)
 
     def _set_training(self, steps: int) -> None:
         config = self.config

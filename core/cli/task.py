@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from core.cli.models.track import start_following
 from core.cli.terminal import Progress, Tee
-from core.errors import RunError
+from core.errors import ConfigError, RunError
 from core.files import LEFT_OVER, sweep_drafts
 from core.places import expand_home, real_path
 from core.reading import open_at_once
@@ -72,7 +72,7 @@ def do_work(run: Run, terminal: TextIO | None) -> int:
     # In a run's folder pages write too; what is half made in a task's was left by a job that was killed.
     sweep_drafts(run.folder, untouched=0.0 if is_task else LEFT_OVER)
     with (
-        _obey_signals() as should_stop,
+        obey_signals() as should_stop,
         open(run.log_path, "a", encoding="utf-8", opener=open_at_once) as log,
     ):
         console = Tee(log, terminal)
@@ -84,7 +84,7 @@ def do_work(run: Run, terminal: TextIO | None) -> int:
 
 
 @contextmanager
-def _obey_signals() -> Iterator[Callable[[], bool]]:
+def obey_signals() -> Iterator[Callable[[], bool]]:
     """Yield what tells whether a signal has asked for a stop."""
     asked: list[int] = []
 
@@ -102,13 +102,23 @@ def _obey_signals() -> Iterator[Callable[[], bool]]:
 
 
 def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callable[[], bool]) -> Status:
+    from core.queue.slots import find_lacks, read_slots
     from core.queue.turn import keep_to_slot, wait_for_turn
 
+    config = run.read_config()
+    if lacks := find_lacks(config, read_slots(run.folder.parent)):
+        journal = Journal(run, console)
+        journal.end("failed", f"{ConfigError(lacks)}.")
+        return journal.status
     tell = None if terminal is None else lambda line: print(line, file=terminal, flush=True)
     if not wait_for_turn(run, should_stop=should_stop, tell=tell):
         return run.read_status()
     keep_to_slot(run)
     start_following(run)
+    if config.devices > 1:
+        from core.cli.rank import launch_ranks
+
+        return launch_ranks(run, console, should_stop, config.devices, on_terminal=terminal is not None)
     from core.train import TrainingJob  # torch is loaded only when it is this run's turn
 
     return TrainingJob(run, console, should_stop).execute()

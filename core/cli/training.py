@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.options import add_config_options, preset_help, read_changes
+from core.cli.rank import is_under_torchrun, train_under_torchrun
 from core.cli.task import do_work
 from core.cli.terminal import add_run, make_bar
 from core.dataset.remedy import find_remedy
 from core.errors import ConfigError, DataError, describe_error
 from core.places import real_path
+from core.queue.slots import find_lacks, read_slots
 from core.recipe.config import TrainConfig
 from core.recipe.presets import PRESETS, from_preset
 from core.runs.run import default_root, find_run
@@ -34,6 +36,12 @@ def add_commands(commands: Any) -> None:
         type=int,
         metavar="N",
         help="train to N epochs in all; the schedule is drawn anew over them",
+    )
+    resume.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="go on in N processes, on a GPU each where there are any; the log says what that changes",
     )
     resume.set_defaults(command=_resume)
 
@@ -79,7 +87,11 @@ def _train(options: argparse.Namespace) -> int:
     from core.runs.claim import claim
     from core.runs.jobs import prepare
 
-    run = prepare(_read_config(options), default_root())
+    config = _read_config(options)
+    if is_under_torchrun():
+        train_under_torchrun(config)
+    _check_devices(config)
+    run = prepare(config, default_root())
     with claim(run):
         print(run.id, flush=True)
         return do_work(run, sys.stderr)
@@ -89,8 +101,16 @@ def _resume(options: argparse.Namespace) -> int:
     from core.runs.jobs import resume_here
 
     run = find_run(options.run, default_root())
-    with resume_here(run, options.epochs):
+    if options.devices is not None:
+        _check_devices(dataclasses.replace(run.read_config(), devices=options.devices))
+    with resume_here(run, options.epochs, options.devices):
         return do_work(run, sys.stderr)
+
+
+def _check_devices(config: TrainConfig) -> None:
+    """Raise ConfigError where this machine has fewer devices than asked for."""
+    if lacks := find_lacks(config, read_slots(default_root())):
+        raise ConfigError(lacks)
 
 
 def _find_rate(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from core.errors import RunError, UserError
 from core.files import write_text
 from core.people.acting import TRAIN, needs
-from core.queue.slots import Slots, read_slots
+from core.queue.slots import Slots, read_slots, split_slots
 from core.reading import read_object, take
 from core.runs.jobs import list_live
 from core.runs.run import Run, Status
@@ -44,6 +44,7 @@ class Waiting:
     status: Status
     place: Place
     device: str = "auto"
+    devices: int = 1
 
     @property
     def rank(self) -> tuple[int, float, str]:
@@ -61,10 +62,14 @@ class Line:
 
     def find_free(self, device: str) -> list[str]:
         """Return the names of the slots that are free for a run with this device setting."""
-        taken = [status.slot for _, status in self.running]
+        taken = [name for _, status in self.running for name in split_slots(status.slot)]
         free = [name for name in self.slots.list_names(device) if name not in taken]
         unnamed = sum(not slot for slot in taken)  # runs of an older version, which took no slot
         return free[unnamed:]
+
+    def count_slots(self, one: Waiting) -> int:
+        """Return how many slots a run takes: one a GPU that it trains on; on the CPU its processes share one."""
+        return one.devices if self.slots.takes_gpus(one.device) else 1
 
     def list_ahead(self, run: Run) -> list[Waiting]:
         """Return the runs that take their turn before this one does, in the same slots."""
@@ -90,7 +95,8 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
         if status.state == "running":
             running.append((run, status))
         elif status.state == "queued":
-            waiting.append(Waiting(run, status, read_place(run), _read_device(run) if slots.gpus else "auto"))
+            needs = _read_devices(run) if slots.gpus else ("auto", 1)
+            waiting.append(Waiting(run, status, read_place(run), *needs))
     return Line(tuple(running), tuple(sorted(waiting, key=lambda one: one.rank)), slots)
 
 
@@ -177,14 +183,18 @@ def forecast_starts(line: Line, ended: Iterable[tuple[Run, Status]]) -> dict[str
             busy = [
                 s.seconds_left or _left(_expect(run, known) - s.seconds)
                 for run, s in line.running
-                if s.slot in names or not s.slot
+                for slot in split_slots(s.slot)
+                if slot in names or not slot
             ]
             free[kind] = [0.0] * max(0, len(names) - len(busy)) + busy
             heapq.heapify(free[kind])
-        start = heapq.heappop(free[kind])
+        # As many as there are, where it asks for more.
+        taken = [heapq.heappop(free[kind]) for _ in range(min(line.count_slots(one), len(free[kind])))]
+        start = taken[-1]
         if math.isfinite(start):
             starts[one.run.id] = start
-        heapq.heappush(free[kind], start + _expect(one.run, known))
+        for _ in taken:
+            heapq.heappush(free[kind], start + _expect(one.run, known))
     return starts
 
 
@@ -208,8 +218,10 @@ def _expect(run: Run, ended: Sequence[tuple[Run, Status]]) -> float:
     return math.inf
 
 
-def _read_device(run: Run) -> str:
+def _read_devices(run: Run) -> tuple[str, int]:
+    """Return the kind of device a run trains on, and how many it asks for."""
     try:
-        return run.read_config().device
+        config = run.read_config()
     except UserError:
-        return "auto"
+        return "auto", 1
+    return config.device, config.devices

@@ -1,4 +1,4 @@
-"""How many runs train at a time on this machine: one on each GPU, or as many on the CPU as its user says."""
+"""How many runs train at a time on this machine: on a GPU each or several, or as many on the CPU as its user says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,11 +14,14 @@ from core.errors import RunError
 from core.files import write_text
 from core.people.acting import ADMINISTER, needs
 from core.reading import read_object, take
+from core.recipe.config import TrainConfig
+from core.words import format_count
 
 SETTINGS = "queue.json"  # beside the run folders
 MOST = 64  # slots of the CPU
 _DRIVER = Path("/proc/driver/nvidia/gpus")  # where Linux lists the GPUs of NVIDIA's driver
 _MOST_BYTES = 100_000
+_BETWEEN = ", "  # the slots of one run
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,13 @@ class Slots:
     cpu: int = 1
     gpus: tuple[str, ...] = ()
 
+    def takes_gpus(self, device: str) -> bool:
+        """Tell whether a run with this device setting trains on GPUs."""
+        return device in ("auto", "cuda") and bool(self.gpus)
+
     def list_names(self, device: str) -> list[str]:
         """Return the names of the slots in which a run with this device setting may train."""
-        if device in ("auto", "cuda") and self.gpus:
+        if self.takes_gpus(device):
             return [f"GPU {gpu}" for gpu in self.gpus]
         return [f"CPU {number + 1}" for number in range(self.cpu)]
 
@@ -42,6 +49,35 @@ def read_slots(root: Path) -> Slots:
     except (OSError, ValueError):
         kept = _Kept()
     return Slots(min(max(kept.cpu, 1), MOST), find_gpus(os.environ))
+
+
+def split_slots(slot: str) -> list[str]:
+    """Return the names of the slots that a run's status holds in one text, as `join_slots` wrote it."""
+    return slot.split(_BETWEEN)
+
+
+def join_slots(names: Sequence[str]) -> str:
+    """Return the slots that a run takes as one text."""
+    return _BETWEEN.join(names)
+
+
+def find_lacks(config: TrainConfig, slots: Slots) -> dict[str, str]:
+    """Return what a run asks for that this machine has not, by field; empty where it can train here."""
+    there, gpus = count_devices(config.device, slots), slots.takes_gpus(config.device)
+    lacks = {}
+    if config.devices > there:
+        what = format_count(there, "GPU" if gpus else "core")
+        lacks["devices"] = f"{config.devices} were asked for, but this machine has {what}"
+    if config.sync_batch_norm and config.devices > 1 and not gpus:
+        lacks["sync_batch_norm"] = (
+            "is there on CUDA GPUs only; turn it off to train in several processes here"
+        )
+    return lacks
+
+
+def count_devices(device: str, slots: Slots) -> int:
+    """Return the most processes that a run with this device setting may train in here: one a GPU, else one a core."""
+    return len(slots.gpus) if slots.takes_gpus(device) else os.cpu_count() or 1
 
 
 @needs(ADMINISTER, "set the slots", lambda _, cpu: f"{cpu} of the CPU")
@@ -85,10 +121,10 @@ def _ask_driver() -> tuple[str, ...]:
 
 
 def describe_slot_environment(slot: str, slots: Slots, cores: int) -> dict[str, str]:
-    """Return the environment variables by which a job keeps to its slot: its GPU, or its share of the cores."""
-    kind, _, name = slot.partition(" ")
-    if kind == "GPU":
-        return {"CUDA_VISIBLE_DEVICES": name}
+    """Return the environment variables by which a job keeps to its slots: its GPUs, or its share of the cores."""
+    gpus = [name.removeprefix("GPU ") for name in split_slots(slot) if name.startswith("GPU ")]
+    if gpus:
+        return {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
     return {"OMP_NUM_THREADS": str(max(1, cores // slots.cpu))} if slots.cpu > 1 else {}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from core.queue.order import Line, read_line
-from core.queue.slots import describe_slot_environment, read_slots
+from core.queue.slots import describe_slot_environment, join_slots, read_slots
 from core.runs.claim import REMOTE_SILENCE, Taken, hold, is_alive
 from core.runs.jobs import launch
 from core.runs.run import Run, Status
@@ -73,8 +73,10 @@ def _find_turn(run: Run, root: Path) -> tuple[str, str, int]:
     if mine.place.held:
         return "", ON_HOLD, len(line.waiting)
     free, ahead = line.find_free(mine.device), line.list_ahead(run)
-    if len(free) > len(ahead):
-        return free[len(ahead)], "", 0
+    first = sum(line.count_slots(one) for one in ahead)
+    end = first + line.count_slots(mine)
+    if end <= len(free):
+        return join_slots(free[first:end]), "", 0
     return "", _describe_wait(line, [one.run.id for one in ahead]), len(line.running) + len(ahead)
 
 

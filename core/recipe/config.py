@@ -288,6 +288,16 @@ class TrainConfig:
         "auto", "Device", _MACHINE, choices=("auto", "cpu", "cuda", "mps"),
         help="auto takes CUDA, else Apple's GPU, else the CPU.",
     )
+    devices: int = declare(
+        1, "Devices at once", _MACHINE, span=(1, 64), needs=_WHOLE, off=1,
+        help="Train on so many GPUs at once, or, without a GPU, in so many processes. They share each batch, so the batch "
+        "size and the learning rate stay what they are.",
+    )
+    sync_batch_norm: bool = declare(
+        False, "Share batch statistics", _MACHINE, needs=_WHOLE, off=False,
+        help="On several GPUs batch normalisation takes its statistics from the whole batch and not from each GPU's share "
+        "of it: better for small batches, and slower. It changes nothing on one.",
+    )
     precision: str = declare(
         "auto", "Precision", _MACHINE, choices=("auto", "fp32", "bf16"),
         help="auto takes bf16 where the hardware computes in it, else fp16 on a GPU that is fast at it, else fp32.",

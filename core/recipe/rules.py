@@ -10,6 +10,7 @@ from core.recipe.class_names import normalise, write_pairs
 from core.recipe.setting import Setting, Values
 from core.words import shorten
 
+LEAST_A_DEVICE = 2  # images of a batch, since batch normalisation cannot learn from one
 SIZE_STEP = 16  # pixels between the image sizes of a run whose images grow
 # What has no place where fitting the head is the whole training (head_only with head_first), with the value it must have.
 FIT_ALONE = {"epochs": 1, "feature_views": 1, "ema": 0.0, "focal": 0.0, "label_smoothing": 0.0}
@@ -118,6 +119,12 @@ def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str
     if start and not 32 <= start < size:
         problems["progressive_from"] = (
             f"must be 0 (off) or from 32 to less than image_size ({size}), got {start}"
+        )
+    devices = values["devices"]
+    if devices > 1 and values["batch_size"] < LEAST_A_DEVICE * devices and "devices" not in problems:
+        problems["devices"] = (
+            f"each device needs {LEAST_A_DEVICE} images of a batch; set batch_size to at least "
+            f"{LEAST_A_DEVICE * devices} (now {values['batch_size']}), or lower this, got {devices}"
         )
     mixing = [field for field in ("mixup", "cutmix") if values[field]]
     blurred = ["label_smoothing", *mixing] if values["label_smoothing"] else mixing

@@ -118,23 +118,23 @@ def detach(platform: str = sys.platform) -> dict[str, Any]:
 
 
 @needs(TRAIN, "resume", lambda run, *_, **__: run.id)
-def resume(run: Run, epochs: int | None = None) -> None:
+def resume(run: Run, epochs: int | None = None, devices: int | None = None) -> None:
     """Queue a run again that has ended and launch its job, which goes on from its last checkpoint. Raises as `reopen`."""
     with told_when_gone(run):
         _check_ended(run, live_status(run))
         with hold(run):  # of two who resume it at once the second finds it queued
-            _reopen(run, epochs)
+            _reopen(run, epochs, devices)
             launch(run)
 
 
 @contextmanager
-def resume_here(run: Run, epochs: int | None = None) -> Iterator[None]:
+def resume_here(run: Run, epochs: int | None = None, devices: int | None = None) -> Iterator[None]:
     """Queue a run again that has ended, and be its job until the end of the block. Raises as `reopen`."""
     with told_when_gone(run):
         _check_ended(run, live_status(run))
     with hold(run):
         with told_when_gone(run):
-            _reopen(run, epochs)
+            _reopen(run, epochs, devices)
             claim_process(run)
         yield
 
@@ -155,7 +155,7 @@ def reopen(run: Run, epochs: int | None = None) -> None:
             _reopen(run, epochs)
 
 
-def _reopen(run: Run, epochs: int | None) -> None:
+def _reopen(run: Run, epochs: int | None, devices: int | None = None) -> None:
     refuse_imported(run, "no training to go on with")
     status = live_status(run, held=True)
     _check_ended(run, status)
@@ -182,6 +182,8 @@ def _reopen(run: Run, epochs: int | None) -> None:
         raise RunError(
             f"{run.id} has finished; to go on, say to how many epochs in all (it did {status.epoch})."
         )
+    if devices is not None:
+        run.write_config(replace(run.read_config(), devices=devices))
     run.clear_requests()
 
 

@@ -15,6 +15,9 @@ import torch
 from torch import nn
 
 from core.errors import ConfigError, RunError
+from core.parallel.group import SOLO, Group
+from core.parallel.replica import keep_gradients
+from core.parallel.share import Part
 from core.training.average import WeightAverage
 from core.training.memory import (
     batch_in_memory,
@@ -191,12 +194,16 @@ def train_step(
     mix: Mix | None = None,
     clip_norm: float = 0.0,
     scaler: torch.amp.GradScaler | None = None,
+    parts: Sequence[Part] | None = None,
+    world: int = 1,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Do one optimizer step; return loss () and number right (), both on the device, without waiting for it.
 
     The gradients of several batches add up to those of one batch of all their images. `mix(batch, images, targets)`
     blends the placed images and labels of a batch (from 0); right is then who names the label with the largest share.
     Gradients longer than `clip_norm` are shortened to it; 0 leaves them as they are. `scaler` is needed for fp16.
+    `parts` say which part of each batch these images are where processes, `world` of them, share it: the gradients are
+    then those of the whole batch, loss and number right this process' contribution to its mean and sum.
 
     Raises:
         RunError: when the memory does not hold a batch, with how many images it would hold.
@@ -204,27 +211,30 @@ def train_step(
     scaler = scaler or compute.make_scaler()
 
     def step(batches: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
-        total = sum(len(targets) for _, targets in batches)
+        has = parts or [Part(0, len(targets), len(targets), len(targets)) for _, targets in batches]
+        total = sum(part.whole for part in has)
         figures = []
         optimizer.zero_grad(set_to_none=True)
         for number, (images, targets) in enumerate(batches):
-            share = len(targets) / total
+            # The processes' gradients are averaged, so that each counts for as many images as it has.
+            share = has[number].counted * world / total
             blend = None if mix is None else partial(mix, number)
-            figures.append(
-                _add_gradients(
-                    model, images, targets, loss_of, compute, mix=blend, share=share, scaler=scaler
+            with keep_gradients(model, last=number + 1 == len(batches)):
+                figures.append(
+                    _add_gradients(
+                        model, images, targets, loss_of, compute, mix=blend, share=share, scaler=scaler
+                    )
                 )
-            )
         if clip_norm:
             scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         scaler.step(optimizer)
         scaler.update()
-        if len(figures) == 1:
+        if len(figures) == 1 and has[0].counted == total:
             return figures[0]
         losses, rights = zip(*figures, strict=True)
-        shares = [len(targets) / total for _, targets in batches]
-        return sum(loss * share for loss, share in zip(losses, shares, strict=True)), sum(rights)
+        loss = sum(loss * (part.counted / total) for loss, part in zip(losses, has, strict=True))
+        return loss, sum(right * (part.counted > 0) for right, part in zip(rights, has, strict=True))
 
     try:
         return step(batches)
@@ -232,6 +242,8 @@ def train_step(
         if not is_want_of_memory(error):
             raise
     images, targets = batches[0]
+    if world > 1:  # a smaller batch can be tried by all processes only
+        raise RunError(f"There is too little memory for {say_batch(images)}. {say_lower(images)}")
 
     def try_size(size: int) -> None:
         step([(images[:size], targets[:size])])
@@ -283,43 +295,53 @@ def train_epoch(
     accumulate: int = 1,
     scaler: torch.amp.GradScaler | None = None,
     keep_statistics: bool = False,
+    parts: Sequence[Part] | None = None,
+    group: Group = SOLO,
 ) -> PassFigures:
     """Train over the batches once, `accumulate` of them a step; `keep_statistics` is that of `set_training`.
 
     `set_rate(step)` is called before each step (from 0) and `mix(batch, images, targets)` blends a batch (from 0). Figures
     are fetched from the device every `report_every` steps and handed to `on_steps`; when it returns False the pass
-    ends after that step. `average` follows the weights.
+    ends after that step. `average` follows the weights. In a `group` of processes `parts` say what this one has of each
+    batch, and the figures are those of all.
     """
     set_training(model, keep_statistics=keep_statistics)
     begun = time.perf_counter()
-    loss_sum, correct, count, waiting, going = 0.0, 0, 0, [], True
+    loss_sum, correct, seen, waiting, going = 0.0, 0, 0, [], True
     batches = iter(batches)
     step = 0
     while going:
-        group = list(islice(batches, accumulate))
-        if group:
+        taken = list(islice(batches, accumulate))
+        if taken:
             set_rate(step)
             step += 1
             blend = None if mix is None else partial(_mix_later, mix, (step - 1) * accumulate)
-            loss, right = train_step(
-                model, group, optimizer, loss_of, compute, mix=blend, clip_norm=clip_norm, scaler=scaler
+            has = (
+                None
+                if parts is None
+                else parts[(step - 1) * accumulate : (step - 1) * accumulate + len(taken)]
             )
-            waiting.append((step, sum(len(targets) for _, targets in group), loss, right))
+            loss, right = train_step(
+                model, taken, optimizer, loss_of, compute, mix=blend, clip_norm=clip_norm, scaler=scaler, parts=has,
+                world=group.world,
+            )  # fmt: skip
+            count = (
+                sum(len(targets) for _, targets in taken) if has is None else sum(one.whole for one in has)
+            )
+            waiting.append((step, count, loss, right))
             if average is not None:
                 average.update(model)
-        if waiting and (not group or len(waiting) >= report_every):
-            figures = _fetch(waiting)
+        if waiting and (not taken or len(waiting) >= report_every):
+            figures = _fetch(waiting, group)
             waiting = []
             loss_sum += sum(f.loss * f.count for f in figures)
             correct += sum(f.correct for f in figures)
-            count += sum(f.count for f in figures)
+            seen += sum(f.count for f in figures)
             going = on_steps(figures)
-        if not group:
+        if not taken:
             break
     seconds = time.perf_counter() - begun
-    return PassFigures(
-        loss_sum / max(1, count), correct / max(1, count), count, seconds, ended_early=not going
-    )
+    return PassFigures(loss_sum / max(1, seen), correct / max(1, seen), seen, seconds, ended_early=not going)
 
 
 def _mix_later(
@@ -328,9 +350,9 @@ def _mix_later(
     return mix(before + number, images, targets)
 
 
-def _fetch(waiting: list[tuple[int, int, torch.Tensor, torch.Tensor]]) -> list[StepFigures]:
-    losses = torch.stack([loss for _, _, loss, _ in waiting]).float().tolist()
-    rights = torch.stack([right for _, _, _, right in waiting]).tolist()
+def _fetch(waiting: list[tuple[int, int, torch.Tensor, torch.Tensor]], group: Group) -> list[StepFigures]:
+    losses = group.sum(torch.stack([loss for _, _, loss, _ in waiting]).float()).tolist()
+    rights = group.sum(torch.stack([right for _, _, _, right in waiting])).tolist()
     return [
         StepFigures(step, loss, int(right), count)
         for (step, count, _, _), loss, right in zip(waiting, losses, rights, strict=True)
@@ -344,8 +366,12 @@ def evaluate(
     compute: Compute,
     *,
     on_batch: Callable[[int], bool] | None = None,
+    group: Group = SOLO,
 ) -> Outcome | None:
-    """Ask the model about every image; None when `on_batch(images so far)` returned False before the end."""
+    """Ask the model about every image; None when `on_batch(images so far)` returned False before the end.
+
+    In a `group` of processes each has other batches, and the outcome is of them all, in the group's order.
+    """
     model.eval()
     parts: list[tuple[torch.Tensor, ...]] = []
     count = 0
@@ -358,5 +384,5 @@ def evaluate(
         count += len(targets)
         if on_batch is not None and not on_batch(count):
             return None
-    columns = [torch.cat(column).numpy() for column in zip(*parts, strict=True)]
+    columns = [torch.cat(column).numpy() for column in zip(*group.gather(parts), strict=True)]
     return Outcome(*columns)

@@ -16,6 +16,7 @@ from core.dataset.folders import ImageFolders
 from core.errors import UserError
 from core.networks.build import head_name, head_of, is_in_head
 from core.networks.table import IMAGENET, InputFormat
+from core.parallel.share import Part
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import weigh_images
 from core.training import loaders
@@ -54,6 +55,10 @@ class FeatureBatches:
         generator = torch.Generator().manual_seed(loaders.derive_seed(self._seed, epoch, -2))
         view = torch.randint(views, (count,), generator=generator)
         return self._pick(list(self._order), view)
+
+    def parts(self) -> list[Part]:
+        """Return what this process has of each training batch that was asked for last: all of it."""
+        return self._order.parts()
 
     def validate(self) -> Batches:
         """Return the validation batches, in the order of the validation images."""

@@ -25,6 +25,7 @@ from core.dataset.folders import Sample
 from core.dataset.images import ImageProblem, read_image
 from core.errors import DataError, RunError, UserError
 from core.networks.table import InputFormat
+from core.parallel.share import Part, Share
 from core.recipe.config import TrainConfig
 
 # isort: split
@@ -159,14 +160,25 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     time it comes it has another epoch number, so that it is augmented anew. In a shuffle,
     an image left over for a last batch of its own joins the batch before: batch normalisation of a single image
     learns nothing, and fails where the last stage's map is 1×1 (at 32 px).
+
+    Where several processes `share` the work, each has its part of every batch of a shuffle, with `before` as
+    `Share.take` has it, and else some of the batches, whole. A batch's images never depend on how many there are.
     """
 
     def __init__(
-        self, count: int, batch_size: int, *, seed: int | None, weights: npt.NDArray[np.float64] | None = None
+        self,
+        count: int,
+        batch_size: int,
+        *,
+        seed: int | None,
+        weights: npt.NDArray[np.float64] | None = None,
+        share: Share | None = None,
+        before: bool = False,
     ) -> None:
         if weights is not None:
             count = max(1, round(float(weights.sum())))
         self.count, self.batch_size, self.seed, self.weights = count, batch_size, seed, weights
+        self.share, self.before = share or Share(), before
         self.epoch = 0
         self.first_batch = 0
         self._starts = list(range(0, count, batch_size))
@@ -174,7 +186,23 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
             self._starts.pop()
 
     def __len__(self) -> int:
-        return len(self._starts) - self.first_batch
+        first, end = self._span()
+        return end - first
+
+    def parts(self) -> list[Part]:
+        """Return what this process has of each batch of a shuffle that is to come."""
+        return [self.share.cut(end - start) for start, end in self._bounds()]
+
+    def _span(self) -> tuple[int, int]:
+        """Return from which to before which batch there is something for this process."""
+        return (
+            self.share.span(len(self._starts)) if self.seed is None else (self.first_batch, len(self._starts))
+        )
+
+    def _bounds(self) -> list[tuple[int, int]]:
+        """Return where the batches begin and end in the order of the epoch."""
+        first, end = self._span()
+        return list(pairwise([*self._starts, self.count]))[first:end]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         if self.seed is None:
@@ -186,9 +214,9 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         if self.weights is not None:
             drawn = self._draw()
             keys = [drawn[index] for index in order]
-        bounds = [*self._starts, self.count]
-        for start, end in pairwise(bounds[self.first_batch :]):
-            yield keys[start:end]
+        for start, end in self._bounds():
+            batch = keys[start:end]
+            yield batch if self.seed is None else self.share.take(batch, before=self.before)
 
     def _draw(self) -> list[tuple[int, int]]:
         """Return the (epoch, index) of each image to come: its weight rounded up or down, by chance as that demands."""
@@ -279,14 +307,14 @@ def _describe_full_memory() -> str:
     )
 
 
-def choose_workers(asked: int, device_type: str) -> int:
-    """Return the number of loading processes: as asked, else by cores.
+def choose_workers(asked: int, device_type: str, sharing: int = 1) -> int:
+    """Return the number of loading processes: as asked, else by cores, which so many processes are `sharing`.
 
     On a CPU the network needs the cores and loading is a few per cent of the time, so one worker does.
     """
     if asked >= 0:
         return asked
-    cores = os.cpu_count() or 1
+    cores = max(1, (os.cpu_count() or 1) // sharing)
     return min(8, max(2, cores - 1)) if device_type != "cpu" else min(2, max(1, cores // 2))
 
 

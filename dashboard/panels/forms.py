@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.errors import ConfigError, UserError
 from core.people.roots import allow_path
+from core.queue.slots import count_devices, find_lacks, read_slots
 from core.reading import is_there
 from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
@@ -21,6 +22,7 @@ from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES, label_of
 from core.runs.notes import iter_listed
 from core.runs.run import Run, default_root
+from core.words import format_count
 from dashboard.builtin import is_builtin
 from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
@@ -77,7 +79,12 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         config = TrainConfig.from_dict(values)
     except ConfigError as error:
         return None, error.problems
-    problems = {**_data_problem(config), **_weights_problem(config.weights), **_name_problem(config.name)}
+    problems = {
+        **_data_problem(config),
+        **_weights_problem(config.weights),
+        **_name_problem(config.name),
+        **find_lacks(config, read_slots(default_root())),
+    }
     return (None if problems else config), problems
 
 
@@ -114,8 +121,23 @@ def draw_fields(fields: Sequence[str], problems: dict[str, str]) -> None:
                     _draw_field(setting)
                 if field in problems:
                     st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
+                if field == "devices" and (values["devices"] or 0) > 1:
+                    st.caption(describe_share(values["devices"], values["batch_size"] or 0))
                 if field == "arch":
                     draw_facts(values["arch"], (_key("image_size"), _key("resize_size")))
+
+
+def describe_share(devices: int, batch_size: int) -> str:
+    """Say how many images of a batch each of several devices gets."""
+    least, most = batch_size // devices, -(-batch_size // devices)
+    share = f"{least}" if least == most else f"{least} or {most}"
+    return f"{share} of the {format_count(batch_size, 'image')} of a batch on each. The learning rate stays."
+
+
+def _count_devices() -> int:
+    """Return the most devices to offer: those of this machine, and as many as the form holds already."""
+    values = _read_values()
+    return max(count_devices(values["device"], read_slots(default_root())), values["devices"] or 1)
 
 
 def _has_say(setting: Setting, values: dict[str, Any]) -> bool:
@@ -156,6 +178,8 @@ def _draw_field(setting: Setting) -> None:
         st.text_input(label, key=key, help=setting.help, persist_state="session")
     else:
         low, high = setting.span
+        if setting.name == "devices":
+            high = _count_devices()
         st.number_input(
             label,
             min_value=kind(low),

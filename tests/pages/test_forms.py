@@ -475,3 +475,39 @@ def test_classes_can_be_chosen_while_another_field_is_wrong(form: AppTest) -> No
     assert form.session_state["read"] is None
     assert form.multiselect(key="form-focus").value == ["10"]
     assert len(form.multiselect(key="form-focus").options) == 3
+
+
+# Several devices
+
+
+def test_devices_share_the_batch_and_no_more_are_offered_than_there_are(
+    filled: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert not problems_of(device="auto", devices=2)
+    assert problems_of(devices=3) == {"devices": "3 were asked for, but this machine has 2 GPUs"}
+    assert list(problems_of(devices=2, device="cpu", sync_batch_norm=True)) == ["sync_batch_norm"]
+    assert (
+        forms.describe_share(3, 32)
+        == "10 or 11 of the 32 images of a batch on each. The learning rate stays."
+    )
+    assert forms.describe_share(2, 32).startswith("16 of the 32 images")
+    assert list(problems_of(sync_batch_norm=False, batch_size=3)) == ["devices"]
+
+
+def test_the_form_draws_several_devices_with_what_each_gets(
+    runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+
+    def page(data: str) -> None:
+        from core.recipe.presets import from_preset
+        from dashboard.panels import forms
+
+        forms.fill_form(from_preset("demo", data=data, devices=2, batch_size=32))
+        forms.draw_fields(("devices", "sync_batch_norm"), {})
+
+    app = AppTest.from_function(page, args=(str(tiny_data),)).run()
+    assert not app.exception
+    assert (app.number_input[0].value, app.number_input[0].max) == (2, 4)
+    assert app.caption[0].value == "16 of the 32 images of a batch on each. The learning rate stays."

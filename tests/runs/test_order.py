@@ -7,6 +7,7 @@ import os
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,8 +15,16 @@ import pytest
 from core.errors import RunError
 from core.queue import order
 from core.queue.order import forecast_starts, move, read_line, read_place, set_held, set_priority
-from core.queue.slots import Slots, describe_slot_environment, find_gpus, read_slots, write_slots
+from core.queue.slots import (
+    Slots,
+    describe_slot_environment,
+    find_gpus,
+    find_lacks,
+    read_slots,
+    write_slots,
+)
 from core.queue.turn import keep_to_slot, wait_for_turn
+from core.recipe.config import TrainConfig
 from core.runs.run import Run, list_runs
 from tests.made_job import make_job
 
@@ -138,6 +147,45 @@ def test_a_run_takes_a_gpu_each_and_one_for_the_cpu_does_not_wait_for_them(
     assert line[3].read_status().slot == "CPU 1"
     keep_to_slot(line[1])
     assert os.environ["CUDA_VISIBLE_DEVICES"] in ("2", "GPU-abc")
+
+
+def test_a_run_on_two_gpus_waits_until_both_are_free_and_nobody_overtakes_it(
+    runs_root: Path, line: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-abc,5")
+    for run, devices in zip(line, (2, 2, 1, 1), strict=True):
+        run.write_config(replace(run.read_config(), device="auto", devices=devices))
+    assert may_start(line[0])
+    assert line[0].read_status().slot == "GPU 2, GPU GPU-abc"
+    assert not may_start(line[1])
+    line[1].write_status(replace(line[1].read_status(), state="queued"))
+    assert not may_start(line[2])  # the third GPU is for the run before it
+    line[2].write_status(replace(line[2].read_status(), state="queued"))
+    line[0].write_status(replace(line[0].read_status(), state="finished"))
+    assert may_start(line[1])
+    assert may_start(line[2])
+    assert line[2].read_status().slot == "GPU 5"
+    keep_to_slot(line[1])
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,GPU-abc"
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacks"),
+    [
+        ({"device": "auto", "devices": 3, "sync_batch_norm": True}, {}),
+        ({"device": "cuda", "devices": 4}, {"devices": "4 were asked for, but this machine has 3 GPUs"}),
+        ({"device": "cpu", "devices": 1, "sync_batch_norm": True}, {}),
+    ],
+)
+def test_a_machine_says_what_it_lacks_for_several_devices(
+    changes: dict[str, Any], lacks: dict[str, str]
+) -> None:
+    assert find_lacks(TrainConfig(data="x", **changes), Slots(1, ("0", "1", "2"))) == lacks
+
+
+def test_batch_statistics_are_shared_on_gpus_only() -> None:
+    config = TrainConfig(data="x", device="cpu", devices=2, sync_batch_norm=True)
+    assert "CUDA GPUs only" in find_lacks(config, Slots(1, ("0", "1")))["sync_batch_norm"]
 
 
 @pytest.mark.parametrize(
