@@ -51,5 +51,7 @@ class MLflow:
     def end(self, *, state: str, best: float | None) -> None:
         """Say how the run ended."""
         if best is not None:
-            self._client.log_metric(self._id, "best accuracy/validation", best)
+            self._client.set_tag(
+                self._id, "best accuracy/validation", f"{best:.6f}"
+            )  # a metric would be added to
         self._client.set_terminated(self._id, _STATES.get(state, "RUNNING"))

@@ -43,6 +43,9 @@ def publish(run: Run, kind: str, *, follow: bool = False) -> tuple[int, str]:
     tracker, (known, last) = KINDS[kind](), _read_record(run, kind)
     try:
         identity, count = tracker.begin(_describe(run), known), 0
+        _write_record(
+            run, kind, identity, last
+        )  # at once, so that one killed from here on goes on in the same record
         for epoch, figures in _iter_epochs(run, last, follow=follow):
             tracker.log(epoch, figures)
             count += 1

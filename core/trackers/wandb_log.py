@@ -48,4 +48,4 @@ class WandB:
         """Say how the run ended."""
         if best is not None:
             self._run.summary["best accuracy/validation"] = best
-        self._run.finish(exit_code=0 if state == "finished" else 1)
+        self._run.finish(exit_code=1 if state in ("failed", "crashed") else 0)

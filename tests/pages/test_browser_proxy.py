@@ -53,6 +53,7 @@ class Proxy:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.1)
+        self.stop()
         raise TimeoutError((folder / "error.log").read_text())
 
     @property

@@ -59,7 +59,7 @@ def _track(options: argparse.Namespace) -> int:
 
     from core.trackers.publish import publish
 
-    with suppress(Timeout), FileLock(run.folder / ".tracker.lock", timeout=_PATIENCE):
+    with suppress(Timeout), FileLock(run.folder / f".tracker-{options.to}.lock", timeout=_PATIENCE):
         try:
             count, place = publish(run, options.to, follow=options.follow)
         except (UserError, OSError) as error:
@@ -70,5 +70,5 @@ def _track(options: argparse.Namespace) -> int:
             return 2
         print(f"{format_count(count, 'epoch')} written: {place}", flush=True)
         return 0
-    print(f"{run.id} is written to a tracker already.", file=sys.stderr)
+    print(f"{run.id} is being written to {options.to} already.", file=sys.stderr)
     return 0
