@@ -5,7 +5,7 @@ TOOLS := .venv-tools
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-scale check bench chaos fuzz audit sbom clean
+.PHONY: help setup setup-dev run test test-scale check bench chaos soak fuzz audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ bench: $(VENV)/.runtime ## time the engine against the plain loop and write docs
 
 chaos: $(VENV)/.dev ## do harm to trainings by chance and write what was lost to docs/reliability.md
 	@$(PY) -m tests.chaos $(ROUNDS)
+
+soak: $(VENV)/.dev ## let 20 people use the dashboard for half an hour and write what it held to docs/reliability.md (make soak MINUTES=2 SESSIONS=3)
+	@$(PY) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SESSIONS),--sessions $(SESSIONS))
 
 fuzz: $(VENV)/.dev ## feed what reads other people's files with damaged ones for ten minutes (make fuzz SECONDS=60)
 	@$(PY) -W ignore -m tests.fuzz $(SECONDS)

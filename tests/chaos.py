@@ -23,11 +23,13 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.sections import write_section
 from core.files import DRAFT, sweep_drafts, write_text
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.claim import is_alive
 from core.runs.run import ACTIVE, Run, create_run, list_runs
+from tests import harms
 from tests.forks import Start, fork_server
 from tests.processes import REPOSITORY, make_images, tiny_config, wait_until
 from tests.same_runs import assert_same_run
@@ -227,6 +229,10 @@ FAULTS: dict[str, Callable[[Place, Run, random.Random], None]] = {
     "the clock is set a year back or forth": set_the_clock,
     "two trainers are started on one folder": start_two,
     "the disk is full (a small one, of random size)": fill_the_disk,
+    "the data set is gone for a while": harms.take_the_data_away,
+    "the run folder is deleted under the trainer": harms.delete_the_folder,
+    "the trainer may take no more memory (RLIMIT_AS)": harms.take_the_memory,
+    "the trainer may open no more files (RLIMIT_NOFILE)": harms.take_the_handles,
 }
 
 
@@ -297,20 +303,21 @@ def _can_mount() -> bool:
 
 
 def write_report(rows: list[Row], seconds: float) -> None:
-    """Write the table of what was tried."""
+    """Write the table of what was tried as its section of the page."""
     table = "\n".join(
         f"| {row.fault} | {row.tried} | {row.tried - len(row.lost)} | {len(row.lost)} |" for row in rows
     )
     lost = "".join(f"\n- {row.fault}: {why}" for row in rows for why in row.lost)
-    write_text(
-        REPORT,
-        "# What a training survives\n\n"
+    write_section(
+        "chaos",
+        "## What a training survives\n\n"
         "`make chaos` trains tiny networks, does harm to each, lets it go on and compares it with one that nothing "
         "disturbed. It survived where figures, checkpoints and predictions are the same, bit for bit (CPU, fp32), and no "
         "draft is left. It ends with an error where anything was lost.\n\n"
         f"| fault | tried | survived | lost |\n|---|---|---|---|\n{table}\n\n"
-        f"{sum(row.tried for row in rows)} trainings in {seconds / 60:.0f} minutes.\n"
-        + (f"\nWhat was lost:\n{lost}\n" if lost else ""),
+        f"{sum(row.tried for row in rows)} trainings in {seconds / 60:.0f} minutes."
+        + (f"\n\nWhat was lost:\n{lost}" if lost else ""),
+        REPORT,
     )
 
 
