@@ -8,15 +8,15 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
 from core.errors import RunError, UserError, describe_cause, is_full
-from core.files import discard_folder, draft_folder, sweep_drafts, write_in_place, write_text
+from core.files import discard_folder, draft_folder, sweep_drafts, write_file, write_in_place, write_text
 from core.networks.table import InputFormat, inputs_of
 from core.places import own_folder
 from core.reading import open_at_once, open_plain, parse_json, read_object, read_plain
@@ -29,6 +29,7 @@ FOLD = "fold"  # the split whose predictions table has the training images, each
 TEST = "test"  # the split whose predictions table has labelled images that are none of the run's data
 STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
+_BLOCK = 16_000_000  # bytes of figures that are copied at a time: longer than any line of ours
 _LOG = 10_000_000  # bytes of a log's end that are looked through
 _LINE = 2_000  # letters of one of its lines
 
@@ -222,6 +223,19 @@ class Run:
         """Read the whole rows from a byte offset on; return them and the offset to read on from.
 
         The offset comes back smaller than it was given when the file was cut by a resume: then begin again at 0.
+        Of a long run that is much; `figures.Figures` reads with little memory.
+
+        Raises:
+            RunError: as `read_block` does.
+        """
+        block, offset = self.read_block(offset, records.FIGURES)
+        return list(parse_rows(block.splitlines())), offset
+
+    def read_block(self, offset: int, most: int) -> tuple[bytes, int]:
+        """Read whole lines of figures from a byte offset on, at most so many bytes; return them and where to read on from.
+
+        There are none at the end, and where the file was cut: then the offset comes back as 0. A line that is longer than
+        `most`, which none of ours is, comes in parts.
 
         Raises:
             RunError: when the file cannot be read, or is far larger than figures ever are.
@@ -230,29 +244,37 @@ class Run:
             with open_plain(self.metrics_path) as file:
                 size = file.seek(0, os.SEEK_END)
                 if size < offset:
-                    return [], 0
+                    return b"", 0
                 if size > records.FIGURES:
                     raise ValueError(f"it has {size:,} bytes, and never more than {records.FIGURES:,}")
                 file.seek(offset)
-                chunk = file.read(records.FIGURES)
+                chunk = file.read(most)
         except FileNotFoundError:
-            return [], 0
+            return b"", 0
         except (OSError, ValueError) as error:
             name = self.metrics_path.name
             raise RunError(f"{self.id}: {name} cannot be read: {_describe(error)}") from None
-        whole = chunk[: chunk.rfind(b"\n") + 1]
-        return list(_parse_rows(whole)), offset + len(whole)
+        end = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == most else 0)
+        return chunk[:end], offset + end
 
     def keep_metrics(self, *, step: int, epoch: int) -> None:
         """Drop the rows after this step and epoch: what a resumed run will write again."""
         if not self.metrics_path.exists():
             return
-        rows = [
-            row
-            for row in self.read_metrics()[0]
-            if row[row["kind"]] <= {"step": step, "epoch": epoch}[row["kind"]]
-        ]
-        write_text(self.metrics_path, "".join(_row_text(row) for row in rows))
+        last = {"step": step, "epoch": epoch}
+
+        def copy(file: IO[bytes]) -> None:
+            offset = 0
+            while True:
+                block, offset = self.read_block(offset, _BLOCK)
+                if not block:
+                    return
+                rows = (
+                    row for row in parse_rows(block.splitlines()) if row[row["kind"]] <= last[row["kind"]]
+                )
+                file.write("".join(map(_row_text, rows)).encode())
+
+        write_file(self.metrics_path, copy)
 
     def read_log(self, lines: int = 40) -> list[str]:
         """Return the log's last lines as a terminal would show them (a bar redrawn in place counts once).
@@ -414,8 +436,9 @@ def _describe(error: Exception) -> str:
     return describe_cause(error) if isinstance(error, OSError) else str(error)
 
 
-def _parse_rows(text: bytes) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines():
+def parse_rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of figures that lines hold; a line that holds none is passed over."""
+    for line in lines:
         if not records.is_line(line):
             continue
         try:
