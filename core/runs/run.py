@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import psutil
 
@@ -76,6 +76,22 @@ class Status:
     def seconds(self) -> float:
         """Return how long the run has worked so far, in seconds."""
         return self.worked + (max(0.0, time.time() - self.updated) if self.state == "running" else 0.0)
+
+
+class _Stamp(NamedTuple):
+    """By what a file is known to be as it was: when it was changed in nanoseconds, which it is, and its size in bytes."""
+
+    changed: int
+    file: int
+    size: int
+
+
+# Statuses as they were read, since every page asks for those of all runs, of which thousands ended long ago.
+_STATUSES: dict[Path, tuple[_Stamp, Status]] = {}
+_MOST_STATUSES = 50_000
+_SETTLED = (
+    2_000_000_000  # nanoseconds: of two changes sooner after each other the clock of files may show one
+)
 
 
 @dataclass(frozen=True)
@@ -156,16 +172,25 @@ class Run:
             return Status(state="failed", message=str(error).removeprefix(f"{self.id}: "))
 
     def _load_status(self) -> Status:
+        path = self.folder / "status.json"
         try:
-            values = read_object(self.folder / "status.json", most=records.SIZES["status.json"])
-            known = {field.name for field in fields(Status)}
-            status = Status(**{key: value for key, value in values.items() if key in known})
+            stamp = _stamp_status(path)
+            known = _STATUSES.get(self.folder)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            values = read_object(path, most=records.SIZES["status.json"])
+            names = {field.name for field in fields(Status)}
+            status = Status(**{key: value for key, value in values.items() if key in names})
             if problem := status.find_problem():
                 raise ValueError(problem)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.id}: status.json cannot be read: {_describe(error)}") from None
         if status.started and "worked" not in values:  # of an older version
             status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
+        if time.time_ns() - stamp.changed > _SETTLED:
+            if len(_STATUSES) >= _MOST_STATUSES:
+                _STATUSES.clear()
+            _STATUSES[self.folder] = stamp, status
         return status
 
     def find_damage(self) -> str:
@@ -408,12 +433,11 @@ def find_run(name: str, root: Path) -> Run:
     Raises:
         RunError: naming the runs that exist.
     """
+    if name != "latest" and root.is_dir() and _holds(root, name) and _is_run(root / name):
+        return Run(root / name)
     runs = list(iter_runs(root))
     if name == "latest" and runs:
         return runs[0]
-    for run in runs:
-        if run.id == name:
-            return run
     names = [run.id for run in runs]
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
@@ -421,10 +445,21 @@ def find_run(name: str, root: Path) -> Run:
     raise RunError(f"There is no run {name!r} under {root}.{meant} Runs: {known}.")
 
 
+def _holds(root: Path, name: str) -> bool:
+    """Tell whether a folder holds this very name: some file systems open A where a is asked for."""
+    with os.scandir(root) as entries:
+        return any(entry.name == name for entry in entries)
+
+
 def delete_run(run: Run) -> None:
     """Remove a run folder; it leaves the list at once, also where removing its files takes long."""
     discard_folder(run.folder)
     sweep_drafts(run.folder.parent)
+
+
+def _stamp_status(path: Path) -> _Stamp:
+    found = path.stat()
+    return _Stamp(found.st_mtime_ns, found.st_ino, found.st_size)
 
 
 def _row_text(row: dict[str, Any]) -> str:
