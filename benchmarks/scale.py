@@ -26,11 +26,12 @@ from core.dataset.folders import scan_folders
 from core.recipe.config import TrainConfig
 from core.runs.jobs import list_live
 from core.runs.run import Run, Status
-from core.verdicts.ordering import find_blocks, order_classes
-from core.verdicts.predictions import class_figures, confusion_matrix, most_confused, read_predictions
-from dashboard.charts.matrix_chart import Look
+from core.verdicts.ordering import choose_confused, find_blocks, order_classes
+from core.verdicts.predictions import class_figures, count_cells, find_codes, most_confused, read_predictions
+from dashboard.charts.matrix_chart import Look, Totals
 from dashboard.charts.matrix_chart import confusion_matrix as draw_matrix
 from dashboard.components.plot import pack
+from dashboard.explorer.matrices import MOST_DRAWN
 from dashboard.state.services import read_metrics
 
 GROUP = 8  # classes that are confused with each other
@@ -127,15 +128,19 @@ def measure_classes(folder: Path, size: int) -> None:
         most_confused(table)
     with timed(f"figures of {size:,} classes"):
         class_figures(table, classes)
-    with timed("matrix counted"):
-        counts = confusion_matrix(table, classes)
+    with timed("the most confused classes chosen, their matrix counted"):
+        true, predicted = find_codes(table, classes)
+        drawn = choose_confused(true, predicted, size, MOST_DRAWN)
+        places = np.full(size, -1)
+        places[drawn] = np.arange(len(drawn))
+        counts = count_cells(places[true], places[predicted], len(drawn))
+        support, named = (np.bincount(codes, minlength=size)[drawn] for codes in (true, predicted))
     with timed("blocks found"):
-        find_blocks(counts)
+        find_blocks(counts, support)
     with timed("classes ordered by similarity"):
-        order_classes(counts, "similarity")
-    with timed("matrix drawn"):
-        figure = pack(draw_matrix(counts, classes, Look()))
-    print(figure.__class__.__name__, flush=True)
+        order_classes(counts, "similarity", support)
+    with timed(f"matrix of {len(drawn):,} classes drawn"):
+        pack(draw_matrix(counts, [classes[index] for index in drawn], Look(), Totals(support, named)))
 
 
 PARTS: dict[str, tuple[Part, int]] = {
