@@ -214,8 +214,8 @@ def tell_drawn(drawn: int, data: RunData, missed: str) -> str:
     if drawn == len(data.classes):
         return ""
     words = (
-        f"The matrix shows the {drawn:,} classes with most errors out of {len(data.classes):,}. "
-        "The pairs beside it and the page Weak classes count all classes."
+        f"The matrix shows the {drawn:,} classes with the most errors, out of {len(data.classes):,}. "
+        "The list of confused pairs and the page Weak classes cover all classes."
     )
     if missed:
         words += f" {escape_markdown(data.label(missed))} is not among those shown: choose it under Images."

@@ -335,7 +335,7 @@ def test_of_very_many_classes_the_matrix_shows_those_with_most_errors_and_says_s
 ) -> None:
     monkeypatch.setattr("dashboard.explorer.matrices.MOST_DRAWN", 2)
     app = open_page("confusion", run="first", true="35", find="2")
-    told = "The matrix shows the 2 classes with most errors out of 3."
+    told = "The matrix shows the 2 classes with the most errors, out of 3."
     assert any(told in caption.value for caption in app.caption)
     assert set(pictures(app)) == {"val/35/1.png", "val/35/2.png"}
     for order in ("recall", "support", "similarity"):
