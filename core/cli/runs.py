@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from typing import Any
 
@@ -41,7 +40,7 @@ def _list(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = [
         {
             "id": run.id,
-            **dataclasses.asdict(status),
+            **vars(status),
             "seconds": round(status.seconds, 1),
             "damage": run.find_damage(),
         }

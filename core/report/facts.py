@@ -11,6 +11,7 @@ from core.errors import RunError
 from core.places import own_command
 from core.recipe.config import TrainConfig
 from core.runs import jobs
+from core.runs.figures import read_figures
 from core.runs.imported import Origin, read_origin
 from core.runs.run import Run, Status
 from core.runs.run_data import RunData, read_run_data
@@ -19,9 +20,6 @@ from core.verdicts.judged_on import JudgedOn
 from core.words import format_accuracy
 
 PAGE = "report.html"  # of a report's folder
-STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
-EPOCH_COLUMNS = ["epoch", "step", "train_loss", "train_acc", "val_loss", "val_acc", "seconds", "val_seconds"]
-EPOCH_COLUMNS += ["images_per_second"]
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,8 @@ def read_facts(run: Run) -> RunFacts:
             data.
     """
     status, config = jobs.live_status(run), run.read_config()
-    rows, _ = run.read_metrics()
-    epochs = pd.DataFrame([row for row in rows if row.get("kind") == "epoch"], columns=EPOCH_COLUMNS)
+    figures = read_figures(run)
+    epochs = pd.DataFrame(figures.epochs)
     origin = read_origin(run)
     if epochs.empty and origin is None:
         raise RunError(
@@ -107,7 +105,7 @@ def read_facts(run: Run) -> RunFacts:
         run.read_json("data.json"),
         run.read_json("environment.json"),
         epochs,
-        pd.DataFrame([row for row in rows if row.get("kind") == "step"], columns=STEP_COLUMNS),
+        pd.DataFrame(figures.steps),
         table,
         _read_table(run, "held"),
         class_report.report_classes(table, data.classes, data.train_counts),

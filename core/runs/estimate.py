@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.recipe.config import TrainConfig
+from core.runs.figures import read_figures
 from core.runs.run import Run, iter_runs
 
 # What the time an image takes depends on most; runs that share these are comparable.
@@ -71,12 +72,13 @@ def measure_speed(run: Run) -> Speed | None:
     status = run.read_status()
     if status.host not in ("", socket.gethostname()) or not status.val_count:
         return None
-    epochs = [row for row in run.read_metrics()[0] if row.get("kind") == "epoch"]
-    rates = [row["images_per_second"] for row in epochs if row.get("images_per_second", 0) > 0]
+    epochs = read_figures(run).epochs
+    # What an older version did not measure is NaN, which is not above 0.
+    rates = [rate for rate in epochs["images_per_second"] if rate > 0]
     if not rates:
         return None
     train = statistics.median(rates)
-    times = [row["val_seconds"] for row in epochs if row.get("val_seconds", 0) > 0]
+    times = [seconds for seconds in epochs["val_seconds"] if seconds > 0]
     # Without a measured time: validation takes a third of training, an image (see `train`).
     val = status.val_count / statistics.median(times) if times else 3 * train
     return Speed(train, val)

@@ -8,15 +8,15 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import psutil
 
 from core.errors import RunError, UserError, describe_cause, is_full
-from core.files import discard_folder, draft_folder, sweep_drafts, write_in_place, write_text
+from core.files import discard_folder, draft_folder, sweep_drafts, write_file, write_in_place, write_text
 from core.networks.table import InputFormat, inputs_of
 from core.places import own_folder
 from core.reading import open_at_once, open_plain, parse_json, read_object, read_plain
@@ -29,6 +29,7 @@ FOLD = "fold"  # the split whose predictions table has the training images, each
 TEST = "test"  # the split whose predictions table has labelled images that are none of the run's data
 STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
+_BLOCK = 16_000_000  # bytes of figures that are copied at a time: longer than any line of ours
 _LOG = 10_000_000  # bytes of a log's end that are looked through
 _LINE = 2_000  # letters of one of its lines
 
@@ -75,6 +76,22 @@ class Status:
     def seconds(self) -> float:
         """Return how long the run has worked so far, in seconds."""
         return self.worked + (max(0.0, time.time() - self.updated) if self.state == "running" else 0.0)
+
+
+class _Stamp(NamedTuple):
+    """By what a file is known to be as it was: when it was changed in nanoseconds, which it is, and its size in bytes."""
+
+    changed: int
+    file: int
+    size: int
+
+
+# Statuses as they were read, since every page asks for those of all runs, of which thousands ended long ago.
+_STATUSES: dict[Path, tuple[_Stamp, Status]] = {}
+_MOST_STATUSES = 50_000
+_SETTLED = (
+    2_000_000_000  # nanoseconds: of two changes sooner after each other the clock of files may show one
+)
 
 
 @dataclass(frozen=True)
@@ -155,16 +172,25 @@ class Run:
             return Status(state="failed", message=str(error).removeprefix(f"{self.id}: "))
 
     def _load_status(self) -> Status:
+        path = self.folder / "status.json"
         try:
-            values = read_object(self.folder / "status.json", most=records.SIZES["status.json"])
-            known = {field.name for field in fields(Status)}
-            status = Status(**{key: value for key, value in values.items() if key in known})
+            stamp = _stamp_status(path)
+            known = _STATUSES.get(self.folder)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            values = read_object(path, most=records.SIZES["status.json"])
+            names = {field.name for field in fields(Status)}
+            status = Status(**{key: value for key, value in values.items() if key in names})
             if problem := status.find_problem():
                 raise ValueError(problem)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.id}: status.json cannot be read: {_describe(error)}") from None
         if status.started and "worked" not in values:  # of an older version
             status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
+        if time.time_ns() - stamp.changed > _SETTLED:
+            if len(_STATUSES) >= _MOST_STATUSES:
+                _STATUSES.clear()
+            _STATUSES[self.folder] = stamp, status
         return status
 
     def find_damage(self) -> str:
@@ -222,6 +248,19 @@ class Run:
         """Read the whole rows from a byte offset on; return them and the offset to read on from.
 
         The offset comes back smaller than it was given when the file was cut by a resume: then begin again at 0.
+        Of a long run that is much; `figures.Figures` reads with little memory.
+
+        Raises:
+            RunError: as `read_block` does.
+        """
+        block, offset = self.read_block(offset, records.FIGURES)
+        return list(parse_rows(block.splitlines())), offset
+
+    def read_block(self, offset: int, most: int) -> tuple[bytes, int]:
+        """Read whole lines of figures from a byte offset on, at most so many bytes; return them and where to read on from.
+
+        There are none at the end, and where the file was cut: then the offset comes back as 0. A line that is longer than
+        `most`, which none of ours is, comes in parts.
 
         Raises:
             RunError: when the file cannot be read, or is far larger than figures ever are.
@@ -230,29 +269,37 @@ class Run:
             with open_plain(self.metrics_path) as file:
                 size = file.seek(0, os.SEEK_END)
                 if size < offset:
-                    return [], 0
+                    return b"", 0
                 if size > records.FIGURES:
                     raise ValueError(f"it has {size:,} bytes, and never more than {records.FIGURES:,}")
                 file.seek(offset)
-                chunk = file.read(records.FIGURES)
+                chunk = file.read(most)
         except FileNotFoundError:
-            return [], 0
+            return b"", 0
         except (OSError, ValueError) as error:
             name = self.metrics_path.name
             raise RunError(f"{self.id}: {name} cannot be read: {_describe(error)}") from None
-        whole = chunk[: chunk.rfind(b"\n") + 1]
-        return list(_parse_rows(whole)), offset + len(whole)
+        end = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == most else 0)
+        return chunk[:end], offset + end
 
     def keep_metrics(self, *, step: int, epoch: int) -> None:
         """Drop the rows after this step and epoch: what a resumed run will write again."""
         if not self.metrics_path.exists():
             return
-        rows = [
-            row
-            for row in self.read_metrics()[0]
-            if row[row["kind"]] <= {"step": step, "epoch": epoch}[row["kind"]]
-        ]
-        write_text(self.metrics_path, "".join(_row_text(row) for row in rows))
+        last = {"step": step, "epoch": epoch}
+
+        def copy(file: IO[bytes]) -> None:
+            offset = 0
+            while True:
+                block, offset = self.read_block(offset, _BLOCK)
+                if not block:
+                    return
+                rows = (
+                    row for row in parse_rows(block.splitlines()) if row[row["kind"]] <= last[row["kind"]]
+                )
+                file.write("".join(map(_row_text, rows)).encode())
+
+        write_file(self.metrics_path, copy)
 
     def read_log(self, lines: int = 40) -> list[str]:
         """Return the log's last lines as a terminal would show them (a bar redrawn in place counts once).
@@ -386,12 +433,11 @@ def find_run(name: str, root: Path) -> Run:
     Raises:
         RunError: naming the runs that exist.
     """
+    if name != "latest" and root.is_dir() and _holds(root, name) and _is_run(root / name):
+        return Run(root / name)
     runs = list(iter_runs(root))
     if name == "latest" and runs:
         return runs[0]
-    for run in runs:
-        if run.id == name:
-            return run
     names = [run.id for run in runs]
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
@@ -399,10 +445,21 @@ def find_run(name: str, root: Path) -> Run:
     raise RunError(f"There is no run {name!r} under {root}.{meant} Runs: {known}.")
 
 
+def _holds(root: Path, name: str) -> bool:
+    """Tell whether a folder holds this very name: some file systems open A where a is asked for."""
+    with os.scandir(root) as entries:
+        return any(entry.name == name for entry in entries)
+
+
 def delete_run(run: Run) -> None:
     """Remove a run folder; it leaves the list at once, also where removing its files takes long."""
     discard_folder(run.folder)
     sweep_drafts(run.folder.parent)
+
+
+def _stamp_status(path: Path) -> _Stamp:
+    found = path.stat()
+    return _Stamp(found.st_mtime_ns, found.st_ino, found.st_size)
 
 
 def _row_text(row: dict[str, Any]) -> str:
@@ -414,8 +471,9 @@ def _describe(error: Exception) -> str:
     return describe_cause(error) if isinstance(error, OSError) else str(error)
 
 
-def _parse_rows(text: bytes) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines():
+def parse_rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of figures that lines hold; a line that holds none is passed over."""
+    for line in lines:
         if not records.is_line(line):
             continue
         try:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import RunError
+from core.verdicts.predictions import count_cells
 from core.words import format_count
 
 
@@ -36,11 +37,9 @@ def count_moves(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the images (C, C) that came into each cell and those that left it, rows true and columns predicted.
 
-    The arguments are the indices (N,) of the images' true classes and of those predicted before and now.
+    The arguments are the indices (N,) of the images' true classes and of those predicted before and now, -1 of a class
+    that the matrix leaves out: an image can come into it from there.
     """
     moved = before != now
-    came, left = (
-        np.bincount(true[moved] * classes + predicted[moved], minlength=classes**2).reshape(classes, classes)
-        for predicted in (now, before)
-    )
-    return came.astype(np.int64), left.astype(np.int64)
+    came, left = (count_cells(true[moved], predicted[moved], classes) for predicted in (now, before))
+    return came, left

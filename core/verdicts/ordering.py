@@ -29,36 +29,56 @@ class Block:
     confusions: int
 
 
-def order_classes(counts: npt.NDArray[np.integer[Any]], by: Order) -> npt.NDArray[np.intp]:
+def choose_confused(
+    true: npt.NDArray[np.intp], predicted: npt.NDArray[np.intp], classes: int, most: int
+) -> npt.NDArray[np.intp]:
+    """Return the classes whose matrix says most of the errors, at most so many, in their order: all where they fit.
+
+    They are those with most images taken for another class or another's taken for them; `true` and `predicted` are
+    the images' classes (N,).
+    """
+    if classes <= most:
+        return np.arange(classes)
+    wrong = true != predicted
+    errors = np.bincount(true[wrong], minlength=classes) + np.bincount(predicted[wrong], minlength=classes)
+    return np.sort(np.argsort(-errors, kind="stable")[:most])
+
+
+def order_classes(
+    counts: npt.NDArray[np.integer[Any]], by: Order, support: npt.NDArray[np.integer[Any]] | None = None
+) -> npt.NDArray[np.intp]:
     """Return the order of the classes of a confusion matrix (C, C) as a permutation (C,) of its indices.
 
     By `name` the classes stay as they are; by `recall` the lowest comes first and classes without images last; by
-    `support` the class of most images comes first; by `similarity` confused classes stand together.
+    `support` the class of most images comes first; by `similarity` confused classes stand together. Where the matrix
+    is of some of the classes only, `support` (C,) says how many images they have.
 
     Raises:
         ValueError: when `by` is no order.
     """
     if by not in ORDERS:
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {by!r}")
-    support = counts.sum(axis=1)
+    support = counts.sum(axis=1) if support is None else support
     if by == "recall":
         recall = np.where(support > 0, counts.diagonal() / np.maximum(support, 1), np.inf)
         return np.argsort(recall, kind="stable")
     if by == "support":
         return np.argsort(-support, kind="stable")
     if by == "similarity" and len(counts) > 2:
-        return _seriate(measure_confusion(counts))
+        return _seriate(measure_confusion(counts, support))
     return np.arange(len(counts))
 
 
-def find_blocks(counts: npt.NDArray[np.integer[Any]]) -> list[Block]:
+def find_blocks(
+    counts: npt.NDArray[np.integer[Any]], support: npt.NDArray[np.integer[Any]] | None = None
+) -> list[Block]:
     """Return the groups of classes confused with each other, the most confusions first; no class is in two of them.
 
     The classes are clustered by average linkage of their mutual confusion. A group counts while its pairs are
     confused at least `LEAST_CONFUSION` and 1.5 times as much as all pairs are on average, and by more than one
-    image, since a single mistake is no pattern.
+    image, since a single mistake is no pattern. `support` is as in `order_classes`.
     """
-    confusion = measure_confusion(counts)
+    confusion = measure_confusion(counts, support)
     classes = len(confusion)
     if classes < 3:  # two classes are one pair, of which the matrix itself says all
         return []
@@ -75,12 +95,16 @@ def find_blocks(counts: npt.NDArray[np.integer[Any]]) -> list[Block]:
     return sorted(kept, key=lambda block: (-block.confusions, block.members))
 
 
-def measure_confusion(counts: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+def measure_confusion(
+    counts: npt.NDArray[np.integer[Any]], support: npt.NDArray[np.integer[Any]] | None = None
+) -> npt.NDArray[np.float64]:
     """Return the mutual confusion (C, C) of each pair of classes, 0..1, symmetric with a diagonal of 0.
 
     It is the mean of the share of the one's images taken for the other and the share of the other's for the one.
+    `support` is as in `order_classes`.
     """
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    totals = counts.sum(axis=1) if support is None else support
+    share = counts / np.maximum(totals[:, None], 1)
     np.fill_diagonal(share, 0.0)
     confusion: npt.NDArray[np.float64] = (share + share.T) / 2
     return confusion

@@ -164,14 +164,34 @@ def confusion_matrix(table: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray
     Raises:
         RunError: naming a class in the table that is not among `classes`.
     """
+    true, predicted = find_codes(table, classes)
+    return count_cells(true, predicted, len(classes))
+
+
+def count_cells(
+    true: npt.NDArray[np.intp], predicted: npt.NDArray[np.intp], classes: int
+) -> npt.NDArray[np.int64]:
+    """Return counts (C, C) int64 of images whose true and predicted classes have these indices (N,); -1 is in no cell."""
+    inside = (true >= 0) & (predicted >= 0)
+    counts = np.bincount(true[inside] * classes + predicted[inside], minlength=classes**2)
+    return counts.reshape(classes, classes).astype(np.int64, copy=False)
+
+
+def find_codes(
+    table: pd.DataFrame, classes: Sequence[str]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the true and the predicted classes of a predictions table as indices (N,) into `classes`.
+
+    Raises:
+        RunError: naming a class in the table that is not among `classes`.
+    """
     names = pd.Index(classes, dtype=str)
     true, predicted = names.get_indexer(table["true"]), names.get_indexer(table["predicted"])
     if (unknown := (true < 0) | (predicted < 0)).any():
         row = table.iloc[int(unknown.argmax())]
         name = row["predicted"] if row["true"] in names else row["true"]
         raise RunError(f"The predictions name a class that is not among the classes of the data: {name!r}.")
-    counts = np.bincount(true * len(classes) + predicted, minlength=len(classes) ** 2)
-    return counts.reshape(len(classes), len(classes)).astype(np.int64)
+    return true, predicted
 
 
 def class_figures(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -180,14 +200,16 @@ def class_figures(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     Ranked by the recall's 95 % Wilson upper bound, so that luck on few images does not rank: a class comes early
     when even the kind reading of its images is poor. Figures are 0..1 and NaN where nothing is to be divided.
     """
-    counts = confusion_matrix(table, classes)
-    right, support, named = counts.diagonal(), counts.sum(1), counts.sum(0)
+    size = len(classes)
+    true, predicted = find_codes(table, classes)
+    right, support, named = (
+        np.bincount(codes, minlength=size) for codes in (true[true == predicted], true, predicted)
+    )
     low, high = wilson_interval(right, support)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall, precision = right / support, right / named
         f1 = 2 * right / (support + named)
-    wrong = counts - np.diag(right)
-    others = [classes[i] if row.any() else "" for row, i in zip(wrong, wrong.argmax(1), strict=True)]
+    others = _find_taken_for(true, predicted, classes)
     frame = pd.DataFrame(
         {
             "class": list(classes),
@@ -204,6 +226,23 @@ def class_figures(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     return frame.sort_values(
         ["high", "recall", "support"], ascending=[True, True, False], kind="stable", ignore_index=True
     )
+
+
+def _find_taken_for(
+    true: npt.NDArray[np.intp], predicted: npt.NDArray[np.intp], classes: Sequence[str]
+) -> list[str]:
+    """Return for each class the one that most of its images are taken for, of several the first; empty where none is wrong.
+
+    Only the cells that hold images are looked at: of 10,000 classes the whole matrix would take 800 MB.
+    """
+    size, wrong = len(classes), true != predicted
+    cells, counts = np.unique(true[wrong] * size + predicted[wrong], return_counts=True)
+    by_row = np.lexsort((-counts, cells // size))
+    rows, first = np.unique(cells[by_row] // size, return_index=True)
+    others = [""] * size
+    for row, column in zip(rows.tolist(), (cells[by_row][first] % size).tolist(), strict=True):
+        others[row] = classes[column]
+    return others
 
 
 def most_confused(table: pd.DataFrame) -> pd.DataFrame:

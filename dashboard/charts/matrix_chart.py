@@ -63,6 +63,19 @@ Shape = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Totals:
+    """The images of each class (C,), and those predicted as each: more than in a matrix of some of the classes."""
+
+    support: Counts
+    named: Counts
+
+    @classmethod
+    def of(cls, counts: Counts) -> "Totals":
+        """Return those of a matrix of all classes."""
+        return cls(counts.sum(axis=1), counts.sum(axis=0))
+
+
+@dataclass(frozen=True)
 class Look:
     """How a matrix is drawn.
 
@@ -77,20 +90,23 @@ class Look:
     least: int = 1
 
 
-def confusion_matrix(counts: Counts, names: Sequence[str], look: Look) -> go.Figure:
+def confusion_matrix(
+    counts: Counts, names: Sequence[str], look: Look, totals: Totals | None = None
+) -> go.Figure:
     """Draw a confusion matrix, rows true from top to bottom and columns predicted, both in the order of `names`.
 
     `counts` (C, C) holds images; `names` are C different texts. Errors and right answers have a half of the colour
-    scale each; cells without images stay empty.
+    scale each; cells without images stay empty. `totals` are by default those of the matrix itself.
     """
+    totals = totals or Totals.of(counts)
     row, column = np.nonzero(counts)
     shown = _is_shown(counts[row, column], row == column, look)
     row, column = row[shown], column[shown]
     right = row == column
-    value = _values(counts, row, column, look.values)
+    value = _values(counts, row, column, look.values, totals)
     scales = [_Scale.of(value[part], look) for part in (right, ~right)]
     place = np.where(right, -scales[0].place(value), scales[1].place(value))
-    support, named = counts.sum(axis=1), counts.sum(axis=0)
+    support, named = totals.support, totals.named
     count = counts[row, column]
     hover = [
         count,
@@ -120,18 +136,27 @@ def confusion_matrix(counts: Counts, names: Sequence[str], look: Look) -> go.Fig
 
 
 def difference_matrix(
-    before: Counts, now: Counts, came: Counts, left: Counts, names: Sequence[str], look: Look
+    before: Counts,
+    now: Counts,
+    came: Counts,
+    left: Counts,
+    names: Sequence[str],
+    look: Look,
+    totals: tuple[Totals, Totals] | None = None,
 ) -> go.Figure:
     """Draw what changed from the matrix `before` to the matrix `now` of the same images, (C, C) each.
 
     `came` and `left` (C, C) hold the images that entered and left each cell; cells that none entered or left stay
-    empty. Orange cells hold more than before, blue ones fewer.
+    empty. Orange cells hold more than before, blue ones fewer. `totals` are those before and now, by default of the
+    matrices themselves.
     """
+    totals_before, totals_now = totals or (Totals.of(before), Totals.of(now))
     row, column = np.nonzero((came > 0) | (left > 0))
     moved = np.maximum(came[row, column], left[row, column])
     shown = _is_shown(moved, row == column, look)
     row, column = row[shown], column[shown]
-    change = _values(now, row, column, look.values) - _values(before, row, column, look.values)
+    change = _values(now, row, column, look.values, totals_now)
+    change -= _values(before, row, column, look.values, totals_before)
     scale = _Scale.of(np.abs(change[change != 0]), look)
     place = np.sign(change) * scale.place(np.abs(change))
     cells = [table[row, column] for table in (now, before, came, left)]
@@ -264,13 +289,13 @@ def _is_shown(
 
 
 def _values(
-    counts: Counts, row: npt.NDArray[np.intp], column: npt.NDArray[np.intp], values: Values
+    counts: Counts, row: npt.NDArray[np.intp], column: npt.NDArray[np.intp], values: Values, totals: Totals
 ) -> npt.NDArray[np.float64]:
     found = counts[row, column].astype(np.float64)
     if values == "count":
         return found
-    totals = counts.sum(axis=1)[row] if values == "row" else counts.sum(axis=0)[column]
-    return np.asarray(found / np.maximum(totals, 1))
+    images = totals.support[row] if values == "row" else totals.named[column]
+    return np.asarray(found / np.maximum(images, 1))
 
 
 def _draw(

@@ -6,7 +6,7 @@ As in services, a `stamp` is when a file was last written.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,15 @@ from core.runs.imported import describe_origin
 from core.runs.run import FOLD, TEST, Run
 from core.verdicts import predictions
 from core.verdicts.differences import count_moves, match_images
-from core.verdicts.ordering import Block, Order, find_blocks, order_classes
+from core.verdicts.ordering import Block, Order, choose_confused, find_blocks, order_classes
 from core.verdicts.paired import PairedTest, compare_paired
-from dashboard.charts.matrix_chart import Look, confusion_matrix, difference_matrix
+from dashboard.charts.matrix_chart import Look, Totals, confusion_matrix, difference_matrix
 from dashboard.components.plot import PackedFigure, pack
 from dashboard.state import services
 
 Codes = npt.NDArray[np.intp]
 Stamps = tuple[int, int]
+MOST_DRAWN = 1_000  # classes of a matrix: a million cells, which a browser draws in about a second
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,21 @@ _KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
 class TableFigures:
     """A predictions table and what follows from it; not to be changed.
 
-    `true` and `predicted` (N,) are the images' classes as indices into the run's classes; `counts` (C, C) is the
-    confusion matrix; `pairs` are the most confused pairs, most first.
+    `true` and `predicted` (N,) are the images' classes as indices into the run's classes. Of very many classes the matrix
+    is of those that are confused most: `drawn` (K,) are their indices, in order, `places` (C,) say where in it each class
+    stands, -1 of one that is left out, and `counts` (K, K) is their matrix.
+    `support` and `named` (C,) are the images of each class and those predicted as it; `pairs` are the most confused
+    pairs, most first.
     """
 
     table: pd.DataFrame
     true: Codes
     predicted: Codes
+    drawn: Codes
+    places: Codes
     counts: npt.NDArray[np.int64]
+    support: Codes
+    named: Codes
     pairs: pd.DataFrame
 
 
@@ -86,7 +94,8 @@ class Change:
     """How predictions differ from others of the same images.
 
     `before` (N,) are the classes that the others predict, for the images in the order of the table; `counts`, `came`
-    and `left` (C, C) are their matrix, and the images that came into each cell and left it since.
+    and `left` (K, K) are their matrix, and the images that came into each cell and left it since, of the classes that
+    the newer matrix is of.
     """
 
     before: Codes
@@ -119,7 +128,7 @@ def compare(source: TableSource, other: TableSource) -> Change:
 
 
 def order_names(source: TableSource, by: Order) -> Codes:
-    """Return the order of the run's classes (C,) as indices."""
+    """Return the order of the classes of the matrix (K,) as indices of the run's."""
     return _order(source, _stamps(source), by)
 
 
@@ -147,10 +156,22 @@ def _stamps(source: TableSource) -> Stamps:
 def _judge(source: TableSource, stamps: Stamps) -> TableFigures:  # noqa: ARG001
     table = _read_epoch(source) if source.epoch else services.read_predictions(source.run, source.split)
     classes = services.read_data(source.run).classes
-    counts = predictions.confusion_matrix(table, classes)
-    names = pd.Index(classes, dtype=str)
-    true, predicted = (names.get_indexer(table[column]) for column in ("true", "predicted"))
-    return TableFigures(table, true, predicted, counts, predictions.most_confused(table))
+    true, predicted = predictions.find_codes(table, classes)
+    size = len(classes)
+    drawn = choose_confused(true, predicted, size, MOST_DRAWN)
+    places = np.full(size, -1, dtype=np.intp)
+    places[drawn] = np.arange(len(drawn))
+    return TableFigures(
+        table,
+        true,
+        predicted,
+        drawn,
+        places,
+        predictions.count_cells(places[true], places[predicted], len(drawn)),
+        np.bincount(true, minlength=size),
+        np.bincount(predicted, minlength=size),
+        predictions.most_confused(table),
+    )
 
 
 def _read_epoch(source: TableSource) -> pd.DataFrame:
@@ -170,27 +191,33 @@ def _compare(source: TableSource, stamps: Stamps, other: TableSource, other_stam
     if (before < 0).any():
         name = guesses[int((before < 0).argmax())]
         raise RunError(f"{other.run.id} knows a class that {source.run.id} does not: {name!r}.")
-    size = len(classes)
-    counts = np.bincount(one.true * size + before, minlength=size**2).reshape(size, size)
-    verdict = compare_paired(one.table, two.table)
-    return Change(before, counts, *count_moves(one.true, before, one.predicted, size), verdict)
+    size, verdict = len(one.drawn), compare_paired(one.table, two.table)
+    true, now, then = (one.places[codes] for codes in (one.true, one.predicted, before))
+    counts = predictions.count_cells(true, then, size)
+    return Change(before, counts, *count_moves(true, then, now, size), verdict)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Ordering the classes …", hash_funcs=_KEYS)
 def _order(source: TableSource, stamps: Stamps, by: Order) -> Codes:
-    return order_classes(_judge(source, stamps).counts, by)
+    judged = _judge(source, stamps)
+    order: Codes = judged.drawn[order_classes(judged.counts, by, judged.support[judged.drawn])]
+    return order
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
 def _list_blocks(source: TableSource, stamps: Stamps) -> list[Block]:
-    return find_blocks(_judge(source, stamps).counts)
+    judged = _judge(source, stamps)
+    found = find_blocks(judged.counts, judged.support[judged.drawn])
+    return [replace(block, members=tuple(judged.drawn[list(block.members)].tolist())) for block in found]
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing the matrix …", hash_funcs=_KEYS)
 def _draw_matrix(source: TableSource, stamps: Stamps, by: Order, look: Look) -> PackedFigure:
     order = _order(source, stamps, by)
-    counts = _judge(source, stamps).counts[np.ix_(order, order)]
-    return pack(confusion_matrix(counts, _names(source.run, order), look))
+    judged = _judge(source, stamps)
+    places = judged.places[order]
+    counts, totals = judged.counts[np.ix_(places, places)], Totals(judged.support[order], judged.named[order])
+    return pack(confusion_matrix(counts, _names(source.run, order), look, totals))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Drawing the difference …", hash_funcs=_KEYS)
@@ -199,10 +226,14 @@ def _draw_difference(
 ) -> PackedFigure:
     order = _order(source, stamps, by)
     change = _compare(source, stamps, other, other_stamps)
-    now = _judge(source, stamps).counts
-    cells = np.ix_(order, order)
-    tables = change.counts[cells], now[cells], change.came[cells], change.left[cells]
-    return pack(difference_matrix(*tables, _names(source.run, order), look))
+    judged = _judge(source, stamps)
+    places = judged.places[order]
+    cells = np.ix_(places, places)
+    tables = change.counts[cells], judged.counts[cells], change.came[cells], change.left[cells]
+    support, size = judged.support[order], len(judged.support)
+    named = np.bincount(change.before, minlength=size)[order]
+    totals = Totals(support, named), Totals(support, judged.named[order])
+    return pack(difference_matrix(*tables, _names(source.run, order), look, totals))
 
 
 def _names(run: Run, order: Codes) -> list[str]:

@@ -7,12 +7,11 @@ an underscore, since Streamlit leaves such parameters out of a cache's key.
 from __future__ import annotations
 
 import io
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
@@ -28,6 +27,7 @@ from core.model.pictures import encode_image, enlarge, overlay_map
 from core.people.roots import allow_path
 from core.places import expand_home, own_command
 from core.recipe.own_paths import allow_config
+from core.runs.figures import Figures
 from core.runs.imported import refuse_without_model
 from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
@@ -45,55 +45,30 @@ if TYPE_CHECKING:
     from core.slices.report import SliceReport
 
 METRICS_KEPT = 32  # runs whose figures stay in memory, those looked at last
-STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
-EPOCH_COLUMNS = [
-    "epoch",
-    "step",
-    "train_loss",
-    "train_acc",
-    "val_loss",
-    "val_acc",
-    "seconds",
-    "val_seconds",
-    "images_per_second",
-    "val_correct",  # right validation images of each class, a list
-]
 
 
 @dataclass
 class _Metrics:
-    """What was read of a run's figures so far: lists by column, of which a table of 16,000 steps is made in milliseconds."""
+    """The figures of a run as far as they were read, and what lets one page at a time read on."""
 
-    offset: int = 0
-    file: int = 0
-    steps: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in STEP_COLUMNS})
-    epochs: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in EPOCH_COLUMNS})
+    figures: Figures
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @st.cache_resource(max_entries=METRICS_KEPT, show_spinner=False)
-def _known_metrics(folder: Path) -> _Metrics:  # noqa: ARG001
-    return _Metrics()
+def _known_metrics(folder: Path) -> _Metrics:
+    return _Metrics(Figures(Run(folder)))
 
 
 def read_metrics(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a run's tables of epochs and of steps, reading only the lines that are new since the last call."""
+    """Return a run's tables of epochs and of steps, reading only the lines that are new since the last call.
+
+    Of more than `figures.MOST_STEPS` steps, only each n-th is there.
+    """
     known = _known_metrics(run.folder)
     with known.lock:
-        try:
-            found = run.metrics_path.stat()
-            file, size = found.st_ino, found.st_size
-        except FileNotFoundError:
-            file, size = 0, 0
-        if known.file != file or known.offset > size:  # a resume writes the file anew
-            known.file, known.offset = file, 0
-            for column in (*known.steps.values(), *known.epochs.values()):
-                column.clear()
-        rows, known.offset = run.read_metrics(known.offset)
-        for row in rows:
-            for name, column in (known.epochs if row.get("kind") == "epoch" else known.steps).items():
-                column.append(row.get(name, math.nan))
-        return pd.DataFrame(known.epochs), pd.DataFrame(known.steps)
+        known.figures.read_on()
+        return pd.DataFrame(known.figures.epochs), pd.DataFrame(known.figures.steps)
 
 
 def read_data(run: Run) -> RunData:

@@ -144,7 +144,7 @@ def draw_summary(
             escape_markdown(f"{s.run.id} ({s})" if source.run != other.run else str(s))
             for s in (source, other)
         )
-        sentence += f" {format_count(int(change.came.sum()), 'image', 'is')} predicted as another class than by {two}. {change.verdict.describe(one, two)}"
+        sentence += f" {format_count(int((change.before != judged.predicted).sum()), 'image', 'is')} predicted as another class than by {two}. {change.verdict.describe(one, two)}"
     st.markdown(
         f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images.",
         help=explain(sentence),
@@ -180,10 +180,14 @@ def draw_matrix(
         rows, columns = (tuple(classes[first : last + 1]) for first, last in (box.y, box.x))
         show(Selection(rows, columns, wrong_only), data.classes)
 
-    shapes = mark_class(places[found], len(classes)) if found else []
+    told = tell_drawn(len(classes), data, found if found not in places else "")
+    if told:
+        st.caption(told)
+    shapes = mark_class(places[found], len(classes)) if found in places else []
     if selection:
         sides = (
-            [places[name] for name in names or classes] for names in (selection.true, selection.predicted)
+            [places[name] for name in names or classes if name in places]
+            for names in (selection.true, selection.predicted)
         )
         shapes += outline_cells(*sides)
     draw = (
@@ -203,6 +207,19 @@ def draw_matrix(
         height=choose_height(len(classes), wide),
         summary=summarise(matrices.judge(source), data),
     )
+
+
+def tell_drawn(drawn: int, data: RunData, missed: str) -> str:
+    """Say which classes a matrix is of that leaves some out, and that one which is looked for is `missed`; empty of all."""
+    if drawn == len(data.classes):
+        return ""
+    words = (
+        f"The matrix shows the {drawn:,} classes with the most errors, out of {len(data.classes):,}. "
+        "The list of confused pairs and the page Weak classes cover all classes."
+    )
+    if missed:
+        words += f" {escape_markdown(data.label(missed))} is not among those shown: choose it under Images."
+    return words
 
 
 def choose_height(classes: int, wide: bool) -> int | None:

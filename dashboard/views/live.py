@@ -22,7 +22,6 @@ from core.runs import jobs
 from core.runs.imported import Origin, read_origin
 from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run, Status
-from core.verdicts.ordering import order_classes
 from core.verdicts.predictions import find_overfitting, format_rate
 from dashboard.access.lock import lock
 from dashboard.charts import curve_charts
@@ -140,13 +139,15 @@ def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
             icon=":material/grid_on:",
             query_params={"run": run.id, **({"epoch": str(newest)} if source.epoch else {})},
         )
-    support = judged.counts.sum(axis=1)
+    support = judged.support
     known = epochs[
         [isinstance(counts, list) and len(counts) == len(support) for counts in epochs["val_correct"]]
     ]
     if known.empty:
         return
-    weakest = [index for index in order_classes(judged.counts, "recall") if support[index]][:CLASSES]
+    hits = np.bincount(judged.true[judged.true == judged.predicted], minlength=len(support))
+    by_recall = np.argsort(hits / np.maximum(support, 1), kind="stable")
+    weakest = [index for index in by_recall if support[index]][:CLASSES]
     correct = np.array(known["val_correct"].tolist())[:, weakest]
     with right:
         labels = [data.labels[index] for index in weakest]

@@ -16,6 +16,7 @@ from core.errors import DataError, RunError
 from core.files import write_text
 from core.model.calibration import keep_calibration
 from core.recipe.config import TrainConfig
+from core.runs.figures import EPOCH_COLUMNS, STEP_COLUMNS
 from core.runs.run import Run
 from dashboard.guard import NotYet
 from dashboard.state import services
@@ -55,8 +56,8 @@ def test_figures_come_as_a_table_of_epochs_and_one_of_steps(run: Run) -> None:
 
 def test_a_run_without_figures_gives_empty_tables_with_their_columns(runs_root: Path) -> None:
     epochs, steps = services.read_metrics(Run(runs_root / "none"))
-    assert (len(epochs), list(epochs)) == (0, services.EPOCH_COLUMNS)
-    assert (len(steps), list(steps)) == (0, services.STEP_COLUMNS)
+    assert (len(epochs), list(epochs)) == (0, EPOCH_COLUMNS)
+    assert (len(steps), list(steps)) == (0, STEP_COLUMNS)
 
 
 def test_only_the_lines_that_are_new_are_read(run: Run) -> None:

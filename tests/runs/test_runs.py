@@ -419,3 +419,33 @@ def test_the_paths_of_a_run_lie_in_its_folder(tmp_path: Path) -> None:
     assert json.dumps([path.name for path in paths]) == (
         '["train.log", "metrics.jsonl", "best.pt", "last.pt", "predictions-train.csv"]'
     )
+
+
+def test_the_status_of_a_run_that_rests_is_read_once_until_it_changes(run: Run) -> None:
+    path, long_ago = run.folder / "status.json", time.time() - 3600
+    run.write_status(Status(state="finished", epoch=3))
+    os.utime(path, (long_ago, long_ago))
+    assert run.read_status().epoch == 3
+    with patch("core.runs.run.read_object", side_effect=AssertionError):
+        assert run.read_status().epoch == 3
+    path.write_text(json.dumps({"state": "stopped", "epoch": 2}))
+    assert (run.read_status().state, run.read_status().epoch) == ("stopped", 2)
+    path.write_text("{")
+    assert run.read_status().state == "failed"
+
+
+def test_the_status_of_a_run_that_works_is_read_each_time(run: Run) -> None:
+    path = run.folder / "status.json"
+    for epoch in range(1, 6):  # within one tick of the clock of files, and of one size
+        path.write_text(json.dumps({"state": "running", "epoch": epoch}))
+        assert run.read_status().epoch == epoch
+
+
+def test_a_run_is_found_by_its_name_without_a_look_at_the_others(runs_root: Path) -> None:
+    make_run(runs_root, "one")
+    make_run(runs_root, "two")
+    with patch("core.runs.run.list_runs", side_effect=AssertionError):
+        assert find_run("two", runs_root).id == "two"
+    for name in ("tw", "../two", ".", "two/"):
+        with pytest.raises(RunError):
+            find_run(name, runs_root)

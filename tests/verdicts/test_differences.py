@@ -38,3 +38,9 @@ def test_an_image_comes_into_one_cell_and_leaves_another_of_its_row() -> None:
     came, left = count_moves(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([1, 1, 0]), 2)
     assert came.tolist() == [[0, 1], [1, 0]]
     assert left.tolist() == [[1, 0], [0, 1]]
+
+
+def test_an_image_comes_into_a_matrix_of_some_classes_from_outside_of_it() -> None:
+    came, left = count_moves(np.array([0, 0, -1]), np.array([-1, 1, 0]), np.array([1, -1, 1]), 2)
+    assert came.tolist() == [[0, 1], [0, 0]]
+    assert left.tolist() == [[0, 1], [0, 0]]

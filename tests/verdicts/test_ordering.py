@@ -7,7 +7,14 @@ import time
 import numpy as np
 import pytest
 
-from core.verdicts.ordering import ORDERS, Block, find_blocks, measure_confusion, order_classes
+from core.verdicts.ordering import (
+    ORDERS,
+    Block,
+    choose_confused,
+    find_blocks,
+    measure_confusion,
+    order_classes,
+)
 
 
 def blocky(classes: int, groups: list[list[int]], confusions: int = 6) -> np.ndarray:
@@ -106,3 +113,18 @@ def test_a_thousand_classes_are_ordered_and_grouped_in_a_moment() -> None:
     assert time.perf_counter() - begun < 2
     assert all(is_together(order, list(block.members)) for block in blocks)
     assert len(blocks) == 125
+
+
+def test_of_too_many_classes_those_with_most_errors_are_chosen_in_their_order() -> None:
+    true, predicted = np.array([0, 1, 1, 3, 4, 4]), np.array([0, 3, 3, 3, 2, 4])
+    assert choose_confused(true, predicted, 5, 5).tolist() == [0, 1, 2, 3, 4]
+    assert choose_confused(true, predicted, 5, 2).tolist() == [1, 3]
+    assert choose_confused(true, predicted, 5, 4).tolist() == [1, 2, 3, 4]
+
+
+def test_the_matrix_of_some_classes_is_ordered_by_the_images_that_they_have_in_all() -> None:
+    some, support = np.array([[5, 0], [0, 4]]), np.array([50, 8])
+    assert order_classes(some, "recall", support).tolist() == [0, 1]
+    assert order_classes(some, "recall").tolist() == [0, 1]
+    assert order_classes(some[::-1, ::-1], "recall", support[::-1]).tolist() == [1, 0]
+    assert measure_confusion(np.array([[8, 2], [1, 3]]), np.array([20, 10]))[0, 1] == pytest.approx(0.1)

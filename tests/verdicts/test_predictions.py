@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -315,3 +316,18 @@ def test_the_mean_loss_has_the_normal_interval_of_a_mean() -> None:
     half = 1.959964 * np.std([0, 1, 2, 3], ddof=1) / 2
     assert predictions.mean_loss(table) == pytest.approx((1.5, 1.5 - half, 1.5 + half), abs=1e-5)
     assert np.isnan(predictions.mean_loss(table.head(1))[1])
+
+
+@pytest.mark.scale
+def test_ten_thousand_classes_and_a_million_images_have_figures_in_seconds() -> None:
+    rng = np.random.default_rng(0)
+    classes = [f"class-{number:05d}" for number in range(10_000)]
+    true = rng.integers(0, 10_000, 1_000_000)
+    names = np.array(classes, dtype=object)
+    table = pd.DataFrame(
+        {"true": names[true], "predicted": names[(true + (rng.random(len(true)) < 0.2)) % 10_000]}
+    )
+    start = time.perf_counter()
+    figures = predictions.class_figures(table, classes)
+    assert time.perf_counter() - start < 5
+    assert figures["support"].sum() == 1_000_000

@@ -1,0 +1,99 @@
+"""What a run's figures say, read on as they grow: every epoch, and of very many steps every n-th, so that memory is bounded."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from core.runs.run import Run, parse_rows
+
+MOST_STEPS = 40_000  # steps kept; twenty times what a curve shows
+BLOCK = 16_000_000  # bytes that are looked at at a time: longer than any line of ours
+STEP_COLUMNS = ["step", "epoch", "loss", "acc", "lr"]
+EPOCH_COLUMNS = [
+    "epoch",
+    "step",
+    "train_loss",
+    "train_acc",
+    "val_loss",
+    "val_acc",
+    "seconds",
+    "val_seconds",
+    "images_per_second",
+    "val_correct",  # right validation images of each class, a list
+]
+_EPOCHS = (b':"epoch"', b': "epoch"')  # by which a line of an epoch is known without being parsed
+
+
+class Figures:
+    """What was read of a run's figures so far: lists by column, of which tables are made in milliseconds.
+
+    Where there are more than `most` steps every second one is given up, and from then on only each second, fourth, …
+    line is parsed. A power of two makes those kept stay the same while a run grows, so that its curve does not tremble.
+    """
+
+    def __init__(self, run: Run, *, most: int = MOST_STEPS) -> None:
+        """Begin with nothing read."""
+        self._run, self._most = run, most
+        self._file = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._offset, self._lines = 0, 0
+        self.stride = 1
+        self._numbers: list[int] = []  # the lines of the steps that are kept
+        self.steps: dict[str, list[Any]] = {name: [] for name in STEP_COLUMNS}
+        self.epochs: dict[str, list[Any]] = {name: [] for name in EPOCH_COLUMNS}
+
+    def read_on(self) -> None:
+        """Read the lines that are new since the last call, a block at a time; raises RunError as `Run.read_block` does."""
+        try:
+            found = self._run.metrics_path.stat()
+            file, size = found.st_ino, found.st_size
+        except FileNotFoundError:
+            file, size = 0, 0
+        if self._file != file or self._offset > size:  # a resume writes the file anew
+            self._file = file
+            self._begin()
+        while True:
+            block, offset = self._run.read_block(self._offset, BLOCK)
+            if not block:
+                return
+            self._take(block.splitlines())
+            self._offset = offset
+
+    def _take(self, lines: list[bytes]) -> None:
+        epochs = {index for index, line in enumerate(lines) if any(mark in line for mark in _EPOCHS)}
+        steps = range(-self._lines % self.stride, len(lines), self.stride)
+        for index in sorted(epochs.union(steps)):
+            number = self._lines + index
+            # The stride may have grown since these lines were chosen.
+            if number % self.stride and index not in epochs:
+                continue
+            for row in parse_rows((lines[index],)):
+                if row["kind"] == "epoch":
+                    _append(self.epochs, row)
+                elif not number % self.stride:
+                    _append(self.steps, row)
+                    self._numbers.append(number)
+            if len(self._numbers) > self._most:
+                self._thin_out()
+        self._lines += len(lines)
+
+    def _thin_out(self) -> None:
+        self.stride *= 2
+        kept = [place for place, number in enumerate(self._numbers) if not number % self.stride]
+        self._numbers = [self._numbers[place] for place in kept]
+        self.steps = {name: [column[place] for place in kept] for name, column in self.steps.items()}
+
+
+def read_figures(run: Run) -> Figures:
+    """Return all figures of a run; raises RunError as `Run.read_block` does."""
+    figures = Figures(run)
+    figures.read_on()
+    return figures
+
+
+def _append(columns: dict[str, list[Any]], row: dict[str, Any]) -> None:
+    for name, column in columns.items():
+        column.append(row.get(name, math.nan))
