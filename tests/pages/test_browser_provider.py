@@ -62,7 +62,9 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provided]:
 def ask(url: str, method: str = "GET", **headers: str) -> int:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=named, method=method), timeout=20) as got:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=named, method=method), timeout=20
+        ) as got:
             return int(got.status)
     except urllib.error.HTTPError as refused:
         return refused.code
