@@ -10,12 +10,12 @@ import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
 from core.palette import TRAIN_WORDS
-from core.people.acting import LOOK, MEANINGS, now_acting
+from core.people.acting import MEANINGS, now_acting
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import iter_listed
 from core.runs.run import default_root
-from dashboard.access.who import PROVIDER, base_path, find_acting, sign_in_mode
+from dashboard.access.who import base_path, sign_in_mode
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
@@ -97,9 +97,6 @@ def main() -> None:
     st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
     st.html(STYLE + CHOSEN)
     st.logo(str(HERE / "logo.svg"), size="large")
-    if sign_in_mode() == PROVIDER and not find_acting().person.may(LOOK):
-        draw_sign_in()
-        return
     groups = {group: [make_page(*page) for page in found] for group, found in PAGES.items()}
     st.session_state["pages"] = {
         page.url_path or "start": page for found in groups.values() for page in found
@@ -125,29 +122,14 @@ def make_page(name: str, view: Callable[[], None], title: str, icon: str) -> st.
 
 def draw_person() -> None:
     """Say in the sidebar who is signed in, and lead to the way out."""
-    person, mode = now_acting().person, sign_in_mode()
-    if not mode:
+    person = now_acting().person
+    if not sign_in_mode():
         return
     with st.sidebar:
         st.caption(
             f":material/person: {escape_markdown(person.name)} · {person.role}", help=MEANINGS[person.role]
         )
-        if mode == PROVIDER:
-            st.button("Sign out", key="sign-out", type="tertiary", on_click=guard_callback(st.logout))
-        else:
-            st.html(f'<a href="{base_path()}/sign-out" target="_self" style="color: inherit">Sign out</a>')
-
-
-def draw_sign_in() -> None:
-    """Lead to the provider whoever has not signed in, or is not on the list of users."""
-    st.title("Weakspot")
-    if st.user.to_dict().get("is_logged_in"):
-        st.info(
-            "You are signed in, but not on the list of users. Ask an administrator to add your mail address."
-        )
-        st.button("Sign out", on_click=guard_callback(st.logout))
-    else:
-        st.button("Sign in", type="primary", icon=":material/login:", on_click=guard_callback(st.login))
+        st.html(f'<a href="{base_path()}/sign-out" target="_self" style="color: inherit">Sign out</a>')
 
 
 def draw_run_choice() -> None:

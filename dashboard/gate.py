@@ -9,10 +9,10 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.people.sessions import Sessions
 from core.serve.gate import find_foreign_page, find_stranger
-from dashboard.access import sign_in
-from dashboard.access.who import PASSWORD, base_path, open_sessions, sign_in_mode
+from dashboard.access import provider_pages, sign_in
+from dashboard.access.plain_page import is_its_own, lead_to_sign_in
+from dashboard.access.who import PASSWORD, PROVIDER, base_path, open_provided, open_sessions, sign_in_mode
 
 # What a page of ours may load, and that no other page may frame it. Streamlit's own scripts make functions of text.
 POLICY = "; ".join(
@@ -37,6 +37,7 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
 }
 
 
@@ -48,7 +49,7 @@ class Gate:
     """An ASGI middleware that answers whom it may and guards what it answers with by headers.
 
     Without sign-in that is this machine alone. With it everything of Streamlit's, its socket, uploads and static files
-    too, is for sessions only; where a provider signs in, that is Streamlit's own, and each page asks who it was.
+    too, is for those only who have signed in, by password or by a provider.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -64,33 +65,68 @@ class Gate:
         refusal = find_refusal(headers, client) if not mode else " ".join(find_foreign_page(headers) or ())
         if refusal:
             await _refuse(PlainTextResponse(f"{refusal}\n", 403, HEADERS), refusal, scope, receive, send)
-        elif mode == PASSWORD and scope["path"] != base_path() + _OPEN:
-            await self._answer_signed_in(open_sessions(), scope, receive, send)
+        elif mode and scope["path"] != base_path() + _OPEN:
+            await self._answer_signed_in(mode, scope, receive, send)
         else:
             await self.app(scope, receive, _add_headers(send, headers.get("host", "") if mode else ""))
 
-    async def _answer_signed_in(self, sessions: Sessions, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and sign_in.is_its_own(scope["path"]):
-            request = Request(scope, receive)
-            await (await sign_in.answer(request, sessions))(scope, receive, send)
-            return
+    async def _answer_signed_in(self, mode: str, scope: Scope, receive: Receive, send: Send) -> None:
         asked = HTTPConnection(scope)
-        token = sign_in.find_token(asked)
-        if sessions.find_person(token) is None:
-            told = "Sign in first."
-            answer: Response = PlainTextResponse(f"{told}\n", 401, HEADERS)
-            if scope["type"] == "http" and scope["method"] == "GET" and _wants_page(asked.headers):
-                answer = sign_in.lead_to_sign_in(asked)
-            await _refuse(answer, told, scope, receive, send)
+        guarded = _add_headers(send, asked.headers.get("host", ""))
+        if scope["type"] == "http":
+            before = await _answer_before(mode, scope, receive)
+            if before is not None:
+                await before(scope, receive, send)
+                return
+            if mode == PROVIDER and provider_pages.is_streamlits(scope["path"]):
+                await self.app(scope, receive, guarded)
+                return
+        if not _is_signed_in(mode, asked):
+            await _refuse(*_find_way_in(mode, asked), scope, receive, send)
             return
 
         async def receive_signed_in() -> Message:
             message = await receive()
-            if scope["type"] == "websocket" and sessions.find_person(token) is None:
+            if scope["type"] == "websocket" and not _is_signed_in(mode, asked):
                 return {"type": "websocket.disconnect", "code": 1008}
             return message
 
-        await self.app(scope, receive_signed_in, _add_headers(send, asked.headers.get("host", "")))
+        await self.app(scope, receive_signed_in, guarded)
+
+
+def _is_signed_in(mode: str, asked: HTTPConnection) -> bool:
+    if mode == PROVIDER:
+        return open_provided().find_person(asked.cookies, "") is not None
+    return open_sessions().find_person(sign_in.find_token(asked)) is not None
+
+
+async def _answer_before(mode: str, scope: Scope, receive: Receive) -> Response | None:
+    """Return the answer of a page to sign in or out on; None for every other."""
+    request, own = Request(scope, receive), is_its_own(scope["path"])
+    if mode == PASSWORD:
+        return await sign_in.answer(request, open_sessions()) if own else None
+    if own:
+        return provider_pages.answer(request, open_provided())
+    if provider_pages.is_streamlits(scope["path"]):
+        return provider_pages.answer_streamlits(request, open_provided())
+    return provider_pages.lead_on(request) if _is_signed_in(mode, request) else None
+
+
+def _find_way_in(mode: str, asked: HTTPConnection) -> tuple[Response, str]:
+    """Return how a request is refused, and why: a page's is led to where one signs in."""
+    told = "Sign in first."
+    plain = PlainTextResponse(f"{told}\n", 401, HEADERS)
+    if asked.scope["type"] != "http":
+        return plain, told
+    mail = open_provided().find_mail(asked.cookies) if mode == PROVIDER else ""
+    if mail and _wants_page(asked.headers):
+        return provider_pages.refuse_unlisted(mail), told
+    if mail:
+        told = f"{mail} is not on the list of users."
+        return PlainTextResponse(f"{told}\n", 403, HEADERS), told
+    if asked.scope["method"] == "GET" and _wants_page(asked.headers):
+        return lead_to_sign_in(asked), told
+    return plain, told
 
 
 def find_refusal(headers: Headers, client: str) -> str:

@@ -82,10 +82,10 @@ def serve(folder: Path, data: Path, *options: str) -> Iterator[Dashboard]:
 
 
 @contextmanager
-def browse(dashboard: Dashboard) -> Iterator[Page]:
-    """Open a page of a browser; in the end it must have asked for nothing outside this machine."""
+def browse(dashboard: Dashboard, *beside: str) -> Iterator[Page]:
+    """Open a page of a browser; in the end it must have asked for nothing but the dashboard and the servers `beside`."""
     outside: list[str] = []
-    own = (dashboard.url, "data:", "blob:")
+    own = (dashboard.url, "data:", "blob:", *beside)
     with sync_playwright() as playwright:
         browser = _launch(playwright)
         page = browser.new_page(viewport={"width": 1440, "height": 900})

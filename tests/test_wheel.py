@@ -43,9 +43,9 @@ def list_tracked(*folders: str) -> list[str]:
     return sorted({name for name in listed.split("\0") if name and (REPOSITORY / name).is_file()})
 
 
-def read_requirements() -> list[str]:
-    """Return the lines of requirements.txt that are no comment."""
-    lines = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
+def read_requirements(name: str = "requirements.txt") -> list[str]:
+    """Return the lines of a list of requirements that are no comment."""
+    lines = (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -195,9 +195,12 @@ def test_the_wheel_depends_on_what_requirements_txt_lists(installed: Installed) 
     (record,) = installed.site.glob("weakspot-*.dist-info")
     metadata = PathDistribution(record).metadata
     assert (metadata["Version"], metadata["License-Expression"]) == (core.__version__, "Apache-2.0")
-    assert [re.sub(r"\s", "", line) for line in metadata.get_all("Requires-Dist", [])] == [
+    told = [re.sub(r"\s", "", line) for line in metadata.get_all("Requires-Dist", [])]
+    extra = [line.removesuffix(';extra=="provider"') for line in told if "extra==" in line]
+    assert [line for line in told if "extra==" not in line] == [
         re.sub(r"\s", "", line) for line in read_requirements()
     ]
+    assert extra == read_requirements("requirements-provider.txt")
 
 
 def test_requirements_txt_lists_every_package_that_is_imported() -> None:

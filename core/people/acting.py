@@ -87,6 +87,12 @@ def refusal_of(role: str) -> str:
     return f"This takes the role {role}, and {person.name} has the role {person.role}. Ask an administrator for it."
 
 
+def demand(role: str) -> None:
+    """Ask before a file is written for an action that takes a role; raises NotAllowed where that is refused."""
+    if refusal := refusal_of(role):
+        raise NotAllowed(refusal)
+
+
 def needs(
     role: str | Callable[..., str], what: str, of: Callable[..., str]
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:

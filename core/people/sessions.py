@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import UserError
 from core.people.acting import Person
 from core.people.attempts import Attempts
-from core.people.users import User, check_password, read_users
+from core.people.known import KnownUsers
+from core.people.users import User, check_password
 
 LIFE = 12 * 3600.0  # seconds from signing in; a restart of the server ends all sessions too
 _MOST_OF_ONE = 20  # sessions of one user; the oldest end first
@@ -31,18 +31,18 @@ class Sessions:
     """The sessions of one server; any thread may ask."""
 
     def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.file, self._clock = file, clock
+        self._clock = clock
         self.attempts = Attempts(clock)
         self._lock, self._found = threading.Lock(), dict[str, _Session]()
         self._checks = threading.Semaphore(2)  # each takes 32 MB and a core
-        self._stamp, self._users = (0, 0), dict[str, User]()
+        self._users = KnownUsers(file)
 
     def sign_in(self, name: str, password: str, address: str) -> str:
         """Return the token of a new session, or an empty text where name and password do not go together (about 0.2 s).
 
         Whether there may be a try now is asked of `attempts` before.
         """
-        user = self._read().get(name)
+        user = self._users.read().get(name)
         with self._checks:
             right = check_password(user, password)
         if user is None or not right:
@@ -66,7 +66,7 @@ class Sessions:
             session = self._found.get(_digest(token))
         if session is None or session.ends <= self._clock():
             return None
-        if self._read().get(session.name) != session.user:
+        if self._users.read().get(session.name) != session.user:
             return None
         return Person(session.name, session.user.role, session.address)
 
@@ -74,17 +74,6 @@ class Sessions:
         """End the session of a token."""
         with self._lock:
             self._found.pop(_digest(token), None)
-
-    def _read(self) -> dict[str, User]:
-        """Return the users as they are now; nobody where their file cannot be read, so that it opens no door."""
-        try:
-            known = self.file.stat()
-            stamp = (known.st_mtime_ns, known.st_ino)
-            if stamp != self._stamp:
-                self._users, self._stamp = read_users(self.file), stamp
-        except (UserError, OSError):
-            return {}
-        return self._users
 
 
 def _digest(token: str) -> str:

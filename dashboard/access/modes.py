@@ -84,8 +84,9 @@ def refuse_unready(users: list[str]) -> None:
         raise UserError(
             f"Streamlit's secrets.toml lacks {', '.join(missing)} under [auth]. See docs/security.md, “By a provider”."
         )
-    if importlib.util.find_spec("authlib") is None:
-        raise UserError("Signing in by a provider needs Authlib. Install it: pip install 'Authlib>=1.3.2'")
+    if any(importlib.util.find_spec(name) is None for name in ("authlib", "httpx")):
+        what = "'weakspot[provider]'" if is_installed() else "-r requirements-provider.txt"
+        raise UserError(f"Signing in by a provider needs Authlib and httpx. Install them: pip install {what}")
     if not any("@" in name for name in users):
         raise UserError(
             f"No mail address may sign in yet. Add the first: {own_command()} users add MAIL --provider --role {ADMINISTER}"

@@ -1,4 +1,4 @@
-"""The pages to sign in and out on, answered before any of Streamlit's: plain HTML without a script."""
+"""The pages to sign in by password and out on, answered before any of Streamlit's: plain HTML without a script."""
 
 from __future__ import annotations
 
@@ -7,51 +7,18 @@ from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from core.people.sessions import LIFE, Sessions
 from core.serve.gate import is_loopback
+from dashboard.access.plain_page import HEADERS, SIGN_IN, SIGN_OUT, keep_local, show_page
 from dashboard.access.who import COOKIE, base_path
 
-SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"  # below the base path
 _MOST = 8192  # bytes of a form
-HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-store",
-}
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} · Weakspot</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }}
-body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; background: light-dark(#F3F5F8, #11161D);
-  color: light-dark(#101822, #E3E8EF); }}
-main {{ box-sizing: border-box; width: min(24rem, 100vw - 2rem); padding: 2rem; border-radius: 14px;
-  background: light-dark(#FFFFFF, #1A212B); border: 1px solid light-dark(#D9DFE7, #2E3845); }}
-h1 {{ margin: 0 0 1rem; font-size: 1.5rem; }}
-label {{ display: block; margin: 1rem 0 .25rem; font-weight: 600; }}
-input {{ box-sizing: border-box; width: 100%; padding: .6rem .7rem; font: inherit; color: inherit; border-radius: 8px;
-  border: 1px solid light-dark(#7A8696, #7A8696); background: light-dark(#FFFFFF, #11161D); }}
-button {{ width: 100%; margin-top: 1.5rem; padding: .65rem; font: inherit; font-weight: 600; color: #FFFFFF;
-  background: #2A76C6; border: 0; border-radius: 8px; cursor: pointer; }}
-:focus-visible {{ outline: 3px solid #2A76C6; outline-offset: 2px; }}
-.told {{ padding: .6rem .8rem; border-radius: 8px; color: light-dark(#8F1D14, #FFB4AB); background: light-dark(#FDECEA, #3B1613); }}
-a {{ color: light-dark(#1F66B0, #6FB1F2); }}
-</style></head><body><main><h1>{title}</h1>{body}</main></body></html>
-"""
 _FORM = """{told}<form method="post" action="{action}">
 <label for="name">Name</label><input id="name" name="name" value="{name}" autocomplete="username" autocapitalize="none" spellcheck="false" required{name_focus}>
 <label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required{password_focus}>
 <button>Sign in</button></form>"""
-
-
-def is_its_own(path: str) -> bool:
-    """Tell whether a path is that of one of the two pages."""
-    return path in (base_path() + SIGN_IN, base_path() + SIGN_OUT)
 
 
 async def answer(request: Request, sessions: Sessions) -> Response:
@@ -68,18 +35,6 @@ async def answer(request: Request, sessions: Sessions) -> Response:
 def find_token(request: HTTPConnection) -> str:
     """Return the token that a request shows in its cookie; empty where it has none."""
     return request.cookies.get(COOKIE, "")
-
-
-def lead_to_sign_in(request: HTTPConnection) -> Response:
-    """Lead a page's request to the sign-in, from where it goes on to that page."""
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"{base_path()}{SIGN_IN}?to={quote(asked, safe='')}", 303, HEADERS)
-
-
-def keep_local(address: str) -> str:
-    """Return an address where it is a path of this server; the start page else."""
-    plain = address.isprintable() and address.startswith("/") and not address.startswith(("//", "/\\"))
-    return address if plain and "\\" not in address else f"{base_path()}/"
 
 
 async def _sign_in(request: Request, sessions: Sessions) -> Response:
@@ -132,7 +87,7 @@ def _show(
         name_focus="" if name else " autofocus",
         password_focus=" autofocus" if name else "",
     )
-    return HTMLResponse(_PAGE.format(title="Sign in", body=form), code, {**HEADERS, **(headers or {})})
+    return show_page("Sign in", form, code, headers)
 
 
 def _show_sign_out(request: Request, sessions: Sessions) -> Response:
@@ -144,7 +99,7 @@ def _show_sign_out(request: Request, sessions: Sessions) -> Response:
         f'<form method="post" action="{base_path()}{SIGN_OUT}"><button>Sign out</button></form>'
         f'<p><a href="{base_path()}/">Back to Weakspot</a></p>'
     )
-    return HTMLResponse(_PAGE.format(title="Sign out", body=body), 200, HEADERS)
+    return show_page("Sign out", body)
 
 
 async def _read_form(request: Request) -> dict[str, str] | None:

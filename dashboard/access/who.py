@@ -8,13 +8,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import UserError
 from core.people.acting import ADMINISTER, LOOK, NOBODY, Acting, Person
 from core.people.actions import FILE
 from core.people.sessions import Sessions
-from core.people.users import read_users, users_path
+from core.people.users import users_path
 from core.places import own_folder, real_path, uploads_folder
 from core.runs.run import default_root
+from dashboard.access.provided import Provided
 
 # Of the environment that the server is started in.
 MODE, ROOTS, BASE = "WEAKSPOT_SIGN_IN", "WEAKSPOT_ROOTS", "WEAKSPOT_BASE_PATH"
@@ -30,6 +30,12 @@ def sign_in_mode() -> str:
 def base_path() -> str:
     """Return the path that every address of this server begins with, such as /weakspot; empty for none."""
     return os.environ.get(BASE, "")
+
+
+@cache
+def open_provided() -> Provided:
+    """Return whom a provider has signed in to this server, which its gate and its pages share."""
+    return Provided(users_path())
 
 
 @cache
@@ -67,13 +73,4 @@ def _find_signed_in() -> Person | None:
 
 
 def _find_provided() -> Person | None:
-    """Return whom a provider signed in, where the list of users has them by their mail address."""
-    told = st.user.to_dict()
-    mail = str(told.get("email", ""))
-    if told.get("is_logged_in") is not True or not mail or told.get("email_verified") is False:
-        return None
-    try:
-        user = read_users(users_path()).get(mail)
-    except (UserError, OSError):
-        return None
-    return None if user is None else Person(mail, user.role, str(st.context.ip_address or ""))
+    return open_provided().find_person(st.context.cookies.to_dict(), str(st.context.ip_address or ""))

@@ -9,7 +9,7 @@ import streamlit as st
 from core.csv_table import parse_table
 from core.errors import UserError
 from core.files import write_text
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, demand
 from core.runs.run import ACTIVE, FOLD, Run
 from core.runs.tasks import launch_task, read_task
 from core.slices.columns import take_columns
@@ -131,6 +131,7 @@ def draw_columns(run: Run, split: str, paths: list[str], data: RunData) -> tuple
 
 def start_search(run: Run, split: str, columns: str) -> None:
     """Start the search; `columns` is the text of a user's CSV file, empty without one."""
+    demand(TRAIN)
     folder = task_folder(run, split)
     path = folder / COLUMNS
     if columns:

@@ -13,7 +13,7 @@ import streamlit as st
 from core.dataset.label_report import ACTIONS as FIX_ACTIONS
 from core.marks.fix_list import format_marks, list_corrections, write_fix_list
 from core.marks.marks import Mark
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, demand
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from dashboard.access.lock import lock
@@ -152,12 +152,16 @@ def draw_training(
         type="primary",
         icon=":material/model_training:",
         key="marked-train",
-        disabled=not corrections,
-        help=f"Fills the form with the settings of {escape_markdown(run.id)} and {format_count(len(corrections), 'label')} to correct. "
-        "Afterwards Compare shows the two side by side, on the same validation images."
-        if corrections
-        else "Relabel or leave out an image that this run trained on; then it can be trained without the error.",
+        **lock(
+            TRAIN,
+            disabled=not corrections,
+            help=f"Fills the form with the settings of {escape_markdown(run.id)} and {format_count(len(corrections), 'label')} to correct. "
+            "Afterwards Compare shows the two side by side, on the same validation images."
+            if corrections
+            else "Relabel or leave out an image that this run trained on; then it can be trained without the error.",
+        ),
     ):
+        demand(TRAIN)
         train(run, write_fix_list(run.folder, marks, set(trained)))
         st.switch_page(st.session_state["pages"]["train"])
 

@@ -12,7 +12,7 @@ import streamlit as st
 from core.arrivals.bring_in import ARRIVAL, Arrival, read_arrival
 from core.arrivals.sources import keep_sent
 from core.errors import RunError
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, demand
 from core.places import uploads_folder
 from core.runs.run import ACTIVE, Status, default_root
 from core.runs.tasks import launch_task, read_task
@@ -123,6 +123,7 @@ def _suggest_name(files: Sequence[UploadedFile], way: str) -> str:
 
 
 def _send(files: Sequence[UploadedFile], name: str) -> None:
+    demand(TRAIN)
     _refuse_second()
     sent = task_folder() / "sent"
     keep_sent(((file.name, file.getvalue()) for file in files), sent)
@@ -133,6 +134,7 @@ def _send(files: Sequence[UploadedFile], name: str) -> None:
 
 def _begin(kind: str, **parameters: object) -> None:
     """Start the task that makes the folder."""
+    demand(TRAIN)
     _refuse_second()
     (task_folder() / ARRIVAL).unlink(missing_ok=True)
     launch_task(task_folder(), kind, root=str(uploads_folder()), **parameters)

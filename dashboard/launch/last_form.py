@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import ConfigError, UserError
 from core.files import write_text
+from core.people.acting import TRAIN, now_acting
 from core.people.roots import allow_path
 from core.places import expand_home
 from core.recipe.config import TrainConfig
@@ -34,6 +35,8 @@ def restore_form(wanted: str) -> bool:
 
 def keep_form(config: TrainConfig | None) -> None:
     """Keep what the form holds where it is right and has changed; where that cannot be written, nothing is lost but this."""
+    if not now_acting().person.may(TRAIN):  # it is one form for everybody
+        return
     if config is None or st.session_state.get(_WRITTEN) == config:
         return
     st.session_state[_WRITTEN] = config

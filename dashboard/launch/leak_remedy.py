@@ -10,8 +10,10 @@ from core.dataset.audit import Audit
 from core.errors import UserError
 from core.marks.fix_list import list_corrections
 from core.marks.leaks import MADE, Leaks, find_leaks, write_leak_list
+from core.people.acting import TRAIN, demand
 from core.recipe.config import COPIES, NONE
 from core.runs.run import Run
+from dashboard.access.lock import lock
 from dashboard.panels import forms
 from dashboard.state import services
 from dashboard.text import escape_markdown, format_class, format_count, format_share
@@ -48,7 +50,9 @@ def draw_remedy(audit: Audit, folder: Path, run: Run | None, group_by: str) -> N
             )
             return
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Make a split without leaks", icon=":material/call_split:", key="data-no-leaks"):
+            if st.button(
+                "Make a split without leaks", icon=":material/call_split:", key="data-no-leaks", **lock(TRAIN)
+            ):
                 fill_form(audit, leaks, folder, run)
                 st.switch_page(st.session_state["pages"]["train"])
             st.caption(describe_remedy(audit, leaks))
@@ -80,7 +84,9 @@ def fill_form(audit: Audit, leaks: Leaks, folder: Path, run: Run | None) -> None
 
     Raises:
         DataError, RunError, OSError: when the list cannot be made.
+        NotAllowed: to whoever may not train.
     """
+    demand(TRAIN)
     if audit.val_made:
         forms.fill_without_leaks(str(audit.root), run, group_by=COPIES)
         return

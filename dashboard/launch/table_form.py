@@ -14,7 +14,7 @@ from core.arrivals.label_table import Columns, suggest_columns
 from core.csv_table import read_head
 from core.errors import UserError, describe_error
 from core.files import write_file
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, demand, now_acting
 from core.people.roots import allow_path
 from core.runs.run import default_root
 from dashboard.access.lock import lock
@@ -32,7 +32,7 @@ def draw_table_form(begin: Callable[..., None]) -> None:
         )
         place = st.text_input("CSV with the labels", key="arrivals-table", width=420, persist_state="session")
     sent = st.file_uploader("Or drop the CSV", type=["csv", "tsv"], key="arrivals-csv")
-    if sent is not None:
+    if sent is not None and now_acting().person.may(TRAIN):
         place = str(_keep_table(sent.name, sent.getvalue()))
     if not images.strip() or not place.strip():
         st.caption(
@@ -97,6 +97,7 @@ def _ask_columns(head: tuple[str, ...]) -> Columns:
 
 def _keep_table(name: str, data: bytes) -> Path:
     """Write a table that was dropped where the task can read it."""
+    demand(TRAIN)
     folder = default_root() / ".arrivals" / "table"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PurePosixPath(name.replace("\\", "/")).name

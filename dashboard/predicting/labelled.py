@@ -10,7 +10,7 @@ from core.answers.batch import Batch
 from core.answers.judged import read_judged
 from core.answers.keeping import keep_images
 from core.dataset.layout import find_split
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, demand
 from core.people.roots import allow_path
 from core.runs.run import ACTIVE, TEST, Run
 from core.runs.tasks import launch_task, read_order, read_task
@@ -89,6 +89,7 @@ def draw_offer(run: Run, data: RunData, batch: Batch) -> None:
 
 def judge_dropped(run: Run, batch: Batch) -> None:
     """Put dropped images on disk and start judging the run on them."""
+    demand(TRAIN)
     images = find_task(run) / "images"
     keep_images(batch.arrived, images)
     launch_task(

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core.people.users import add_user, remove_user
 from dashboard.access import who
-from dashboard.access.sign_in import keep_local
+from dashboard.access.plain_page import keep_local
 from dashboard.gate import Gate
 from tests.dashboards import Dashboard, serve
 

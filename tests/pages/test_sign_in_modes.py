@@ -65,7 +65,7 @@ def test_a_provider_is_found_in_streamlits_secrets_and_lacks_are_named(
         choose_sign_in("0.0.0.0", "")
     secrets.write_text(SECRETS)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(UserError, match="pip install 'Authlib"):
+    with pytest.raises(UserError, match=r"pip install -r requirements-provider\.txt"):
         choose_sign_in("0.0.0.0", "")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     with pytest.raises(UserError, match="--provider --role administer"):

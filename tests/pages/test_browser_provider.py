@@ -1,0 +1,150 @@
+"""Users sign in by a real OpenID provider on this machine: there and back, their role, refusals in words, and out again."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from oidc_provider_mock import User, run_server_in_thread
+from playwright.sync_api import Page, expect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from core.people.users import add_user, remove_user
+from tests.dashboards import Dashboard, browse, settle
+
+USERS = {"ada": {}, "eve": {}, "mallory": {"email_verified": False}}
+SECRETS = """
+[auth]
+redirect_uri = "{url}/oauth2callback"
+cookie_secret = "for this test alone, and long"
+client_id = "weakspot"
+client_secret = "another"
+server_metadata_url = "{provider}/.well-known/openid-configuration"
+"""
+
+
+class Provided(Dashboard):
+    """A dashboard whose users sign in by a provider; `home` is the folder of its secrets."""
+
+    def __init__(self, folder: Path, provider: str) -> None:
+        self.provider, self.home = provider, folder / "home"
+        super().__init__(folder, folder, "--sign-in", "provider")
+
+    def start(self) -> None:
+        secrets = self.home / ".streamlit" / "secrets.toml"
+        secrets.parent.mkdir(parents=True)
+        secrets.write_text(SECRETS.format(url=self.url, provider=self.provider))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("HOME", str(self.home))
+            super().start()
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provided]:
+    folder = tmp_path_factory.mktemp("provided")
+    for name in ("ada", "mallory"):
+        add_user(folder / "users.json", f"{name}@lab.example", "look", None)
+    known = [User(sub=name, claims={"email": f"{name}@lab.example", **more}) for name, more in USERS.items()]
+    with run_server_in_thread(user_claims=known) as provider:
+        server = Provided(folder, f"http://localhost:{provider.server_port}")
+        try:
+            yield server
+        finally:
+            server.stop()
+            server.log.close()
+
+
+def ask(url: str, method: str = "GET", **headers: str) -> int:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=named, method=method), timeout=20
+        ) as got:
+            return int(got.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+@contextmanager
+def signed_in(dashboard: Provided, name: str, path: str = "") -> Iterator[Page]:
+    with browse(dashboard, dashboard.provider, STYLE) as page:
+        page.route(f"{STYLE}**", lambda route: route.abort())
+        page.goto(f"{dashboard.url}/{path}")
+        page.get_by_role("link", name="Sign in").click()
+        page.get_by_role("button", name=name).click()
+        page.wait_for_url(f"{dashboard.url}/**")
+        yield page
+
+
+def cookies(page: Page) -> str:
+    return "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
+
+
+STYLE = "https://cdn.jsdelivr.net/"  # the provider's pages ask for a style sheet from there, which is never sent for
+FORGED = "_streamlit_user=eyJpc19sb2dnZWRfaW4iOnRydWV9.aSmPxQ.AAAA"
+INSIDE = (
+    ("GET", ""),
+    ("GET", "media/x.png"),
+    ("PUT", "_stcore/upload_file/a/b"),
+    ("GET", "_stcore/stream"),
+    ("GET", "_stcore/host-config"),
+    ("GET", "static/x.js"),
+    ("GET", "component/x"),
+    ("GET", "plotly.min.js"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), INSIDE)
+def test_nothing_is_had_before_the_sign_in(dashboard: Provided, method: str, path: str) -> None:
+    assert ask(f"{dashboard.url}/{path}", method) == 401
+    assert ask(f"{dashboard.url}/{path}", method, Cookie=FORGED) == 401
+
+
+def test_no_socket_opens_before_the_sign_in(dashboard: Provided) -> None:
+    for headers in ({}, {"Cookie": FORGED}):
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(f"ws://127.0.0.1:{dashboard.port}/_stcore/stream", additional_headers=headers, proxy=None)
+
+
+def test_a_user_comes_back_to_the_page_asked_for_with_their_role_and_signs_out(dashboard: Provided) -> None:
+    with signed_in(dashboard, "ada", "runs?view=table") as page:
+        expect(page).to_have_url(f"{dashboard.url}/runs?view=table")
+        settle(page)
+        expect(page.get_by_test_id("stSidebar").get_by_text("ada@lab.example · look")).to_be_visible()
+        kept = cookies(page)
+        assert ask(f"{dashboard.url}/plotly.min.js", Cookie=kept) == 200
+        assert ask(f"{dashboard.url}/auth/logout", Cookie=kept, Sec_Fetch_Site="cross-site") == 403
+        assert ask(f"{dashboard.url}/plotly.min.js", Cookie=kept, Origin="http://evil.example") == 403
+        page.get_by_role("link", name="Sign out").click()
+        page.get_by_role("link", name="Sign out").click()
+        page.wait_for_url(f"{dashboard.provider}/**")
+        page.goto(f"{dashboard.url}/runs")
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        assert ask(f"{dashboard.url}/plotly.min.js", Cookie=kept) == 401  # whoever has kept the cookie too
+
+
+def test_whoever_is_not_on_the_list_is_told_so_and_gets_nothing(dashboard: Provided) -> None:
+    with signed_in(dashboard, "eve") as page:
+        told = "eve@lab.example is not on the list of users of this server."
+        expect(page.get_by_role("alert")).to_have_text(told)
+        assert ask(f"{dashboard.url}/media/x.png", Cookie=cookies(page)) == 403
+
+
+def test_a_mail_address_that_the_provider_has_not_checked_signs_nobody_in(dashboard: Provided) -> None:
+    with signed_in(dashboard, "mallory") as page:
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        assert ask(f"{dashboard.url}/media/x.png", Cookie=cookies(page)) == 401
+
+
+def test_a_user_who_is_removed_is_out_at_once(dashboard: Provided) -> None:
+    with signed_in(dashboard, "ada") as page:
+        settle(page)
+        remove_user(dashboard.users, "ada@lab.example")
+        assert ask(f"{dashboard.url}/media/x.png", Cookie=cookies(page)) == 403
+        page.reload()
+        expect(page.get_by_role("alert")).to_contain_text("is not on the list of users")
