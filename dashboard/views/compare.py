@@ -76,7 +76,7 @@ def draw_curves(runs: list[Run]) -> None:
         return
     quantities: dict[EpochColumn, str] = COLUMN_TITLES
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        quantity = st.segmented_control(
+        quantity = st.pills(  # these wrap where the window is narrow
             "Curve", list(get_args(EpochColumn)), format_func=quantities.__getitem__, default="val_acc", required=True,
             key="compare-quantity",
         )  # fmt: skip
