@@ -57,10 +57,12 @@ STYLE = """
 }
 </style>
 """
-# What is chosen is told in Streamlit's primary colour, too faint for words on the dark ground and on its own tint.
+# What is chosen is told in Streamlit's primary colour, too faint for words on the dark ground and on its own tint. A
+# popover lies outside of the element that says which of light and dark it is, so there words have the colour of text.
 CHOSEN = f"""
 <style>
 button[data-selected="true"], [data-testid="stSliderThumbValue"] {{ color: light-dark({TRAIN_WORDS["light"]}, {TRAIN_WORDS["dark"]}) !important; }}
+[data-testid="stPopoverBody"] button[data-selected="true"] {{ color: inherit !important; }}
 </style>
 """
 # The pages by what they are for, in the order of the work.

@@ -99,7 +99,7 @@ def write_hand_in(
     from core.answers.check import check_hand_in
     from core.answers.submission import label_classes
 
-    refuse_places(out, details)
+    refuse_places(out, details, overwrite=True)
     labels = label_classes(plan.form, model.classes, model.display)
     asked = ask_images(model, plan.paths, temperature=temperature, batch_size=batch_size, progress=progress)
     if asked is None:
@@ -124,13 +124,17 @@ def write_hand_in(
     return Written(text, check_hand_in(text, plan, labels.values()), bad, sum(row[3] == "no" for row in rows))
 
 
-def refuse_places(out: Path | None, details: Path | None) -> None:
-    """Refuse places where a hand-in or its details cannot be written; raises RunError."""
+def refuse_places(out: Path | None, details: Path | None, *, overwrite: bool) -> None:
+    """Refuse places where a hand-in or its details cannot be written, or would replace a file unasked; raises RunError."""
     if out is not None and details == out:
         raise RunError(f"{out}: the hand-in file and the one with details must be two files.")
     for file in (out, details):
         if file is not None and not file.parent.is_dir():
             raise RunError(f"{file}: cannot be written, there is no folder {file.parent}.")
+        if file is not None and file.is_file() and not overwrite:
+            raise RunError(
+                f"{file}: there is a file already. Add --overwrite to replace it, or choose another file."
+            )
 
 
 def say_sure(confidence: float, min_confidence: float) -> str:

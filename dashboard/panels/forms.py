@@ -119,8 +119,7 @@ def draw_fields(fields: Sequence[str], problems: dict[str, str]) -> None:
                     draw(setting, _key(field), found.names, found.label)
                 else:
                     _draw_field(setting)
-                if field in problems:
-                    st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
+                draw_problem(field, problems)
                 if field == "devices" and (values["devices"] or 0) > 1:
                     st.caption(describe_share(values["devices"], values["batch_size"] or 0))
                 if field == "arch":
@@ -138,6 +137,12 @@ def _count_devices() -> int:
     """Return the most devices to offer: those of this machine, and as many as the form holds already."""
     values = _read_values()
     return max(count_devices(values["device"], read_slots(default_root())), values["devices"] or 1)
+
+
+def draw_problem(field: str, problems: dict[str, str]) -> None:
+    """Say what is wrong with a field, where something is."""
+    if field in problems:
+        st.markdown(f":red[:material/error: {escape_markdown(problems[field])}]")
 
 
 def _has_say(setting: Setting, values: dict[str, Any]) -> bool:

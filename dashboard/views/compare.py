@@ -76,9 +76,9 @@ def draw_curves(runs: list[Run]) -> None:
         return
     quantities: dict[EpochColumn, str] = COLUMN_TITLES
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        quantity = st.segmented_control(
-            "Curve", list(get_args(EpochColumn)), format_func=quantities.__getitem__, default="val_acc", required=True,
-            key="compare-quantity",
+        quantity: EpochColumn = st.selectbox(  # four buttons side by side are cut on a phone
+            "Curve", list(get_args(EpochColumn)), index=list(get_args(EpochColumn)).index("val_acc"),
+            format_func=quantities.__getitem__, key="compare-quantity", width=230,
         )  # fmt: skip
         by = st.segmented_control(
             "By", list(get_args(Axis)), default="epoch", required=True, key="compare-by",
@@ -91,7 +91,7 @@ def draw_curves(runs: list[Run]) -> None:
             )  # fmt: skip
     figure = compare_curves(
         {run.id: services.read_metrics(run) for run in runs},
-        quantity=quantity or "val_acc",
+        quantity=quantity,
         by=by or "epoch",
         smoothing=smoothing,
     )

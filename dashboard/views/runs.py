@@ -15,6 +15,7 @@ from dashboard.launch.queue_panel import draw_queue
 from dashboard.listing.cards import draw_card, draw_cards
 from dashboard.listing.chosen import draw_actions
 from dashboard.listing.rows import Row, read_rows
+from dashboard.listing.sought import PARAMS, Sought, draw_search
 from dashboard.listing.table import draw_columns, draw_table
 from dashboard.state import address, kept
 from dashboard.state.status_words import BADGES
@@ -29,7 +30,7 @@ View = Literal["cards", "table"]
 def render() -> None:
     """Draw the page."""
     st.title("Runs")
-    kept.restore(("view",), opened="runs-view" not in st.session_state)
+    kept.restore(("view", *PARAMS), opened="runs-view" not in st.session_state)
     draw_import()
     rows = read_rows()
     if not rows:
@@ -37,31 +38,13 @@ def render() -> None:
         return
     active = any(row.status.state in ACTIVE for row in rows)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words, state = draw_search(rows) if len(rows) > FEW else ("", "")
+        sought = draw_search(rows) if len(rows) > FEW else Sought()
         view = draw_view("table" if len(rows) > FEW else "cards")
         if view == "table":
             draw_columns()
     away = sum(row.facts.note.archived for row in rows)
     archived = draw_archived(away)
-    st.fragment(guard(draw_list), run_every=POLL if active else None)(
-        (active, away), words, state, view, archived
-    )
-
-
-def draw_search(rows: list[Row]) -> tuple[str, str]:
-    """Offer to look for runs by words of theirs and by state; return what is looked for, empty for any."""
-    states = [state for state in BADGES if any(row.status.state == state for row in rows)]
-    if st.session_state.get("runs-state") not in states:
-        st.session_state["runs-state"] = ""
-    words = st.text_input(
-        "Find a run", key="runs-search", placeholder="Name, tag, note, network or data",
-        icon=":material/search:", width=330, persist_state="session",
-    )  # fmt: skip
-    state = st.selectbox(
-        "State", ["", *states], key="runs-state", format_func=lambda state: state or "any", width=150,
-        persist_state="session",
-    )  # fmt: skip
-    return words.strip().casefold(), str(state)
+    st.fragment(guard(draw_list), run_every=POLL if active else None)((active, away), sought, view, archived)
 
 
 def draw_view(default: View) -> View:
@@ -100,7 +83,7 @@ def draw_archived(count: int) -> bool:
     )
 
 
-def draw_list(drawn: tuple[bool, int], words: str, state: str, view: View, archived: bool = False) -> None:
+def draw_list(drawn: tuple[bool, int], sought: Sought, view: View, archived: bool = False) -> None:
     """Draw the runs that are looked for; the archived ones, or all others.
 
     `drawn` is whether any run was active when the page was drawn, and how many were archived.
@@ -118,11 +101,13 @@ def draw_list(drawn: tuple[bool, int], words: str, state: str, view: View, archi
     st.caption(
         f"{format_count(len(rows), 'run')}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items() if n)
     )
-    found = [row for row in rows if row.matches(words) and state in ("", row.status.state)]
+    found = [row for row in rows if sought.finds(row)]
     if not rows:
         st.info("All runs are archived. Show them above.", icon=":material/archive:")
     elif not found:
-        st.info("No run has these words and this state. Try others.", icon=":material/search_off:")
+        st.info(
+            "No run has all of this. Clear a filter above, or try other words.", icon=":material/search_off:"
+        )
     elif view == "table":
         draw_as_table(found, archived)
     else:

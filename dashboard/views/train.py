@@ -74,7 +74,7 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
     """Draw the folder of images, with what lies there, and the built-in ones beside it."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         with st.container(width=524):
-            forms.draw_fields(("data",), problems)
+            forms.draw_fields(("data",), {})
         folder_picker.draw_browse_button(str(st.session_state["form-data"]), take_folder)
         for name in DEMOS:
             st.button(
@@ -83,6 +83,7 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
                 icon=":material/dataset:",
                 on_click=guard_callback(lambda name=name: choose_data(str(builtin_folder(name)))),
             )
+    forms.draw_problem("data", problems)  # below the row, whose buttons would move down to it
     if remedy := services.find_remedy(str(st.session_state["form-data"])):
         st.button(
             f"Use {escape_markdown(remedy)} instead",

@@ -33,7 +33,7 @@ def runs(runs_root: Path, tiny_data: Path, best_model: Path) -> list[Run]:
 def predict(capsys: pytest.CaptureFixture[str], data: Path, *words: str) -> tuple[list[float], str]:
     """Return the confidences and what was printed."""
     out, details = data / "hand-in.csv", data / "details.csv"
-    paths = [str(data / "test"), "--out", str(out), "--details", str(details)]
+    paths = [str(data / "test"), "--out", str(out), "--details", str(details), "--overwrite"]
     assert main(["predict", "first", *paths, *words]) == 0
     assert out.read_text().startswith("image_name,pred_label\n1.png,")
     with details.open(newline="") as file:

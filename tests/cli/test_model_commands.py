@@ -67,6 +67,7 @@ def test_predict_uses_temperature_and_threshold_of_the_run_and_can_be_told_not_t
 ) -> None:
     out, details = tiny_data / "hand-in.csv", tiny_data / "details.csv"
     words = ["predict", "first", str(tiny_data / "test"), "--out", str(out), "--details", str(details)]
+    words.append("--overwrite")
     assert main(words) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "3 of 3 not sure, below a confidence of 0.500 (no threshold was chosen)"
@@ -128,8 +129,25 @@ def test_predict_ends_with_an_error_code_where_the_check_does_not_pass(
     assert "WRONG: 1 image has no line: 77.png." in capsys.readouterr().out
     assert out.read_text().startswith("Id,Kind\n1.png,")
     sample.write_text("Id\n")
-    assert main(words) == 2
+    assert main([*words, "--overwrite"]) == 2
     assert "sample.csv: holds no row" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--out", "--details"])
+def test_predict_replaces_no_file_unasked(
+    run: Run, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    folder = tmp_path / "hand-in"
+    folder.mkdir()
+    places = {"--out": folder / "prediction.csv", "--details": folder / "details.csv"}
+    places[option].write_text("mine")
+    words = [word for name, place in places.items() for word in (name, str(place))]
+    words = ["predict", "first", str(tiny_data / "test"), *words]
+    assert main(words) == 2
+    assert f"{places[option]}: there is a file already. Add --overwrite" in capsys.readouterr().err
+    assert [path.read_text() for path in folder.iterdir()] == ["mine"]
+    assert main([*words, "--overwrite"]) == 0
+    assert all(place.read_text().startswith("image_name,") for place in places.values())
 
 
 def test_evaluate_judges_a_labelled_folder(

@@ -37,6 +37,18 @@ PLACES = {
     "compare": "compare?runs=made,better",
 }
 
+# What opens over a page: the page, the button, and something that is seen once it is open.
+OPENED = {
+    "an image": ("confusion?run=made&true=10&pred=2", ".ws-open", "Can you trust this map?"),
+    "browse": ("train", "button:has-text('Browse')", "Use this folder"),
+    "note, tags and name": ("live?run=made", "button:has-text('Note')", "Tags"),
+    "train longer": ("live?run=made", "button:has-text('Train longer')", "Go on"),
+    "delete": ("runs?view=cards", ".st-key-delete-better button", "Delete this run?"),
+    "columns": ("runs?view=table", "button:has-text('Columns')", "recipe"),
+    "how a matrix is drawn": ("confusion?run=made", "button:has-text('More')", "Logarithmic colours"),
+    "specialise": ("confusion?run=made&true=10&pred=2", "button:has-text('Specialise on these')", "classes"),
+}
+
 
 @dataclass(frozen=True)
 class Excuse:
@@ -85,6 +97,22 @@ def test_a_page_can_be_used_by_everyone_in_light_and_dark(
     page.emulate_media(color_scheme="dark")
     page.wait_for_timeout(500)  # colours change in a transition
     assert find_faults(page) == []
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_what_opens_over_a_page_can_be_used_by_everyone(page: Page, dashboard: Dashboard, name: str) -> None:
+    place, button, seen = OPENED[name]
+    opened = page.locator('[role="dialog"], [data-testid="stPopoverBody"]').first
+    page.emulate_media(color_scheme="light")
+    open_page(page, dashboard, place)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.locator(button).first.click()
+        expect(opened.get_by_text(seen).first).to_be_visible()
+        settle(page)
+        assert find_faults(page) == []
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
 
 
 def test_a_report_can_be_used_by_everyone_in_light_and_dark(page: Page, made: Run, tmp_path: Path) -> None:

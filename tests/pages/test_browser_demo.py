@@ -56,10 +56,13 @@ def test_a_wrong_field_gets_its_message_and_holds_the_start_back(page: Page, das
     settle(page)
     folder = field(page, "Folder of images")
     expect(folder).to_have_value(str(dashboard.data))
+    builtin = page.get_by_role("button", name="Use the built-in digits")
+    place = builtin.bounding_box()
     folder.fill("/no/such/folder")
     folder.press("Enter")
     expect(page.get_by_text("/no/such/folder: there is no such folder.")).to_be_visible()
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    assert builtin.bounding_box() == place
     folder.fill(str(dashboard.data))
     folder.press("Enter")
     expect(

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.notes import Note, archive, read_note
+from core.runs.notes import Note, archive, read_note, write_note
 from core.runs.run import ACTIVE, Run, find_run
 from dashboard.panels.report_panel import report_folder
 from tests.made_run import make_member, make_run
@@ -100,13 +100,13 @@ def test_many_runs_stand_on_pages_and_are_found_by_name_and_state(
     assert "30 runs: 29 finished, 1 failed" in words(app)
     app.number_input(key="runs-page").set_value(2).run()
     assert len(cards(app)) == 5
-    app.text_input(key="runs-search").set_value("SHOP-0").run()
+    app.text_input(key="runs-words").set_value("SHOP-0").run()
     assert len(cards(app)) == 10
     app.selectbox(key="runs-state").set_value("failed").run()
     assert cards(app) == ["shop-07"]
-    app.text_input(key="runs-search").set_value("nonsuch").run()
+    app.text_input(key="runs-words").set_value("nonsuch").run()
     assert cards(app) == []
-    assert "Try others" in app.info[0].value
+    assert "Clear a filter above" in app.info[0].value
 
 
 def test_a_note_and_tags_are_kept_shown_and_found(open_page: Open, run: Run) -> None:
@@ -194,7 +194,7 @@ def test_more_runs_than_are_seen_at_a_glance_stand_in_a_table_with_figures_that_
     assert found.loc["shop-03", "accuracy"] == pytest.approx(25)
     assert found.loc["shop-03", "interval"].endswith(" %")
     assert found["minutes"].eq(1).all()
-    app.text_input(key="runs-search").set_value("resnet18 SHOP-1").run()
+    app.text_input(key="runs-words").set_value("resnet18 SHOP-1").run()
     assert set(table(app)["name"]) == {"shop-10", "shop-11"}
 
 
@@ -220,6 +220,25 @@ def test_the_table_has_the_columns_that_were_chosen(open_page: Open, shop: list[
     app.session_state["runs-columns"] = ["accuracy"]
     app.run()
     assert list(table(app)) == ["name", "accuracy"]
+
+
+def test_runs_are_found_by_what_they_have_and_the_address_keeps_it(
+    open_page: Open, shop: list[Run], runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="other", arch="resnet34")
+    write_note(shop[3], Note("", ("night", "good")))
+    app = open_page("runs", view="table")
+    assert not any(box.key == "runs-data" for box in app.selectbox)  # all have the same
+    app.selectbox(key="runs-network").set_value("resnet34").run()
+    assert list(table(app)["name"]) == ["other"]
+    assert app.query_params["network"] == "resnet34"
+    app.selectbox(key="runs-network").set_value("").run()
+    app.selectbox(key="runs-tag").set_value("night").run()
+    assert list(table(app)["name"]) == ["shop-03"]
+    asked = open_page("runs", tag="good", state="finished", words="SHOP")
+    assert list(table(asked)["name"]) == ["shop-03"]
+    assert asked.selectbox(key="runs-tag").value == "good"
+    assert len(table(open_page("runs", tag="nonsuch"))) == 14
 
 
 def test_ticks_stay_with_their_runs_when_others_come(

@@ -49,6 +49,7 @@ def add_commands(commands: Any) -> None:
     predict.add_argument(
         "--details", type=Path, metavar="FILE", help="write confidence and sure (yes or no) of each image too"
     )
+    predict.add_argument("--overwrite", action="store_true", help="replace files of these names")
     predict.add_argument(
         "--min-confidence",
         type=_read_share,
@@ -91,7 +92,7 @@ def _predict(options: argparse.Namespace) -> int:
 
     out = None if options.out == STDOUT else options.out
     told = sys.stdout if out else sys.stderr  # where the table is the output, nothing else is
-    refuse_places(out, options.details)
+    refuse_places(out, options.details, overwrite=options.overwrite)
     raw = options.raw or options.soup  # of a soup no confidence was measured
     temperatures = [1.0 if raw else read_temperature(run) for run in runs]
     limit, origin = _find_limit(options, runs[0], temperatures[0])
