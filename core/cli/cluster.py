@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from core.cli.terminal import Tee
 from core.errors import RunError
 from core.files import sweep_drafts
-from core.places import own_command
 from core.reading import open_at_once
 from core.recipe.config import TrainConfig
 from core.runs.claim import Taken
@@ -110,7 +109,7 @@ def follow_slurm() -> None:
 
 
 def _tell(run: Run) -> None:
-    print(f"{run.id}: Slurm job {run.read_status().job}. See what it does: {own_command()} runs", flush=True)
+    print(f"{run.id}: Slurm job {run.read_status().job}. See what it does with the command `runs`.", flush=True)
 
 
 def _be_job(options: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ REASONS = {
     "Resources": "no node that fits is free",
     "Priority": "other jobs go first",
     "Dependency": "another job has to end first",
-    "BeginTime": "its time has not come yet",
+    "BeginTime": "Slurm lets two minutes pass before a job that was moved goes on",
     "ReqNodeNotAvail": "its nodes are down or reserved",
     "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "its nodes are down or reserved",
     "PartitionNodeLimit": "it asks for more than this partition has",

@@ -17,7 +17,7 @@ from core.people.acting import TRAIN, needs
 from core.places import launch_command
 from core.reading import read_object
 from core.recipe.config import TrainConfig
-from core.runs.bakeoff import Todo
+from core.runs.bakeoff import Todo, start
 from core.runs.claim import hold
 from core.runs.jobs import environment, prepare, reopen
 from core.runs.run import ACTIVE, Run, delete_run
@@ -61,6 +61,14 @@ def start_array(todo: Todo, root: Path, request: SlurmRequest) -> list[Run]:
             delete_run(run)
         raise
     return runs
+
+
+@needs(TRAIN, "go on with a bake-off", lambda todo, _: f"{len(todo.new) + len(todo.again):,} of its runs")
+def go_on_bakeoff(todo: Todo, root: Path) -> list[Run]:
+    """Start what is missing of a bake-off where the rest of it trained: in Slurm as it asked then, or on this machine."""
+    asked = (read_request(run) for run in todo.again if run.read_status().job)
+    request = next((one for one in asked if one is not None), None)
+    return start(todo, root) if request is None else start_array(todo, root, request)
 
 
 @needs(TRAIN, "resume in Slurm", lambda run, *_, **__: run.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ from core.errors import RunError
 from core.queue.order import read_line
 from core.runs import jobs
 from core.runs.run import Run, Status, list_runs
-from tests.processes import call_here, make_images, tiny_config, train_words
+from tests.processes import TINY, call_here, make_images, tiny_config, train_words
+from tests.same_runs import assert_same_run
 from tests.slurm import Slurm
 
 pytestmark = pytest.mark.slow(60)
@@ -23,15 +25,25 @@ ONE = SlurmRequest(cpus=1)
 TWO = SlurmRequest(cpus=2)
 
 
-def wait_for(run: Run, holds: Callable[[Status], object], slurm: Slurm, seconds: float = 120) -> Status:
+def wait_for(run: Run, holds: Callable[[Status], object], slurm: Slurm, seconds: float = 45) -> Status:
     end = time.monotonic() + seconds
     while True:
         follow(list_runs(run.folder.parent))
         status = jobs.live_status(run)
         if holds(status):
             return status
-        assert time.monotonic() < end, f"{status}\n{run.read_log(30)}\n{slurm.tell('squeue', '-t', 'all')}{slurm.read_logs()}"
+        assert time.monotonic() < end, (
+            f"{status}\n{run.read_log(30)}\n{slurm.tell('squeue', '-t', 'all')}{slurm.read_logs()}"
+        )
         time.sleep(0.2)
+
+
+def hurry(slurm: Slurm, job: str) -> None:
+    """Let a job that was queued again begin at once, where Slurm lets two minutes pass."""
+    slurm.wait_for("PENDING", "squeue", "--noheader", "--format=%T", f"--jobs={job}")
+    slurm.tell(
+        "scontrol", "update", f"JobId={job}", "StartTime=now+2seconds"
+    )  # in the second of its end its node refuses it
 
 
 def in_state(state: str) -> Callable[[Status], bool]:
@@ -48,7 +60,11 @@ def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_rele
     job = first.read_status().job
     assert told.stdout.startswith(f"first: Slurm job {job}.")
     second = submit(tiny_config(data, "second"), runs_root, TWO)
-    wait_for(second, lambda s: "waits: no node that fits is free" in s.message or "other jobs go first" in s.message, slurm)
+    wait_for(
+        second,
+        lambda s: "waits: no node that fits is free" in s.message or "other jobs go first" in s.message,
+        slurm,
+    )
     assert read_line(runs_root).waiting == ()  # the queue of this machine has none of it
     with pytest.raises(RunError, match="queued"):
         jobs.delete(second)
@@ -56,7 +72,7 @@ def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_rele
     wait_for(second, lambda s: s.message == HELD, slurm)
     done = wait_for(first, in_state("finished"), slurm)
     assert (done.epoch, done.job) == (2, job)
-    assert done.slot == f"Slurm job {job} on {__import__('socket').gethostname()}"
+    assert done.slot == f"Slurm job {job} on {socket.gethostname()}"
     assert any("Epoch 2/2" in line for line in first.read_log(60))
     assert second.read_status().message == HELD
     jobs.stop(second)
@@ -64,3 +80,71 @@ def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_rele
     assert status.message == "Stopped before it began."
     slurm.wait_for("CANCELLED", "squeue", "--states=all", "--noheader", "--format=%T", f"--jobs={status.job}")
     jobs.delete(second)
+
+
+def test_a_run_saved_before_its_time_limit_and_one_moved_by_slurm_go_on_exactly(
+    slurm: Slurm, runs_root: Path
+) -> None:
+    data = make_images(runs_root.parent / "data", train=24)
+    long = {"epochs": 4}
+    run = submit(tiny_config(data, "moved", **long), runs_root, ONE)
+    job = run.read_status().job
+    wait_for(run, lambda s: s.state == "running" and s.done >= 3, slurm)
+    slurm.tell("scancel", "--batch", "--signal=USR1", job)  # as Slurm does some time before the limit
+    waits = wait_for(run, in_state("queued"), slurm)
+    assert "saved before its time limit" in waits.message
+    hurry(slurm, job)
+    before = waits.done
+    wait_for(run, lambda s: s.state == "running" and s.done >= before + 3, slurm)
+    slurm.tell("scontrol", "requeue", job)  # as where it makes room for another
+    wait_for(run, in_state("queued"), slurm)
+    hurry(slurm, job)
+    done = wait_for(run, in_state("finished"), slurm)
+    assert done.job == job
+    assert sum("Resumed at epoch" in line for line in run.read_log(300)) == 2
+    whole = call_here(*train_words(data, "whole", **long), root=runs_root)
+    assert whole.returncode == 0
+    assert_same_run(run, Run(runs_root / "whole"))
+
+
+def test_a_job_cancelled_in_slurm_saves_and_its_run_says_so_and_goes_on_there(
+    slurm: Slurm, runs_root: Path
+) -> None:
+    data = make_images(runs_root.parent / "data", train=24)
+    run = submit(tiny_config(data, "cancelled", epochs=3), runs_root, ONE)
+    job = run.read_status().job
+    wait_for(run, lambda s: s.state == "running" and s.done >= 3, slurm)
+    slurm.tell("scancel", job)
+    status = wait_for(run, in_state("stopped"), slurm)
+    assert status.message == f"Slurm job {job} was cancelled. Resume goes on from its last checkpoint."
+    go_on(run)
+    assert run.read_status().job not in ("", job)
+    wait_for(run, lambda s: s.state == "running" and s.done > status.done, slurm)
+    jobs.stop(run)
+    assert "as asked" in wait_for(run, in_state("stopped"), slurm).message
+
+
+def test_a_bake_off_is_one_job_array_each_run_with_its_own_log(slurm: Slurm, runs_root: Path) -> None:
+    data = make_images(runs_root.parent / "data")
+    options = [
+        f"--{key.replace('_', '-')}={value}" for key, value in {**TINY, "epochs": 1}.items() if key != "arch"
+    ]
+    options += ["--archs=resnet18", "--seeds=0,1", "--presets=seed", "--name=many"]
+    told = call_here("bake-off", f"--data={data}", *options, "--slurm", "--cpus=1", root=runs_root)
+    assert (told.returncode, told.stderr) == (0, "")
+    runs = sorted((run for run, _ in list_runs(runs_root)), key=lambda run: run.id)
+    ids = [run.read_status().job for run in runs]
+    array = ids[0].partition("_")[0]
+    assert ids == [f"{array}_0", f"{array}_1"]
+    for run, job in zip(runs, ids, strict=True):
+        assert wait_for(run, in_state("finished"), slurm).job == job
+        assert any(f"Slurm job {job} on" in line for line in run.read_log(100))
+
+
+def test_what_slurm_refuses_is_told_in_its_words_and_leaves_no_run(slurm: Slurm, runs_root: Path) -> None:
+    data = make_images(runs_root.parent / "data")
+    told = call_here(*train_words(data, "refused"), "--slurm", "--partition=nowhere", root=runs_root)
+    assert told.returncode == 2
+    assert "Slurm refused sbatch" in told.stderr
+    assert "invalid partition" in told.stderr
+    assert list_runs(runs_root) == []
