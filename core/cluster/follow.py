@@ -159,7 +159,7 @@ def end_now(run: Run) -> None:
         jobs.kill(run)
 
 
-@needs(TRAIN, "hold or release in Slurm", lambda run, *_: run.id)
+@needs(TRAIN, "hold or release in Slurm", lambda run, *_, **__: run.id)
 def set_held(run: Run, held: bool) -> None:
     """Hold a run's job back in Slurm, or let it have its turn again; raises RunError where Slurm refuses."""
     job = run.read_status().job
