@@ -196,10 +196,11 @@ def draw_head(run: Run, status: Status) -> None:
 def draw_progress(run: Run, status: Status) -> None:
     """Draw the progress bar of an active run, with the buttons that end it."""
     share = min(1.0, status.done / status.total) if status.total else 0.0
+    where = f"{status.slot} · " if status.job else ""
     words = (
         status.message
         if status.state == "queued"
-        else f"{status.phase} · {share * 100:.0f} % · {format_left(status)}"
+        else f"{where}{status.phase} · {share * 100:.0f} % · {format_left(status)}"
     )
     asked = {"stopped": "stopping", "paused": "pausing"}.get(run.requested_state(), "")
     st.progress(
