@@ -7,11 +7,14 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.cluster.follow import follow
+from core.runs import jobs
+from core.runs.run import Run, Status, list_runs
 from tests.programs import find
 
 _CONFIG = """
@@ -97,6 +100,31 @@ class Slurm:
     def read_logs(self) -> str:
         logs = [*self.folder.glob("*.log"), *self.folder.glob("*.out"), self.folder / "munge" / "log"]
         return "\n".join(f"{p.name}: {p.read_text(errors='replace')[-1500:]}" for p in logs if p.is_file())
+
+
+def wait_for(run: Run, holds: Callable[[Status], object], slurm: Slurm, seconds: float = 90) -> Status:
+    end = time.monotonic() + seconds
+    while True:
+        follow(list_runs(run.folder.parent))
+        status = jobs.live_status(run)
+        if holds(status):
+            return status
+        assert time.monotonic() < end, (
+            f"{status}\n{run.read_log(30)}\n{slurm.tell('squeue', '-t', 'all')}{slurm.read_logs()}"
+        )
+        time.sleep(0.2)
+
+
+def hurry(slurm: Slurm, job: str) -> None:
+    """Let a job that was queued again begin at once, where Slurm lets two minutes pass."""
+    slurm.wait_for("PENDING", "squeue", "--noheader", "--format=%T", f"--jobs={job}")
+    slurm.tell(
+        "scontrol", "update", f"JobId={job}", "StartTime=now+2seconds"
+    )  # in the second of its end its node refuses it
+
+
+def in_state(state: str) -> Callable[[Status], bool]:
+    return lambda status: status.state == state
 
 
 @contextmanager

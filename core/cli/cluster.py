@@ -146,10 +146,12 @@ def _work(run: Run, job: str, asked: Signals) -> Status:
         keep_to_share()
         from core.train import TrainingJob  # torch is loaded only once the run says that it has begun
 
-        status = TrainingJob(run, console, lambda: asked.ask(run)).execute()
+        training = TrainingJob(run, console, lambda: asked.ask(run))
+        training.journal.own_state = "queued"  # who looks is never told that it was stopped
+        status = training.execute()
         # Slurm ends the processes that load images too, and a run that misses them fails: not by its own fault.
         cut_off = asked.number and status.state == "failed" and not status.hopeless
-        if (asked.obeyed and status.state == "stopped") or cut_off:
+        if (asked.obeyed and status.state == "queued") or cut_off:
             saved = run.last_path.exists() and run.last_path.stat().st_mtime >= begun - 1
             return give_back(run, status, asked, saved=saved)
         return status

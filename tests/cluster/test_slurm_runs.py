@@ -1,56 +1,28 @@
-"""Runs in a real Slurm: one trains to its end, one that waits is held, released and stopped, one is moved and goes on exactly."""
+"""Runs in a real Slurm: one trains to its end, one that waits is held and stopped, one goes on exactly."""
 
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from core.cluster.follow import HELD, follow, go_on, set_held
+from core.cluster.follow import HELD, set_held
 from core.cluster.request import SlurmRequest
 from core.cluster.submit import submit
 from core.errors import RunError
 from core.queue.order import read_line
 from core.runs import jobs
-from core.runs.run import Run, Status, list_runs
+from core.runs.run import Run, list_runs
 from tests.processes import TINY, call_here, make_images, tiny_config, train_words
 from tests.same_runs import assert_same_run
-from tests.slurm import Slurm
+from tests.slurm import Slurm, hurry, in_state, wait_for
 
-pytestmark = pytest.mark.slow(60)
-ONE = SlurmRequest(cpus=1)
-TWO = SlurmRequest(cpus=2)
-
-
-def wait_for(run: Run, holds: Callable[[Status], object], slurm: Slurm, seconds: float = 45) -> Status:
-    end = time.monotonic() + seconds
-    while True:
-        follow(list_runs(run.folder.parent))
-        status = jobs.live_status(run)
-        if holds(status):
-            return status
-        assert time.monotonic() < end, (
-            f"{status}\n{run.read_log(30)}\n{slurm.tell('squeue', '-t', 'all')}{slurm.read_logs()}"
-        )
-        time.sleep(0.2)
+pytestmark = pytest.mark.slow(25)
+ONE, TWO = SlurmRequest(cpus=1), SlurmRequest(cpus=2)
 
 
-def hurry(slurm: Slurm, job: str) -> None:
-    """Let a job that was queued again begin at once, where Slurm lets two minutes pass."""
-    slurm.wait_for("PENDING", "squeue", "--noheader", "--format=%T", f"--jobs={job}")
-    slurm.tell(
-        "scontrol", "update", f"JobId={job}", "StartTime=now+2seconds"
-    )  # in the second of its end its node refuses it
-
-
-def in_state(state: str) -> Callable[[Status], bool]:
-    return lambda status: status.state == state
-
-
-def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_released_and_stopped(
+def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_and_stopped(
     slurm: Slurm, runs_root: Path
 ) -> None:
     data = make_images(runs_root.parent / "data")
@@ -82,46 +54,22 @@ def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_rele
     jobs.delete(second)
 
 
-def test_a_run_saved_before_its_time_limit_and_one_moved_by_slurm_go_on_exactly(
+def test_a_run_saved_before_its_time_limit_waits_again_and_goes_on_exactly(
     slurm: Slurm, runs_root: Path
 ) -> None:
-    data = make_images(runs_root.parent / "data", train=24)
-    long = {"epochs": 4}
-    run = submit(tiny_config(data, "moved", **long), runs_root, ONE)
+    data = make_images(runs_root.parent / "data", train=16)
+    run = submit(tiny_config(data, "moved"), runs_root, ONE)
     job = run.read_status().job
-    wait_for(run, lambda s: s.state == "running" and s.done >= 3, slurm)
+    wait_for(run, lambda s: s.state == "running" and s.done >= 2, slurm)
     slurm.tell("scancel", "--batch", "--signal=USR1", job)  # as Slurm does some time before the limit
     waits = wait_for(run, in_state("queued"), slurm)
-    assert "saved before its time limit" in waits.message
+    assert waits.done > 0
     hurry(slurm, job)
-    before = waits.done
-    wait_for(run, lambda s: s.state == "running" and s.done >= before + 3, slurm)
-    slurm.tell("scontrol", "requeue", job)  # as where it makes room for another
-    wait_for(run, in_state("queued"), slurm)
-    hurry(slurm, job)
-    done = wait_for(run, in_state("finished"), slurm)
-    assert done.job == job
-    assert sum("Resumed at epoch" in line for line in run.read_log(300)) == 2
-    whole = call_here(*train_words(data, "whole", **long), root=runs_root)
+    assert wait_for(run, in_state("finished"), slurm).job == job
+    assert sum("Resumed at epoch" in line for line in run.read_log(300)) == 1
+    whole = call_here(*train_words(data, "whole"), root=runs_root)
     assert whole.returncode == 0
     assert_same_run(run, Run(runs_root / "whole"))
-
-
-def test_a_job_cancelled_in_slurm_saves_and_its_run_says_so_and_goes_on_there(
-    slurm: Slurm, runs_root: Path
-) -> None:
-    data = make_images(runs_root.parent / "data", train=24)
-    run = submit(tiny_config(data, "cancelled", epochs=3), runs_root, ONE)
-    job = run.read_status().job
-    wait_for(run, lambda s: s.state == "running" and s.done >= 3, slurm)
-    slurm.tell("scancel", job)
-    status = wait_for(run, in_state("stopped"), slurm)
-    assert status.message == f"Slurm job {job} was cancelled. Resume goes on from its last checkpoint."
-    go_on(run)
-    assert run.read_status().job not in ("", job)
-    wait_for(run, lambda s: s.state == "running" and s.done > status.done, slurm)
-    jobs.stop(run)
-    assert "as asked" in wait_for(run, in_state("stopped"), slurm).message
 
 
 def test_a_bake_off_is_one_job_array_each_run_with_its_own_log(slurm: Slurm, runs_root: Path) -> None:
