@@ -109,7 +109,9 @@ def follow_slurm() -> None:
 
 
 def _tell(run: Run) -> None:
-    print(f"{run.id}: Slurm job {run.read_status().job}. See what it does with the command `runs`.", flush=True)
+    print(
+        f"{run.id}: Slurm job {run.read_status().job}. See what it does with the command `runs`.", flush=True
+    )
 
 
 def _be_job(options: argparse.Namespace) -> int:

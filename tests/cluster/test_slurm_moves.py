@@ -22,13 +22,12 @@ def test_a_run_that_makes_room_for_another_saves_and_goes_on(slurm: Slurm, runs_
     data = make_images(runs_root.parent / "data", train=24)
     run = submit(tiny_config(data, "moved", epochs=4), runs_root, ONE)
     job = run.read_status().job
-    wait_for(run, lambda s: s.state == "running" and s.done >= 3, slurm)
+    wait_for(run, lambda s: s.phase == "training" and s.done >= 3, slurm)
     slurm.tell("scontrol", "requeue", job)
-    waits = wait_for(run, in_state("queued"), slurm)
+    wait_for(run, in_state("queued"), slurm)
     hurry(slurm, job)
     done = wait_for(run, in_state("finished"), slurm)
     assert (done.job, done.epoch) == (job, 4)
-    assert waits.done >= 3
     assert any("Resumed at epoch" in line for line in run.read_log(300))
 
 
@@ -38,7 +37,7 @@ def test_a_job_cancelled_in_slurm_saves_and_its_run_says_so_and_goes_on_there(
     data = make_images(runs_root.parent / "data", train=24)
     run = submit(tiny_config(data, "cancelled", epochs=3), runs_root, ONE)
     job = run.read_status().job
-    wait_for(run, lambda s: s.state == "running" and s.done >= 3, slurm)
+    wait_for(run, lambda s: s.phase == "training" and s.done >= 3, slurm)
     slurm.tell("scancel", job)
     status = wait_for(run, in_state("stopped"), slurm)
     assert status.message == f"Slurm job {job} was cancelled. Resume goes on from its last checkpoint."

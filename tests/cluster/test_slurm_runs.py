@@ -60,7 +60,7 @@ def test_a_run_saved_before_its_time_limit_waits_again_and_goes_on_exactly(
     data = make_images(runs_root.parent / "data", train=16)
     run = submit(tiny_config(data, "moved"), runs_root, ONE)
     job = run.read_status().job
-    wait_for(run, lambda s: s.state == "running" and s.done >= 2, slurm)
+    wait_for(run, lambda s: s.phase == "training" and s.done >= 2, slurm)
     slurm.tell("scancel", "--batch", "--signal=USR1", job)  # as Slurm does some time before the limit
     waits = wait_for(run, in_state("queued"), slurm)
     assert waits.done > 0
