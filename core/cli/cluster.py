@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli.models.track import start_following
 from core.cli.terminal import Tee
 from core.errors import RunError
 from core.files import sweep_drafts
 from core.reading import open_at_once
 from core.recipe.config import TrainConfig
 from core.runs.claim import Taken
+from core.runs.journal import Journal
 from core.runs.run import Run, Status, default_root, list_runs
 
 if TYPE_CHECKING:
@@ -146,14 +148,25 @@ def _work(run: Run, job: str, asked: Signals) -> Status:
         console.write(f"{slot}\n")
         run.write_status(replace(run.read_status(), state="running", phase="starting", message="", slot=slot))
         keep_to_share()
-        from core.train import TrainingJob  # torch is loaded only once the run says that it has begun
-
-        training = TrainingJob(run, console, lambda: asked.ask(run))
-        training.journal.own_state = "queued"  # who looks is never told that it was stopped
-        status = training.execute()
+        start_following(run)
+        status = _train(run, console, asked)
         # Slurm ends the processes that load images too, and a run that misses them fails: not by its own fault.
         cut_off = asked.number and status.state == "failed" and not status.hopeless
-        if (asked.obeyed and status.state == "queued") or cut_off:
+        if (asked.obeyed and status.state in ("queued", "stopped")) or cut_off:
             saved = run.last_path.exists() and run.last_path.stat().st_mtime >= begun - 1
             return give_back(run, status, asked, saved=saved)
         return status
+
+
+def _train(run: Run, console: Tee, asked: Signals) -> Status:
+    devices = run.read_config().devices
+    if devices > 1:
+        from core.cli.rank import launch_ranks
+
+        return launch_ranks(run, console, lambda: asked.ask(run), devices, on_terminal=False)
+    from core.train import TrainingJob  # torch is loaded only once the run says that it has begun
+
+    training = TrainingJob(run, console, lambda: asked.ask(run))
+    if isinstance(training.journal, Journal):
+        training.journal.own_state = "queued"  # who looks is never told that it was stopped
+    return training.execute()

@@ -20,7 +20,7 @@ _TEXTS = {
     "account": ("Account", "your own", "Whose share of the cluster is used."),
 }  # fmt: skip
 _NUMBERS = {
-    "gpus": ("GPUs", 0, 64, "One run trains on one GPU."),
+    "gpus": ("GPUs", 0, 64, "As many as “Devices at once” under All settings, Machine: a run uses no more."),
     "cpus": ("Cores", 1, 1024, "They load the images, and without a GPU they train."),
 }
 
