@@ -12,7 +12,20 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import core
-from core.cli import bakeoff, data, imports, networks, people, queue, rank, report, runs, task, training
+from core.cli import (
+    bakeoff,
+    cluster,
+    data,
+    imports,
+    networks,
+    people,
+    queue,
+    rank,
+    report,
+    runs,
+    task,
+    training,
+)
 from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers, track
 from core.errors import UserError, describe_error
 
@@ -92,6 +105,7 @@ def build_parser(
         add_first(commands)
     for subject in (
         training,
+        cluster,
         runs,
         queue,
         model,

@@ -11,7 +11,13 @@ import subprocess
 import sys
 
 # What a test runs, and the package of Debian and Ubuntu that brings it.
-PACKAGES: dict[str, str] = {"nginx": "nginx"}
+PACKAGES: dict[str, str] = {
+    "nginx": "nginx",
+    "sbatch": "slurm-wlm",
+    "slurmctld": "slurm-wlm",
+    "slurmd": "slurm-wlm",
+    "munged": "munge",
+}
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from core.cli.cluster import add_slurm_options, follow_slurm, read_request
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.networks.table import describe_unknown, find_network
 from core.places import own_command, real_path
@@ -55,6 +56,7 @@ def add_commands(commands: Any) -> None:
     )
     bake_off.add_argument("--dry-run", action="store_true", help="show the plan and start nothing")
     add_config_options(bake_off, without=_CROSSED)
+    add_slurm_options(bake_off, "hand all of it to Slurm as one job array")
     bake_off.set_defaults(command=_bake_off)
 
 
@@ -63,6 +65,7 @@ def stop_bakeoff(name: str) -> int:
     from core.runs.bakeoff import read_board, stop_all
 
     asked = stop_all(read_board(name, default_root()))
+    follow_slurm()
     for run in asked:
         print(f"{run.id}: stop asked for; it finishes its step and saves.")
     if not asked:
@@ -78,6 +81,8 @@ def _bake_off(options: argparse.Namespace) -> int:
     from core.verdicts.seeds import describe_power
 
     changes = read_changes(options, without=(*_CROSSED, "data"))
+    request = read_request(options)
+    follow_slurm()
     folder = real_path(options.data)
     choice = _read_choice(options)
     name = options.name or bakeoff.suggest_name(str(folder), options.question or "")
@@ -95,8 +100,16 @@ def _bake_off(options: argparse.Namespace) -> int:
         print(_describe_estimate(estimate.seconds, estimate.known, len(rest)))
     if options.dry_run:
         return 0
-    started = bakeoff.start(todo, root)
-    if started:
+    if request is not None:
+        from core.cluster.submit import start_array
+
+        if started := start_array(todo, root, request):
+            job = started[0].read_status().job.partition("_")[0]
+            print(
+                f"{len(started)} handed to Slurm as job {job}. Stop all: {own_command()} stop --group {name}"
+            )
+            return 0
+    elif started := bakeoff.start(todo, root):
         print(f"{len(started)} queued; one trains at a time. Stop all: {own_command()} stop --group {name}")
         return 0
     board = bakeoff.read_board(name, root)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from core.cli.bakeoff import stop_bakeoff
+from core.cli.cluster import follow_slurm
 from core.cli.terminal import add_run
 from core.places import own_command
 from core.runs import jobs
@@ -37,6 +38,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
+    follow_slurm()
     rows: list[dict[str, Any]] = [
         {
             "id": run.id,
@@ -74,6 +76,7 @@ def _stop(options: argparse.Namespace) -> int:
         return stop_bakeoff(options.group)
     run = find_run(options.run, default_root())
     jobs.stop(run)
+    follow_slurm()  # what waits in Slurm is cancelled there
     print(f"{run.id}: stop asked for; it finishes its step and saves.")
     return 0
 
@@ -81,5 +84,6 @@ def _stop(options: argparse.Namespace) -> int:
 def _pause(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
     jobs.pause(run)
+    follow_slurm()
     print(f"{run.id}: pause asked for; it finishes its step, saves and frees the machine.")
     return 0

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core.cli.cluster import add_slurm_options, hand_to_slurm, hand_to_slurm_again, list_slurm_options
 from core.cli.options import add_config_options, preset_help, read_changes
 from core.cli.rank import is_under_torchrun, train_under_torchrun
 from core.cli.task import do_work
@@ -27,6 +28,7 @@ def add_commands(commands: Any) -> None:
     """Add the parsers of these commands."""
     train = commands.add_parser("train", help="train a run here, with a progress bar; Ctrl-C stops and saves")
     _add_settings(train)
+    add_slurm_options(train, "hand it to Slurm in place of training it here")
     train.set_defaults(command=_train)
 
     resume = commands.add_parser("resume", help="go on with a run here, also with one that has finished")
@@ -43,6 +45,7 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="go on in N processes, on a GPU each where there are any; the log says what that changes",
     )
+    add_slurm_options(resume, "hand it to Slurm again")
     resume.set_defaults(command=_resume)
 
     find_rate = commands.add_parser(
@@ -88,6 +91,8 @@ def _train(options: argparse.Namespace) -> int:
     from core.runs.jobs import prepare
 
     config = _read_config(options)
+    if options.slurm or list_slurm_options(options):
+        return hand_to_slurm(config, options)
     if is_under_torchrun():
         train_under_torchrun(config)
     _check_devices(config)
@@ -101,6 +106,8 @@ def _resume(options: argparse.Namespace) -> int:
     from core.runs.jobs import resume_here
 
     run = find_run(options.run, default_root())
+    if options.slurm or list_slurm_options(options):
+        return hand_to_slurm_again(run, options)
     if options.devices is not None:
         _check_devices(dataclasses.replace(run.read_config(), devices=options.devices))
     with resume_here(run, options.epochs, options.devices):

@@ -90,7 +90,7 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
     """Make the line of this machine's runs among those found, with their live statuses."""
     running, waiting, here = [], [], socket.gethostname()
     for run, status in found:
-        if status.host != here:
+        if status.host != here or status.job:  # a cluster has its own line
             continue
         if status.state == "running":
             running.append((run, status))

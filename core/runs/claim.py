@@ -123,15 +123,21 @@ def claim(run: Run) -> Iterator[None]:
         yield
 
 
-def claim_process(run: Run) -> Status:
-    """Write this process down as the job of a folder, which waits; for who holds it."""
-    waiting = replace(run.read_status(), state="queued", phase="waiting", message="", **describe_self())
+def claim_process(run: Run, *, job: str = "") -> Status:
+    """Write this process down as the job of a folder, which waits, and as which job of a cluster's; for who holds it."""
+    waiting = replace(
+        run.read_status(), state="queued", phase="waiting", message="", job=job, **describe_self()
+    )
     return run.write_status(waiting)
 
 
 def is_alive(run: Run, status: Status, *, held: bool = False) -> bool:
-    """Tell whether the job of a folder lives, or is on its way to its work; `held` where this process holds the folder."""
-    return _is_named_alive(status) or (not held and _is_held(run))
+    """Tell whether the job of a folder lives, or is on its way to its work; `held` where this process holds the folder.
+
+    One that a cluster has lives until the cluster says otherwise, which `core.cluster.follow` writes down: its process is
+    of another machine, and may be none at all while the cluster moves it.
+    """
+    return bool(status.job) or _is_named_alive(status) or (not held and is_held(run))
 
 
 def find_process(status: Status) -> psutil.Process | None:
@@ -149,7 +155,8 @@ def _find_named(status: Status) -> psutil.Process | None:
         return None
 
 
-def _is_held(run: Run) -> bool:
+def is_held(run: Run) -> bool:
+    """Tell whether a process holds a folder now, as far as its file system knows locks."""
     # Not by FileLock, which makes a folder that has just been deleted anew.
     try:
         handle = os.open(str(run.folder / LOCK), os.O_RDWR | getattr(os, "O_NONBLOCK", 0))

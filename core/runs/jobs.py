@@ -77,7 +77,9 @@ def launch(run: Run) -> None:
     Raises:
         OSError: when the process cannot be started; the status says so too.
     """
-    status = replace(run.read_status(), state="queued", phase=LAUNCHING, message="", **describe_self())
+    status = replace(
+        run.read_status(), state="queued", phase=LAUNCHING, message="", job="", **describe_self()
+    )
     run.write_status(status)
     try:
         with open(run.log_path, "ab", opener=open_at_once) as log:

@@ -45,6 +45,7 @@ class Journal:
         self.status: Status = run.read_status()
         self._written = time.monotonic()
         self.heard = self._written  # when the work last told or asked something
+        self.own_state = "stopped"  # to end in where `should_stop` asks, and no request in the folder
         self.obeys = False  # whether it has seen that it is to end, and saves
         self._first: tuple[int, float] | None = (
             None  # what was done without work, such as files known already
@@ -124,7 +125,7 @@ class Journal:
 
     def find_request(self) -> str:
         """Return what `asked` does, for who only looks: the work itself has not asked then."""
-        return "stopped" if self._should_stop() else self.run.requested_state()
+        return self.own_state if self._should_stop() else self.run.requested_state()
 
     def check_asked(self) -> None:
         """Raise Interrupted when a stop or pause was asked for."""

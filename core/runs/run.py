@@ -60,6 +60,7 @@ class Status:
     val_count: int = 0
     extended_from: int = 0  # epochs that were done when more were asked for
     slot: str = ""  # where on its machine it trains, or trained last
+    job: str = ""  # the job of a cluster whose work it is or was last, as squeue names it; empty: a process started here
     hopeless: bool = False  # it failed by its own settings, so to go on from where it stands fails alike
 
     def find_problem(self) -> str:

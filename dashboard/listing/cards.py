@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.cluster.follow import go_on
 from core.people.acting import ADMINISTER, TRAIN
 from core.runs import jobs
 from core.runs.run import ACTIVE
@@ -164,7 +165,7 @@ def draw_buttons(row: Row) -> None:
                 "Resume",
                 icon=":material/resume:",
                 key=f"resume-{run.id}",
-                on_click=guard_callback(jobs.resume),
+                on_click=guard_callback(go_on),
                 args=(run,),
                 **lock(TRAIN, help=resume_help),
             )

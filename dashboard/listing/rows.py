@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.cluster.follow import follow
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.run import Run, Status, default_root, list_runs
@@ -43,7 +44,7 @@ class Row:
 def read_rows() -> list[Row]:
     """Return all runs, newest first."""
     found = list_runs(default_root())
-    if revive_queue(found):
+    if any((revive_queue(found), follow(found))):
         found = list_runs(default_root())
     facts = {run: read_facts(run) for run, _ in found}
     children = defaultdict(list)

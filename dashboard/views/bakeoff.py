@@ -6,6 +6,8 @@ import math
 
 import streamlit as st
 
+from core.cluster.follow import follow
+from core.cluster.submit import go_on_bakeoff
 from core.errors import UserError
 from core.people.acting import ADMINISTER, TRAIN
 from core.queue.turn import revive_queue
@@ -33,7 +35,9 @@ NEW = "-"  # in the URL; no bake-off's name begins so
 def render() -> None:
     """Draw the page."""
     st.title("Bake-off")
-    revive_queue(list_runs(default_root()))
+    found = list_runs(default_root())
+    revive_queue(found)
+    follow(found)
     name = draw_choice(names) if (names := list_names()) else NEW
     if name == NEW:
         st.caption(
@@ -83,6 +87,7 @@ def draw_choice(names: list[str]) -> str:
 
 def draw_board(name: str, was_active: bool) -> None:
     """Draw what changes while the runs go on."""
+    follow(list_runs(default_root()))
     try:
         board = bakeoff.read_board(name, default_root())
     except UserError:  # its last run was deleted on another page
@@ -143,7 +148,7 @@ def draw_go_on(board: Board) -> None:
     if not (todo.new or todo.again):
         return
     if st.button("Go on", type="primary", icon=":material/resume:", key="bake-go-on", **lock(TRAIN)):
-        bakeoff.start(todo, default_root())
+        go_on_bakeoff(todo, default_root())
         st.rerun()
     st.caption(describe_todo(todo))
 

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.cluster import follow as slurm
 from core.people.acting import TRAIN
 from core.queue.order import set_held
 from core.queue.turn import ON_HOLD
@@ -56,6 +57,7 @@ def render() -> None:
     if origin is not None:
         draw_imported(run, origin)
         return
+    slurm.follow_run(run)
     active = jobs.live_status(run).state in ACTIVE
     epochs, _ = services.read_metrics(run)
     by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
@@ -91,6 +93,7 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     if not run.folder.exists():
         st.info(f"{run.id} has been deleted. Choose another run in the sidebar.", icon=":material/info:")
         return
+    slurm.follow_run(run)
     status = jobs.live_status(run)
     epochs, steps = services.read_metrics(run)
     if was_active != (status.state in ACTIVE) or drawn != len(epochs):
@@ -193,10 +196,11 @@ def draw_head(run: Run, status: Status) -> None:
 def draw_progress(run: Run, status: Status) -> None:
     """Draw the progress bar of an active run, with the buttons that end it."""
     share = min(1.0, status.done / status.total) if status.total else 0.0
+    where = f"{status.slot} · " if status.job else ""
     words = (
         status.message
         if status.state == "queued"
-        else f"{status.phase} · {share * 100:.0f} % · {format_left(status)}"
+        else f"{where}{status.phase} · {share * 100:.0f} % · {format_left(status)}"
     )
     asked = {"stopped": "stopping", "paused": "pausing"}.get(run.requested_state(), "")
     st.progress(
@@ -204,8 +208,12 @@ def draw_progress(run: Run, status: Status) -> None:
     )
     with st.container(horizontal=True):
         if asked:
-            draw_button("End now", "dangerous", jobs.kill, run, "Ends the process at once, without saving.")
+            draw_button(
+                "End now", "dangerous", slurm.end_now, run, "Ends the process at once, without saving."
+            )
         else:
+            if status.job and status.state == "queued":
+                draw_slurm_hold(run, status)
             if status.message == ON_HOLD:
                 draw_button(
                     "Release", "play_arrow", release, run, "Lets it have its turn in the queue again."
@@ -217,6 +225,16 @@ def draw_progress(run: Run, status: Status) -> None:
 def release(run: Run) -> None:
     """Let a held run wait for its turn again."""
     set_held(run, False)
+
+
+def draw_slurm_hold(run: Run, status: Status) -> None:
+    """Offer to hold a run's job back in Slurm, or to release it."""
+    if status.message == slurm.HELD:
+        let_go = functools.partial(slurm.set_held, held=False)
+        draw_button("Release", "play_arrow", let_go, run, "Lets Slurm start it.")
+    else:
+        keep = functools.partial(slurm.set_held, held=True)
+        draw_button("Hold", "front_hand", keep, run, "Slurm does not start it until you release it.")
 
 
 def draw_button(label: str, icon: str, action: Callable[[Run], None], run: Run, help_text: str) -> None:
@@ -245,7 +263,7 @@ def draw_end(run: Run, status: Status) -> None:
         if status.state == "failed":  # the same again would fail again
             draw_again(run, "Change and start again", primary=True)
         if status.state != "finished" and not status.hopeless:
-            draw_button("Resume", "resume", jobs.resume, run, "Goes on from its last checkpoint.")
+            draw_button("Resume", "resume", slurm.go_on, run, "Goes on from its last checkpoint.")
         elif status.state == "finished" and not fits_alone(
             vars(run.read_config())
         ):  # of a head that was fitted there is no longer training
@@ -300,5 +318,5 @@ def draw_extension(run: Run, status: Status) -> None:
         longer = min(most, status.epoch + max(1, status.epoch // 2))
         epochs = st.number_input("Epochs in all", status.epoch + 1, most, longer, key="live-epochs")
         st.caption("The learning rate follows the schedule of the new length from here on.")
-        go_on = functools.partial(jobs.resume, epochs=int(epochs))
+        go_on = functools.partial(slurm.go_on, epochs=int(epochs))
         draw_button("Go on", "resume", go_on, run, "Goes on from the last epoch.")

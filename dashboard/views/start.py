@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.cluster.follow import follow
 from core.errors import UserError
 from core.queue.turn import revive_queue
 from core.runs import jobs
@@ -59,7 +60,7 @@ def render() -> None:
 def read_runs() -> list[tuple[Run, Status]]:
     """Return all runs with their live status, newest first."""
     found = list_runs(default_root())
-    if revive_queue(found):
+    if any((revive_queue(found), follow(found))):
         found = list_runs(default_root())
     return [(run, jobs.judge_status(run, status)) for run, status in found]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.cluster import submit as slurm_submit
+from core.cluster.request import SlurmRequest
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
 from core.people.acting import TRAIN
@@ -13,7 +15,7 @@ from core.recipe.config import SETTINGS, TrainConfig, is_augmented
 from core.recipe.presets import PRESET_HELP, PRESET_TITLES, from_preset
 from core.recipe.settings import GROUPS, NAMES, command_line, find_differing, label_of
 from core.runs import jobs
-from core.runs.run import default_root
+from core.runs.run import Run, default_root
 from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, is_builtin, wanted_data
 from dashboard.charts import curve_charts
@@ -25,6 +27,7 @@ from dashboard.launch.estimate_panel import draw_estimate, find_forecast
 from dashboard.launch.group_offer import draw_group_offer
 from dashboard.launch.last_form import keep_form, restore_form
 from dashboard.launch.settings_file import draw_settings_file
+from dashboard.launch.slurm_panel import describe_command, draw_place
 from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download
 from dashboard.panels.rate_panel import draw_rate_finder
@@ -139,30 +142,35 @@ def describe_changes(config: TrainConfig | None) -> str:
 
 def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
     """Draw the button that starts the run, and the command that does the same."""
+    in_slurm, asked = draw_place("train")
+    ready = config is not None and (asked is not None or not in_slurm)
     with st.container(horizontal=True, vertical_alignment="center", key="train-start-row"):
         started = st.button(
             "Start training",
             type="primary",
             icon=":material/play_arrow:",
             key="train-start",
-            **lock(TRAIN, disabled=config is None),
+            **lock(TRAIN, disabled=not ready),
         )
         if config is None:
             names = ", ".join(label_of(field) for field in problems)
             st.markdown(f":red[To start, correct **{names}**.]")
-        else:
+        elif not in_slurm:
             st.caption(describe_cost(config))
+        elif asked is not None:
+            st.caption("The cluster trains it. Live shows when Slurm starts it.")
     if config is None:
         for field, problem in problems.items():
             if not SETTINGS[field].basic:
                 st.markdown(f":red[:material/error: **{label_of(field)}** {escape_markdown(problem)}]")
         return
-    draw_estimate(config)
+    if not in_slurm:  # it would be measured on this machine
+        draw_estimate(config)
     with st.expander("The same from the command line", icon=":material/terminal:"):
-        st.code(command_line(config), language="bash", wrap_lines=True)
+        st.code(describe_command(command_line(config), asked), language="bash", wrap_lines=True)
     if started:
         try:
-            run = jobs.submit(config, default_root())
+            run = start_run(config, asked)
         except (UserError, OSError) as error:
             what = escape_markdown(describe_error(error))
             st.error(f"The run could not be started: {what}", icon=":material/error:")
@@ -172,6 +180,13 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         )
         address.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
+
+
+def start_run(config: TrainConfig, asked: SlurmRequest | None) -> Run:
+    """Start a run on this machine, or in Slurm where something is asked of it; raises as both do."""
+    if asked is None:
+        return jobs.submit(config, default_root())
+    return slurm_submit.submit(config, default_root(), asked)
 
 
 def describe_cost(config: TrainConfig) -> str:

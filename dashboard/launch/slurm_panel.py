@@ -1,0 +1,90 @@
+"""Where a training goes: this machine or Slurm, with what is asked of it; drawn only where there is a Slurm."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import streamlit as st
+
+from core.cluster.request import SlurmRequest, is_offered, read_defaults
+from core.errors import ConfigError, UserError, describe_error
+from dashboard.text import escape_markdown
+
+HERE, SLURM = "This machine", "Slurm"
+# Label, example and hover of each field that is a text.
+_TEXTS = {
+    "partition": ("Partition", "the cluster's own", "The part of the cluster that trains it."),
+    "memory": ("Memory", "16G", "Memory of the node. Empty: what the cluster gives."),
+    "time": ("Time limit", "02:00:00", "A run saves two minutes before it and is queued again, so it loses nothing."),
+    "account": ("Account", "your own", "Whose share of the cluster is used."),
+}  # fmt: skip
+_NUMBERS = {
+    "gpus": ("GPUs", 0, 64, "As many as “Devices at once” under All settings, Machine: a run uses no more."),
+    "cpus": ("Cores", 1, 1024, "They load the images, and without a GPU they train."),
+}
+
+
+def draw_place(key: str) -> tuple[bool, SlurmRequest | None]:
+    """Draw the choice of a place and return whether Slurm is chosen, with what is asked of it: None where that is wrong.
+
+    `key` tells the fields of one form from those of another.
+    """
+    if not is_offered():
+        return False, None
+    where = st.segmented_control(
+        "Where it trains", [HERE, SLURM], default=HERE, required=True, key=f"{key}-where",
+        help="Slurm is the queue of your cluster. What you asked of it last stays filled in.",
+        persist_state="session",
+    )  # fmt: skip
+    if where != SLURM:
+        return False, None
+    try:
+        defaults = read_defaults()
+    except (UserError, OSError) as error:
+        st.markdown(f":red[:material/error: {escape_markdown(describe_error(error))}]")
+        defaults = SlurmRequest()
+    values = _draw_fields(defaults, key)
+    try:
+        return True, SlurmRequest.from_values(values)
+    except ConfigError as error:
+        for field, what in error.problems.items():
+            label = (_TEXTS.get(field) or _NUMBERS[field])[0]
+            st.markdown(f":red[:material/error: **{label}** {escape_markdown(what)}]")
+        return True, None
+
+
+def _draw_fields(defaults: SlurmRequest, key: str) -> dict[str, Any]:
+    values = defaults.to_values()
+    with st.container(horizontal=True, gap="small", key=f"{key}-slurm"):
+        for field, (label, example, hint) in _TEXTS.items():
+            name = f"{key}-slurm-{field}"
+            st.session_state.setdefault(name, values[field])
+            values[field] = st.text_input(
+                label, key=name, placeholder=example, help=hint, width=150, persist_state="session"
+            ).strip()
+        for field, (label, least, most, hint) in _NUMBERS.items():
+            name = f"{key}-slurm-{field}"
+            st.session_state.setdefault(name, values[field])
+            values[field] = int(
+                st.number_input(label, least, most, key=name, help=hint, width=120, persist_state="session")
+            )
+    return values
+
+
+def describe_options(request: SlurmRequest, defaults: SlurmRequest) -> str:
+    """Return the words of a command line that ask for this; what the defaults say already is left out."""
+    usual = defaults.to_values()
+    words = [f"--{field}={value}" for field, value in request.to_values().items() if value != usual[field]]
+    return shlex.join(["--slurm", *words])
+
+
+def describe_command(command: str, request: SlurmRequest | None) -> str:
+    """Return the command that starts the run where it was chosen to train."""
+    if request is None:
+        return command
+    try:
+        defaults = read_defaults()
+    except (UserError, OSError):
+        defaults = SlurmRequest()
+    return f"{command} {describe_options(request, defaults)}"

@@ -1,0 +1,76 @@
+"""What is asked of Slurm: each field is checked, the file of usual answers is read, and options come of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cluster.request import SlurmRequest, is_offered, read_defaults
+from core.errors import ConfigError
+from tests.processes import call_here, make_images, train_words
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("partition", "gpu; rm -rf", "a name that Slurm knows"),
+        ("partition", "--wrap=ls", "a name that Slurm knows"),
+        ("gpus", -1, "from 0 to 64"),
+        ("gpus", 1.5, "whole number"),
+        ("cpus", 0, "from 1 to 1024"),
+        ("memory", "lots", "a size such as 16G"),
+        ("time", "soon", "a time such as"),
+        ("time", 7200, "in quotes"),  # what YAML makes of 2:00:00
+        ("time", "4", "5 minutes or more"),
+        ("time", "00:04:59", "5 minutes or more"),
+        ("partitoin", "gpu", "did you mean partition"),
+    ],
+)
+def test_a_value_that_is_wrong_is_refused_by_its_field(field: str, value: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        SlurmRequest.from_values({field: value})
+    assert list(told.value.problems) == [field]
+    assert said in told.value.problems[field]
+
+
+@pytest.mark.parametrize("time", ["5", "5:30", "00:05:00", "1-0", "1-00:30", "2-12:00:00", "36:00:00"])
+def test_a_time_as_sbatch_writes_it_is_taken(time: str) -> None:
+    assert f"--time={time}" in SlurmRequest(time=time).list_options()
+
+
+def test_only_what_is_asked_becomes_an_option() -> None:
+    assert SlurmRequest().list_options() == ["--cpus-per-task=2"]
+    asked = SlurmRequest(partition="gpu", gpus=1, memory="16G", cpus=4)
+    assert asked.list_options() == ["--partition=gpu", "--gpus=1", "--cpus-per-task=4", "--mem=16G"]
+
+
+def test_the_file_of_usual_answers_is_read_and_a_mistake_in_it_is_told_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "slurm.yaml"
+    monkeypatch.setenv("WEAKSPOT_SLURM", str(path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not is_offered()
+    assert read_defaults() == SlurmRequest()
+    path.write_text('partition: gpu\nmemory: 16000\ntime: "12:00:00"\n', encoding="utf-8")
+    assert is_offered()
+    assert read_defaults() == SlurmRequest(partition="gpu", memory="16000", time="12:00:00")
+    path.write_text("time: 2:00:00\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=str(path)):
+        read_defaults()
+
+
+def test_where_there_is_no_slurm_the_command_says_so_and_leaves_no_run(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_images(runs_root.parent / "data")
+    monkeypatch.setenv("PATH", str(runs_root))
+    monkeypatch.setenv("WEAKSPOT_SLURM", str(runs_root / "none.yaml"))
+    told = call_here(*train_words(data, "run"), "--slurm", root=runs_root)
+    assert told.returncode == 2
+    assert "sbatch is not on this machine" in told.stderr
+    assert list(runs_root.iterdir()) == []
+    told = call_here(*train_words(data, "run"), "--partition=gpu", root=runs_root)
+    assert "--partition is asked of Slurm: add --slurm" in told.stderr
