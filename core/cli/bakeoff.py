@@ -29,8 +29,8 @@ def add_commands(commands: Any) -> None:
     """Add the parser of `bake-off`."""
     bake_off = commands.add_parser(
         "bake-off",
-        help="queue every combination of networks, optimizers, presets and seeds; the same again goes on with what is "
-        "missing, or ranks what has finished",
+        help="queue every combination of networks, optimizers, presets and seeds; the same "
+        "command again starts what is missing, or ranks what has finished",
     )
     bake_off.add_argument("--name", help="its name; empty: made from the data and the question")
     # Spelt out rather than imported, since a queued job reads this file too and should stay small.

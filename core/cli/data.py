@@ -27,26 +27,26 @@ def add_commands(commands: Any) -> None:
     demo.set_defaults(command=_demo)
 
     arrange = commands.add_parser(
-        "arrange", help="make a folder of classes of a folder of images and a CSV with their labels"
+        "arrange", help="make a folder of classes from a folder of images and a CSV of their labels"
     )
     arrange.add_argument("images", type=Path, metavar="IMAGES", help="the folder; it stays as it is")
     arrange.add_argument(
         "table", type=Path, metavar="CSV", help="a line for each image; the first line names the columns"
     )
     arrange.add_argument(
-        "out", type=Path, metavar="DIR", help="the folder to make, numbered where it is there already"
+        "out", type=Path, metavar="DIR", help="the folder to make; a number is added if it exists already"
     )
     for column, what in (("image", "image"), ("label", "label"), ("split", "split (train, val or test)")):
         arrange.add_argument(
             f"--{column}",
             metavar="COLUMN",
-            help=f"the column of the {what}; told by its name where it is usual",
+            help=f"the column of the {what}; recognised where its name is a usual one",
         )
     arrange.add_argument("--skip-missing", action="store_true", help="leave out rows without an image")
     arrange.set_defaults(command=_arrange)
 
     audit = commands.add_parser(
-        "audit", help="look for copies, leaks between splits, conflicting labels and files of no use"
+        "audit", help="look for copies, leaks between splits, conflicting labels and unusable files"
     )
     audit.add_argument("data", type=Path, metavar="DATA", help="a folder of images as training takes it")
     audit.add_argument("--json", action="store_true", help="as JSON, with the paths of each finding")
@@ -71,7 +71,7 @@ def add_commands(commands: Any) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write a fix list that leaves out training images which validation has too, for `train --fixes`",
+        help="write a fix list that leaves out training images that are in validation too, for `train --fixes`",
     )
     audit.set_defaults(command=_audit)
 

@@ -28,14 +28,14 @@ _WHAT = {
 def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     parser = commands.add_parser(
-        "import", help="make a run of a table of predictions (CSV) that another program made"
+        "import", help="make a run from a table of predictions (CSV) of another program"
     )
     parser.add_argument(
-        "table", type=Path, metavar="CSV", help="a row an image: path, true, predicted, confidences"
+        "table", type=Path, metavar="CSV", help="one row per image: path, true, predicted, confidences"
     )
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="the folder of the images")
     parser.add_argument(
-        "--name", default="", metavar="STR", help="name of the run; by default that of the table"
+        "--name", default="", metavar="STR", help="name of the run; default: the name of the table"
     )
     for role in ROLES:
         parser.add_argument(
@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
         )
     parser.add_argument(
         "--classes", choices=KINDS, default=AUTO,
-        help="how classes are given: by their names, or by numbers from 0 in the order of text, in which 10 comes before 2",
+        help="how classes are given: by name, or by number from 0 in alphabetical order, where 10 comes before 2",
     )  # fmt: skip
     _add_model(
         parser.add_argument_group("the model that made the table, for heat maps, neighbours and Predict")
@@ -64,7 +64,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         help="its network, by its name in torchvision or timm; see networks",
     )
     for option, what in (
-        ("image-size", "the side of the square that it sees"),
+        ("image-size", "the side of the square image that it is given"),
         ("resize-size", "what the shorter side is resized to before"),
     ):
         group.add_argument(
@@ -103,10 +103,10 @@ def _open_model(options: argparse.Namespace, reading: Reading) -> Model | None:
     """Return the model that the options name; None where they name none."""
     if options.weights is None:
         if options.arch:
-            raise ConfigError({"arch": "goes with --weights FILE only; give the weights, or leave it out"})
+            raise ConfigError({"arch": "works only with --weights FILE; give the weights, or leave it out"})
         return None
     if not options.arch:
-        raise ConfigError({"arch": "is missing; give the network that the weights are of (--arch NAME)"})
+        raise ConfigError({"arch": "is missing; name the network that the weights belong to (--arch NAME)"})
     from core.imports.model import WeightsFile, open_model  # brings torch
 
     file = WeightsFile(

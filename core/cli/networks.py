@@ -14,7 +14,9 @@ def add_commands(commands: Any) -> None:
         "networks",
         help="list the networks that can be trained: parameters, image size, licence of the weights",
     )
-    networks.add_argument("words", nargs="*", metavar="WORD", help="only those whose names hold all of these")
+    networks.add_argument(
+        "words", nargs="*", metavar="WORD", help="only networks whose names contain all of these"
+    )
     networks.set_defaults(command=_list)
 
 

@@ -14,12 +14,12 @@ from core.recipe.setting import Setting
 # How classes are typed: the help of such an option, and what stands for its value there.
 _TYPED: dict[Any, tuple[str, str]] = {
     Names: (
-        "Separate names by commas or give the option again; a name with a comma in it stands in double quotes: "
+        "Separate names by commas or give the option again; put a name that contains a comma in double quotes: "
         "'\"cat, domestic\",dog'.",
         "A,B",
     ),
     Pairs: (
-        "Such as 10:52,29:86, or give the option again; a name with a comma or a colon in it stands in double quotes: "
+        "Such as 10:52,29:86, or give the option again; put a name that contains a comma or a colon in double quotes: "
         "'\"a:b\":c'.",
         "A:B,C:D",
     ),

@@ -21,7 +21,7 @@ _HEAD = ("time", "who", "address", "action", "of", "end")
 
 def add_commands(commands: Any) -> None:
     """Add the parsers of `users` and `actions`."""
-    users = commands.add_parser("users", help="say who may sign in to the dashboard, and in which role")
+    users = commands.add_parser("users", help="manage who may sign in to the dashboard, and in which role")
     what = users.add_subparsers(required=True, metavar="add|remove|list")
     add = what.add_parser(
         "add",
@@ -40,9 +40,7 @@ def add_commands(commands: Any) -> None:
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(command=_remove)
     what.add_parser("list", help="list the users with their roles").set_defaults(command=_list)
-    actions = commands.add_parser(
-        "actions", help="show what was done in the dashboard: who, what, when, from where"
-    )
+    actions = commands.add_parser("actions", help="show who did what in the dashboard, when and from where")
     actions.add_argument(
         "--last", type=_read_count, default=50, metavar="N", help="how many; default: 50, 0 for all"
     )

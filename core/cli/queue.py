@@ -21,11 +21,11 @@ def add_commands(commands: Any) -> None:
     queue.add_argument("run", nargs="?", metavar="RUN", help="the id of a waiting run, for the options below")
     change = queue.add_mutually_exclusive_group()
     for to, what in (
-        ("first", "let it go next"), ("up", "let it go one place earlier"), ("down", "let it go one place later"),
+        ("first", "start it next"), ("up", "move it one place earlier"), ("down", "move it one place later"),
     ):  # fmt: skip
         change.add_argument(f"--{to}", dest="to", action="store_const", const=to, help=what)
-    change.add_argument("--hold", action="store_true", help="let it wait until it is released")
-    change.add_argument("--release", action="store_true", help="let a held run have its turn again")
+    change.add_argument("--hold", action="store_true", help="hold it until it is released")
+    change.add_argument("--release", action="store_true", help="release a held run")
     change.add_argument("--priority", choices=_PRIORITIES, help="runs of high priority go first")
     change.add_argument(
         "--slots", type=int, metavar="N", help="how many runs train at a time on this machine's CPU; 1 to 64"

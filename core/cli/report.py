@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
     report.add_argument(
         "--pdf",
         action="store_true",
-        help="also print it to PDF, by a Chrome, Chromium or Edge of this machine",
+        help="also make a PDF, with this machine's Chrome, Chromium or Edge",
     )
     report.set_defaults(command=_report)
 

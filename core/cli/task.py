@@ -59,7 +59,7 @@ def _be_job(options: argparse.Namespace) -> int:
         with claim(run):
             return do_work(run, None)
     except Taken as taken:
-        print(f"This process does nothing and leaves. {taken}", file=sys.stderr, flush=True)
+        print(f"This process ends without doing anything. {taken}", file=sys.stderr, flush=True)
         return 1
 
 

@@ -31,13 +31,13 @@ def add_commands(commands: Any) -> None:
     add_slurm_options(train, "hand it to Slurm in place of training it here")
     train.set_defaults(command=_train)
 
-    resume = commands.add_parser("resume", help="go on with a run here, also with one that has finished")
+    resume = commands.add_parser("resume", help="continue a run here; a finished one too")
     add_run(resume)
     resume.add_argument(
         "--epochs",
         type=int,
         metavar="N",
-        help="train to N epochs in all; the schedule is drawn anew over them",
+        help="train to N epochs in all; the schedule is recomputed for them",
     )
     resume.add_argument(
         "--devices",
@@ -50,7 +50,7 @@ def add_commands(commands: Any) -> None:
 
     find_rate = commands.add_parser(
         "find-rate",
-        help="try rising learning rates, a step each, and suggest one; no run is made or touched",
+        help="try rising learning rates, one step each, and suggest one; no run is created or changed",
     )
     find_rate.add_argument(
         "--steps",
@@ -66,7 +66,7 @@ def add_commands(commands: Any) -> None:
 
     estimate = commands.add_parser(
         "estimate",
-        help="say what time and memory a training will take, from a few steps of it; no run is made or touched",
+        help="estimate the time and memory of a training from a few of its steps; no run is created or changed",
     )
     estimate.add_argument("--json", action="store_true", help="as JSON, with the seconds of each part")
     _add_settings(estimate)

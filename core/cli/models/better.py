@@ -30,7 +30,9 @@ def add_commands(commands: Any) -> None:
     )
     soup.add_argument("--name", default="", metavar="STR", help="name of the new run; by default soup-RUN")
     soup.add_argument(
-        "--all", action="store_true", help="take all of them, not only those that do validation no harm"
+        "--all",
+        action="store_true",
+        help="average all of them, not only those that do not lower validation accuracy",
     )
     soup.set_defaults(command=_soup)
 

@@ -16,7 +16,7 @@ def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     parser = commands.add_parser(
         "map",
-        help="place all images of a run on a plane, those that its best model finds alike beside each other",
+        help="make a map of a run's images: those that its best model finds alike are placed near each other",
     )
     add_run(parser)
     parser.add_argument("--seed", type=int, default=0, help="another one gives another map (default: 0)")

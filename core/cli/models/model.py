@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
         "--folder",
         type=Path,
         metavar="FOLDER",
-        help="labelled images that are none of the run's data, in folders of classes",
+        help="labelled images from outside the run's data, in folders of classes",
     )
     evaluate.add_argument(
         "--labels",
@@ -39,13 +39,14 @@ def add_commands(commands: Any) -> None:
     evaluate.set_defaults(command=_evaluate)
 
     judge = commands.add_parser(
-        "judge", help="judge a run on all its training images, each by a model that was fitted without it"
+        "judge",
+        help="judge a run on all its training images, each by a model that was fitted without that image",
     )
     add_run(judge)
     judge.set_defaults(command=_judge)
 
     calibrate = commands.add_parser(
-        "calibrate", help="measure how far a run's confidences can be believed, and fit their temperature"
+        "calibrate", help="measure how far a run's confidences can be trusted, and fit their temperature"
     )
     add_run(calibrate)
     calibrate.set_defaults(command=_calibrate)

@@ -37,17 +37,20 @@ def add_commands(commands: Any) -> None:
     )
     predict.add_argument(
         "--sample", type=Path, metavar="FILE",
-        help="a sample submission: its columns, its order and its names of images and classes are taken over",
+        help="a sample submission: the hand-in copies its columns, order and names of images and classes",
     )  # fmt: skip
     predict.add_argument(
-        "--no-extension", action="store_true", help="images by name without the ending, as 001 for 001.jpg"
+        "--no-extension", action="store_true", help="name images without their ending: 001 for 001.jpg"
     )
     predict.add_argument(
         "--labels", choices=("folder", "name"), default="",
         help="call classes by their folder or by their name; by default as the sample does, else by folder",
     )  # fmt: skip
     predict.add_argument(
-        "--details", type=Path, metavar="FILE", help="write confidence and sure (yes or no) of each image too"
+        "--details",
+        type=Path,
+        metavar="FILE",
+        help="also write each image's confidence and whether it is sure (yes or no)",
     )
     predict.add_argument("--overwrite", action="store_true", help="replace files of these names")
     predict.add_argument(

@@ -41,7 +41,7 @@ def add_commands(commands: Any) -> None:
     )
     serve.add_argument(
         "--token-file", type=Path, metavar="FILE",
-        help="answer only who sends the token in this file (or in WEAKSPOT_TOKEN); any other address needs one",
+        help="answer only requests with the token in this file (or in WEAKSPOT_TOKEN); required for any address but 127.0.0.1",
     )  # fmt: skip
     serve.add_argument(
         "--rate", type=_read_rate, default=0, metavar="N", help="requests a minute that one address may make; default: any number"

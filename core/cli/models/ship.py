@@ -16,7 +16,7 @@ def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     export = commands.add_parser(
         "export",
-        help="write a run's best model for use without this program, checked to answer as here, with a model card",
+        help="export a run's best model for use without this program, checked to give the same answers, with a model card",
     )
     add_run(export)
     export.add_argument(
@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
     )
     export.add_argument(
         "--int8", action="store_true",
-        help="ONNX in 8 bits: smaller and mostly sooner; what it costs in accuracy is measured on validation",
+        help="ONNX in 8 bits: smaller and usually faster; its cost in accuracy is measured on validation",
     )  # fmt: skip
     export.set_defaults(command=_export)
 

@@ -14,14 +14,14 @@ from core.words import format_count, format_share
 def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     strangers = commands.add_parser(
-        "strangers", help="learn to tell images that are unlike anything a run's model was trained on"
+        "strangers", help="learn to recognise images that are unlike anything a run's model was trained on"
     )
     add_run(strangers)
     strangers.add_argument(
         "--against",
         type=Path,
         metavar="FOLDER",
-        help="images of none of the classes: how well these are told apart",
+        help="images of none of the classes, to measure how well they are recognised",
     )
     strangers.set_defaults(command=_learn)
 
