@@ -114,7 +114,7 @@ def predict(run: Run, images: Sequence[Picture]) -> pd.DataFrame:
 
     Raises:
         RunError: when the run has no model yet.
-        ImageProblem: naming the file that is no readable image.
+        ImageProblem: naming the file that is not a readable image.
     """
     from core.model.calibration import read_temperature
     from core.model.predict import Predictor
@@ -152,7 +152,7 @@ def explain(
     for label in filter(None, (asked, rather_than)):
         if label not in predictor.classes:
             raise RunError(
-                f"{label!r} is no class of {run.id}. Its classes are: {', '.join(predictor.classes)}."
+                f"{label!r} is not a class of {run.id}. Its classes are: {', '.join(predictor.classes)}."
             )
     if method not in METHODS:
         raise RunError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")

@@ -118,7 +118,7 @@ def _decode(name: str, data: bytes, *, whole: bool = True) -> str:
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")  # what Latin-1 means outside of standards
     if "\0" in text:
-        raise DataError(f"{name}: is no text. Save the table as CSV.")
+        raise DataError(f"{name}: is not text. Save the table as CSV.")
     return text
 
 
@@ -140,7 +140,7 @@ def _read_rows(name: str, text: str, separator: str) -> Iterator[tuple[list[str]
             yield row, reader.line_num
     except csv.Error as error:
         raise DataError(
-            f"{name}, line {reader.line_num}: is no CSV ({error}). Check its double quotes."
+            f"{name}, line {reader.line_num}: is not valid CSV ({error}). Check its double quotes."
         ) from None
 
 

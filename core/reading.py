@@ -112,7 +112,7 @@ def read_object(path: Path, *, most: int) -> dict[str, Any]:
     try:
         text = read_plain(path, most=most).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError("it is no text in UTF-8") from None
+        raise ValueError("it is not text in UTF-8") from None
     values = parse_json(text)
     if not isinstance(values, dict):
         raise ValueError("it holds no JSON object")
@@ -177,7 +177,7 @@ def _take_dataclass(kind: Any, value: Any, name: str) -> Any:
         raise ValueError(f"{name} must be an object, got {shorten(repr(value))}")
     known = {field.name: field for field in fields(kind)}
     if unknown := [key for key in value if key not in known]:
-        raise ValueError(f"{shorten(unknown[0])} is no field that this version knows")
+        raise ValueError(f"{shorten(unknown[0])} is not a field that this version knows")
     for field in known.values():
         if field.name not in value and field.default is MISSING and field.default_factory is MISSING:
             raise ValueError(f"{field.name} is missing")
@@ -209,4 +209,4 @@ def _refuse_other(mode: int, path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if kind := find_kind(mode):
-        raise OSError(errno.EINVAL, f"it is no file but {kind}", str(path))
+        raise OSError(errno.EINVAL, f"it is not a file but {kind}", str(path))

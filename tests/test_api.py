@@ -53,7 +53,7 @@ def test_a_run_is_trained_judged_asked_and_compared(run: Run, tiny_data: Path) -
 def test_what_is_wrong_is_said_in_words(run: Run, tiny_data: Path) -> None:
     with pytest.raises(ConfigError, match="epochs"):
         weakspot.train(tiny_data, preset="demo", **{**TINY, "epochs": 0})
-    with pytest.raises(RunError, match="'99' is no class of first"):
+    with pytest.raises(RunError, match="'99' is not a class of first"):
         weakspot.explain(run, tiny_data / "test/1.png", name="99")
     with pytest.raises(RunError, match="method must be one of Grad-CAM"):
         weakspot.explain(run, tiny_data / "test/1.png", method="SmoothGrad")

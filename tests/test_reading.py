@@ -21,7 +21,7 @@ from core.reading import is_there, open_plain, open_text, parse_json, read_objec
 
 @pytest.fixture(params=["a pipe", "a socket", "a device"])
 def odd_file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a path at which there is no plain file; its name says what there is."""
+    """Return a path at which there is not a regular file; its name says what there is."""
     path = tmp_path / request.param
     if request.param == "a pipe":
         os.mkfifo(path)
@@ -43,7 +43,7 @@ def test_what_is_no_file_is_refused_by_its_kind_instead_of_being_waited_for(odd_
         lambda path: read_plain(path, most=9),
         lambda path: read_object(path, most=9),
     ):
-        with pytest.raises(OSError, match=f"it is no file but {odd_file.name}") as caught:
+        with pytest.raises(OSError, match=f"it is not a file but {odd_file.name}") as caught:
             read(odd_file)
         assert caught.value.filename == str(odd_file)
 
@@ -87,7 +87,7 @@ def test_an_image_whose_place_a_pipe_takes_again_and_again_is_never_waited_for(t
         done.set()
         swapper.join()
     assert "(8, 8)" in seen
-    assert seen <= {"(8, 8)", "is no file but a pipe", "cannot be opened (it is no file but a pipe)"}
+    assert seen <= {"(8, 8)", "is not a file but a pipe", "cannot be opened (it is not a file but a pipe)"}
 
 
 def test_no_more_is_read_than_is_said(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_objects_become_what_they_are_written_of() -> None:
     [
         ([], r"it must be an object, got \[\]"),
         ({}, "leaves is missing"),
-        ({"leaves": [], "colour": 1}, "colour is no field that this version knows"),
+        ({"leaves": [], "colour": 1}, "colour is not a field that this version knows"),
         ({"leaves": "abc"}, "leaves must be a list, got 'abc'"),
         ({"leaves": [5]}, "an entry of leaves must be an object, got 5"),
         ({"leaves": [{"name": "a"}]}, "share is missing"),

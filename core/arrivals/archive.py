@@ -25,7 +25,7 @@ UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError)  # what reading a fi
 
 
 class BadArchive(DataError):
-    """A file that is no zip archive, or not one that can be read."""
+    """A file that is not a zip archive, or not one that can be read."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def open_archive(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
         raise BadArchive(
-            f"{name} is no zip archive that can be read ({error}). Pack the folder again."
+            f"{name} is not a zip archive that can be read ({error}). Pack the folder again."
         ) from None
 
 
@@ -117,4 +117,4 @@ def _find_refusal(name: str, entry: zipfile.ZipInfo) -> str:
         return "is damaged in its archive"
     if stat.S_ISLNK(mode):
         return "is a link"
-    return "is no plain file" if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode) else ""
+    return "is not a regular file" if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode) else ""

@@ -172,7 +172,7 @@ def _judge_header(path: Path) -> str:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
     except UnidentifiedImageError:
-        return f"is no image of a kind that is read ({', '.join(FORMATS)})"
+        return f"is not an image of a supported kind ({', '.join(FORMATS)})"
     except Image.DecompressionBombError:
         return f"has too many pixels; at most {MAX_PIXELS:,} are read"
     except Exception as error:  # Pillow raises a dozen kinds on damaged files

@@ -131,7 +131,7 @@ def _do_task(journal: Journal) -> Status:
         nonlocal kind
         kind, parameters = read_order(folder)
         if kind not in KINDS:
-            raise RunError(f"{kind!r} is no kind of task; there are: {', '.join(KINDS)}.")
+            raise RunError(f"{kind!r} is not a kind of task; there are: {', '.join(KINDS)}.")
         try:
             inspect.signature(KINDS[kind]).bind(folder, journal.count_all, **parameters)
         except TypeError as error:

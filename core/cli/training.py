@@ -183,4 +183,4 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         return read_settings_text(path.read_text(encoding="utf-8-sig"), path.name)
     except UnicodeDecodeError:
-        raise ConfigError({"config": f"{path} is no text"}) from None
+        raise ConfigError({"config": f"{path} is not text"}) from None

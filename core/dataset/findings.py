@@ -48,8 +48,8 @@ KINDS = {
     ),
     "unreadable": Kind(
         "serious",
-        "1 file is no readable image",
-        "{} files are no readable images",
+        "1 file is not a readable image",
+        "{} files are not readable images",
         "Training skips such files, or refuses to start, as its setting says. Save them anew or remove them.",
     ),
     "misnamed": Kind(

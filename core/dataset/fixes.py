@@ -87,7 +87,7 @@ def describe_fixes(folders: ImageFolders) -> str:
 def _find_problem(fix: Fix, places: dict[str, str], classes: Sequence[str], *, first: bool) -> str:
     place = places.get(fix.path)
     if place is None:
-        return f"{fix.path} is no training image of this data."
+        return f"{fix.path} is not a training image of this data."
     if place != "train":
         return (
             f"{fix.path} is {place}. Those are never changed, so that runs are judged on the same images and labels; "
@@ -97,5 +97,5 @@ def _find_problem(fix: Fix, places: dict[str, str], classes: Sequence[str], *, f
         return f"{fix.path} is named more than once."
     if fix.action == "relabel" and normalise(fix.suggested) not in map(normalise, classes):
         known = ", ".join(classes[:8]) + (" …" if len(classes) > 8 else "")
-        return f"{fix.suggested!r} is no class of this data. Its classes are {known}"
+        return f"{fix.suggested!r} is not a class of this data. Its classes are {known}"
     return ""

@@ -254,7 +254,7 @@ def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: s
     if policy == "refuse":
         every = {*folders.files, *(item.path for item in folders.unread)}
         raise DataError(
-            f"{len(bad)} of {len(every)} files are no readable image: {listed}{more}. "
+            f"{len(bad)} of {len(every)} files are not readable images: {listed}{more}. "
             "Remove or replace them, or set “Unreadable files” (bad_images) to skip."
         )
     names = {item.path for item in bad}

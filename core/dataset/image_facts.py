@@ -58,7 +58,7 @@ _FACT = np.dtype(
 class ImageFacts:
     """The facts of N files, in the order of `paths` (relative to the data folder).
 
-    `problems` says why a file is no readable image, or is empty. `values` (N,) is a structured array: `width` and
+    `problems` says why a file is not a readable image, or is empty. `values` (N,) is a structured array: `width` and
     `height` in upright pixels; `contrast`, the standard deviation of the grey values (0..128); `pixels`, a digest of
     size and decoded RGB pixels; `look`, a perceptual hash of 64 bits; `thumb` (16, 16) uint8, grey; `brightness`, the mean
     grey value (0..255); `sharpness`, the variance of its Laplacian (grey levels squared, at 256 pixels a side at most);

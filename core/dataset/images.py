@@ -43,7 +43,7 @@ _TURNS = {  # by the EXIF orientation
 
 
 class ImageProblem(UserError):
-    """A file that is no readable image; the text is the reason in words."""
+    """A file that is not a readable image; the text is the reason in words."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def count_pixels(source: IO[bytes]) -> int:
 
 
 def find_obstacle(path: Path) -> str:
-    """Return why there is no plain file at a path, such as a link that leads nowhere; empty for a file or a folder."""
+    """Return why there is no regular file at a path, such as a link that leads nowhere; empty for a file or a folder."""
     try:
         kind = find_kind(path.stat().st_mode)
     except FileNotFoundError as error:
@@ -109,7 +109,7 @@ def find_obstacle(path: Path) -> str:
         return f"cannot be opened ({error.strerror})"
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
-    return f"is no file but {kind}" if kind else ""  # to open a pipe would wait for ever
+    return f"is not a file but {kind}" if kind else ""  # to open a pipe would wait for ever
 
 
 def check_images(
@@ -118,7 +118,7 @@ def check_images(
     *,
     progress: Callable[[int, int], bool] | None = None,
 ) -> list[BadImage]:
-    """Decode every file and return those that are no readable image, in the order given.
+    """Decode every file and return those that are not readable images, in the order given.
 
     `progress(done, total)` is called now and then and ends the check early by returning False.
     """
@@ -240,7 +240,9 @@ def _list_rows(image: Image.Image) -> Iterator[tuple[int, Values]]:
 
 def _why_unidentified(source: IO[bytes]) -> str:
     size = source.seek(0, os.SEEK_END)
-    return "is empty (0 bytes)" if size == 0 else f"is no image of a kind that is read ({', '.join(FORMATS)})"
+    return (
+        "is empty (0 bytes)" if size == 0 else f"is not an image of a supported kind ({', '.join(FORMATS)})"
+    )
 
 
 def _renew_lock() -> None:

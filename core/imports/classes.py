@@ -87,12 +87,12 @@ def _describe_both(
 def _describe_unknown(cell: str, kind: str, classes: Sequence[str], by_name: Mapping[str, int]) -> str:
     if kind == NUMBERED:
         return (
-            f"{cell!r} is no number of a class: there are {format_count(len(classes), 'class')}, numbered from 0 to "
+            f"{cell!r} is not the number of a class: there are {format_count(len(classes), 'class')}, numbered from 0 to "
             f"{len(classes) - 1}. Correct it, or give the folder that has all classes."
         )
     near = difflib.get_close_matches(cell, list(by_name), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"the classes are {_name_some(classes)}."
-    return f"{cell!r} is no class of the data; {hint} Correct it, or add the folder of the class."
+    return f"{cell!r} is not a class of the data; {hint} Correct it, or add the folder of the class."
 
 
 def _name_some(classes: Sequence[str]) -> str:

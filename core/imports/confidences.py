@@ -26,7 +26,7 @@ def read_probabilities(table: Table, columns: Sequence[str]) -> Floats:
     """Return the probabilities (N, C) of columns, one a class, each row made to sum to exactly 1.
 
     Raises:
-        DataError: naming the first cell that is no probability, or the first row whose probabilities do not add up.
+        DataError: naming the first cell that is not a probability, or the first row whose probabilities do not add up.
     """
     found = np.column_stack([read_confidences(table, column) for column in columns])
     sums = found.sum(axis=1)
@@ -84,10 +84,10 @@ def _describe_wrong(cell: str, value: float) -> str:
     if not cell:
         return "is empty. Fill it in, or remove the row."
     if np.isnan(value):
-        return f"{cell!r} is no number. Correct it, or leave the column out."
+        return f"{cell!r} is not a number. Correct it, or leave the column out."
     remedy = (
         "Divide per cent by 100."
         if 1 < value <= 100
         else "Write what softmax makes of the outputs, or leave it out."
     )
-    return f"{cell} is no probability: those lie within 0 and 1. {remedy}"
+    return f"{cell} is not a probability: probabilities are between 0 and 1. {remedy}"

@@ -113,7 +113,7 @@ def calibrate_run(run: Run, *, progress: Progress | None = None) -> Calibration 
     Of a run that was imported they are those of its table.
 
     Raises:
-        RunError: when the run has no model, its data is gone, or the model answers with what is no number; when the table
+        RunError: when the run has no model, its data is gone, or the model answers with what is not a number; when the table
             it was imported from has no confidences.
     """
     origin = read_origin(run)
@@ -143,7 +143,7 @@ def calibrate(log_probs: Floats, targets: Ints, *, epoch: int = 0) -> Calibratio
         RunError: when there is no image, or a log-probability that is no finite number.
     """
     if not len(targets) or not np.isfinite(log_probs).all():
-        raise RunError("The confidences cannot be measured: the model's answers are no finite numbers.")
+        raise RunError("The confidences cannot be measured: the model's answers are not finite numbers.")
     before = judge(log_probs, targets)
     temperature, note = 1.0, ""
     fold, after = deal_folds(before.right), before
@@ -393,7 +393,7 @@ def _from_values(values: dict[str, Any]) -> Calibration:
     answers = _read_answers(values.pop("answers"))
     kinds = get_type_hints(Calibration)
     if unknown := set(values) - set(kinds):
-        raise ValueError(f"{min(unknown)} is no field that this version knows")
+        raise ValueError(f"{min(unknown)} is not a field that this version knows")
     if missing := set(kinds) - set(values) - {"answers"}:
         raise ValueError(f"{min(missing)} is missing")
     found = Calibration(

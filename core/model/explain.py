@@ -56,7 +56,7 @@ def explain(
 
     Returns:
         float32 (len(questions), S, S), each map scaled to 0..1 by its own maximum (all 0 where nothing speaks for the
-        class). What is no number, of a network that has diverged, counts as no evidence.
+        class). What is not a number, of a network that has diverged, counts as no evidence.
 
     Raises:
         ValueError: for a method or stage that does not exist.

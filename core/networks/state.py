@@ -26,11 +26,11 @@ def read_state(path: Path) -> State:
     except FileNotFoundError:
         raise WeightsError(f"weights: there is no file {path}.") from None
     except OSError as error:
-        raise WeightsError(f"weights: {path} is no weights file ({describe_cause(error)}).") from None
+        raise WeightsError(f"weights: {path} is not a weights file ({describe_cause(error)}).") from None
     try:
         state = _read(path)
     except Exception as error:  # torch.load raises a dozen kinds on files that are not its own
-        raise WeightsError(f"weights: {path} is no weights file ({describe_reason(error)}).") from None
+        raise WeightsError(f"weights: {path} is not a weights file ({describe_reason(error)}).") from None
     for key in _KEYS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
@@ -52,7 +52,7 @@ def find_bad_tensor(state: Mapping[str, object], wanted: Mapping[str, torch.Tens
             continue
         tensor = state[name]
         if not isinstance(tensor, torch.Tensor):
-            return f"{name} is no tensor"
+            return f"{name} is not a tensor"
         if tensor.is_meta or tensor.layout != torch.strided:
             return f"{name} has {'no values (a meta tensor)' if tensor.is_meta else 'its values in a sparse form'}"
         if not own.is_floating_point():

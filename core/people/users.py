@@ -73,10 +73,10 @@ def add_user(file: Path, name: str, role: str, password: str | None) -> None:
     """
     if not _NAME.fullmatch(name):
         raise UserError(
-            f"{name[:100]!r} is no name for a user. Use letters, digits and . _ @ + -, beginning with a letter or digit."
+            f"{name[:100]!r} is not a valid user name. Use letters, digits and . _ @ + -, beginning with a letter or digit."
         )
     if role not in ROLES:
-        raise UserError(f"{role!r} is no role. There are {', '.join(ROLES)}.")
+        raise UserError(f"{role!r} is not a role. There are {', '.join(ROLES)}.")
     user = User(role)
     if password is not None:
         refuse_weak(password, name)

@@ -85,7 +85,7 @@ def write_slots(root: Path, cpu: int) -> None:
     """Keep how many runs train at a time on the CPU; a run that waits sees it at its next look.
 
     Raises:
-        RunError: when that is no number from 1 to 64.
+        RunError: when that is not a number from 1 to 64.
     """
     if not 1 <= cpu <= MOST:
         raise RunError(f"Choose from 1 to {MOST} slots of the CPU, not {cpu:,}.")

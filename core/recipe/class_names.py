@@ -23,7 +23,7 @@ def parse_pairs(text: str) -> Pairs:
     """Return the pairs of a text such as `10:52,29:86`; a name with a comma or a colon in it stands in double quotes.
 
     Raises:
-        ValueError: naming the part that is no pair, or has a double quote out of place.
+        ValueError: naming the part that is not a pair, or has a double quote out of place.
     """
     pairs: list[tuple[str, str]] = []
     part: list[str] = []
@@ -37,7 +37,7 @@ def parse_pairs(text: str) -> Pairs:
         elif part != [""]:
             what = text[begin:end].strip(" ,")
             raise ValueError(
-                f"{what!r} is no pair; write two folder names with a colon between, such as 10:52"
+                f"{what!r} is not a pair; write two folder names with a colon between, such as 10:52"
             )
         part, begin = [], end
     return tuple(pairs)

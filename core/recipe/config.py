@@ -80,7 +80,7 @@ class TrainConfig:
     )
     bad_images: str = declare(
         "refuse", "Unreadable files", _DATA, choices=("refuse", "skip"),
-        help="Files that are no readable image: 'refuse' to start, or 'skip' them.",
+        help="Files that are not readable images: 'refuse' to start, or 'skip' them.",
     )
     fixes: str = declare(
         "", "Fix list of labels (CSV)", _DATA, path=True, off="",

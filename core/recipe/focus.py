@@ -25,7 +25,7 @@ def focus_indices(config: TrainConfig, classes: Sequence[str]) -> list[int]:
     """Return the indices of the classes a config specialises on, empty for none.
 
     Raises:
-        DataError: naming what is no class of the data.
+        DataError: naming what is not a class of the data.
     """
     chosen = {_find_class("focus", name, classes) for name in config.focus}
     if chosen and len(chosen) == len(classes):
@@ -37,7 +37,7 @@ def pair_indices(config: TrainConfig, classes: Sequence[str]) -> list[tuple[int,
     """Return the pairs of classes a config tells apart, as indices; empty for none.
 
     Raises:
-        DataError: naming what is no class of the data.
+        DataError: naming what is not a class of the data.
     """
     return [
         (_find_class("pairs", one, classes), _find_class("pairs", other, classes))
@@ -49,7 +49,7 @@ def _find_class(field: str, name: str, classes: Sequence[str]) -> int:
     found = find_class(name, classes)
     if found is None:
         known = ", ".join(list(classes)[:8]) + (" …" if len(classes) > 8 else "")
-        raise DataError(f"{field}: {name!r} is no class of this data. Its classes are {known}")
+        raise DataError(f"{field}: {name!r} is not a class of this data. Its classes are {known}")
     return found
 
 

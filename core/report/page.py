@@ -129,7 +129,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / PAGE).is_file():  # whatever it is, it is not ours to replace
-        raise RunError(f"{out}: exists and is no report. Choose another folder with --out.")
+        raise RunError(f"{out}: exists and is not a report. Choose another folder with --out.")
     if not overwrite:
         raise RunError(
             f"{out}: there is a report already. Add --overwrite to replace it, or choose another --out."

@@ -413,7 +413,7 @@ def list_runs(root: Path) -> list[tuple[Run, Status]]:
 def _is_run(folder: Path) -> bool:
     """Tell whether a folder holds a run, also one that is damaged or that this process may not look into."""
     if folder.name.startswith(".") or show_path(folder.name) != folder.name:
-        return False  # a name that is no text can stand neither on a page nor in an address
+        return False  # a name that is not text can stand neither on a page nor in an address
     try:
         (folder / "config.json").lstat()
     except (FileNotFoundError, NotADirectoryError):

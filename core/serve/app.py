@@ -95,7 +95,9 @@ class Service:
         ]
         if bad:
             raise Refusal(
-                422, f"{'; '.join(bad)}.", "Leave out or repair what is no image, and send the rest again."
+                422,
+                f"{'; '.join(bad)}.",
+                "Leave out or repair what is not an image, and send the rest again.",
             )
         found = []
         for result in results:

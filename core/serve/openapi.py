@@ -93,7 +93,7 @@ def _describe_predict(limits: Limits) -> dict[str, Any]:
         "408": "The body came too slowly.",
         "413": f"More than {image} for an image, {request} for a form, or {limits.images} images.",
         "415": "The body is of another type.",
-        "422": "A file is no image that can be read, or has too many pixels. The error names it.",
+        "422": "A file is not a readable image, or has too many pixels. The error names it.",
         **(
             {"429": f"The address has made more than {limits.rate:,} requests within a minute."}
             if limits.rate

@@ -59,7 +59,7 @@ class Contract:
         return json.dumps(self.to_values(), indent=2, ensure_ascii=False) + "\n"
 
     def to_texts(self) -> dict[str, str]:
-        """Return it for formats that keep texts alone: what is no text is JSON."""
+        """Return it for formats that keep texts alone: what is not text is JSON."""
         return {
             name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             for name, value in self.to_values().items()

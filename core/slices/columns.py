@@ -112,7 +112,7 @@ def _make_property(
         return make_sort(column, cells)
     if slips:
         raise DataError(
-            f"{name}, line {slips[0].line}, column {column}: {slips[0].cells[column]!r} is no number, as the other cells of this "
+            f"{name}, line {slips[0].line}, column {column}: {slips[0].cells[column]!r} is not a number, as the other cells of this "
             "column are. Correct it, or leave it empty where the number is not known."
         )
     return make_amount(column, np.array([float(cell) if cell else math.nan for cell in cells]))

@@ -48,7 +48,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         RunError: when it is missing, damaged or of another version.
-        OSError: when the system does not let it be read, or it is no plain file.
+        OSError: when the system does not let it be read, or it is not a regular file.
     """
     try:
         file = open_plain(path)

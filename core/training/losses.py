@@ -57,7 +57,7 @@ class PairLoss(nn.Module):
 
 
 def make_loss(config: TrainConfig, classes: Sequence[str]) -> nn.Module:
-    """Return the loss the config names, on the CPU; raises DataError for pairs of what is no class of the data."""
+    """Return the loss the config names, on the CPU; raises DataError for pairs of what is not a class of the data."""
     loss: nn.Module = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
     if config.focal:
         loss = FocalLoss(config.focal)

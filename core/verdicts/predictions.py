@@ -30,7 +30,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: when there is none.
-        RunError: naming the file and the column that is missing, or what is no number.
+        RunError: naming the file and the column that is missing, or what is not a number.
     """
     try:
         data = read_plain(path, most=_MOST)
@@ -39,7 +39,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise
     except (ValueError, EOFError, zlib.error) as error:
         raise RunError(f"{path}: is no predictions table ({_describe(error)}).") from None
-    except OSError as error:  # it is no plain file, may not be read, or is not packed as its name says
+    except OSError as error:  # it is not a regular file, may not be read, or is not packed as its name says
         raise RunError(f"{path}: cannot be read ({describe_cause(error)}).") from None
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:

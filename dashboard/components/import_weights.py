@@ -62,7 +62,7 @@ def read_weights(typed: dict[str, str]) -> WeightsFile:
     """Return the weights as they were named.
 
     Raises:
-        UserError: naming what is missing, or is no number.
+        UserError: naming what is missing, or is not a number.
     """
     if not typed["arch"]:
         raise UserError("Choose the network that the weights are of, or name no weights.")
@@ -78,7 +78,7 @@ def read_numbers(title: str, text: str, count: int) -> tuple[float, ...]:
     """Return the `count` numbers that a text has, apart by spaces or commas; none of an empty text.
 
     Raises:
-        UserError: where they are not so many, or one is no number of 0 or more.
+        UserError: where they are not so many, or one is not a number of 0 or more.
     """
     words = text.replace(",", " ").split()
     try:

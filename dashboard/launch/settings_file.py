@@ -68,7 +68,7 @@ def read_settings(name: str, content: bytes, data: str) -> TrainConfig:
     try:
         values = read_settings_text(content.decode("utf-8-sig"), name)
     except UnicodeDecodeError:
-        raise ConfigError({"config": f"{name} is no text"}) from None
+        raise ConfigError({"config": f"{name} is not text"}) from None
     preset = str(values.pop("preset", "seed"))
     return replace(from_preset(preset, **{"data": data, **values}), name="", group="")
 

@@ -13,7 +13,7 @@ from dashboard.guard import guard_callback
 
 
 def draw_names(setting: Setting, key: str, classes: Sequence[str], label: Callable[[str], str]) -> None:
-    """Draw a choice of classes; what is chosen and is no class of the data stays, so that it can be told and taken out."""
+    """Draw a choice of classes; what is chosen and is not a class of the data stays, so that it can be told and taken out."""
     chosen = [_find(name, classes) for name in st.session_state.get(key) or ()]
     _draw_choice(setting, key, chosen, classes, label)
 
@@ -52,6 +52,6 @@ def _add_pair(key: str) -> None:
 
 
 def _find(name: str, classes: Sequence[str]) -> str:
-    """Return a name as the data writes it, or as it is where it is no class of the data."""
+    """Return a name as the data writes it, or as it is where it is not a class of the data."""
     found = find_class(name, classes)
     return name if found is None else classes[found]

@@ -141,7 +141,7 @@ def draw_scan(source: ShownData) -> Audit | None:
     if audit is None and status.state in ("", "finished"):
         st.info(
             "Not scanned yet. A scan reads every image once and finds copies, leaks between the splits, conflicting "
-            "labels and files of no use. 25,000 photos take a few minutes; it continues when you leave this page.",
+            "labels and unusable files. 25,000 photos take a few minutes; it continues when you leave this page.",
             icon=":material/image_search:",
         )
     with st.container(horizontal=True, vertical_alignment="center"):

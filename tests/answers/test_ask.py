@@ -35,7 +35,7 @@ def test_what_cannot_be_read_leaves_its_place_and_says_why(predictor: Predictor)
     assert [problem.split(" (")[0] for problem in asked.problems] == [
         "is empty",
         "",
-        "is no image of a kind that is read",
+        "is not an image of a supported kind",
     ]
 
 

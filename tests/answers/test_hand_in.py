@@ -108,7 +108,7 @@ def test_a_bad_file_is_reported_the_others_go_on_and_the_check_does_not_pass(
     assert written is not None
     assert [(Path(item.path).name, item.reason.split(" (")[0]) for item in written.bad] == [
         ("2.png", "is empty"),
-        ("4.jpg", "is no image of a kind that is read"),
+        ("4.jpg", "is not an image of a supported kind"),
     ]
     assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
     assert [f.words for f in written.findings if not f.good] == ["2 images have no line: 2.png, 4.jpg."]
@@ -124,7 +124,7 @@ def test_what_is_no_file_is_left_out_with_its_reason(tiny_data: Path, predictor:
         assert written is not None
         assert [(Path(item.path).name, item.reason) for item in written.bad] == [
             ("2.png", "is a link to /nowhere/2.png, which is not there"),
-            ("10.png", "is no file but a pipe"),
+            ("10.png", "is not a file but a pipe"),
         ]
         assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
 
@@ -205,7 +205,7 @@ def test_a_folder_is_predicted_into_both_files_and_a_record(
     assert not made.good
     assert (False, "1 image has no line: broken.jpg.") in made.findings
     ((name, reason),) = made.left_out
-    assert (name, "is no image" in reason) == ("deeper/broken.jpg", True)
+    assert (name, "is not an image" in reason) == ("deeper/broken.jpg", True)
     table, details = (rows_of(hand_in_folder(task) / f"prediction{end}.csv") for end in ("", "-details"))
     assert table[0] == ["image_name", "pred_label"]
     assert [row[0] for row in table[1:]] == ["1.png", "2.png", "3.png"]

@@ -104,8 +104,8 @@ def test_a_sample_of_other_images_is_refused() -> None:
         (b"id,label\n", "holds no row"),
         (b"id\n1.png\n", "has 1 column"),
         (b"id,label\n1.png,2,3\n", "has 3 cells"),
-        (b"id,label\n\0,2\n", "is no text"),
-        (b'id,label\n"1.png,2\n', "is no CSV"),
+        (b"id,label\n\0,2\n", "is not text"),
+        (b'id,label\n"1.png,2\n', "is not valid CSV"),
     ],
 )
 def test_a_file_that_is_no_sample_is_refused_in_words(content: bytes, why: str) -> None:

@@ -45,7 +45,11 @@ def test_links_devices_and_encrypted_files_are_refused() -> None:
     with zipfile.ZipFile(buffer, "a") as added:
         added.writestr(pipe, "")
     found = read(encrypt(buffer.getvalue(), "secret.png"))
-    assert found == {"secret.png": "is encrypted", "link.png": "is a link", "pipe.png": "is no plain file"}
+    assert found == {
+        "secret.png": "is encrypted",
+        "link.png": "is a link",
+        "pipe.png": "is not a regular file",
+    }
 
 
 def test_names_that_do_not_say_what_letters_they_have_are_read_as_utf_8_where_they_can_be() -> None:
@@ -99,7 +103,7 @@ def test_an_archive_behind_other_bytes_and_a_large_one_are_counted_as_they_are_r
     ids=["empty", "its mark alone", "its first letters", "cut off"],
 )  # fmt: skip
 def test_what_is_no_archive_is_told(data: bytes) -> None:
-    with pytest.raises(BadArchive, match=r"a\.zip is no zip archive that can be read \(.+\)\. Pack"):
+    with pytest.raises(BadArchive, match=r"a\.zip is not a zip archive that can be read \(.+\)\. Pack"):
         open_archive(io.BytesIO(data), "a.zip")
 
 

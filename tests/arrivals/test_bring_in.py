@@ -112,7 +112,7 @@ def test_what_is_no_image_is_refused_with_the_reason(tmp_path: Path, monkeypatch
     )
     told = {path.rsplit("/", 1)[-1]: why for path, why in reasons(found).items()}
     assert told["huge.png"] == "has 11 × 11 pixels; at most 100 are read"
-    assert told["text.png"].startswith("is no image of a kind that is read")
+    assert told["text.png"].startswith("is not an image of a supported kind")
     assert told["empty.png"] == "is empty (0 bytes)"
     assert told["0.PNG"] == "is there twice by this name"
     assert told["notes.txt"] == told["inner.exe"] == "is neither an image nor a table of labels"
@@ -164,7 +164,7 @@ def test_more_than_may_come_is_refused_as_a_whole(
 def test_no_image_at_all_and_a_damaged_archive_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no image among what was sent\. x/a\.txt is neither"):
         bring(tmp_path, {"x/a.txt": b"x"})
-    with pytest.raises(DataError, match=r"a\.zip is no zip archive that can be read"):
+    with pytest.raises(DataError, match=r"a\.zip is not a zip archive that can be read"):
         bring(tmp_path, {"a.zip": b"PK nothing"})
     assert list((tmp_path / "uploads").iterdir()) == []
 

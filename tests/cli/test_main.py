@@ -174,7 +174,7 @@ def test_predict_names_a_broken_file_goes_on_and_tells_by_its_exit_code(story: S
     assert done.returncode == 2
     reported = [line for line in done.stderr.splitlines() if "broken.jpg" in line]
     assert len(reported) == 1
-    assert re.match(r"left out: .*/new/broken\.jpg is no image", reported[0])
+    assert re.match(r"left out: .*/new/broken\.jpg is not an image", reported[0])
     assert "Traceback" not in done.stderr
     assert done.stdout.endswith("hand-in.csv: 4 images predicted, 1 left out\n")
 

@@ -23,7 +23,7 @@ from core.training.loaders import eval_transforms, train_transforms
 from tests.corpus.case import Case
 from tests.dataset.pictures import RED, make_folders
 
-KINDS = "is no image of a kind that is read (JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF, HEIF)"
+KINDS = "is not an image of a supported kind (JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF, HEIF)"
 REMEDY = "Remove or replace them, or set “Unreadable files” (bad_images) to skip."
 SIDE = 32  # pixels of what the network sees
 TENTHS = 10
@@ -162,7 +162,7 @@ def _pipe(folder: Path) -> Path:
 
 
 def _refuses(name: str, *says: str) -> tuple[str, ...]:
-    return (f"1 of 5 files are no readable image: train/a/{name} ", *says, REMEDY)
+    return (f"1 of 5 files are not readable images: train/a/{name} ", *says, REMEDY)
 
 
 def _cut_cases() -> dict[str, Case]:
@@ -238,7 +238,7 @@ CASES: dict[str, Case] = {
     "a damaged EXIF": Case(_file("photo.jpg", lambda: marked_corner(1, "JPEG").replace(b"Exif\0\0MM\0*", b"Exif\0\0XX\0*")), ("48 × 32, red, upright",)),
     "an EXIF that turns by 99": Case(_file("photo.jpg", lambda: encode(_plain(size=(32, 16)), "JPEG", exif=_exif(99))), ("32 × 16, red",)),
     "an EXIF of 60 kB": Case(_file("photo.jpg", lambda: encode(_plain(size=(32, 16)), "JPEG", exif=_exif(1, "x" * 60_000))), ("32 × 16, red",)),
-    "a pipe": Case(_pipe, ("train/a/pipe.png is no file but a pipe", REMEDY)),
+    "a pipe": Case(_pipe, ("train/a/pipe.png is not a file but a pipe", REMEDY)),
 }  # fmt: skip
 
 

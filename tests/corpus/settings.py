@@ -73,7 +73,7 @@ CASES: dict[str, Case] = {
     "a number of 5,000 digits": Case(_file("a.json", '{"data": "d", "epochs": ' + "7" * 5000 + "}"), ("config: a.json is not JSON that is read",)),
     "no number": Case(_file("a.json", '{"data": "d", "lr": NaN}'), ("lr: must be",)),
     "an unknown field": Case(_file("a.json", '{"data": "d", "epoch": 3}'), ("epoch: unknown field; did you mean epochs?",)),
-    "bytes": Case(_file("a.json", bytes(range(256))), ("config: a.json is no text",)),
-    "Latin-1": Case(_file("a.yaml", "data: rösé\n".encode("latin-1")), ("config: a.yaml is no text",)),
+    "bytes": Case(_file("a.json", bytes(range(256))), ("config: a.json is not text",)),
+    "Latin-1": Case(_file("a.yaml", "data: rösé\n".encode("latin-1")), ("config: a.yaml is not text",)),
     "settings of a program from elsewhere": Case(_file("a.json", json.dumps({"data": "d", "model": "resnet", "train": {"lr": 1}})), ("unknown field",)),
 }  # fmt: skip

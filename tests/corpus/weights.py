@@ -21,7 +21,7 @@ from tests.toy_net import build_toy, same
 State = dict[str, torch.Tensor]
 FIRST = "conv1.weight"
 FITS = ("all 9 tensors fit",)
-NO_FILE = "is no weights file"
+NO_FILE = "is not a weights file"
 
 
 class Evil:
@@ -85,7 +85,7 @@ def _pipe(name: str) -> Case:
         os.mkfifo(folder / name)
         return folder / name
 
-    return Case(make, (f"{name} {NO_FILE}", "it is no file but a pipe"))
+    return Case(make, (f"{name} {NO_FILE}", "it is not a file but a pipe"))
 
 
 def _safe(head: bytes, size: int | None = None) -> bytes:

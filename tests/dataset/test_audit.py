@@ -116,7 +116,7 @@ def test_files_of_no_use_are_told_with_their_reason(data: Path, runs_root: Path)
     }
     problems = {image.path: image.problem for image in audit.images if image.problem}
     assert "damaged" in problems["train/cat/cut.png"] or "cut off" in problems["train/cat/cut.png"]
-    assert "no image of a kind" in problems["train/cat/notes.txt"]
+    assert "not an image of a supported kind" in problems["train/cat/notes.txt"]
 
 
 def test_what_is_no_plain_file_or_lies_in_no_class_is_told(data: Path, runs_root: Path) -> None:

@@ -68,14 +68,17 @@ def test_a_suggestion_may_name_a_class_in_another_form_of_unicode(tmp_path: Path
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (("train/2/9.png", "2", "", "", "drop"), r"line 3: train/2/9\.png is no training image of this data"),
+        (
+            ("train/2/9.png", "2", "", "", "drop"),
+            r"line 3: train/2/9\.png is not a training image of this data",
+        ),
         (
             ("val/35/1.png", "35", "2", "", "relabel"),
             r"line 3: val/35/1\.png is a validation image\. Those are never changed",
         ),
         (
             ("train/2/3.png", "2", "7", "", "relabel"),
-            r"line 3: '7' is no class of this data\. Its classes are 2, 10",
+            r"line 3: '7' is not a class of this data\. Its classes are 2, 10",
         ),
         (DROP, r"line 3: train/2/1\.png is named more than once"),
         (("train/2/3.png", "2", "", "", "burn"), "line 3: action must be one of keep, relabel, drop"),

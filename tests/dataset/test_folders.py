@@ -68,7 +68,7 @@ def test_files_that_are_no_plain_ones_are_no_samples_but_named(spoilt: Path) -> 
     assert len(folders.files) == 8
     assert [item.path for item in folders.unread] == ["train/a/9.png", r"train/b/caf\xe9.png", "val/b/9.png"]
     assert [item.path for item in folders.left_out] == ["test/9.png"]
-    with pytest.raises(DataError, match=r"^3 of 11 files are no readable image: ") as caught:
+    with pytest.raises(DataError, match=r"^3 of 11 files are not readable images: ") as caught:
         drop_bad_images(folders, folders.unread, policy="refuse")
     for item in folders.unread:
         assert f"{item.path} {item.reason}" in str(caught.value)
@@ -248,7 +248,7 @@ def test_a_label_with_two_names_is_refused_with_both_lines(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["class_names.csv", "cat_to_name.json"])
 def test_names_in_a_pipe_are_not_waited_for(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises(DataError, match=f"{name}: cannot be read: it is no file but a pipe"):
+    with pytest.raises(DataError, match=f"{name}: cannot be read: it is not a file but a pipe"):
         read_display_names(tmp_path, ["2", "10"])
 
 

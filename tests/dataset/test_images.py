@@ -192,7 +192,7 @@ def test_other_formats_with_a_large_profile_are_read(kind: str) -> None:
 
 def test_an_image_of_another_kind_is_not_read() -> None:
     assert problem_of(encode(Image.new("RGB", (4, 4)), "PPM")).startswith(
-        "is no image of a kind that is read"
+        "is not an image of a supported kind"
     )
 
 
@@ -201,7 +201,7 @@ def test_a_file_that_is_cut_off_is_told(kind: str) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     content = encode(Image.fromarray(noise), kind)
     assert problem_of(content[: len(content) // 2]).startswith(
-        ("is cut off or damaged", "is damaged", "is no image")
+        ("is cut off or damaged", "is damaged", "is not an image")
     )
 
 
@@ -256,7 +256,7 @@ def test_the_check_finds_every_bad_file_and_says_why(dirty: Path) -> None:
     folders = scan_folders(dirty)
     found = check_images(dirty, folders.files)
     assert [item.path for item in found] == BAD
-    reasons = ["is cut off", "is empty", "has 12000 × 10000 pixels", "is no image of a kind that is read"]
+    reasons = ["is cut off", "is empty", "has 12000 × 10000 pixels", "is not an image of a supported kind"]
     assert all(item.reason.startswith(why) for item, why in zip(found, reasons, strict=True))
 
 
@@ -290,7 +290,7 @@ def test_bad_files_are_refused_by_name_with_what_to_do(dirty: Path) -> None:
     folders = scan_folders(dirty)
     bad = check_images(dirty, folders.files)
     with pytest.raises(
-        DataError, match=r"^4 of 12 files are no readable image: .*\(bad_images\) to skip\.$"
+        DataError, match=r"^4 of 12 files are not readable images: .*\(bad_images\) to skip\.$"
     ) as caught:
         drop_bad_images(folders, bad, policy="refuse")
     assert all(path in str(caught.value) for path in BAD)

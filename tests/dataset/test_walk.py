@@ -87,9 +87,9 @@ def test_what_is_no_file_is_named_and_never_waited_for(tmp_path: Path) -> None:
     found = walk_through(tmp_path)
     assert found.files == []
     assert found.odd == [
-        BadImage("pipe.png", "is no file but a pipe"),
-        BadImage("socket.png", "is no file but a socket"),
-        BadImage("zero.png", "is no file but a device"),
+        BadImage("pipe.png", "is not a file but a pipe"),
+        BadImage("socket.png", "is not a file but a socket"),
+        BadImage("zero.png", "is not a file but a device"),
     ]
     for item in found.odd:
         with pytest.raises(ImageProblem, match=item.reason):

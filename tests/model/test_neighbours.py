@@ -126,7 +126,7 @@ def test_other_weights_or_other_images_have_features_of_their_own(run: Run, tiny
 
 def test_a_file_that_broke_since_is_named(run: Run, tiny_data: Path) -> None:
     (tiny_data / "train" / "35" / "2.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"train/35/2\.png is no image"):
+    with pytest.raises(DataError, match=r"train/35/2\.png is not an image"):
         compute(run)
 
 

@@ -48,5 +48,5 @@ def test_a_path_that_leads_nowhere_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "loop.pt").symlink_to("loop.pt")
-    with pytest.raises(WeightsError, match=r"there is no file|is no weights file"):
+    with pytest.raises(WeightsError, match=r"there is no file|is not a weights file"):
         load_initial_weights(build_toy(), "toy", path, Path, image_size=32, progress=lambda *_: True)

@@ -109,7 +109,7 @@ class Surprise:
 @pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
 def test_a_file_that_is_no_weights_file_is_refused(tmp_path: Path, content: bytes, name: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=rf"{name} is no weights file"):
+    with pytest.raises(WeightsError, match=rf"{name} is not a weights file"):
         weights.load_weights_file(build_toy(), tmp_path / name)
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_would_run_code_is_refused_and_does_not(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"fc.weight": Surprise()}, tmp_path / "weights.pt")
-    with pytest.raises(WeightsError, match="is no weights file"):
+    with pytest.raises(WeightsError, match="is not a weights file"):
         weights.load_weights_file(build_toy(), tmp_path / "weights.pt")
     assert not (tmp_path / "surprise").exists()
 

@@ -76,12 +76,12 @@ def test_small_pictures_are_suggested_for_the_built_in_sets_and_a_result_in_minu
 
 
 def test_a_class_to_specialise_on_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
-    assert "'7' is no class of this data" in problems_of(focus=["7"])["focus"]
+    assert "'7' is not a class of this data" in problems_of(focus=["7"])["focus"]
     assert problems_of(focus=["2"]) == {}
 
 
 def test_a_look_alike_that_the_data_lacks_is_told_at_its_field(filled: dict[str, Any]) -> None:
-    assert "'7' is no class of this data" in problems_of(pairs=[("2", "7")])["pairs"]
+    assert "'7' is not a class of this data" in problems_of(pairs=[("2", "7")])["pairs"]
     assert "pairs a class with itself" in problems_of(pairs=[("2", "2")])["pairs"]
     assert problems_of(pairs=[("2", "10")]) == {}
 
@@ -181,7 +181,7 @@ def test_classes_may_be_given_in_one_option_or_in_several() -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["--pairs", "10"], "'10' is no pair; write two folder names with a colon"),
+        (["--pairs", "10"], "'10' is not a pair; write two folder names with a colon"),
         (["--focus", '"10'], "double quote"),
     ],
 )
@@ -451,7 +451,7 @@ def test_a_chosen_class_that_the_data_lacks_stays_until_it_is_taken_out(
     form.session_state["given"] = TrainConfig(data=str(tiny_data), weights="none", focus=("7", "2"))
     form.run()
     assert form.session_state["read"] is None
-    assert "'7' is no class of this data" in form.markdown[0].value
+    assert "'7' is not a class of this data" in form.markdown[0].value
     assert form.multiselect(key="form-focus").value == ["7", "2"]
     form.multiselect(key="form-focus").set_value(["2"]).run()
     assert form.session_state["read"].focus == ("2",)

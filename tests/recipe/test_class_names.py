@@ -1,4 +1,4 @@
-"""Class names as text: whatever they are, what is written is read as the same, and what is no list of names is refused."""
+"""Class names as text: whatever they are, what is written is read as the same, and what is not a list of names is refused."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_pair_has_a_colon_between_its_names() -> None:
 def test_what_is_no_pair_is_refused_and_named(text: str, part: str) -> None:
     with pytest.raises(ValueError, match=r"with a colon between, such as 10:52") as caught:
         parse_pairs(text)
-    assert str(caught.value).startswith(f"{part!r} is no pair")
+    assert str(caught.value).startswith(f"{part!r} is not a pair")
 
 
 @pytest.mark.parametrize("text", ['"10', '10,"20"30', '"a""'])

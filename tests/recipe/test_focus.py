@@ -38,7 +38,7 @@ def test_a_class_is_found_whichever_way_its_accents_are_written() -> None:
 @pytest.mark.parametrize(
     ("focus", "message"),
     [
-        (("2", "7"), "'7' is no class of this data. Its classes are 2, 10, 35"),
+        (("2", "7"), "'7' is not a class of this data. Its classes are 2, 10, 35"),
         (("2", "10", "35"), "names every class"),
     ],
 )
@@ -135,4 +135,4 @@ def test_where_no_epoch_keeps_within_the_guard_the_initial_model_stays(
 def test_a_class_that_is_none_fails_the_run_in_words(tmp_path: Path) -> None:
     status = train(tmp_path, focus=["nobody"]).read_status()
     assert status.state == "failed"
-    assert status.message.startswith("focus: 'nobody' is no class of this data.")
+    assert status.message.startswith("focus: 'nobody' is not a class of this data.")

@@ -330,7 +330,7 @@ def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").touch()
-    with pytest.raises(RunError, match="exists and is no report"):
+    with pytest.raises(RunError, match="exists and is not a report"):
         write_report([run], mine, overwrite=True)
     with pytest.raises(RunError, match="there is no folder"):
         write_report([run], tmp_path / "no" / "out")

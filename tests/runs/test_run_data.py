@@ -131,7 +131,9 @@ def spoilt(tiny_data: Path) -> Path:
 
 
 def test_links_that_lead_nowhere_are_refused_before_an_image_is_opened(spoilt: Path) -> None:
-    with pytest.raises(DataError, match=r"^1 of 26 files are no readable image: train/2/9.png is a link to"):
+    with pytest.raises(
+        DataError, match=r"^1 of 26 files are not readable images: train/2/9.png is a link to"
+    ):
         scan_config(tiny_config(spoilt, "first"))
 
 

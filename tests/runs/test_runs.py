@@ -158,7 +158,7 @@ def test_a_status_that_is_nested_gigantic_or_a_pipe_is_told_without_being_read(r
     if hasattr(os, "mkfifo"):
         path.unlink()
         os.mkfifo(path)
-        assert run.read_status().message.endswith("it is no file but a pipe")
+        assert run.read_status().message.endswith("it is not a file but a pipe")
 
 
 def test_lines_that_are_no_rows_of_figures_are_passed_over(run: Run) -> None:

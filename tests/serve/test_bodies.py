@@ -34,7 +34,7 @@ GOOD = encode(paint("red"))
     ("body", "kind", "status", "error", "fix"),
     [
         (b"", "image/png", 400, "The body is empty.", "Send the bytes of an image"),
-        (b"no image at all", "image/png", 422, "is no image of a kind that is read", "Leave out or repair"),
+        (b"no image at all", "image/png", 422, "is not an image of a supported kind", "Leave out or repair"),
         (GOOD[:-30], "image/png", 422, "damaged", "Leave out or repair"),
         (b"x" * 20_001, "image/png", 413, "larger than 0.02 MB", "Send a smaller image"),
         (b"{}", "application/json", 415, "application/json is not read", "multipart/form-data"),
@@ -42,7 +42,7 @@ GOOD = encode(paint("red"))
         (b"no form", FORM, 400, "form", "curl -F"),
         (make_form(), FORM, 400, "no image", "curl -F"),
         (make_form(("a.png", b"")), FORM, 400, "a.png is empty", "Send the bytes"),
-        (make_form(("a.png", GOOD), ("b.png", b"x")), FORM, 422, "b.png is no image", "Leave out or repair"),
+        (make_form(("a.png", GOOD), ("b.png", b"x")), FORM, 422, "b.png is not an image", "Leave out or repair"),
         (make_form(*[("a.png", b"x")] * 5), FORM, 413, "more than 4 images", "at most 4 images"),
         (make_form(("a.png", b"x" * 20_001)), FORM, 413, "larger than 0.02 MB", "smaller"),
         (make_form(("a.png", b"x" * 100_000)), FORM, 413, "larger than 0.1 MB", "fewer"),

@@ -85,11 +85,11 @@ def test_a_column_that_is_half_of_numbers_is_of_words() -> None:
         ),
         (
             "path,age\nval/a/1.png,1\n" + "".join(f"{n}.png,{n}\n" for n in range(20)) + "x.png,old\n",
-            "mine.csv, line 23, column age: 'old' is no number",
+            "mine.csv, line 23, column age: 'old' is not a number",
         ),
         (
             "path,age\nval/a/1.png,1\n" + "".join(f"{n}.png,{n}\n" for n in range(20)) + "x.png,nan\n",
-            "mine.csv, line 23, column age: 'nan' is no number",
+            "mine.csv, line 23, column age: 'nan' is not a number",
         ),
     ],
 )

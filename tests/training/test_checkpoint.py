@@ -114,7 +114,7 @@ def test_a_checkpoint_in_the_place_of_the_best_model_is_refused(run: Run) -> Non
         ({"std": [0.0, 1.0, 1.0]}, "std must be above 0"),
         ({"interpolation": "by heart"}, "interpolation must be one of"),
         ({"model": [1, 2]}, "model hold its tensors"),
-        ({"model": {"fc.weight": 5}}, "fc.weight is no tensor"),
+        ({"model": {"fc.weight": 5}}, "fc.weight is not a tensor"),
         (
             {"model": {"fc.weight": torch.full((3, 512), torch.nan)}},
             "fc.weight holds numbers that are not finite",

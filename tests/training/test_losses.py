@@ -95,7 +95,7 @@ def test_pairs_that_cannot_be_are_refused(values: dict[str, Any], message: str) 
 
 def test_pairs_of_what_is_no_class_are_refused_with_the_classes_there_are() -> None:
     with pytest.raises(
-        DataError, match=r"pairs: '7' is no class of this data\. Its classes are 2, 10, 35, 86"
+        DataError, match=r"pairs: '7' is not a class of this data\. Its classes are 2, 10, 35, 86"
     ):
         make_loss(config_of(pairs=(("10", "7"),)), CLASSES)
 

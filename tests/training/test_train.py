@@ -89,7 +89,7 @@ def train_interrupted(folder: Path) -> Interrupted:
 
 
 def train_exploded(folder: Path) -> Made:
-    """Train, with another seed than `plain`, until the loss is no number."""
+    """Train, with another seed than `plain`, until the loss is not a number."""
     return train_in(folder, make_images(folder / "data"), seed=1, **EXPLODING)
 
 
@@ -359,7 +359,7 @@ def test_a_broken_image_is_refused_with_its_name_before_any_training(refused: Ma
 def test_broken_images_are_skipped_when_asked_with_their_names_in_the_log(mended: Made) -> None:
     assert mended.done.returncode == 0, mended.done.stderr
     log = mended.run.read_log(100)
-    assert any(line.startswith("Skipped train/2/broken.png: is no image") for line in log)
+    assert any(line.startswith("Skipped train/2/broken.png: is not an image") for line in log)
     assert "Skipped train/35/empty.jpg: is empty (0 bytes)" in log
     skipped = mended.run.read_json("data.json")["skipped"]
     assert [path for path, _ in skipped] == ["train/2/broken.png", "train/35/empty.jpg"]
@@ -399,7 +399,7 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     with pytest.raises(DataError) as caught:
         evaluate_run(interrupted.run)
     assert re.fullmatch(
-        r"val/10/1\.png is no image .*\. Repair or replace it, or set .* to skip where a run begins\.",
+        r"val/10/1\.png is not an image .*\. Repair or replace it, or set .* to skip where a run begins\.",
         str(caught.value),
     )
 
