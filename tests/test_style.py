@@ -16,7 +16,7 @@ BANNED = (
     r"of every figure less", r"is told somewhat", r"are told somewhat", r"to be believed", r"no more than it keeps",
     r"\bplease\b", r"\boops\b", r"\bsorry\b", r"\bsimply\b", r"\bjust click\b", r"in order to", r"\butili[sz]e",
     r"as far as (?:it|that) goes", r"of which this seems", r"is called so\b",
-    r"of no use\b", r"for which luck", r"stands in double quotes", r"let it (?:go|wait)", r"what is nearly right",
+    r"of no use\b", r"for which luck", r"stands in double quotes", r"what is nearly right",
     r"and leaves\.", r"is no (?:class of|number|zip|weights|role|kind|report|pair|text|CSV|tensor|probability)\b",
     r"files are no readable",
 )  # fmt: skip

@@ -131,7 +131,7 @@ def _be_job(options: argparse.Namespace) -> int:
             if status.state == "queued" and asked.at_limit:
                 ask_again(run, job)
     except Taken as taken:
-        print(f"This job does nothing and leaves. {taken}", file=sys.stderr, flush=True)
+        print(f"This job ends without doing anything. {taken}", file=sys.stderr, flush=True)
         return 0
     # To Slurm only what went wrong is a failure; a run that was stopped did what it was asked.
     return 2 if status.state == "failed" else 0
