@@ -105,7 +105,6 @@ def build_parser(
         add_first(commands)
     for subject in (
         training,
-        cluster,
         runs,
         queue,
         model,
@@ -124,6 +123,7 @@ def build_parser(
         report,
         people,
         task,
+        cluster,
         rank,
     ):
         subject.add_commands(commands)

@@ -222,6 +222,10 @@ def choose(page: Page, name: str, option: str) -> None:
 def choose_network(page: Page, label: str, name: str, *, typed: str = "") -> None:
     """Look for a network among more than a thousand by its name, or the part of it that is typed, and choose it."""
     box = page.get_by_role("combobox", name=re.compile(f"{label}$|, {label}")).first
+    box.evaluate(
+        "box => box.scrollIntoView({ block: 'center' })"
+    )  # its list closes where the page has to move for it
+    page.wait_for_timeout(300)
     box.fill(typed or f"{name} ·")
     page.get_by_role("option", name=re.compile(f"^{re.escape(name)} ·")).click()
     settle(page)

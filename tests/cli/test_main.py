@@ -62,6 +62,7 @@ COMMANDS = (
     "users",
     "actions",
     "task",
+    "slurm-job",
     "rank",
 )
 

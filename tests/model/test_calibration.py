@@ -104,7 +104,7 @@ def test_a_handful_of_images_is_measured_with_wide_intervals(count: int) -> None
 def test_answers_that_are_no_numbers_are_refused() -> None:
     log_probs, targets = plant_answers(10)
     log_probs[3, 1] = np.nan
-    with pytest.raises(RunError, match="no finite numbers"):
+    with pytest.raises(RunError, match="not finite numbers"):
         calibrate(log_probs, targets)
 
 

@@ -76,7 +76,7 @@ def test_what_is_sent_is_still_chosen_after_it_was_brought_in(
 
 
 def test_start_leads_to_bringing_images_here(open_page: Open) -> None:
-    app = open_page("start")
+    app = open_page("")
     app.button(key="start-bring").click().run()
     assert title(app) == "Train"
 

@@ -15,6 +15,7 @@ from core.runs.run import create_run
 from dashboard import __main__ as command
 from dashboard import start
 from dashboard.access.modes import SignIn
+from dashboard.access.who import BASE
 from dashboard.builtin import STARTED_IN
 
 
@@ -75,7 +76,11 @@ def test_a_first_start_trains_the_demo_and_becomes_the_server(
     (config,) = submitted
     assert (config.preset, Path(config.data).name) == ("small", "glyphs")
     assert started.value.port == free_port
-    assert started.value.environment == {"WEAKSPOT_RUNS": str(runs_root), STARTED_IN: str(Path.cwd())}
+    assert started.value.environment == {
+        "WEAKSPOT_RUNS": str(runs_root),
+        STARTED_IN: str(Path.cwd()),
+        BASE: "",
+    }
     assert f"Open http://127.0.0.1:{free_port} in a browser" in capsys.readouterr().out
 
 

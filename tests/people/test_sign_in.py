@@ -73,7 +73,7 @@ def test_a_weak_password_is_refused(file: Path, password: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "<script>", "=1", "a\n", "x" * 101])
 def test_a_name_that_is_none_is_refused(file: Path, name: str) -> None:
-    with pytest.raises(UserError, match="no name for a user"):
+    with pytest.raises(UserError, match="not a valid user name"):
         add_user(file, name, "look", GOOD)
 
 
