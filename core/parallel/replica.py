@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from core import torchvision_ops  # noqa: F401  timm imports torchvision
 from core.errors import ConfigError
 from core.parallel.group import Group
 

@@ -97,7 +97,7 @@ def test_a_stop_keeps_nothing_and_a_damaged_record_is_told(runs: list[Run]) -> N
     assert measure_runs(runs[:1]) is not None
     (path,) = task_folder(runs[0]).glob("measured-*.json")
     path.write_text(path.read_text().replace('"seconds"', '"minutes"'))
-    with pytest.raises(RunError, match=r"minutes is no field .* Measure again"):
+    with pytest.raises(RunError, match=r"minutes is not a field .* Measure again"):
         read_measured(runs[:1])
 
 
