@@ -16,7 +16,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 
 IN_WORDS = 3  # exit code of a process that left its error in words
 LOST = 4  # of one whose others are gone
@@ -141,8 +141,3 @@ def tell_failure(error: Exception) -> None:
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
     get_error_handler().record_exception(error)
-
-
-def is_cut_short(run: Run) -> bool:
-    """Tell whether a run whose processes have all ended says that it still goes on."""
-    return run.read_status().state in ACTIVE
