@@ -274,8 +274,8 @@ def race_to(accuracy: float, run: Run) -> dict[str, float | None]:
 
 def train(config: TrainConfig, workshop: Path) -> Run:
     """Train a run to its end and return it."""
+    from core.job.job import TrainingJob
     from core.runs.run import create_run
-    from core.train import TrainingJob
 
     run = create_run(config, workshop / "runs")
     with (workshop / "console.log").open("a", encoding="utf-8") as console:

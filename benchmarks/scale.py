@@ -28,8 +28,9 @@ from core.runs.jobs import list_live
 from core.runs.run import Run, Status
 from core.verdicts.ordering import choose_confused, find_blocks, order_classes
 from core.verdicts.predictions import class_figures, count_cells, find_codes, most_confused, read_predictions
-from dashboard.charts.matrix_chart import Look, Totals
+from dashboard.charts.matrix_chart import Totals
 from dashboard.charts.matrix_chart import confusion_matrix as draw_matrix
+from dashboard.charts.matrix_colours import Look
 from dashboard.components.plot import pack
 from dashboard.explorer.matrices import MOST_DRAWN
 from dashboard.state.services import read_metrics

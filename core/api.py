@@ -116,7 +116,7 @@ def predict(run: Run, images: Sequence[Picture]) -> pd.DataFrame:
         RunError: when the run has no model yet.
         ImageProblem: naming the file that is not a readable image.
     """
-    from core.model.calibration import read_temperature
+    from core.confidence.kept import read_temperature
     from core.model.predict import Predictor
 
     found = Predictor.from_run(run).predict(

@@ -21,7 +21,7 @@ def fork_server() -> Iterator[Start]:
 
     Those still alive at the end are killed.
     """
-    _CONTEXT.set_forkserver_preload(["core.train", "pytorch_optimizer"])
+    _CONTEXT.set_forkserver_preload(["core.job.job", "pytorch_optimizer"])
     started: list[ForkServerProcess] = []
 
     def start(run: Run, epochs: int | None = None) -> ForkServerProcess:

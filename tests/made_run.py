@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
+from core.confidence.kept import keep_calibration
+from core.confidence.measured import Calibration, calibrate
 from core.dataset.folders import scan_folders
-from core.model.calibration import Calibration, calibrate, keep_calibration
 from core.model.evaluate import write_predictions
 from core.recipe.config import TrainConfig
 from core.runs.bakeoff import name_run

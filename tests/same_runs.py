@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from core.model.calibration import calibration_path
+from core.confidence.kept import calibration_path
 from core.runs.run import Run
 from core.training.checkpoint import load_checkpoint
 

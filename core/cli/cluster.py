@@ -164,7 +164,7 @@ def _train(run: Run, console: Tee, asked: Signals) -> Status:
         from core.cli.rank import launch_ranks
 
         return launch_ranks(run, console, lambda: asked.ask(run), devices, on_terminal=False)
-    from core.train import TrainingJob  # torch is loaded only once the run says that it has begun
+    from core.job.job import TrainingJob  # torch is loaded only once the run says that it has begun
 
     training = TrainingJob(run, console, lambda: asked.ask(run))
     if isinstance(training.journal, Journal):

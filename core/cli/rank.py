@@ -105,8 +105,8 @@ def join_run(run: Run, config: TrainConfig | None, terminal: TextIO | None) -> i
 
 
 def _train(run: Run, config: TrainConfig | None, terminal: TextIO | None, group: Group) -> int:
+    from core.job.job import TrainingJob
     from core.parallel.group import Left
-    from core.train import TrainingJob
 
     if not group.leads:
         try:
@@ -131,7 +131,7 @@ def _train(run: Run, config: TrainConfig | None, terminal: TextIO | None, group:
 
 
 def _lead(run: Run, terminal: TextIO | None, group: Group) -> int:
-    from core.train import TrainingJob
+    from core.job.job import TrainingJob
 
     # torchrun's own signal to end must save; a launcher of ours asks by the run's folder.
     with (

@@ -119,7 +119,7 @@ def _train(run: Run, console: Tee, terminal: TextIO | None, should_stop: Callabl
         from core.cli.rank import launch_ranks
 
         return launch_ranks(run, console, should_stop, config.devices, on_terminal=terminal is not None)
-    from core.train import TrainingJob  # torch is loaded only when it is this run's turn
+    from core.job.job import TrainingJob  # torch is loaded only when it is this run's turn
 
     return TrainingJob(run, console, should_stop).execute()
 

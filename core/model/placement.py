@@ -6,8 +6,8 @@ import os
 import socket
 from pathlib import Path
 
+from core.confidence.kept import read_precision
 from core.errors import RunError
-from core.model.calibration import read_precision
 from core.runs import jobs
 from core.runs.run import Run, iter_runs
 from core.training import engine

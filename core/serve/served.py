@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from core.confidence.kept import read_calibration
+from core.confidence.measured import Estimate
+from core.confidence.threshold import UNDECIDED, Threshold, read_threshold
 from core.dataset.images import read_image
-from core.model.calibration import UNDECIDED, Estimate, Threshold, read_calibration, read_threshold
 from core.model.predict import Pixels, Prediction, Predictor
 from core.model.strangers import read_strangers
 from core.runs.run import Run

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from core.confidence.kept import read_calibration
+from core.confidence.measured import Calibration
 from core.errors import UserError
-from core.model.calibration import Calibration, read_calibration
 from core.runs.run import Run
 from core.runs.run_data import RunData, read_run_data
 from core.ship.check import Agreement

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from core.confidence.kept import read_precision, read_temperature
+from core.confidence.threshold import UNDECIDED, read_threshold
 from core.errors import RunError
-from core.model.calibration import UNDECIDED, read_precision, read_temperature, read_threshold
 from core.model.predict import Predictor
 from core.networks.build import build_model
 from core.networks.fold import fold_norms

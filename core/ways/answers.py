@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.confidence.kept import read_temperature
 from core.model.better import Committee
-from core.model.calibration import read_temperature
 from core.model.predict import Answers, Predictor
 from core.model.soup import load_runs, mix_soup
 from core.runs.run import Run, find_run

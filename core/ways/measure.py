@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.confidence.kept import read_temperature
 from core.errors import RunError
 from core.model.better import TTA, Progress, Way, choose_judges, measure_ways
-from core.model.calibration import read_temperature
 from core.model.predict import PLAIN
 from core.model.soup import Loaded, choose_greedily, describe_starts, load_runs, mix_soup
 from core.runs.run import Run

@@ -1,65 +1,41 @@
-"""Confusion matrices, and differences of two, as Plotly figures; the marks on them; no streamlit.
+"""Confusion matrices, and differences of two, as Plotly figures; no streamlit.
 
 A cell's colour is its place on a scale from -1 to 1, so that one heat map holds right answers and errors, or more
 and fewer: a thousand classes are a million cells, which the browser is to draw once.
 """
 
 import html
-import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from core.palette import TRAIN
 from core.verdicts.predictions import wilson_interval
 from core.words import shorten_names
 from dashboard.charts.curve_charts import new_figure
+from dashboard.charts.matrix_colours import (
+    CHANGE_SCALE,
+    CORRECT_SCALE,
+    ERROR_SCALE,
+    RECALL_SCALE,
+    UNITS,
+    Look,
+    Scale,
+    Values,
+    colour,
+)
 
 Counts = npt.NDArray[np.integer[Any]]
-Values = Literal["count", "row", "column"]
-VALUES: tuple[Values, ...] = get_args(Values)
-
-# The low ends let the page show through, which makes them faint on light and on dark.
-ERROR_SCALE = (
-    (0.0, "rgba(240, 150, 40, 0.22)"),
-    (0.5, "rgba(238, 129, 28, 0.95)"),
-    (1.0, "rgba(208, 38, 32, 1)"),
-)
-CORRECT_SCALE = ((0.0, "rgba(11, 154, 135, 0.10)"), (1.0, "rgba(11, 154, 135, 0.70)"))
-# Fewer images, as many, more images: blue and orange are told apart by everyone.
-CHANGE_SCALE = (
-    (0.0, "rgba(37, 104, 190, 1)"),
-    (0.49, "rgba(47, 127, 209, 0.25)"),
-    (0.5, "rgba(123, 135, 148, 0.20)"),
-    (0.51, "rgba(240, 150, 40, 0.25)"),
-    (1.0, "rgba(214, 90, 14, 1)"),
-)
-
-# Recall from 0 to 1.
-RECALL_SCALE = (
-    (0.0, "rgba(208, 38, 32, 1)"),
-    (0.5, "rgba(238, 129, 28, 0.75)"),
-    (0.9, "rgba(240, 190, 90, 0.30)"),
-    (1.0, "rgba(11, 154, 135, 0.55)"),
-)
 
 MAX_CLASSES_WITH_TEXT = 25
 LONGEST_NAME = {
     True: 30,
     False: 20,
 }  # letters of a class's name beside few classes and beside many; hover has all
-MAX_OUTLINES = 100  # a scattered block of more pieces would hide what it marks
-WINDOW = 25  # classes a side that are shown around one that was looked for
-# What a full colour stands for at least, so that a lone error is no alarm: images, or a share.
-LEAST_TOP = {"count": 3.0, "row": 0.2, "column": 0.2}
-UNITS = {"count": "images", "row": "share of row", "column": "share of column"}
-
-Shape = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -73,21 +49,6 @@ class Totals:
     def of(cls, counts: Counts) -> "Totals":
         """Return those of a matrix of all classes."""
         return cls(counts.sum(axis=1), counts.sum(axis=0))
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a matrix is drawn.
-
-    `values` coloured are images, shares of the row (of the true class) or of the column (of the predicted class);
-    `log` colours by their logarithm; without `diagonal` right answers are left out, and so are errors of fewer than
-    `least` images.
-    """
-
-    values: Values = "count"
-    log: bool = False
-    diagonal: bool = True
-    least: int = 1
 
 
 def confusion_matrix(
@@ -104,7 +65,7 @@ def confusion_matrix(
     row, column = row[shown], column[shown]
     right = row == column
     value = _values(counts, row, column, look.values, totals)
-    scales = [_Scale.of(value[part], look) for part in (right, ~right)]
+    scales = [Scale.of(value[part], look) for part in (right, ~right)]
     place = np.where(right, -scales[0].place(value), scales[1].place(value))
     support, named = totals.support, totals.named
     count = counts[row, column]
@@ -132,7 +93,7 @@ def confusion_matrix(
         scale += [(0.5 + at / 2, colour) for at, colour in ERROR_SCALE]
     else:
         ticks, scale = errors, list(ERROR_SCALE)
-    return _colour(figure, scale, ticks, f"errors<br>({UNITS[look.values]})", low=-1 if look.diagonal else 0)
+    return colour(figure, scale, ticks, f"errors<br>({UNITS[look.values]})", low=-1 if look.diagonal else 0)
 
 
 def difference_matrix(
@@ -157,7 +118,7 @@ def difference_matrix(
     row, column = row[shown], column[shown]
     change = _values(now, row, column, look.values, totals_now)
     change -= _values(before, row, column, look.values, totals_before)
-    scale = _Scale.of(np.abs(change[change != 0]), look)
+    scale = Scale.of(np.abs(change[change != 0]), look)
     place = np.sign(change) * scale.place(np.abs(change))
     cells = [table[row, column] for table in (now, before, came, left)]
     net = cells[0].astype(np.int64) - cells[1]
@@ -175,7 +136,7 @@ def difference_matrix(
     both = [(-at, f"−{text}") for at, text in reversed(ticks) if at] + [
         (at, f"+{text}" if at else text) for at, text in ticks
     ]
-    return _colour(figure, list(CHANGE_SCALE), both, f"change<br>({UNITS[look.values]})", low=-1)
+    return colour(figure, list(CHANGE_SCALE), both, f"change<br>({UNITS[look.values]})", low=-1)
 
 
 def recall_by_epoch(
@@ -213,73 +174,7 @@ def recall_by_epoch(
     )
     figure.update_layout(hovermode="closest", margin={"t": 56})
     ticks = [(value / 100, f"{value} %") for value in (0, 25, 50, 75, 100)]
-    return _colour(figure, list(RECALL_SCALE), ticks, "recall", low=0)
-
-
-def outline_cells(rows: Sequence[int], columns: Sequence[int]) -> list[Shape]:
-    """Return the outlines of the cells of these rows and columns, a rectangle for each piece that hangs together.
-
-    A block that lies in more than `MAX_OUTLINES` pieces, since the order is not the one it was found in, gets none.
-    """
-    pieces = [(y, x) for y in _find_stretches(rows) for x in _find_stretches(columns)]
-    if len(pieces) > MAX_OUTLINES:
-        return []
-    return [_rectangle(x, y, line={"width": 3}) for y, x in pieces]
-
-
-def mark_class(index: int, classes: int) -> list[Shape]:
-    """Return the bands that mark a class's row and column."""
-    band = {"fillcolor": TRAIN, "opacity": 0.22, "line": {"width": 0}, "layer": "below"}
-    own, all_of_them = (index, index), (0, classes - 1)
-    return [_rectangle(all_of_them, own, **band), _rectangle(own, all_of_them, **band)]
-
-
-def window_around(first: int, last: int, classes: int) -> tuple[float, float] | None:
-    """Return the stretch (from, to) of the axis around some classes, or None where all are large enough to see."""
-    size = max(WINDOW, last - first + 5)
-    if classes <= size:
-        return None
-    start = min(max((first + last + 1 - size) // 2, 0), classes - size)
-    return start - 0.5, start + size - 0.5
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """Values to places 0..1 on a colour scale; `low` is 0 unless it is logarithmic."""
-
-    low: float
-    top: float
-
-    @classmethod
-    def of(cls, values: npt.NDArray[np.float64], look: Look) -> "_Scale":
-        top = max(float(values.max(initial=0.0)), LEAST_TOP[look.values])
-        # A little below the smallest, whose cells would otherwise be at 0, where right and wrong meet.
-        low = 0.8 * min(float(values.min(initial=top)), top / 3) if look.log else 0.0
-        return cls(low, top)
-
-    def place(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        if not self.low:
-            return values / self.top
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(np.maximum(values, self.low) / self.low) / math.log(self.top / self.low))
-
-    def ticks(self, values: Values) -> list[tuple[float, str]]:
-        """Return places and texts of some round values on the scale."""
-        if self.low:
-            exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.top)) + 1)
-            found = [factor * 10.0**exponent for exponent in exponents for factor in (1, 3)]
-            round_values = [value for value in found if self.low * 0.999 <= value <= self.top * 1.001]
-        else:
-            rough = self.top / 3
-            power = 10.0 ** math.floor(math.log10(rough))
-            step = next(f * power for f in (1, 2, 5, 10) if f * power >= rough * 0.999)
-            if values == "count":
-                step = max(1.0, step)
-            round_values = [step * n for n in range(int(self.top / step + 0.001) + 1)]
-        places = self.place(np.array(round_values)).tolist()
-        if values == "count":
-            return [(at, f"{value:,.0f}") for at, value in zip(places, round_values, strict=True)]
-        return [(at, f"{100 * value:.3g} %") for at, value in zip(places, round_values, strict=True)]
+    return colour(figure, list(RECALL_SCALE), ticks, "recall", low=0)
 
 
 def _is_shown(
@@ -361,45 +256,6 @@ def _text_grid(
     for row, column, word in zip(*cells, text.tolist(), strict=True):
         grid[row][column] = word
     return grid
-
-
-def _colour(
-    figure: go.Figure,
-    scale: list[tuple[float, str]],
-    ticks: list[tuple[float, str]],
-    title: str,
-    *,
-    low: float,
-) -> go.Figure:
-    figure.update_traces(
-        zmin=low,
-        zmax=1,
-        colorscale=scale,
-        colorbar={
-            "title": {"text": f"{title}<br> ", "side": "top"},  # the blank line keeps clear of the first tick
-            "thickness": 12,
-            "len": 260,
-            "lenmode": "pixels",
-            "y": 1,
-            "yanchor": "top",
-            "tickvals": [at for at, _ in ticks],
-            "ticktext": [text for _, text in ticks],
-        },
-    )
-    return figure
-
-
-def _find_stretches(indices: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the first and the last of each stretch of neighbours."""
-    ordered = np.unique(np.asarray(indices, dtype=int))
-    breaks = np.flatnonzero(np.diff(ordered) > 1)
-    return [(int(part[0]), int(part[-1])) for part in np.split(ordered, breaks + 1) if len(part)]
-
-
-def _rectangle(x: tuple[int, int], y: tuple[int, int], **looks: Any) -> Shape:
-    # Plotly takes a number on a category axis for a name where such a name exists; .4999 keeps clear of "2.5".
-    ends = {"x0": x[0] - 0.4999, "x1": x[1] + 0.4999, "y0": y[0] - 0.4999, "y1": y[1] + 0.4999}
-    return {"type": "rect", **ends, **looks}
 
 
 def _height(classes: int) -> int:

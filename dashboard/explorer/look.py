@@ -8,7 +8,8 @@ from typing import TypeVar
 import streamlit as st
 
 from core.verdicts.ordering import ORDERS, Order
-from dashboard.charts.matrix_chart import VALUES, Look, Values, window_around
+from dashboard.charts.matrix_colours import VALUES, Look, Values
+from dashboard.charts.matrix_marks import window_around
 from dashboard.components.plot import View
 from dashboard.guard import guard_callback
 from dashboard.state import address, kept

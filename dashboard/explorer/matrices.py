@@ -23,7 +23,8 @@ from core.verdicts import predictions
 from core.verdicts.differences import count_moves, match_images
 from core.verdicts.ordering import Block, Order, choose_confused, find_blocks, order_classes
 from core.verdicts.paired import PairedTest, compare_paired
-from dashboard.charts.matrix_chart import Look, Totals, confusion_matrix, difference_matrix
+from dashboard.charts.matrix_chart import Totals, confusion_matrix, difference_matrix
+from dashboard.charts.matrix_colours import Look
 from dashboard.components.plot import PackedFigure, pack
 from dashboard.state import services
 

@@ -7,16 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.confidence.kept import calibration_path, read_calibration
+from core.confidence.measured import Calibration
+from core.confidence.threshold import UNDECIDED, Threshold, read_threshold, write_threshold
 from core.errors import UserError
-from core.model.calibration import (
-    UNDECIDED,
-    Calibration,
-    Threshold,
-    calibration_path,
-    read_calibration,
-    read_threshold,
-    write_threshold,
-)
 from core.runs.run import Run
 from core.verdicts.selective import ThresholdEffect, cross_choose, judge_threshold
 from dashboard.guard import guard_callback

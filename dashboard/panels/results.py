@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import streamlit as st
 
+from core.confidence.kept import read_ece
 from core.errors import UserError
-from core.model.calibration import read_ece
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.run import Run

@@ -17,11 +17,11 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
+from core.confidence.kept import calibration_path
 from core.dataset.label_report import fixes_path, read_fixes
 from core.errors import RunError, UserError, describe_error
 from core.marks import marks
 from core.marks.marks import MarkList, list_path, take_over
-from core.model.calibration import calibration_path
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.people.roots import allow_path

@@ -9,15 +9,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.confidence.kept import calibration_path
+from core.confidence.measured import Calibration, Estimate
+from core.confidence.threshold import UNDECIDED, read_threshold, write_threshold
 from core.errors import RunError, UserError
-from core.model.calibration import (
-    UNDECIDED,
-    Calibration,
-    Estimate,
-    calibration_path,
-    read_threshold,
-    write_threshold,
-)
 from core.people.acting import TRAIN
 from core.runs import jobs
 from core.runs.imported import NONE, lacks_model, read_origin

@@ -10,12 +10,9 @@ from core.runs.imported import describe_origin
 from core.runs.run import Run
 from core.verdicts import predictions
 from core.verdicts.ordering import Order
-from dashboard.charts.matrix_chart import (
-    MAX_CLASSES_WITH_TEXT,
-    Look,
-    mark_class,
-    outline_cells,
-)
+from dashboard.charts.matrix_chart import MAX_CLASSES_WITH_TEXT
+from dashboard.charts.matrix_colours import Look
+from dashboard.charts.matrix_marks import mark_class, outline_cells
 from dashboard.components.plot import Box, Click, LabelClick, plot
 from dashboard.explorer import browse, matrices
 from dashboard.explorer.lists import REORDERED, SEEN, draw_blocks, draw_pairs, name_classes, show

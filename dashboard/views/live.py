@@ -26,7 +26,8 @@ from core.runs.run import ACTIVE, Run, Status
 from core.verdicts.predictions import find_overfitting, format_rate
 from dashboard.access.lock import lock
 from dashboard.charts import curve_charts
-from dashboard.charts.matrix_chart import Look, recall_by_epoch
+from dashboard.charts.matrix_chart import recall_by_epoch
+from dashboard.charts.matrix_colours import Look
 from dashboard.components.note_panel import describe_note, draw_note_button
 from dashboard.components.plot import plot
 from dashboard.explorer import matrices

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.__main__ import main
-from core.model.calibration import write_threshold
+from core.confidence.threshold import write_threshold
 from core.runs.run import Run
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.made_run import make_run, measure_confidence

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.model.calibration import read_calibration, write_threshold
+from core.confidence.kept import read_calibration
+from core.confidence.threshold import write_threshold
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from tests.made_run import make_run, measure_confidence

@@ -14,11 +14,11 @@ from core.dataset.folders import scan_folders
 from core.dataset.label_report import HEAD
 from core.errors import DataError, RunError
 from core.files import write_rows
+from core.job.job import TrainingJob
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, create_run, iter_runs
 from core.runs.run_data import recorded_folders, reopen_data, scan_config
-from core.train import TrainingJob
 from tests.dataset.pictures import make_folders
 from tests.processes import tiny_config
 

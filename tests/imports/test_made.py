@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
+from core.confidence.kept import read_calibration
 from core.errors import RunError
 from core.imports.made import make_run
-from core.model.calibration import calibrate_run, read_calibration
+from core.model.calibration import calibrate_run
 from core.report.page import write_report
 from core.runs import jobs
 from core.runs.imported import Origin, load_log_probs, read_origin

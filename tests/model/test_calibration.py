@@ -10,21 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import RunError
-from core.model.calibration import (
-    Calibration,
-    Threshold,
-    calibrate,
-    calibrate_run,
+from core.confidence.kept import (
     calibration_path,
     forget_calibration,
     read_calibration,
     read_ece,
     read_temperature,
-    read_threshold,
-    threshold_path,
-    write_threshold,
 )
+from core.confidence.measured import Calibration, calibrate
+from core.confidence.threshold import Threshold, read_threshold, threshold_path, write_threshold
+from core.errors import RunError
+from core.model.calibration import calibrate_run
 from core.runs.run import Run
 from core.verdicts.reliability import calibration_errors, judge
 from tests.made_run import make_run, measure_confidence, plant_answers

@@ -13,8 +13,9 @@ import psutil
 import pytest
 import torch
 
+from core.confidence.kept import calibration_path
 from core.dataset.images import read_image
-from core.model.calibration import calibrate_run, calibration_path
+from core.model.calibration import calibrate_run
 from core.model.placement import choose_device, choose_placement
 from core.model.predict import Predictor
 from core.runs.run import Run

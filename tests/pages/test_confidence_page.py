@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.model.calibration import read_threshold
+from core.confidence.threshold import read_threshold
 from core.runs.run import Run, Status
 from core.runs.tasks import read_order
 from core.verdicts.selective import cross_choose

@@ -9,8 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.charts import matrix_chart
-from dashboard.charts.matrix_chart import Look, mark_class, outline_cells, window_around
+from dashboard.charts import matrix_chart, matrix_colours
+from dashboard.charts.matrix_colours import Look
+from dashboard.charts.matrix_marks import mark_class, outline_cells, window_around
 from tests.pages.test_charts import contrast, theme
 
 THREE = ["2", "10", "35"]
@@ -54,7 +55,8 @@ def test_a_figure_has_title_axes_hover_text_and_no_colour_of_the_page(figure: go
 
 
 @pytest.mark.parametrize(
-    "scale", [matrix_chart.ERROR_SCALE[-1:], (matrix_chart.CHANGE_SCALE[0], matrix_chart.CHANGE_SCALE[-1])]
+    "scale",
+    [matrix_colours.ERROR_SCALE[-1:], (matrix_colours.CHANGE_SCALE[0], matrix_colours.CHANGE_SCALE[-1])],
 )
 def test_the_strongest_colours_stand_out_from_the_background(scale: tuple[tuple[float, str], ...]) -> None:
     for _, text in scale:

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 import pytest
 from plotly.io.json import to_json_plotly
 
-from dashboard.charts.matrix_chart import Look, confusion_matrix
+from dashboard.charts.matrix_chart import confusion_matrix
+from dashboard.charts.matrix_colours import Look
 from dashboard.components import plot
 
 

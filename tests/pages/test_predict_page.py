@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.model.calibration import read_threshold, write_threshold
+from core.confidence.threshold import read_threshold, write_threshold
 from core.runs.run import Run
 from core.runs.tasks import read_order
 from tests.made_run import measure_confidence

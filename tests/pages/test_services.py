@@ -12,9 +12,9 @@ import pytest
 import streamlit as st
 from PIL import Image
 
+from core.confidence.kept import keep_calibration
 from core.errors import DataError, RunError
 from core.files import write_text
-from core.model.calibration import keep_calibration
 from core.recipe.config import TrainConfig
 from core.runs.figures import EPOCH_COLUMNS, STEP_COLUMNS
 from core.runs.run import Run

@@ -24,7 +24,7 @@ def train_in(run: Run, processes: int, *, again: bool = False, epochs: int | Non
 
 
 def start_all(run: Run, processes: int) -> list[ForkServerProcess]:
-    _CONTEXT.set_forkserver_preload(["core.train", "core.cli.rank", "core.parallel.launcher"])
+    _CONTEXT.set_forkserver_preload(["core.job.job", "core.cli.rank", "core.parallel.launcher"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from core.errors import DataError
+from core.job.job import TrainingJob
 from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_indices, is_allowed, measure_recalls, pair_indices, weigh_images
 from core.runs.run import create_run
-from core.train import TrainingJob
 from core.training.loaders import EpochBatches
 from tests.processes import TINY, make_images
 

@@ -13,10 +13,10 @@ import pytest
 from core.dataset.contents import read_fingerprint
 from core.dataset.folders import BadImage, drop_bad_images, scan_folders
 from core.errors import DataError, RunError
+from core.job.job import TrainingJob
 from core.model.evaluate import evaluate_run
 from core.runs.run import Run, create_run
 from core.runs.run_data import recorded_folders
-from core.train import TrainingJob
 from tests.processes import make_images, tiny_config
 
 

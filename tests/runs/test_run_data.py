@@ -15,10 +15,10 @@ from PIL import Image
 from core.dataset.folders import ImageFolders
 from core.errors import DataError
 from core.files import write_text
+from core.job.job import TrainingJob
 from core.runs.run import Run, create_run
 from core.runs.run_data import list_findings, read_data, recorded_folders, reopen_data, scan_config
 from core.runs.seen import NOTHING
-from core.train import TrainingJob
 from tests.dataset.pictures import make_folders, save_plain
 from tests.processes import tiny_config
 

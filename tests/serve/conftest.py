@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.model.calibration import Estimate, Threshold
+from core.confidence.measured import Estimate
+from core.confidence.threshold import Threshold
 from core.model.predict import Predictor
 from tests.serve.serving import Server, make_predictor, make_served, serving
 

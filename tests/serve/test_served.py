@@ -13,9 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
+from core.confidence.kept import keep_calibration, read_calibration
+from core.confidence.threshold import write_threshold
 from core.dataset.images import read_image
 from core.errors import RunError
-from core.model.calibration import keep_calibration, read_calibration, write_threshold
 from core.model.predict import Predictor
 from core.networks.build import head_of
 from core.runs.run import Run

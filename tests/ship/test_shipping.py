@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.confidence.threshold import write_threshold
 from core.errors import RunError, UserError
-from core.model.calibration import write_threshold
 from core.model.predict import Predictor
 from core.runs.run import Run
 from core.ship import check, making, writers

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from core.confidence.kept import calibration_path
 from core.errors import RunError
-from core.model.calibration import calibration_path
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, create_run

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from core.dataset.folders import scan_folders
+from core.job.job import TrainingJob
 from core.model.evaluate import evaluate_run
 from core.networks.build import build_model, freeze_backbone, head_of
 from core.networks.table import IMAGENET, InputFormat
@@ -22,7 +23,6 @@ from core.networks.weights import load_weights_file
 from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.run import Run, create_run
-from core.train import TrainingJob
 from core.training import features, loaders
 from core.training.batches import open_source
 from core.training.checkpoint import load_best, load_checkpoint

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from core.errors import ConfigError
+from core.job.job import TrainingJob
 from core.networks.build import build_model
 from core.recipe.config import TrainConfig
 from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.claim import claim
 from core.runs.run import Run, create_run
-from core.train import TrainingJob
 from core.training.checkpoint import load_best
 from core.verdicts.predictions import read_predictions
 from tests.processes import TINY, make_images

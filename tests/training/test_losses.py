@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from core.errors import ConfigError, DataError
+from core.job.job import TrainingJob
 from core.recipe.config import TrainConfig
 from core.runs.run import create_run
-from core.train import TrainingJob
 from core.training.losses import FocalLoss, PairLoss, make_loss
 from tests.processes import tiny_config
 

@@ -16,6 +16,7 @@ from torch import nn
 from core.dataset.folders import scan_folders
 from core.dataset.images import read_image
 from core.errors import RunError
+from core.job.job import TrainingJob
 from core.model.evaluate import open_split, read_log_probs
 from core.model.evidence import METHODS, Evidence
 from core.model.explain import MapQuestion, explain
@@ -25,7 +26,6 @@ from core.networks.table import IMAGENET, inputs_of
 from core.recipe.config import TrainConfig
 from core.runs.run import Run, create_run
 from core.runs.run_data import recorded_folders
-from core.train import TrainingJob
 from core.training import engine, features
 from core.training.checkpoint import load_best, load_checkpoint, save_checkpoint
 from core.training.learner import Learner, make_learner

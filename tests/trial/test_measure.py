@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from core.errors import DataError
+from core.job.job import TrainingJob
 from core.networks.build import build_model
 from core.recipe.config import TrainConfig
 from core.recipe.schedules import size_at
 from core.runs.claim import claim
 from core.runs.run import create_run
-from core.train import TrainingJob
 from core.trial import measure
 from core.trial.bench import Bench, Kind
 from core.trial.forecast import Forecast

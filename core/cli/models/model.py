@@ -13,7 +13,7 @@ from core.words import format_count, format_share
 if TYPE_CHECKING:
     import pandas as pd
 
-    from core.model.calibration import Calibration, Estimate
+    from core.confidence.measured import Calibration, Estimate
 
 WANTED = (0.9, 0.95, 0.99)  # accuracies a threshold is printed for
 
@@ -126,7 +126,8 @@ def _describe_support(report: pd.DataFrame, *, unit: bool = True) -> str:
 
 def _calibrate(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
-    from core.model.calibration import calibrate_run, calibration_path
+    from core.confidence.kept import calibration_path
+    from core.model.calibration import calibrate_run
     from core.verdicts.predictions import format_rate
 
     found = calibrate_run(run, progress=make_bar("images"))

@@ -91,7 +91,7 @@ def _predict(options: argparse.Namespace) -> int:
     runs = [find_run(name, default_root()) for name in (options.run, *options.others)]
     from core.answers.check import is_good
     from core.answers.hand_in import refuse_places, write_hand_in
-    from core.model.calibration import read_temperature
+    from core.confidence.kept import read_temperature
 
     out = None if options.out == STDOUT else options.out
     told = sys.stdout if out else sys.stderr  # where the table is the output, nothing else is
@@ -152,7 +152,7 @@ def _plan(
 
 def _find_limit(options: argparse.Namespace, run: Run, temperature: float) -> tuple[float, str]:
     """Return the confidence (0..1) below which the answer is not sure, and in words where it is from, if no one chose it."""
-    from core.model.calibration import UNDECIDED, read_threshold
+    from core.confidence.threshold import UNDECIDED, read_threshold
 
     if options.min_confidence is not None:
         return float(options.min_confidence), ""

@@ -20,6 +20,7 @@ import pytest
 
 from core.errors import RunError
 from core.runs import jobs
+from core.runs.journal import Journal
 from core.runs.run import Run, Status
 from core.words import format_share
 from tests.made_run import make_run
@@ -405,10 +406,10 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
 
 
 def test_a_confidence_that_cannot_be_measured_fails_no_training(runs_root: Path, tiny_data: Path) -> None:
-    from core.train import TrainingJob
+    from core.job.ending import measure_confidence
 
     console = io.StringIO()
-    TrainingJob(make_run(runs_root, tiny_data), console)._measure_confidence()
+    measure_confidence(Journal(make_run(runs_root, tiny_data), console))
     assert console.getvalue().startswith("Confidence not measured: first: there is no best.pt yet")
 
 
@@ -423,7 +424,7 @@ def test_a_run_that_failed_by_its_settings_is_not_resumed_to_fail_alike(exploded
 def test_a_run_does_not_go_on_from_what_it_did_not_save(exploded: Made) -> None:
     import torch
 
-    from core.train import TrainingJob
+    from core.job.job import TrainingJob
 
     torch.save({"format": 1, "best": {}}, exploded.run.last_path)
     status = TrainingJob(exploded.run, io.StringIO()).execute()
@@ -438,7 +439,7 @@ def test_a_run_does_not_go_on_from_what_it_did_not_save(exploded: Made) -> None:
 def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_stays_in_the_log(
     exploded: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.train import TrainingJob
+    from core.job.job import TrainingJob
 
     def fail(_: TrainingJob) -> str:
         raise KeyError("colour")
