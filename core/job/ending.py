@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from core.confidence.kept import read_calibration
 from core.dataset.folders import ImageFolders
 from core.errors import UserError, describe_error
-from core.model.calibration import calibrate_run, read_calibration
+from core.model.calibration import calibrate_run
 from core.model.evaluate import evaluate_run
 from core.runs.journal import Interrupted, Journal
 

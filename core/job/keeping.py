@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from core.confidence.kept import forget_calibration
 from core.dataset.folders import ImageFolders
 from core.errors import RunError
 from core.job.standing import Standing
-from core.model.calibration import forget_calibration
 from core.model.evaluate import write_predictions
 from core.networks.download import describe_reason
 from core.recipe.schedules import rate_at
