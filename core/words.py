@@ -73,6 +73,11 @@ def format_bytes(count: float) -> str:
     return f"{count / 1e6:,.0f} MB" if count < 999.5e6 else f"{count / 1e9:,.1f} GB"
 
 
+def format_size(size: int) -> str:
+    """Return a size that somebody chose, with no figure that was not: '50 GB', '1.5 GB', '200 MB'."""
+    return f"{size / 1e9:,.12g} GB" if size >= 10**9 else f"{size / 1e6:,.12g} MB"
+
+
 def format_class(name: str, display: dict[str, str]) -> str:
     """Return what a user reads for a class: its folder name with its display name, unique as the folder is."""
     shown = display.get(name, name)

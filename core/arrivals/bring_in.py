@@ -17,7 +17,9 @@ from core.dataset.images import FORMATS, MAX_PIXELS, BadImage
 from core.dataset.layout import IMAGE_ENDINGS
 from core.errors import DataError
 from core.files import draft_folder, write_text
-from core.runs.run import make_slug
+from core.people.limits import demand_room
+from core.people.owner import write_owner
+from core.runs.run import default_root, make_slug
 from core.words import format_bytes, format_count
 
 MOST_FILES = 300_000
@@ -52,25 +54,28 @@ class Arrival:
         return f"{format_count(self.images, 'image')} ({format_bytes(self.bytes)}) are in {self.folder}.{refused}"
 
 
-def bring_in(sent: Path, name: str, root: Path, progress: Progress) -> Arrival | None:
+def bring_in(sent: Path, name: str, root: Path, progress: Progress, *, owner: str = "") -> Arrival | None:
     """Make a folder of what was sent, under a root and by this name or a numbered one; None when `progress` said to end.
 
     Images are taken by their ending and their header, and tables of labels and of class names. Everything else is refused.
-    `progress(files done, files in all)` is called after each file.
+    `progress(files done, files in all)` is called after each file. The folder is that of the user `owner`, where named.
 
     Raises:
         DataError: when it is more than may come, more than the disk holds, a damaged archive, or no image at all.
+        LimitReached: when it is more than its owner may have on the disk.
     """
     root.mkdir(parents=True, exist_ok=True)
     target = free_folder(root, make_slug(name))
     with open_sent(sent) as items, draft_folder(target) as draft:
         meant = [item for item in items if not is_litter(item.name)]
         _refuse_too_much(meant, root)
+        demand_room(owner, default_root(), adding=sum(item.size for item in meant))
         found = _take_all(meant, draft, progress)
         if found is None:
             return None
         if not found.images:
             raise DataError(f"There is no image among what was sent. {_describe_first(found.refused)}")
+        write_owner(draft, owner)
         draft.rename(target)
     return replace(found, folder=str(target))
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-import time
 from typing import Any
 
 from core.errors import UserError
 from core.people.acting import MEANINGS, ROLES
-from core.people.actions import FILE, Action, read_actions
-from core.people.users import LONGEST, add_user, read_users, remove_user, users_path
+from core.people.actions import FILE, HEAD, read_actions
+from core.people.limits import parse_size
+from core.people.users import LONGEST, add_user, find_user, read_users, remove_user, set_limits, users_path
 from core.places import own_command
 from core.runs.run import default_root
 from core.words import format_count
-
-_HEAD = ("time", "who", "address", "action", "of", "end")
 
 
 def add_commands(commands: Any) -> None:
     """Add the parsers of `users` and `actions`."""
     users = commands.add_parser("users", help="manage who may sign in to the dashboard, and in which role")
-    what = users.add_subparsers(required=True, metavar="add|remove|list")
+    what = users.add_subparsers(required=True, metavar="add|remove|list|quota")
     add = what.add_parser(
         "add",
         help="add a user, or change the role and password of one; the password is asked for, or read from stdin",
@@ -39,7 +37,26 @@ def add_commands(commands: Any) -> None:
     remove = what.add_parser("remove", help="remove a user, whose sessions end at once")
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(command=_remove)
-    what.add_parser("list", help="list the users with their roles").set_defaults(command=_list)
+    what.add_parser("list", help="list the users with their roles and limits").set_defaults(command=_list)
+    quota = what.add_parser(
+        "quota",
+        help="limit what a user may take of the disk and of the slots to train in; alone it shows that",
+    )
+    quota.add_argument("name", metavar="NAME")
+    quota.add_argument(
+        "--disk",
+        type=_read_size,
+        metavar="SIZE",
+        help="all runs of the user and images brought in, such as 50G: at the limit nothing more is begun",
+    )
+    quota.add_argument(
+        "--slots",
+        type=_read_count,
+        metavar="N",
+        help="slots to train in at a time (a GPU each, or one of the CPU's): further runs wait",
+    )
+    quota.add_argument("--none", action="store_true", help="take away both limits first")
+    quota.set_defaults(command=_limit)
     actions = commands.add_parser("actions", help="show who did what in the dashboard, when and from where")
     actions.add_argument(
         "--last", type=_read_count, default=50, metavar="N", help="how many; default: 50, 0 for all"
@@ -66,9 +83,22 @@ def _remove(options: argparse.Namespace) -> int:
 def _list(_: argparse.Namespace) -> int:
     users = read_users(users_path())
     for name, user in sorted(users.items()):
-        print(f"{name}: {user.role}, {'by password' if user.digest else 'by a provider'}")
+        limits = "" if (user.disk, user.slots) == (None, None) else f", at most {user.describe_limits()}"
+        print(f"{name}: {user.role}, {'by password' if user.digest else 'by a provider'}{limits}")
     if not users:
         print(f"There are no users yet. Add the first: {own_command()} users add NAME --role {ROLES[-1]}")
+    return 0
+
+
+def _limit(options: argparse.Namespace) -> int:
+    name, file = options.name, users_path()
+    known = find_user(read_users(file), name)
+    disk, slots = (None, None) if options.none else (known.disk, known.slots)
+    if options.disk is not None or options.slots is not None or options.none:
+        disk = disk if options.disk is None else options.disk
+        slots = slots if options.slots is None else options.slots
+        set_limits(file, name, disk=disk, slots=slots)
+    print(f"{name}: {find_user(read_users(file), name).describe_limits()}")
     return 0
 
 
@@ -92,6 +122,13 @@ def _read_count(text: str) -> int:
     return int(text)
 
 
+def _read_size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _show(options: argparse.Namespace) -> int:
     file = default_root() / FILE
     found = list(read_actions(file))
@@ -100,15 +137,10 @@ def _show(options: argparse.Namespace) -> int:
         from core.dataset.export import defuse  # brings pandas
         from core.files import format_rows
 
-        print(format_rows(_HEAD, ([defuse(cell) for cell in _list_cells(one)] for one in shown)), end="")
+        print(format_rows(HEAD, ([defuse(cell) for cell in one.list_cells()] for one in shown)), end="")
         return 0
     for one in shown:
-        when, who, address, what, of, end = _list_cells(one)
+        when, who, address, what, of, end = one.list_cells()
         print(f"{when}  {who or 'somebody'} ({address}): {what} {of}{'' if end == 'done' else f' – {end}'}")
     print(f"{format_count(len(shown), 'action')} of {len(found):,}, kept in {file}")
     return 0
-
-
-def _list_cells(one: Action) -> tuple[str, ...]:
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
-    return when, one.who, one.address, one.what, one.of, one.end

@@ -52,20 +52,22 @@ def _queue(options: argparse.Namespace) -> int:
 
 
 def _show(line: Any) -> None:
-    from core.queue.order import forecast_starts
+    from core.queue.forecast import forecast_starts
 
     names = list(dict.fromkeys([*line.slots.list_names("auto"), *line.slots.list_names("cpu")]))
     print(f"{format_count(len(names), 'slot')}: {', '.join(names)}")
     for run, status in line.running:
         left = f", {format_duration(status.seconds_left)} left" if status.seconds_left else ""
         print(f"{run.id}: trains on {status.slot or 'this machine'}{left}")
-    starts = forecast_starts(line, list_runs(default_root()))
+    starts, over = forecast_starts(line, list_runs(default_root())), line.find_over()
     for number, one in enumerate(line.waiting, start=1):
         words = [f"place {number}"]
         if one.place.priority:
             words.append("high priority" if one.place.priority > 0 else "low priority")
         if one.place.held:
             words.append(f"on hold; release it: {own_command()} queue {one.run.id} --release")
+        elif one.run.id in over:
+            words.append(f"held back by the limit of {line.owners[one.run.id]}")
         elif one.run.id in starts:
             start = starts[one.run.id]
             words.append(f"starts in {format_rough(start)}" if start >= 1 else "starts now")

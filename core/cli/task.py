@@ -189,11 +189,13 @@ def _estimate(folder: Path, progress: Progress, *, config: dict[str, Any]) -> st
     return found.describe()
 
 
-def _bring_in(folder: Path, progress: Progress, *, sent: str, name: str, root: str) -> str | None:
+def _bring_in(
+    folder: Path, progress: Progress, *, sent: str, name: str, root: str, owner: str = ""
+) -> str | None:
     from core.arrivals.bring_in import ARRIVAL, bring_in, write_arrival
     from core.files import discard_folder
 
-    found = bring_in(Path(sent), name, Path(root), progress)
+    found = bring_in(Path(sent), name, Path(root), progress, owner=owner)
     if found is None:
         return None
     discard_folder(Path(sent))

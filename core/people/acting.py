@@ -19,8 +19,8 @@ LOOK, TRAIN, ADMINISTER = "look", "train", "administer"
 ROLES = (LOOK, TRAIN, ADMINISTER)  # each may do what those before it may
 MEANINGS = {
     LOOK: "sees everything and predicts",
-    TRAIN: "also starts, stops and resumes work, marks images and writes notes",
-    ADMINISTER: "also archives and deletes runs and changes the settings of the server",
+    TRAIN: "also starts, stops and resumes work, marks images, writes notes and deletes runs of their own",
+    ADMINISTER: "also archives and deletes any run, sets limits and changes the settings of the server",
 }
 
 

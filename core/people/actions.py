@@ -17,6 +17,7 @@ from core.reading import open_plain, take
 FILE = ".actions.jsonl"  # beside the run folders; the one before it has .old at its end
 MOST = 5_000_000  # bytes of a file, about 30,000 actions; then it becomes the old one
 _LONGEST = 200  # letters of a name
+HEAD = ("time", "who", "address", "action", "of", "end")  # of a table of actions
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Action:
     def now(cls, who: str, address: str, what: str, of: str) -> Action:
         """Return an action that is being done, its texts short and on one line."""
         return cls(round(time.time(), 3), *(_tidy(text) for text in (who, address, what, of)))
+
+    def list_cells(self) -> tuple[str, ...]:
+        """Return the row of a table, its columns those of HEAD; the time is this machine's."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
+        return when, self.who, self.address, self.what, self.of, self.end
 
 
 def keep_action(file: Path | None, action: Action) -> None:
@@ -57,17 +63,28 @@ def keep_action(file: Path | None, action: Action) -> None:
 
 def read_actions(file: Path) -> Iterator[Action]:
     """Yield the actions kept in a file and the one before it, oldest first; a damaged line is left out."""
-    for path in (_old(file), file):
+    for path in reversed(list_files(file)):
         try:
             with open_plain(path) as lines:
                 text = lines.read(2 * MOST)
         except OSError:
             continue
         for line in text.decode(errors="replace").splitlines():
-            try:
-                yield take(Action, json.loads(line))
-            except (ValueError, TypeError, RecursionError):
-                continue
+            if (action := parse_action(line)) is not None:
+                yield action
+
+
+def parse_action(line: str | bytes) -> Action | None:
+    """Return the action that a line holds; None where it is damaged."""
+    try:
+        return take(Action, json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def list_files(file: Path) -> tuple[Path, Path]:
+    """Return the files that actions are kept in: the newest, and the one before it."""
+    return file, _old(file)
 
 
 def _old(file: Path) -> Path:

@@ -66,7 +66,8 @@ class Sessions:
             session = self._found.get(_digest(token))
         if session is None or session.ends <= self._clock():
             return None
-        if self._users.read().get(session.name) != session.user:
+        user = self._users.read().get(session.name)
+        if user is None or not user.signs_in_like(session.user):
             return None
         return Person(session.name, session.user.role, session.address)
 

@@ -7,14 +7,19 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from filelock import FileLock
+
 from core.errors import UserError
 from core.files import write_text
-from core.people.acting import ROLES
+from core.people.acting import ADMINISTER, ROLES, needs
 from core.places import own_command, own_folder
 from core.reading import read_object, take
+from core.words import format_count, format_size
 
 SHORTEST, LONGEST = 10, 1000  # letters of a password
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
@@ -26,11 +31,26 @@ _MEMORY = 64 * 2**20
 
 @dataclass(frozen=True)
 class User:
-    """One who may sign in; `salt` and `digest` are hexadecimal, empty for who signs in by a provider."""
+    """One who may sign in; `salt` and `digest` are hexadecimal, empty for who signs in by a provider.
+
+    `disk` (bytes) and `slots` (slots to train in at a time) are limits, None for as much as there is.
+    """
 
     role: str
     salt: str = ""
     digest: str = ""
+    disk: int | None = None
+    slots: int | None = None
+
+    def signs_in_like(self, other: User) -> bool:
+        """Tell whether role and password are those of another: a session goes on where only limits were changed."""
+        return (self.role, self.salt, self.digest) == (other.role, other.salt, other.digest)
+
+    def describe_limits(self) -> str:
+        """Say what the user may take at most: '50 GB, 1 slot at a time'."""
+        disk = [] if self.disk is None else [format_size(self.disk)]
+        slots = [] if self.slots is None else [f"{format_count(self.slots, 'slot')} at a time"]
+        return ", ".join([*disk, *slots]) or "no limit"
 
 
 @dataclass(frozen=True)
@@ -62,11 +82,15 @@ def read_users(file: Path) -> dict[str, User]:
     for name, user in users.items():
         if user.role not in ROLES:
             raise UserError(f"{file}: the role of {name} is {user.role!r}, and must be {', '.join(ROLES)}.")
+        if any(limit is not None and limit < 1 for limit in (user.disk, user.slots)):
+            raise UserError(f"{file}: a limit of {name} is below 1. Leave it out for none.")
     return users
 
 
 def add_user(file: Path, name: str, role: str, password: str | None) -> None:
     """Add a user, or give the one there is another role and password; without a password they sign in by a provider.
+
+    Limits that the user had stay.
 
     Raises:
         UserError: for a name or a password that cannot be taken.
@@ -82,16 +106,29 @@ def add_user(file: Path, name: str, role: str, password: str | None) -> None:
         refuse_weak(password, name)
         salt = secrets.token_bytes(16)
         user = replace(user, salt=salt.hex(), digest=_digest(password, salt).hex())
-    _write(file, {**read_users(file), name: user})
+    with _change(file) as users:
+        known = users.get(name, user)
+        users[name] = replace(user, disk=known.disk, slots=known.slots)
 
 
 def remove_user(file: Path, name: str) -> None:
     """Remove a user, whose sessions end with that; raises UserError where there is none of the name."""
-    users = read_users(file)
-    if name not in users:
-        raise UserError(f"There is no user {name}. See them with: {own_command()} users list")
-    del users[name]
-    _write(file, users)
+    with _change(file) as users:
+        find_user(users, name)
+        del users[name]
+
+
+@needs(ADMINISTER, "set limits", lambda _, name, **limits: f"{name}: {User('', **limits).describe_limits()}")
+def set_limits(file: Path, name: str, *, disk: int | None, slots: int | None) -> None:
+    """Limit what a user may take: bytes on the disk, and slots to train in at a time; None for as much as there is.
+
+    Raises:
+        UserError: where there is no such user, or a limit is below 1.
+    """
+    if any(limit is not None and limit < 1 for limit in (disk, slots)):
+        raise UserError("A limit is 1 or more. To let somebody train nothing, give them the role look.")
+    with _change(file) as users:
+        users[name] = replace(find_user(users, name), disk=disk, slots=slots)
 
 
 def refuse_weak(password: str, name: str) -> None:
@@ -122,6 +159,23 @@ def _digest(password: str, salt: bytes) -> bytes:
     )
 
 
-def _write(file: Path, users: dict[str, User]) -> None:
+def find_user(users: dict[str, User], name: str) -> User:
+    """Return a user by name; raises UserError where there is none."""
+    if name not in users:
+        raise UserError(f"There is no user {name}. See them with: {own_command()} users list")
+    return users[name]
+
+
+@contextmanager
+def _change(file: Path) -> Iterator[dict[str, User]]:
+    """Yield the users to be changed, and write them; two that change them at once do so one after the other."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(asdict(_Kept(users)), indent=2) + "\n", private=True)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        users = read_users(file)
+        yield users
+        # Limits that are none are left out, so that a version without them reads the file too.
+        kept = {
+            name: {key: value for key, value in asdict(user).items() if value is not None}
+            for name, user in users.items()
+        }
+        write_text(file, json.dumps({"users": kept}, indent=2) + "\n", private=True)

@@ -1,14 +1,13 @@
-"""The line of waiting runs: who is next, what its user changed in it, and when each will begin."""
+"""The line of waiting runs: who is next, who has to let others pass, and what its user changed in it."""
 
 from __future__ import annotations
 
-import heapq
 import json
 import math
 import socket
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -16,6 +15,9 @@ from filelock import FileLock
 from core.errors import RunError, UserError
 from core.files import write_text
 from core.people.acting import TRAIN, needs
+from core.people.limits import read_slot_limits
+from core.people.owner import read_owner
+from core.queue.shares import Ask, find_over
 from core.queue.slots import Slots, read_slots, split_slots
 from core.reading import read_object, take
 from core.runs.jobs import list_live
@@ -24,7 +26,6 @@ from core.runs.run import Run, Status
 PLACE = "queue.json"  # in a run's folder
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 _MOST_BYTES = 100_000
-_LOOKED_THROUGH = 200  # runs that have ended, for how long one like them takes
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,17 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Line:
-    """The runs that train here, and those that wait in the order of their turns; held ones keep their place."""
+    """The runs that train here, and those that wait in the order of their turns; held ones keep their place.
+
+    `owners` has the user of each of these runs by its id, empty for nobody's, and `limits` the slots that a user may
+    take at a time, where there is such a limit.
+    """
 
     running: tuple[tuple[Run, Status], ...]
     waiting: tuple[Waiting, ...]
     slots: Slots
+    owners: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     def find_free(self, device: str) -> list[str]:
         """Return the names of the slots that are free for a run with this device setting."""
@@ -71,14 +78,42 @@ class Line:
         """Return how many slots a run takes: one a GPU that it trains on; on the CPU its processes share one."""
         return one.devices if self.slots.takes_gpus(one.device) else 1
 
+    def count_taken(self) -> Counter[str]:
+        """Return how many slots the running runs of each user take."""
+        taken: Counter[str] = Counter()
+        for run, status in self.running:
+            taken[self.owners.get(run.id, "")] += len(split_slots(status.slot))
+        return taken
+
+    def find_over(self) -> frozenset[str]:
+        """Return the ids of the waiting runs whose users have to finish others of their own first, or ask for too much."""
+        asks = [
+            Ask(one.run.id, self.owners.get(one.run.id, ""), self.count_slots(one))
+            for one in self.waiting
+            if not one.place.held
+        ]
+        return find_over(asks, self.count_taken(), self.limits)
+
+    def list_own(self, run: Run) -> list[str]:
+        """Return the ids of the runs of the same user that train, or that wait and come before this one."""
+        owner = self.owners.get(run.id, "")
+        waiting = [one.run.id for one in self.waiting if not one.place.held]
+        before = waiting[: waiting.index(run.id)] if run.id in waiting else waiting
+        mine = (id for id in (*(run.id for run, _ in self.running), *before) if self.owners.get(id) == owner)
+        return list(mine) if owner else []
+
     def list_ahead(self, run: Run) -> list[Waiting]:
         """Return the runs that take their turn before this one does, in the same slots."""
         mine = next((one for one in self.waiting if one.run == run), None)
         if mine is None:
             return []
-        names = self.slots.list_names(mine.device)
+        names, over = self.slots.list_names(mine.device), self.find_over()
         before = self.waiting[: self.waiting.index(mine)]
-        return [one for one in before if not one.place.held and self.slots.list_names(one.device) == names]
+        return [
+            one
+            for one in before
+            if not one.place.held and one.run.id not in over and self.slots.list_names(one.device) == names
+        ]
 
 
 def read_line(root: Path) -> Line:
@@ -97,7 +132,13 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
         elif status.state == "queued":
             needs = _read_devices(run) if slots.gpus else ("auto", 1)
             waiting.append(Waiting(run, status, read_place(run), *needs))
-    return Line(tuple(running), tuple(sorted(waiting, key=lambda one: one.rank)), slots)
+    owners = {
+        run.id: read_owner(run.folder)
+        for run in (*(run for run, _ in running), *(one.run for one in waiting))
+    }
+    return Line(
+        tuple(running), tuple(sorted(waiting, key=lambda one: one.rank)), slots, owners, read_slot_limits()
+    )
 
 
 def read_place(run: Run) -> Place:
@@ -163,59 +204,6 @@ def _change(run: Run, find_places: Callable[[Sequence[Waiting], int], dict[int, 
         for index, place in find_places(line, at).items():
             if place != line[index].place:
                 write_text(line[index].run.folder / PLACE, json.dumps(asdict(place)) + "\n")
-
-
-def forecast_starts(line: Line, ended: Iterable[tuple[Run, Status]]) -> dict[str, float]:
-    """Return in how many seconds each waiting run will begin, by its id; one is left out where nobody can know.
-
-    A run takes as long for an epoch as the last one that `ended` with the same images, network and size took. Held
-    runs are left out, and so are those behind a run whose time is not known.
-    """
-    known = list(ended)[:_LOOKED_THROUGH]
-    free: dict[str, list[float]] = {}
-    starts: dict[str, float] = {}
-    for one in line.waiting:
-        if one.place.held:
-            continue
-        names = line.slots.list_names(one.device)
-        kind = names[0]
-        if kind not in free:
-            busy = [
-                s.seconds_left or _left(_expect(run, known) - s.seconds)
-                for run, s in line.running
-                for slot in split_slots(s.slot)
-                if slot in names or not slot
-            ]
-            free[kind] = [0.0] * max(0, len(names) - len(busy)) + busy
-            heapq.heapify(free[kind])
-        # As many as there are, where it asks for more.
-        taken = [heapq.heappop(free[kind]) for _ in range(min(line.count_slots(one), len(free[kind])))]
-        start = taken[-1]
-        if math.isfinite(start):
-            starts[one.run.id] = start
-        for _ in taken:
-            heapq.heappush(free[kind], start + _expect(one.run, known))
-    return starts
-
-
-def _left(seconds: float) -> float:
-    """Return the seconds a run still takes by one like it; infinity where it takes longer than that one did."""
-    return seconds if seconds > 0 else math.inf
-
-
-def _expect(run: Run, ended: Sequence[tuple[Run, Status]]) -> float:
-    """Return the seconds a run will take by one like it; infinity where there is none."""
-    with suppress(UserError):
-        config = run.read_config()
-        like = ("data", "arch", "image_size", "preset", "head_only")
-        for other, status in ended:
-            if status.worked <= 0 or status.epoch <= 0:
-                continue
-            with suppress(UserError):
-                theirs = other.read_config()
-                if all(getattr(theirs, name) == getattr(config, name) for name in like):
-                    return status.worked / status.epoch * config.epochs
-    return math.inf
 
 
 def _read_devices(run: Run) -> tuple[str, int]:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from core.queue.order import Line, read_line
+from core.queue.order import Line, Waiting, read_line
 from core.queue.slots import describe_slot_environment, join_slots, read_slots
 from core.runs.claim import REMOTE_SILENCE, Taken, hold, is_alive
 from core.runs.jobs import launch
 from core.runs.run import Run, Status
+from core.words import format_count
 
 ON_HOLD = "On hold: it waits until you release it."
 
@@ -28,6 +29,8 @@ def wait_for_turn(
     run: Run, *, should_stop: Callable[[], bool], tell: Callable[[str], None] | None = None, poll: float = 1.0
 ) -> bool:
     """Wait until a slot of this machine is free and no run before this one waits for it; False when a stop or pause came first.
+
+    A run whose user takes as many slots as they may waits for one of that user's own, and holds up nobody meanwhile.
 
     On True the run's status is `running` and names its slot, set under the queue's lock, so that no two runs take the
     same turn. `tell` gets in words what it waits for, each time that changes, and that it was stopped.
@@ -72,12 +75,32 @@ def _find_turn(run: Run, root: Path) -> tuple[str, str, int]:
         return "", "Waiting for its turn.", 1
     if mine.place.held:
         return "", ON_HOLD, len(line.waiting)
+    if run.id in line.find_over():
+        own = line.list_own(run)
+        return "", _describe_limit(line, mine, own), len(own)
     free, ahead = line.find_free(mine.device), line.list_ahead(run)
     first = sum(line.count_slots(one) for one in ahead)
     end = first + line.count_slots(mine)
     if end <= len(free):
         return join_slots(free[first:end]), "", 0
     return "", _describe_wait(line, [one.run.id for one in ahead]), len(line.running) + len(ahead)
+
+
+def _describe_limit(line: Line, mine: Waiting, own: list[str]) -> str:
+    """Say why a run waits whose user may take no more slots: the runs to be done first, by id."""
+    owner = line.owners[mine.run.id]
+    limit, asked = line.limits[owner], line.count_slots(mine)
+    if asked > limit:
+        return (
+            f"It asks for {format_count(asked, 'slot')}, and {owner} may use {limit} at a time. Stop it and ask for fewer, or "
+            "ask an administrator for more."
+        )
+    which = (
+        f"{owner}'s own run {own[0]}"
+        if len(own) == 1
+        else f"one of {owner}'s own runs ({', '.join(own[:3])})"
+    )
+    return f"Waits until {which} is done: {owner} may use {format_count(limit, 'slot')} at a time."
 
 
 def _describe_wait(line: Line, ahead: list[str]) -> str:

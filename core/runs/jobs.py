@@ -15,7 +15,9 @@ from typing import Any
 import psutil
 
 from core.errors import RunError, UserError, describe_error
-from core.people.acting import ADMINISTER, TRAIN, needs
+from core.people.acting import ADMINISTER, TRAIN, needs, now_acting
+from core.people.limits import demand_room
+from core.people.owner import is_own, read_owner
 from core.people.roots import allow_path
 from core.places import launch_command
 from core.reading import open_at_once
@@ -150,6 +152,7 @@ def reopen(run: Run, epochs: int | None = None) -> None:
     Raises:
         RunError: when the run is gone or active, cannot be read, has finished and no further epoch is asked for, or
             failed by its own settings.
+        LimitReached: where the user whose it is has as much on the disk as they may.
     """
     with told_when_gone(run):
         _check_ended(run, live_status(run))
@@ -161,6 +164,8 @@ def _reopen(run: Run, epochs: int | None, devices: int | None = None) -> None:
     refuse_imported(run, "no training to go on with")
     status = live_status(run, held=True)
     _check_ended(run, status)
+    if now_acting().person.name:  # whoever sits at the machine may go on with any run
+        demand_room(read_owner(run.folder), run.folder.parent)
     run.read_config()  # a job that cannot read it would end where nobody looks
     if status.hopeless:
         raise RunError(
@@ -250,7 +255,12 @@ def kill(run: Run) -> None:
         psutil.wait_procs(family, timeout=10)
 
 
-@needs(ADMINISTER, "delete", lambda run: run.id)
+def role_to_delete(run: Run) -> str:
+    """Return the role that it takes to delete a run: less for one's own, or nobody could keep to a limit by themselves."""
+    return TRAIN if is_own(run.folder) else ADMINISTER
+
+
+@needs(role_to_delete, "delete", lambda run: run.id)
 def delete(run: Run) -> None:
     """Delete a run's folder; raises RunError while it is active, or when it is gone already."""
     with told_when_gone(run):

@@ -125,17 +125,6 @@ def parent_of(config: TrainConfig) -> str:
     return config.weights.removeprefix(_FROM) if config.weights.startswith(_FROM) else ""
 
 
-def count_bytes(folder: Path) -> int:
-    """Return the bytes that the files of a run take."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # it is being replaced
-            continue
-    return total
-
-
 def _refuse_active(run: Run) -> None:
     status = live_status(run)
     if status.state in ACTIVE:

@@ -18,6 +18,9 @@ import psutil
 from core.errors import RunError, UserError, describe_cause, is_full
 from core.files import discard_folder, draft_folder, sweep_drafts, write_file, write_in_place, write_text
 from core.networks.table import InputFormat, inputs_of
+from core.people.acting import now_acting
+from core.people.limits import demand_room
+from core.people.owner import write_owner
 from core.places import own_folder
 from core.reading import open_at_once, open_plain, parse_json, read_object, read_plain
 from core.recipe.config import TrainConfig
@@ -364,11 +367,15 @@ def describe_self() -> dict[str, Any]:
 def create_run(config: TrainConfig, root: Path) -> Run:
     """Make a run folder holding the config and the status `queued`; its name is made unique.
 
-    Until its job is launched the status names this process: while it lives, the run is not lost.
+    It is whoever acts whose it is. Until its job is launched the status names this process: while it lives, the run is
+    not lost.
 
     Raises:
         RunError: when a run of the name asked for exists.
+        LimitReached: where the user who acts has as much on the disk as they may.
     """
+    maker = now_acting().person.name
+    demand_room(maker, root)
     root.mkdir(parents=True, exist_ok=True)
     sweep_drafts(root)
     base = (
@@ -376,6 +383,7 @@ def create_run(config: TrainConfig, root: Path) -> Run:
     )
     with draft_folder(root / "new") as folder:
         draft = Run(folder)
+        write_owner(folder, maker)
         draft.write_config(config)
         draft.write_inputs(config.arch, _find_inputs(config, root))
         draft.write_status(

@@ -12,7 +12,8 @@ import streamlit as st
 from core.arrivals.bring_in import ARRIVAL, Arrival, read_arrival
 from core.arrivals.sources import keep_sent
 from core.errors import RunError
-from core.people.acting import TRAIN, demand
+from core.people.acting import TRAIN, demand, now_acting
+from core.people.limits import demand_room
 from core.places import uploads_folder
 from core.runs.run import ACTIVE, Status, default_root
 from core.runs.tasks import launch_task, read_task
@@ -125,9 +126,11 @@ def _suggest_name(files: Sequence[UploadedFile], way: str) -> str:
 def _send(files: Sequence[UploadedFile], name: str) -> None:
     demand(TRAIN)
     _refuse_second()
+    owner = now_acting().person.name
+    demand_room(owner, default_root(), adding=sum(file.size for file in files))
     sent = task_folder() / "sent"
     keep_sent(((file.name, file.getvalue()) for file in files), sent)
-    _begin("bring-in", sent=str(sent), name=name)
+    _begin("bring-in", sent=str(sent), name=name, owner=owner)
     # Another widget in the place of this one lets go of the files, which the server keeps in memory.
     st.session_state[_TURN] = int(st.session_state.get(_TURN, 0)) + 1
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.people.acting import ADMINISTER, TRAIN
-from core.queue import order, slots
+from core.queue import forecast, order, slots
 from core.queue.order import Line, Waiting
 from core.runs import jobs
 from core.runs.run import Run, Status, default_root
@@ -27,10 +27,11 @@ def draw_queue(found: list[tuple[Run, Status]]) -> None:
     line = order.make_line(found, slots.read_slots(default_root()))
     if not line.waiting:  # they wait on another machine
         return
-    starts = order.forecast_starts(line, found)
+    starts, over = forecast.forecast_starts(line, found), line.find_over()
     with st.expander(_describe(line), icon=":material/low_priority:", key="queue", expanded=True):
         for number, one in enumerate(line.waiting[:SHOWN]):
-            _draw_waiting(one, number, len(line.waiting), starts.get(one.run.id))
+            told = one.status.message if one.run.id in over else ""
+            _draw_waiting(one, number, len(line.waiting), starts.get(one.run.id), told)
         if len(line.waiting) > SHOWN:
             st.caption(f"{format_count(len(line.waiting) - SHOWN, 'more run')} behind these.")
         _draw_slots(line)
@@ -42,7 +43,8 @@ def _describe(line: Line) -> str:
     return f"{words}, {held} of them on hold" if held else words
 
 
-def _draw_waiting(one: Waiting, number: int, count: int, start: float | None) -> None:
+def _draw_waiting(one: Waiting, number: int, count: int, start: float | None, limit: str) -> None:
+    """Draw a waiting run with its buttons; `limit` says which limit of its user it waits for, empty for none."""
     run, held = one.run, one.place.held
     with st.container(horizontal=True, vertical_alignment="center", key=f"queue-{run.id}"):
         st.markdown(f"{number + 1}. **{escape_markdown(run.id)}**")
@@ -52,6 +54,8 @@ def _draw_waiting(one: Waiting, number: int, count: int, start: float | None) ->
             st.caption(f"starts in {format_rough(start)}" if start >= 1 else "starts now", width="content")
         else:
             st.caption("start not known", width="content", help="No comparable run has been timed here yet.")
+        if limit and not held:
+            st.caption(f":material/person_alert: {escape_markdown(limit)}", width="content")
         with st.container(horizontal=True, gap="small", width="content"):  # together where the line is broken
             for to, icon, words, last in (
                 ("first", "vertical_align_top", "Move to the front", number == 0),

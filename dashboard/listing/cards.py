@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.cluster.follow import go_on
-from core.people.acting import ADMINISTER, TRAIN
+from core.people.acting import TRAIN
 from core.runs import jobs
 from core.runs.run import ACTIVE
 from dashboard.access.lock import lock
@@ -90,6 +90,8 @@ def draw_name(row: Row, badge: str, *, choosable: bool) -> None:
 def describe(row: Row) -> str:
     """Return what a run was made of, as Markdown; empty where nothing is known of it."""
     config, when = row.facts.config, format_when(row.status.created)
+    if row.facts.owner:
+        when = f"{when} by {escape_markdown(row.facts.owner)}"
     if row.facts.origin:
         images = escape_markdown(row.data_name) or "a folder unknown"
         return f"{escape_markdown(row.facts.origin)} · images in {images} · {when}"
@@ -170,7 +172,10 @@ def draw_buttons(row: Row) -> None:
                 **lock(TRAIN, help=resume_help),
             )
         if st.button(
-            "", icon=":material/delete:", key=f"delete-{run.id}", **lock(ADMINISTER, help="Delete this run")
+            "",
+            icon=":material/delete:",
+            key=f"delete-{run.id}",
+            **lock(jobs.role_to_delete(run), help="Delete this run"),
         ):
             confirm_delete([run], "Delete this run?", f"**{escape_markdown(run.id)}**")
 

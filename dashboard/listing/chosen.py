@@ -11,7 +11,7 @@ from core.runs import notes
 from core.runs.run import Run
 from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
-from dashboard.panels.deletion import confirm_delete
+from dashboard.panels.deletion import confirm_delete, role_to_delete
 from dashboard.text import escape_markdown, format_count
 
 NAMED = 5  # runs to be deleted that are named one by one
@@ -40,7 +40,7 @@ def draw_actions(chosen: Sequence[Run], archived: bool) -> None:
             ADMINISTER, help="Archived runs are left out of lists and choices. Nothing of them is deleted."
         ),
     )
-    if st.button("Delete", icon=":material/delete:", key="runs-delete", **lock(ADMINISTER)):
+    if st.button("Delete", icon=":material/delete:", key="runs-delete", **lock(role_to_delete(chosen))):
         names = ", ".join(f"**{escape_markdown(run.id)}**" for run in chosen[:NAMED])
         more = f" and {format_count(len(chosen) - NAMED, 'more run')}" if len(chosen) > NAMED else ""
         confirm_delete(chosen, f"Delete {format_count(len(chosen), 'run')}?", names + more)

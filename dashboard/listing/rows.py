@@ -33,8 +33,8 @@ class Row:
         return self.facts.config.arch if self.facts.config and not self.facts.origin else ""
 
     def matches(self, words: str) -> bool:
-        """Tell whether all of some words, in small letters, stand in its name, note, tags, network, data or parent."""
-        own = (self.run.id, self.network, self.data_name, self.facts.parent)
+        """Tell whether all of some words, in small letters, stand in its name, note, tags, network, data, parent or owner."""
+        own = (self.run.id, self.network, self.data_name, self.facts.parent, self.facts.owner)
         return all(
             any(word in text.casefold() for text in own) or self.facts.note.matches(word)
             for word in words.split()

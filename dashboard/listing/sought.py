@@ -14,13 +14,14 @@ from dashboard.state import address, kept
 
 @dataclass(frozen=True)
 class Sought:
-    """What is looked for, empty for any: words in small letters, and a run's state, network, data folder and tag."""
+    """What is looked for, empty for any: words in small letters, and a run's state, network, data folder, tag and owner."""
 
     words: str = ""
     state: str = ""
     network: str = ""
     data: str = ""
     tag: str = ""
+    owner: str = ""
 
     def finds(self, row: Row) -> bool:
         """Tell whether a run is looked for."""
@@ -35,6 +36,7 @@ _OF_RUN: dict[str, Callable[[Row], Sequence[str]]] = {
     "network": lambda row: (row.network,),
     "data": lambda row: (row.data_name,),
     "tag": lambda row: row.facts.note.tags,
+    "owner": lambda row: (row.facts.owner,),
 }
 
 

@@ -34,13 +34,14 @@ _FORMATS: dict[str, Any] = {
     "disk": st.column_config.NumberColumn("disk (MB)", format="%.0f"),
     "parent": st.column_config.TextColumn("starts from", help="The run whose best model it began with."),
     "children": st.column_config.TextColumn("goes on in", help="The runs that begin with its best model."),
+    "owner": st.column_config.TextColumn(help="The user who started or imported it."),
 }
-_SELDOM = ("parent", "children", "tags")
+_SELDOM = ("parent", "children", "tags", "owner")
 _ALWAYS = "name"
 _COLUMNS = {
     "state": "state", "accuracy": "best accuracy", "interval": "95 % interval", "network": "network", "data": "data",
     "preset": "recipe", "epochs": "epochs", "minutes": "time", "started": "made", "disk": "disk", "parent": "starts from",
-    "children": "goes on in", "tags": "tags",
+    "children": "goes on in", "tags": "tags", "owner": "owner",
 }  # fmt: skip
 
 
@@ -114,6 +115,7 @@ def _values(row: Row) -> dict[str, Any]:
         "parent": row.facts.parent,
         "children": ", ".join(row.children),
         "tags": ", ".join(row.facts.note.tags),
+        "owner": row.facts.owner,
     }
 
 

@@ -7,10 +7,17 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from core.errors import UserError, describe_error
+from core.people.acting import ROLES
+from core.people.disk import measure_folder
 from core.runs import jobs
 from core.runs.run import Run
 from dashboard.guard import guard
 from dashboard.text import escape_markdown
+
+
+def role_to_delete(runs: Sequence[Run]) -> str:
+    """Return the role that it takes to delete all of some runs."""
+    return max(map(jobs.role_to_delete, runs), key=ROLES.index)
 
 
 def confirm_delete(
@@ -24,7 +31,7 @@ def confirm_delete(
 
 
 def _ask(runs: Sequence[Run], what: str, then: Callable[[], None]) -> None:
-    size = sum(path.stat().st_size for run in runs for path in run.folder.rglob("*") if path.is_file())
+    size = sum(measure_folder(run.folder) for run in runs)
     st.write(
         f"{what}, with all models, figures and predictions ({size / 1e6:,.0f} MB). This cannot be undone."
     )

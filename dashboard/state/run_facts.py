@@ -8,9 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import UserError
+from core.people.disk import measure_folder
+from core.people.owner import read_owner
 from core.recipe.config import TrainConfig
 from core.runs.imported import describe_origin
-from core.runs.notes import Note, count_bytes, parent_of, read_note
+from core.runs.notes import Note, parent_of, read_note
 from core.runs.run import Run
 
 
@@ -18,7 +20,8 @@ from core.runs.run import Run
 class RunFacts:
     """A run's config, or None and the `damage` that keeps it from being read; where an imported one is from; its note.
 
-    `parent` is the id of the run whose model it starts from, empty where there is none; `disk` is in bytes.
+    `parent` is the id of the run whose model it starts from, and `owner` the user whose it is, empty where there is none;
+    `disk` is in bytes.
     """
 
     config: TrainConfig | None
@@ -27,6 +30,7 @@ class RunFacts:
     note: Note
     parent: str
     disk: int
+    owner: str
 
 
 def read_facts(run: Run) -> RunFacts:
@@ -42,12 +46,13 @@ def read_facts(run: Run) -> RunFacts:
 
 
 def _read(run: Run) -> RunFacts:
-    origin, note, disk = describe_origin(run), read_note(run), count_bytes(run.folder)
+    origin, note, disk = describe_origin(run), read_note(run), measure_folder(run.folder)
+    owner = read_owner(run.folder)
     try:
         config = run.read_config()
     except UserError as error:
-        return RunFacts(None, str(error), origin, note, "", disk)
-    return RunFacts(config, "", origin, note, parent_of(config), disk)
+        return RunFacts(None, str(error), origin, note, "", disk, owner)
+    return RunFacts(config, "", origin, note, parent_of(config), disk, owner)
 
 
 def _stamp(folder: Path) -> tuple[int, ...]:

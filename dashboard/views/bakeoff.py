@@ -9,7 +9,7 @@ import streamlit as st
 from core.cluster.follow import follow
 from core.cluster.submit import go_on_bakeoff
 from core.errors import UserError
-from core.people.acting import ADMINISTER, TRAIN
+from core.people.acting import TRAIN
 from core.queue.turn import revive_queue
 from core.runs import bakeoff
 from core.runs.bakeoff import Board
@@ -22,7 +22,7 @@ from dashboard.components.plot import plot
 from dashboard.guard import guard, guard_callback
 from dashboard.panels.bakeoff_form import describe_todo, draw_form
 from dashboard.panels.board import board_html
-from dashboard.panels.deletion import confirm_delete
+from dashboard.panels.deletion import confirm_delete, role_to_delete
 from dashboard.panels.results import draw_results
 from dashboard.state import address, services
 from dashboard.terms import explain
@@ -155,13 +155,13 @@ def draw_go_on(board: Board) -> None:
 
 def draw_delete(board: Board) -> None:
     """Draw the button that deletes the whole bake-off, after asking."""
+    runs = [member.run for member in board.members]
     if st.button(
         "",
         icon=":material/delete:",
         key="bake-delete",
-        **lock(ADMINISTER, help="Delete this bake-off with all its runs"),
+        **lock(role_to_delete(runs), help="Delete this bake-off with all its runs"),
     ):
-        runs = [member.run for member in board.members]
         what = f"**{escape_markdown(board.name)}** and its {format_count(len(runs), 'run')}"
         confirm_delete(runs, "Delete this bake-off?", what, lambda: address.set_params(group=NEW))
 

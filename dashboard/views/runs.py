@@ -14,6 +14,7 @@ from dashboard.guard import guard, guard_callback
 from dashboard.launch.queue_panel import draw_queue
 from dashboard.listing.cards import draw_card, draw_cards
 from dashboard.listing.chosen import draw_actions
+from dashboard.listing.own_use import draw_own_use
 from dashboard.listing.rows import Row, read_rows
 from dashboard.listing.sought import PARAMS, Sought, draw_search
 from dashboard.listing.table import draw_columns, draw_table
@@ -95,6 +96,7 @@ def draw_list(drawn: tuple[bool, int], sought: Sought, view: View, archived: boo
     )
     if drawn != (active, away):
         st.rerun()  # draws the page anew, with or without polling, and the switch for the archived
+    draw_own_use(rows)
     draw_queue([(row.run, row.status) for row in rows])
     rows = [row for row in rows if row.facts.note.archived == archived]
     counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}

@@ -91,9 +91,6 @@ def test_a_name_that_cannot_be_is_told_and_the_run_stays(tmp_path: Path) -> None
     assert not read_note(first).archived
 
 
-def test_the_parent_and_the_size_of_a_run_are_known(tmp_path: Path) -> None:
+def test_the_parent_of_a_run_is_known(tmp_path: Path) -> None:
     first, child = make(tmp_path, "first"), make(tmp_path, "child", weights="run:first")
     assert (notes.find_parent(first), notes.find_parent(child)) == ("", "first")
-    before = notes.count_bytes(first.folder)
-    (first.folder / "best.pt").write_bytes(bytes(5000))
-    assert notes.count_bytes(first.folder) == before + 5000

@@ -14,7 +14,8 @@ import pytest
 
 from core.errors import RunError
 from core.queue import order
-from core.queue.order import forecast_starts, move, read_line, read_place, set_held, set_priority
+from core.queue.forecast import forecast_starts
+from core.queue.order import move, read_line, read_place, set_held, set_priority
 from core.queue.slots import (
     Slots,
     describe_slot_environment,
