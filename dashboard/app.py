@@ -10,12 +10,12 @@ import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
 from core.palette import TRAIN_WORDS
-from core.people.acting import MEANINGS, now_acting
+from core.people.acting import ADMINISTER, MEANINGS, now_acting
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import iter_listed
 from core.runs.run import default_root
-from dashboard.access.who import base_path, sign_in_mode
+from dashboard.access.who import base_path, find_acting, sign_in_mode
 from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
@@ -27,6 +27,7 @@ from dashboard.views import (
     confusion,
     data,
     live,
+    people,
     predict,
     runs,
     start,
@@ -86,6 +87,8 @@ PAGES = {
         ("compare", compare.render, "Compare", "compare_arrows"),
     ],
 }
+# For administrators, and only where users sign in; whoever opens it otherwise by its address is told why not.
+PEOPLE = ("people", people.render, "People", "group")
 # Pages whose content belongs to one run, chosen in the sidebar.
 RUN_PAGES = ("live", "confusion", "weak", "map", "confidence", "data", "predict")
 
@@ -100,6 +103,8 @@ def main() -> None:
     st.html(STYLE + CHOSEN)
     st.logo(str(HERE / "logo.svg"), size="large")
     groups = {group: [make_page(*page) for page in found] for group, found in PAGES.items()}
+    manages = bool(sign_in_mode()) and find_acting().person.may(ADMINISTER)
+    groups.setdefault("Manage" if manages else "Use", []).append(make_page(*PEOPLE, hidden=not manages))
     st.session_state["pages"] = {
         page.url_path or "start": page for found in groups.values() for page in found
     }
@@ -115,11 +120,18 @@ def main() -> None:
     page.run()
 
 
-def make_page(name: str, view: Callable[[], None], title: str, icon: str) -> st.Page:
-    """Return a page; Start is the one that the address without a name opens."""
+def make_page(name: str, view: Callable[[], None], title: str, icon: str, *, hidden: bool = False) -> st.Page:
+    """Return a page, `hidden` from the navigation or in it; Start is the one that the address without a name opens."""
     first = name == "start"
     path = "home" if first else name  # never seen: a page of the name "start" leads there
-    return st.Page(guard(view), title=title, icon=f":material/{icon}:", url_path=path, default=first)
+    return st.Page(
+        guard(view),
+        title=title,
+        icon=f":material/{icon}:",
+        url_path=path,
+        default=first,
+        visibility="hidden" if hidden else "visible",
+    )
 
 
 def draw_person() -> None:

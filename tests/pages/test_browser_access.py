@@ -35,6 +35,7 @@ PLACES = {
     "confidence": "confidence?run=made",
     "predict": "predict?run=made",
     "compare": "compare?runs=made,better",
+    "people": "people",
 }
 
 # What opens over a page: the page, the button, and something that is seen once it is open.
