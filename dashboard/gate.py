@@ -124,6 +124,9 @@ def _find_way_in(mode: str, asked: HTTPConnection) -> tuple[Response, str]:
     if mail:
         told = f"{mail} is not on the list of users."
         return PlainTextResponse(f"{told}\n", 403, HEADERS), told
+    unverified = open_provided().find_unverified(asked.cookies) if mode == PROVIDER else ""
+    if unverified and _wants_page(asked.headers):
+        return provider_pages.refuse_unverified(unverified), told
     if asked.scope["method"] == "GET" and _wants_page(asked.headers):
         return lead_to_sign_in(asked), told
     return plain, told

@@ -19,7 +19,7 @@ from typing import Any
 from core.dataset.label_report import ACTIONS as FIX_ACTIONS
 from core.dataset.label_report import Fix
 from core.errors import RunError, describe_cause
-from core.people.acting import TRAIN, needs
+from core.people.acting import TRAIN, demand, needs
 from core.words import format_count
 
 FOLDER = ".marks"  # beside the runs
@@ -142,18 +142,32 @@ def take_over(path: Path, fixes: Iterable[Fix], source: str) -> None:
     """Add what a fix list from elsewhere decides, once for each `source`; what is marked already stays.
 
     Raises:
+        NotAllowed: where whoever acts may only look: to them `add_fixes` shows the same, and nothing is written.
         RunError: when the list cannot be read or written.
     """
+    demand(TRAIN)
     known = read_marks(path)
     if source in known.sources:
         return
-    marks = [
+    marks = _list_marks(known, fixes)
+    if marks:
+        _add(path, marks, source=source)
+
+
+def add_fixes(known: MarkList, fixes: Iterable[Fix], source: str) -> MarkList:
+    """Return marks with those of a fix list from elsewhere, as they are once `take_over` has written them."""
+    if source in known.sources:
+        return known
+    more = {mark.path: mark for mark in _list_marks(known, fixes)}
+    return replace(known, marks={**known.marks, **more}, sources=known.sources | {source})
+
+
+def _list_marks(known: MarkList, fixes: Iterable[Fix]) -> list[Mark]:
+    return [
         Mark(fix.path, fix.given, fix.action, fix.suggested if fix.action == "relabel" else "")
         for fix in fixes
         if fix.action != FIX_ACTIONS[0] and fix.path not in known.marks
     ]
-    if marks:
-        _add(path, marks, source=source)
 
 
 def change_mark(

@@ -40,22 +40,32 @@ class Provided:
 
     def find_mail(self, cookies: Mapping[str, str]) -> str:
         """Return the mail address that the provider vouches for; empty where nobody is signed in."""
+        mail, vouched = self._find_told(cookies)
+        return mail if vouched else ""
+
+    def find_unverified(self, cookies: Mapping[str, str]) -> str:
+        """Return the mail address of who is signed in, where the provider says that it was never verified; empty else."""
+        mail, vouched = self._find_told(cookies)
+        return "" if vouched else mail
+
+    def _find_told(self, cookies: Mapping[str, str]) -> tuple[str, bool]:
+        """Return the mail address that stands in cookies, and whether the provider vouches for it."""
         signed = _read_signed(cookies)
         with self._lock:
             if _digest(signed) in self._ended:
-                return ""
+                return "", False
         try:
             told = json.loads(signed)
         except (ValueError, RecursionError):
-            return ""
+            return "", False
         if not isinstance(told, dict) or told.get("is_logged_in") is not True:
-            return ""
+            return "", False
         mail = told.get("email")
         vouched = told.get("email_verified") not in (
             False,
             "false",
         )  # some say it in letters, some not at all
-        return mail if isinstance(mail, str) and vouched else ""
+        return (mail, vouched) if isinstance(mail, str) else ("", False)
 
     def sign_out(self, cookies: Mapping[str, str]) -> None:
         """Let these cookies sign nobody in any more, whoever may have a copy of them."""

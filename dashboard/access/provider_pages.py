@@ -52,6 +52,8 @@ def answer(request: Request, provided: Provided) -> Response:
     mail = provided.find_mail(request.cookies)
     if mail and provided.find_person(request.cookies, "") is None:
         return refuse_unlisted(mail)
+    if unverified := provided.find_unverified(request.cookies):
+        return refuse_unverified(unverified)
     address = html.escape(f"{base_path()}{SIGN_IN}?by=provider&to={quote(to, safe='')}")
     body = f'<p>Your organization asks who you are.</p><a class="button" href="{address}">Sign in</a>'
     return show_page("Sign in", body)
@@ -65,6 +67,17 @@ def refuse_unlisted(mail: str) -> Response:
         f'<a class="button" href="{base_path()}{_LOGOUT}">Sign out</a>'
     )
     return show_page("Not allowed", body, 403)
+
+
+def refuse_unverified(mail: str) -> Response:
+    """Tell somebody whose mail address the provider knows, but has never seen proof of."""
+    body = (
+        f'<p class="told" role="alert">{html.escape(mail)} has not been verified, so you cannot sign in with it yet.</p>'
+        "<p>Confirm the address where your organization manages accounts, often by a link in a mail. Then sign out here "
+        "and sign in again.</p>"
+        f'<a class="button" href="{base_path()}{_LOGOUT}">Sign out</a>'
+    )
+    return show_page("Not verified", body, 403)
 
 
 def lead_on(asked: HTTPConnection) -> Response | None:

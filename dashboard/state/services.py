@@ -21,9 +21,10 @@ from core.confidence.kept import calibration_path
 from core.dataset.label_report import fixes_path, read_fixes
 from core.errors import RunError, UserError, describe_error
 from core.marks import marks
-from core.marks.marks import MarkList, list_path, take_over
+from core.marks.marks import MarkList, add_fixes, list_path, take_over
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
+from core.people.acting import TRAIN, refusal_of
 from core.people.roots import allow_path
 from core.places import expand_home, own_command
 from core.recipe.own_paths import allow_config
@@ -148,20 +149,31 @@ def _thumbnail(path: Path, stamp: int, side: int) -> bytes | None:  # noqa: ARG0
 
 
 def marks_path(run: Run, data: RunData) -> Path:
-    """Return where the marks of a run's data set are kept; fix lists in the run's folder, of older versions, are taken over."""
+    """Return where the marks of a run's data set are kept; fix lists in the run's folder, of older versions, are taken over.
+
+    By whoever may mark: whoever may only look writes nothing.
+    """
     path = list_path(data.root, run.folder.parent)
-    for split in ("val", "train"):
-        old = fixes_path(run.folder, split)
-        source = f"{run.id}/{old.name}"
-        if old.exists() and source not in _read_marks(path, *_stamp(path)).sources:
+    if not refusal_of(TRAIN):
+        for old, source in _list_old(run, path):
             take_over(path, read_fixes(old), source)
     return path
+
+
+def _list_old(run: Run, path: Path) -> list[tuple[Path, str]]:
+    """Return the fix lists in a run's folder, of older versions, that were not taken over yet, each with its name as a source."""
+    found = (fixes_path(run.folder, split) for split in ("val", "train"))
+    named = [(old, f"{run.id}/{old.name}") for old in found if old.exists()]
+    return [one for one in named if one[1] not in _read_marks(path, *_stamp(path)).sources]
 
 
 def read_marks(run: Run, data: RunData) -> MarkList:
     """Return the marks of a run's data set (not to be changed); raises RunError when the list cannot be read."""
     path = marks_path(run, data)
-    return _read_marks(path, *_stamp(path))
+    known = _read_marks(path, *_stamp(path))
+    for old, source in _list_old(run, path):
+        known = add_fixes(known, read_fixes(old), source)
+    return known
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

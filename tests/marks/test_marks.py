@@ -13,6 +13,7 @@ from core.errors import RunError
 from core.marks.marks import (
     Mark,
     MarkList,
+    add_fixes,
     add_marks,
     change_mark,
     list_path,
@@ -20,6 +21,7 @@ from core.marks.marks import (
     take_over,
     undo_step,
 )
+from core.people.acting import LOOK, Acting, NotAllowed, Person, acting
 
 WRONG = Mark("train/2/1.png", "2", "relabel", "35", run="first", predicted="35", confidence=0.9)
 BLURRED = Mark("train/2/2.png", "2", tags=("blurred",))
@@ -152,3 +154,18 @@ def test_an_action_keeps_the_tags_and_a_tag_keeps_the_action() -> None:
     assert (moved.action, moved.to, moved.tags) == ("relabel", "10", ("blurred", "far"))
     assert change_mark(moved, Mark("a.png", "2"), remove=["far"]).tags == ("blurred",)
     assert change_mark(None, Mark("a.png", "2"), remove=["far"]).empty
+
+
+def test_whoever_may_only_look_is_shown_old_fix_lists_and_writes_nothing(path: Path) -> None:
+    add_marks(path, [WRONG])
+    before, source = path.read_bytes(), "first/label-fixes-train.csv"
+    fixes = [Fix("train/2/3.png", "2", "10", "relabel", 3, 0.1)]
+    with acting(Acting(Person("eve", LOOK))), pytest.raises(NotAllowed, match="takes the role train"):
+        take_over(path, fixes, source)
+    assert path.read_bytes() == before
+    shown = add_fixes(read_marks(path), fixes, source)
+    take_over(path, fixes, source)
+    assert [(mark.path, mark.to) for mark in shown.marks.values()] == [
+        (mark.path, mark.to) for mark in read_marks(path).marks.values()
+    ]
+    assert add_fixes(read_marks(path), fixes, source) == read_marks(path)

@@ -135,9 +135,15 @@ def test_whoever_is_not_on_the_list_is_told_so_and_gets_nothing(dashboard: Provi
         assert ask(f"{dashboard.url}/media/x.png", Cookie=cookies(page)) == 403
 
 
-def test_a_mail_address_that_the_provider_has_not_checked_signs_nobody_in(dashboard: Provided) -> None:
+def test_a_mail_address_that_the_provider_has_not_checked_signs_nobody_in_and_is_told(
+    dashboard: Provided,
+) -> None:
     with signed_in(dashboard, "mallory") as page:
-        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        told = "mallory@lab.example has not been verified, so you cannot sign in with it yet."
+        expect(page.get_by_role("alert")).to_have_text(told)
+        page.goto(f"{dashboard.url}/sign-in")
+        expect(page.get_by_role("alert")).to_have_text(told)
+        expect(page.get_by_role("link", name="Sign out")).to_be_visible()
         assert ask(f"{dashboard.url}/media/x.png", Cookie=cookies(page)) == 401
 
 
