@@ -113,7 +113,8 @@ def main() -> None:
     named = st.Page(
         guard(lambda: st.switch_page(first)), title="Start", url_path="start", visibility="hidden"
     )
-    page = st.navigation({**groups, "": [first, named]})
+    # Of more than twelve pages Streamlit would fold the last away.
+    page = st.navigation({**groups, "": [first, named]}, expanded=True)
     guard(draw_person)()
     if page.url_path in RUN_PAGES:
         guard(draw_run_choice)()

@@ -36,7 +36,7 @@ _COLUMNS = {
     "slots": st.column_config.NumberColumn(
         "slots now", help="In which runs of this user train at the moment."
     ),
-    "slot limit": st.column_config.NumberColumn("slots at a time"),
+    "slot limit": st.column_config.NumberColumn("slot limit"),
 }
 
 

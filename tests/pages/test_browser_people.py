@@ -75,9 +75,9 @@ def test_a_limit_is_refused_to_lookers_set_by_an_administrator_and_obeyed(
         fill(page, "Slots at a time", "1")
         page.get_by_role("button", name="Set the limits").click()
         expect(page.get_by_role("button", name="Set the limits")).to_be_disabled()
+        settle(page)
         expect(field(page, "Slots at a time")).to_have_value("1")
         assert read_users(dashboard.users)["ada"].slots == 1
-        settle(page)
         with page.expect_download() as saved:
             page.get_by_role("button", name="Save as CSV").click()
         assert "eve,127.0.0.1,set limits,ada: 1 slot at a time,done" in saved.value.path().read_text()
