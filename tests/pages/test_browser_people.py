@@ -92,4 +92,3 @@ def test_a_limit_is_refused_to_lookers_set_by_an_administrator_and_obeyed(
         expect(page.get_by_text(told).first).to_be_visible()
         open_page(page, dashboard, "runs?view=cards")
         expect(page.get_by_text("and 1 of 1 slot.")).to_be_visible()
-        page.locator(".st-key-stop-second button").click()
