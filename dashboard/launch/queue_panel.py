@@ -52,10 +52,10 @@ def _draw_waiting(one: Waiting, number: int, count: int, start: float | None, li
             st.caption("on hold", width="content")
         elif start is not None:
             st.caption(f"starts in {format_rough(start)}" if start >= 1 else "starts now", width="content")
-        else:
+        elif not limit:
             st.caption("start not known", width="content", help="No comparable run has been timed here yet.")
         if limit and not held:
-            st.caption(f":material/person_alert: {escape_markdown(limit)}", width="content")
+            st.caption(escape_markdown(limit), width="content")
         with st.container(horizontal=True, gap="small", width="content"):  # together where the line is broken
             for to, icon, words, last in (
                 ("first", "vertical_align_top", "Move to the front", number == 0),
