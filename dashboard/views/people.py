@@ -57,7 +57,7 @@ def render() -> None:
 def draw_users() -> None:
     """Draw who may sign in with role, use and limits, and offer to change the limits of one."""
     users, root = read_users(users_path()), default_root()
-    st.subheader("Users")
+    st.header("Users")
     st.dataframe(
         list_users(users, root),
         hide_index=True,
@@ -128,7 +128,7 @@ def draw_limits(users: Mapping[str, User]) -> None:
 
 def draw_record() -> None:
     """Draw who did what, newest first, a page at a time."""
-    st.subheader("Who did what")
+    st.header("Who did what")
     file = default_root() / FILE
     newest = find_actions(file, SoughtActions(), most=PAGE).actions
     if not newest:
