@@ -15,6 +15,7 @@ from core.people.actions import FILE, HEAD, Action
 from core.people.limits import measure_all
 from core.people.record import LOOK, Reached, SoughtActions, find_actions
 from core.people.users import User, read_users, set_limits, users_path
+from core.places import own_command
 from core.queue.order import read_line
 from core.runs.run import default_root
 from dashboard.access.who import sign_in_mode
@@ -65,7 +66,7 @@ def draw_users() -> None:
         alt="Users, a row each, with what they use and may use",
         placeholder="–",
     )
-    st.caption("Add, remove or change a user by the command `users` on the machine of this server.")
+    st.caption(f"Users are added and removed on the machine of this server: **{own_command()} users**")
     if users:
         draw_limits(users)
 
