@@ -23,7 +23,7 @@ ALLOWED = {
     "core/recipe/settings.py": 1,  # whose values say by themselves what they are of
     "core/runs/bakeoff.py": 1,  # the values of a combination
     "core/runs/estimate.py": 1,  # what the time an image takes depends on most
-    "core/queue/order.py": 1,  # runs that take as long as each other
+    "core/queue/forecast.py": 1,  # runs that take as long as each other
     "core/training/environment.py": 1,  # what a run was computed on: no fields, but some are called alike
     "core/training/features.py": 1,  # in which order features have always been kept
     "core/trial/forecast.py": 1,  # what changes neither the time of a step nor its memory
