@@ -59,7 +59,7 @@ def open_archive(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
         raise BadArchive(
-            f"{name} is not a zip archive that can be read ({error}). Pack the folder again."
+            f"{name} cannot be read as a zip archive ({error}). Zip the folder again."
         ) from None
 
 

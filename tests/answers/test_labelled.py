@@ -57,7 +57,7 @@ def test_a_name_that_two_classes_share_is_no_label() -> None:
 
 def test_images_without_any_label_are_refused_with_what_to_do() -> None:
     with pytest.raises(
-        DataError, match=r"No image is labelled by a folder in /photos .*'2', '10', '35'.*table of two"
+        DataError, match=r"No image is labelled by a folder in /photos .*'2', '10', '35'.*table with two"
     ):
         find_labels([Path("/photos/1.png")], Path("/photos"), CLASSES, NAMES)
 

@@ -116,7 +116,7 @@ def test_a_file_that_is_no_sample_is_refused_in_words(content: bytes, why: str) 
 def test_a_sample_is_read_with_a_byte_order_mark_and_empty_lines(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_bytes(b"\xef\xbb\xbfid,label\r\n1.png,2\r\n\r\n")
     assert read_sample(tmp_path / "s.csv") == Sample("s.csv", ("id", "label"), (("1.png", "2"),))
-    with pytest.raises(DataError, match=r"gone\.csv: cannot be read"):
+    with pytest.raises(DataError, match=r"gone\.csv cannot be read"):
         read_sample(tmp_path / "gone.csv")
 
 
@@ -145,8 +145,8 @@ def test_a_hand_in_that_is_right_passes_and_says_what_was_looked_at() -> None:
         ("image_name,pred_label\n1.png\n2.png,2\n10.png,2\n", "1 line has more or fewer than two columns."),
         ("image_name,pred_label\n1.png,2\n10.png,2\n", "1 image has no line: 2.png."),
         ("image_name,pred_label\n1.png,2\n1.png,2\n2.png,2\n10.png,2\n", "1 image has more than one line: 1.png."),
-        ("image_name,pred_label\n1.png,2\n2.png,2\n10.png,2\nx,2\n", "1 line is of no image that is asked for: x."),
-        ("image_name,pred_label\n1.png,2\n2.png,rose\n10.png,\n", "2 labels are of no class: rose, (empty)."),
+        ("image_name,pred_label\n1.png,2\n2.png,2\n10.png,2\nx,2\n", "1 line is for an image that was not asked for: x."),
+        ("image_name,pred_label\n1.png,2\n2.png,rose\n10.png,\n", "2 labels are unknown to the model: rose, (empty)."),
         ("image_name,pred_label\n1.png,2\n10.png,2\n2.png,2\n", "From line 3 on the order is not that of the folder"),
         ("", "The columns are , not image_name and pred_label."),
     ],

@@ -22,7 +22,7 @@ def test_audit_prints_counts_and_each_finding_with_an_example(
     assert main(["audit", str(tiny_data)]) == 0
     text = capsys.readouterr().out
     assert f"{tiny_data}: 3 classes; files: 18 train, 7 val, 3 test" in text
-    assert "serious  1 image lies in more than one split" in text
+    assert "serious  1 image is in more than one split" in text
     assert "train/2/1.png = val/2/again.png" in text
 
 

@@ -76,7 +76,7 @@ def test_predict_uses_temperature_and_threshold_of_the_run_and_can_be_told_not_t
         "ok: The columns are image_name and pred_label.",
         "ok: 3 images are asked for, and each has exactly one line.",
         "ok: Every label is one of the model's 3 classes, written as the name of the class's folder.",
-        "ok: The lines are in the order of the folder, as people count.",
+        "ok: The lines are in the order of the folder (2 before 10).",
     ]
     assert said[-1] == f"{out}: 3 images predicted, 0 left out"
     raw, labels = confidences(details), out.read_text()
@@ -145,7 +145,7 @@ def test_predict_replaces_no_file_unasked(
     words = [word for name, place in places.items() for word in (name, str(place))]
     words = ["predict", "first", str(tiny_data / "test"), *words]
     assert main(words) == 2
-    assert f"{places[option]}: there is a file already. Add --overwrite" in capsys.readouterr().err
+    assert f"{places[option]} already exists. Add --overwrite" in capsys.readouterr().err
     assert [path.read_text() for path in folder.iterdir()] == ["mine"]
     assert main([*words, "--overwrite"]) == 0
     assert all(place.read_text().startswith("image_name,") for place in places.values())

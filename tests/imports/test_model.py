@@ -127,7 +127,7 @@ def test_the_command_takes_the_weights_and_predict_asks_them(
     ("options", "words"),
     [
         (["--weights", "model.pt"], "error: arch: is missing"),
-        (["--arch", "resnet18"], "error: arch: works only with --weights FILE"),
+        (["--arch", "resnet18"], "error: arch: needs --weights FILE"),
         (["--weights", "nothing.pt", *ARGUMENTS], "error: weights: there is no file nothing.pt"),
     ],
 )

@@ -198,7 +198,7 @@ BAD = {
     "columns alone": ("path,true,predicted\n", "holds no row"),
     "a workbook": ("PK\x03\x04more", "is an Excel workbook or an archive. Save the table as CSV."),
     "bytes": ("path\0,true", "is not text"),
-    "a cell too many": (change("val/2/2.png,2,2", "val/2/2.png,2,2,2"), "line 3: has 4 cells where the first line names 3"),
+    "a cell too many": (change("val/2/2.png,2,2", "val/2/2.png,2,2,2"), "line 3 has 4 cells, but the first line names 3"),
     "a quote that does not end": (change("val/2/2.png", '"val/2/2.png'), "Check its double quotes"),
     "two columns of a name": (change("true", "path"), "two columns called 'path'"),
     "two columns for the truth": (change("true,predicted", "label,target"), "the columns 'label' and 'target' may both be true. Say which is (--true-column)."),
