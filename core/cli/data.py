@@ -40,7 +40,7 @@ def add_commands(commands: Any) -> None:
         arrange.add_argument(
             f"--{column}",
             metavar="COLUMN",
-            help=f"the column of the {what}; recognised where its name is a usual one",
+            help=f"the column of the {what}; recognised where it has a usual name",
         )
     arrange.add_argument("--skip-missing", action="store_true", help="leave out rows without an image")
     arrange.set_defaults(command=_arrange)

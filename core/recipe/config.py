@@ -34,13 +34,13 @@ _SGD = Need(lambda values: values.get("optimizer") == "sgd", "the optimizer sgd"
 _STEPWISE = Need(lambda values: values.get("schedule") == "step", "the schedule step")
 _WARMING = Need(
     lambda values: values.get("schedule") in ("step", "cosine"),
-    "the schedules step and cosine (onecycle warms up by itself)",
+    "the schedule step or cosine (onecycle warms up by itself)",
 )
 _HEAD = Need(lambda values: bool(values.get("head_only")), "head_only")
-_WHOLE = Need(lambda values: not values.get("head_only"), "training the whole network, not with head_only")
+_WHOLE = Need(lambda values: not values.get("head_only"), "the whole network to train, not head_only")
 _EPOCHS = Need(
     lambda values: not (values.get("head_only") and values.get("head_first")),
-    "training for epochs, not with a head that is fitted once",
+    "epochs to train, not a head that is fitted once",
 )
 _FOCUSED = Need(lambda values: bool(values.get("focus")), "classes to specialise on (focus)")
 _PAIRED = Need(lambda values: bool(values.get("pairs")), "pairs to tell apart (pairs)")
@@ -379,5 +379,5 @@ def _describe_unknown(field: str) -> str:
     return (
         f"unknown field; did you mean {near[0]}?"
         if near
-        else f"unknown field; known are {', '.join(sorted(SETTINGS))}"
+        else f"unknown field; the fields are {', '.join(sorted(SETTINGS))}"
     )

@@ -131,5 +131,5 @@ CASES: dict[str, Case] = {
     "names: one name for two classes": Case(_changed(_names(b"label,name\na,rose\nb,rose\n")), ("a is rose; b is rose",)),
     "names: HTML and a formula": Case(_changed(_names(b'label,name\na,"<script>x</script>"\nb,=1+1\n')), ("a is <script>x</script>; b is =1+1",)),
     "names: a folder": Case(_changed(lambda data: (data / "class_names.csv").mkdir()), ("6 images",)),
-    "names: JSON that nests": Case(_changed(lambda data: _touch(data / "cat_to_name.json", b"[" * 100_000)), ("cat_to_name.json cannot be read: its brackets are nested too deep",)),
+    "names: JSON that nests": Case(_changed(lambda data: _touch(data / "cat_to_name.json", b"[" * 100_000)), ("cat_to_name.json cannot be read: its brackets are nested too deeply",)),
 }  # fmt: skip

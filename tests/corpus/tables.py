@@ -84,7 +84,7 @@ CASES: dict[str, Case] = {
         "a head alone": ("image,label\n", (f"{REFUSED}labels.csv: holds no row",)),
         "no head": ("rose.png,a\n=1+1.png,b\n", ("Labels: =1+1.png is b", "has a column for 1 of 2 classes")),
         "a column less": ("image\nrose.png\n", ("Labels: which columns is asked of image", f"{REFUSED}labels.csv: has 1 column")),
-        "other columns": ("x,y,z\n1,2,3\n", ("Labels: which columns is asked of x, y, z", "no column is called like a path")),
+        "other columns": ("x,y,z\n1,2,3\n", ("Labels: which columns is asked of x, y, z", "no column is named like a path")),
         "two columns of one name": ("image,label,label\nrose.png,a,b\n", (f"{REFUSED}labels.csv has two columns called 'label'. Rename one of them.",)),
         "a cell more": ("image,label\nrose.png,a,b\n", (f"{REFUSED}labels.csv, line 2 has 3 cells, but the first line names 2 columns",)),
         "a cell less": ("image,label\nrose.png\n", (f"{REFUSED}labels.csv, line 2 has 1 cell, but the first line names 2 columns",)),

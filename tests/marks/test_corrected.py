@@ -65,7 +65,7 @@ def test_nothing_is_written_over_or_into_the_original(tiny_data: Path, tmp_path:
     folders = scan_folders(tiny_data)
     with pytest.raises(DataError, match="exists already"):
         write_corrected(folders, {}, tmp_path)
-    with pytest.raises(DataError, match="lies inside the data set"):
+    with pytest.raises(DataError, match="is inside the data set"):
         write_corrected(folders, {}, tiny_data / "new")
 
 

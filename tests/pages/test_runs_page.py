@@ -125,7 +125,7 @@ def test_a_run_is_renamed(open_page: Open, run: Run, runs_root: Path) -> None:
     app.button(key="note-first").click().run()
     app.text_input(key="note-name-first").set_value("best one")
     app.button(key="note-save-first").click().run()
-    assert "may hold letters" in app.toast[0].value
+    assert "may contain letters" in app.toast[0].value
     app.button(key="note-first").click().run()
     app.text_input(key="note-name-first").set_value("best-one")
     app.button(key="note-save-first").click().run()

@@ -73,7 +73,7 @@ def test_a_name_that_cannot_be_is_told_and_the_run_stays(tmp_path: Path) -> None
     make(tmp_path, "child", weights="run:first")
     grouped = make(tmp_path, "grouped", group="bake")
     active = make(tmp_path, "active", state="queued")
-    with pytest.raises(ConfigError, match="name: may hold letters"):
+    with pytest.raises(ConfigError, match="name: may contain letters"):
         notes.rename(first, "a/b")
     with pytest.raises(RunError, match="child starts from it"):
         notes.rename(first, "other")

@@ -109,7 +109,7 @@ def test_the_licence_comes_down_through_the_runs_it_came_from(runs_root: Path, t
     child = make_run(runs_root, tiny_data, name="b", weights="run:a")
     orphan = make_run(runs_root, tiny_data, name="c", weights="run:gone")
     assert "bsd-3-clause" in describe_licence(child, runs_root)
-    assert "What c began with is not known any more" in describe_licence(orphan, runs_root)
+    assert "What c began with is no longer known" in describe_licence(orphan, runs_root)
 
 
 @pytest.mark.parametrize(
