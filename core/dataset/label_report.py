@@ -138,7 +138,7 @@ def read_report(path: Path) -> LabelReport:
     try:
         values = read_object(path, most=_MOST)
         if values.pop("version", None) != _VERSION:
-            raise ValueError("it is of another version")
+            raise ValueError("it was written by another version")
         return take(LabelReport, values)
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read ({error}). Look for label issues again.") from None

@@ -137,6 +137,6 @@ def refuse_other_answers(run: str, agreement: Agreement) -> None:
     """
     if not agreement.is_whole:
         raise RunError(
-            f"The file made of {run} is not the same model, so it was thrown away. {agreement.describe()} At most "
+            f"The file made from {run} does not answer as the run does, so it was deleted. {agreement.describe()} At most "
             f"{LIMIT:g} is allowed. Choose another format."
         )

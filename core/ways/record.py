@@ -88,11 +88,11 @@ def read_measured(runs: Sequence[Run]) -> Measured | None:
         found = take(Measured, read_object(path, most=_MOST))
         lengths = {len(way.right) for way in found.ways}
         if len(lengths) != 1 or lengths == {0}:
-            raise ValueError("its ways do not tell the same images")
+            raise ValueError("its ways were not measured on the same images")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Measure again.") from None
+        raise RunError(f"{path} cannot be read ({error}). Measure again.") from None
     return found if found.epochs == tuple(run.read_status().best_epoch for run in runs) else None
 
 

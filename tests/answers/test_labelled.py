@@ -113,8 +113,8 @@ def test_a_table_of_whole_paths_still_leads_up_nowhere(run: Run, labelled: Path,
     judge_folder(run, labelled)
     table = run.predictions_path(TEST)
     table.write_text(table.read_text().replace(str(labelled / "2/1.png"), path, 1))
-    with pytest.raises(RunError, match="stands no path inside a data folder"):
+    with pytest.raises(RunError, match="has no path inside a data folder"):
         read_predictions(table)
     shutil.copy(table, run.predictions_path("held"))
-    with pytest.raises(RunError, match="is no predictions table"):  # a table of the run's own data has none
+    with pytest.raises(RunError, match="is not a predictions table"):  # a table of the run's own data has none
         read_predictions(run.predictions_path("held"))

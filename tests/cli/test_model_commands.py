@@ -59,7 +59,7 @@ def test_calibrate_says_what_is_missing(
     run.best_path.unlink()
     assert main(["calibrate", "first"]) == 2
     gone, none = capsys.readouterr().err.splitlines()
-    assert f"its data folder {tiny_data} is not there any more" in gone
+    assert f"its data folder {tiny_data} is no longer there" in gone
     assert "there is no best.pt yet" in none
 
 

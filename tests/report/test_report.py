@@ -323,14 +323,14 @@ def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(
     run, out = make_run(tmp_path / "runs", tiny_data), tmp_path / "out"
     shutil.copytree(made.folder, out)
     (out / "old.txt").touch()
-    with pytest.raises(RunError, match=r"there is a report already. Add --overwrite"):
+    with pytest.raises(RunError, match=r"already has a report. Add --overwrite"):
         write_report([run], out)
     write_report([run], out, overwrite=True)
     assert not (out / "old.txt").exists()
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").touch()
-    with pytest.raises(RunError, match="exists and is not a report"):
+    with pytest.raises(RunError, match="already exists and is not a report"):
         write_report([run], mine, overwrite=True)
     with pytest.raises(RunError, match="there is no folder"):
         write_report([run], tmp_path / "no" / "out")
@@ -396,7 +396,7 @@ def test_the_command_writes_a_report_and_refuses_in_one_line(
     assert capsys.readouterr().out == "first-report/report.html\n"
     assert (tmp_path / "first-report/tables/classes.csv").exists()
     for words, told in (
-        (["first"], "first-report: there is a report already"),
+        (["first"], "first-report already has a report"),
         (["nothing"], "There is no run 'nothing'"),
     ):
         assert main(["report", *words]) == 2

@@ -44,7 +44,7 @@ def test_a_note_is_found_by_its_words_and_tags() -> None:
 
 
 def test_too_long_a_note_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"2,001 letters, and at most 2,000"):
+    with pytest.raises(RunError, match=r"2,001 characters; the limit is 2,000"):
         write_note(make(tmp_path, "first"), Note("x" * 2001))
 
 

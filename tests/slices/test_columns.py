@@ -63,7 +63,7 @@ def test_a_column_that_is_half_of_numbers_is_of_words() -> None:
     [
         ("", "mine.csv: holds no row"),
         ("image,shop\n1.png,ICA\n", "mine.csv, line 1: there is no column path"),
-        ("path\nval/a/1.png\n", "mine.csv, line 1: there is no column beside path"),
+        ("path\nval/a/1.png\n", "mine.csv, line 1: there is no column besides path"),
         ("path,shop,shop\n", "mine.csv has two columns called 'shop'"),
         ("path,\na,b\n", "mine.csv, line 1: column 2 has no name"),
         (
@@ -77,11 +77,11 @@ def test_a_column_that_is_half_of_numbers_is_of_words() -> None:
         ("path,shop\n,ICA\n", "mine.csv, line 2, column path: it is empty"),
         (
             "path,shop\nval/a/1.png,ICA\nval/a/2.png,ICA\nval/a/1.png,Coop\n",
-            "mine.csv, line 4, column path: val/a/1.png stands in line 2 already",
+            "mine.csv, line 4, column path: val/a/1.png is already in line 2",
         ),
         (
             "path,shop\nelsewhere.png,ICA\n",
-            "mine.csv: its column path names none of the 3 judged images. Write them as here: val/a/1.png",
+            "mine.csv: its column path names none of the 3 judged images. Write paths like this one: val/a/1.png",
         ),
         (
             "path,age\nval/a/1.png,1\n" + "".join(f"{n}.png,{n}\n" for n in range(20)) + "x.png,old\n",
