@@ -154,8 +154,8 @@ def _draw_result(status: Status, use: Callable[[str], None]) -> None:
     st.success(escape_markdown(status.message), icon=":material/check:")
     if found.tables:
         st.markdown(
-            f"A table came with them: **{escape_markdown(found.tables[0])}**. If it has the labels, make a folder of classes "
-            "of it here. Otherwise train on the folder as it is."
+            f"A table came with them: **{escape_markdown(found.tables[0])}**. If it has the labels, use it "
+            "here to make a folder of classes. Otherwise train on the folder as it is."
         )
         st.button(
             "Use the folder as it is",

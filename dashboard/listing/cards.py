@@ -91,7 +91,7 @@ def describe(row: Row) -> str:
     """Return what a run was made of, as Markdown; empty where nothing is known of it."""
     config, when = row.facts.config, format_when(row.status.created)
     if row.facts.origin:
-        images = escape_markdown(row.data_name) or "a folder unknown"
+        images = escape_markdown(row.data_name) or "an unknown folder"
         return f"{escape_markdown(row.facts.origin)} · images in {images} · {when}"
     if config is None:
         return ""

@@ -37,7 +37,7 @@ def draw_actions(chosen: Sequence[Run], archived: bool) -> None:
         on_click=guard_callback(_archive),
         args=(chosen, not archived),
         **lock(
-            ADMINISTER, help="Archived runs are left out of lists and choices. Nothing of them is deleted."
+            ADMINISTER, help="Archived runs are left out of lists and choices. Nothing is deleted."
         ),
     )
     if st.button("Delete", icon=":material/delete:", key="runs-delete", **lock(ADMINISTER)):

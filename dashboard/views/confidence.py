@@ -179,7 +179,7 @@ def describe_scaling(calibration: Calibration) -> str:
     if calibration.note:
         return f"No temperature is used: {calibration.note}. Its calibration error is {_percent(calibration.after.ece)}; {by_chance}."
     verdict = (
-        "so these images show no miscalibration that is left"
+        "so these images show no miscalibration any more"
         if calibration.is_mended
         else "so it is still miscalibrated"
     )
@@ -363,7 +363,7 @@ def describe_threshold(choice: ThresholdEffect, wanted: float, wrong: int) -> st
     )
     if choice.answered < needed:
         words += (
-            f" Even without a single error it would take {needed:,} answered images to show it, and here are "
+            f" Even without a single error it would take {needed:,} answered images to show it, and there are only "
             f"{choice.answered:,}."
         )
     return words

@@ -65,7 +65,7 @@ def draw_view(default: View) -> View:
 def draw_empty() -> None:
     """Show what to do when there is no run yet."""
     st.info(
-        "There is no run yet. Train on the built-in characters to see every page filled after the first epoch, in half a minute."
+        "There are no runs yet. Train on the built-in characters to see every page filled after the first epoch, in half a minute."
     )
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):

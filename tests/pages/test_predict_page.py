@@ -222,7 +222,7 @@ def test_a_predicted_folder_is_offered_with_what_was_left_out_and_what_has_chang
     assert r"**3 images predicted, 1 file left out\.**" in shown
     assert "Not sure of 3 of 3 images" in shown
     assert "**prediction.csv is not what was asked for.**" in shown
-    assert saves(app) == ["Save prediction.csv all the same", "Save with confidences"]
+    assert saves(app) == ["Save prediction.csv anyway", "Save with confidences"]
     left_out, table = (frame.value for frame in app.dataframe)
     assert left_out["file"].tolist() == ["broken.png"]
     assert list(table.columns) == ["image_name", "pred_label", "confidence", "sure"]
