@@ -15,7 +15,7 @@ from dashboard.launch.queue_panel import draw_queue
 from dashboard.listing.cards import draw_card, draw_cards
 from dashboard.listing.chosen import draw_actions
 from dashboard.listing.rows import Row, read_rows
-from dashboard.listing.sought import PARAMS, Sought, draw_search
+from dashboard.listing.sought import PARAMS, Sought, draw_search, is_asked
 from dashboard.listing.table import draw_columns, draw_table
 from dashboard.state import address, kept
 from dashboard.state.status_words import BADGES
@@ -38,7 +38,7 @@ def render() -> None:
         return
     active = any(row.status.state in ACTIVE for row in rows)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        sought = draw_search(rows) if len(rows) > FEW else Sought()
+        sought = draw_search(rows) if len(rows) > FEW or is_asked() else Sought()
         view = draw_view("table" if len(rows) > FEW else "cards")
         if view == "table":
             draw_columns()

@@ -117,7 +117,7 @@ def test_confidence_is_drawn_from_the_table(
     assert "nan" not in words(app)
     assert "Predict" not in words(app)
     assert ("Temperature" in [metric.label for metric in app.metric]) is (text == WHOLE)
-    assert ("change" in app.dataframe[0].value) is (text == WHOLE)
+    assert ("change" in app.table[0].value) is (text == WHOLE)
 
 
 def test_compare_holds_it_against_a_run_that_was_trained_here(

@@ -21,7 +21,7 @@ from core.files import write_text
 from core.report.facts import read_facts
 from core.report.page import fit_page, write_report
 from core.report.parts import gather_parts
-from core.report.phrases import list_data
+from core.report.phrases import list_data, list_training
 from core.runs.run import Run
 from core.runs.run_data import record_data, scan_config
 from core.runs.seen import Seen, write_seen
@@ -272,6 +272,14 @@ def test_a_run_that_goes_on_says_so(tmp_path: Path, tiny_data: Path) -> None:
     page = write_report([run], tmp_path / "out")
     assert page is not None
     assert "This run has not finished: it is stopped after 2 of 5 epochs." in Page(page).text
+
+
+def test_a_table_that_was_written_again_says_what_the_run_s_accuracy_is(tmp_path: Path, tiny_data: Path) -> None:
+    run = make_run(tmp_path / "runs", tiny_data)
+    assert "Accuracy when it was chosen" not in dict(list_training(read_facts(run)))
+    run.write_status(replace(run.read_status(), best_val_acc=0.5))
+    told = dict(list_training(read_facts(run)))["Accuracy when it was chosen"]
+    assert told.startswith("The run's accuracy is 50.0 %")
 
 
 def test_runs_on_other_images_are_not_compared(tmp_path: Path, tiny_data: Path) -> None:
