@@ -122,10 +122,10 @@ def _pair(
         except Exception as error:  # of one of four engines
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RunError(
-                f"The file cannot be asked about {format_count(count, 'image')}: {first}"
+                f"The file cannot be asked about {format_count(count, 'image')}: {first} Choose another format."
             ) from error
         if found.shape != theirs[:count].shape:
-            raise RunError(f"The file answers with the shape {found.shape}, not {theirs[:count].shape}.")
+            raise RunError(f"The file answers with the shape {found.shape}, not {theirs[:count].shape}. Choose another format.")
         yield found, theirs[:count]
 
 
