@@ -27,7 +27,16 @@ TITLES = {
     "compare": "Compare",
 }
 HOME = "home"  # what Streamlit calls the page where the address ends
-_OTHERS = ("sign-in", "sign-out", "auth", "oauth2callback", "app", "static", "media", "component")  # are no pages
+_OTHERS = (
+    "sign-in",
+    "sign-out",
+    "auth",
+    "oauth2callback",
+    "app",
+    "static",
+    "media",
+    "component",
+)  # are no pages
 
 
 class Signposts:

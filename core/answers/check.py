@@ -76,7 +76,9 @@ def _check_labels(found: Sequence[str], labels: Collection[str], plan: Plan) -> 
     known = set(labels)
     kind = "the class's name" if plan.form.labels == "name" else "the name of the class's folder"
     if unknown := list(dict.fromkeys(label for label in found if label not in known)):
-        return Finding(False, f"{format_count(len(unknown), 'label', 'is')} unknown to the model: {_name(unknown)}.")
+        return Finding(
+            False, f"{format_count(len(unknown), 'label', 'is')} unknown to the model: {_name(unknown)}."
+        )
     return Finding(
         True, f"Every label is one of the model's {format_count(len(known), 'class')}, written as {kind}."
     )

@@ -67,7 +67,9 @@ def judge_folder(
         if progress is not None and not progress(done, len(chosen)):
             return None
     if not kept:
-        raise DataError(f"None of the labelled files in {images} can be read as an image. Give another folder.")
+        raise DataError(
+            f"None of the labelled files in {images} can be read as an image. Give another folder."
+        )
     outcome = _to_outcome(np.concatenate(parts), np.array([targets[path] for path in kept]))
     samples = [Labelled(str(path.absolute()), targets[path]) for path in kept]
     judged = Judged(

@@ -61,7 +61,9 @@ def arrange(
             f"{table.name}, column {columns.label} has {format_count(len(folders), 'label')}, but at least 2 are needed. Choose the column of the classes."
         )
     if not any(row.split == "train" for row in rows):
-        raise DataError(f"{table.name}, column {columns.split}: no row is marked train. Mark some, or choose no column for the split.")
+        raise DataError(
+            f"{table.name}, column {columns.split}: no row is marked train. Mark some, or choose no column for the split."
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     target = free_folder(out.parent, out.name)
     with draft_folder(target) as draft:

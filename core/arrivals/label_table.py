@@ -92,7 +92,9 @@ def match_rows(
         more = f"; and {format_count(rest, 'more row')}" if rest > 0 else ""
         raise DataError(f"{table.name}: {'; '.join(problems[:_TOLD])}{more}.")
     if not found:
-        raise DataError(f"{table.name}: no row names an image in {images}. Check the column of the images, and the folder.")
+        raise DataError(
+            f"{table.name}: no row names an image in {images}. Check the column of the images, and the folder."
+        )
     return tuple(one for one, _ in found.values())
 
 

@@ -94,7 +94,9 @@ def add_commands(commands: Any) -> None:
         "--copy", type=Path, metavar="FOLDER", help="write a copy of the data set with its labels corrected"
     )
     marks.add_argument(
-        "--link", action="store_true", help="link instead of copying: takes no space, but editing one file changes both"
+        "--link",
+        action="store_true",
+        help="link instead of copying: takes no space, but editing one file changes both",
     )
     marks.set_defaults(command=_list_marks)
 

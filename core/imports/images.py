@@ -50,7 +50,9 @@ class Images:
             raise DataError(
                 f"there is no image {text!r} in {self.root}. Correct the path, or give the folder that contains it (--data)."
             )
-        raise DataError(f"{text!r} could be {found[0]} or {found[1]}. Give the path relative to the data folder.")
+        raise DataError(
+            f"{text!r} could be {found[0]} or {found[1]}. Give the path relative to the data folder."
+        )
 
     def _list_meant(self, wanted: str) -> list[str]:
         """Return the paths that are what is wanted, or else end with it, or else the longest that it ends with."""

@@ -163,8 +163,10 @@ def _read(reading: Reading, path: str) -> Image.Image:
 
 def _describe_outputs(file: WeightsFile, outputs: int, reading: Reading) -> str:
     if not outputs:
-        return f"weights: {file.path.name} lacks the last layer of {file.arch}, so it cannot say which class an image is. Give a "
-            "file with the whole model."
+        return (
+            f"weights: {file.path.name} lacks the last layer of {file.arch}, so it cannot say which class an image is. "
+            "Give a file with the whole model."
+        )
     return (
         f"weights: the last layer of {file.path.name} has {format_count(outputs, 'output')}, but the data has "
         f"{format_count(len(reading.classes), 'class')}. Give the folder (--data) with exactly the classes of the model."

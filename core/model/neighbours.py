@@ -119,7 +119,9 @@ def locate(run: Run, compute: Compute, progress: Progress | None = None) -> Plac
         recorded, train=_present(recorded, recorded.train), val=_present(recorded, recorded.val)
     )
     if not folders.train or not folders.val:
-        raise RunError(f"{run.id}: the images it was trained on are no longer in {folders.root}. Put them back.")
+        raise RunError(
+            f"{run.id}: the images it was trained on are no longer in {folders.root}. Put them back."
+        )
     config = features.plain_config(run.read_config(), values)
     backbone = features.digest_state(values["model"], values.get("head", "fc"))  # as of older runs
     inputs = InputFormat.from_values(values)

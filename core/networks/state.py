@@ -58,7 +58,9 @@ def find_bad_tensor(state: Mapping[str, object], wanted: Mapping[str, torch.Tens
         if not own.is_floating_point():
             continue
         if tensor.is_quantized or not tensor.is_floating_point():
-            return f"{name} has the type {str(tensor.dtype).removeprefix('torch.')}, not floating-point numbers"
+            return (
+                f"{name} has the type {str(tensor.dtype).removeprefix('torch.')}, not floating-point numbers"
+            )
         if not torch.isfinite(tensor.float()).all():
             return f"{name} has numbers that are not finite (NaN or infinite)"
     return ""

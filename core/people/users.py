@@ -61,7 +61,9 @@ def read_users(file: Path) -> dict[str, User]:
         raise UserError(f"{file} is damaged: {error}. Restore a copy, or delete it.") from None
     for name, user in users.items():
         if user.role not in ROLES:
-            raise UserError(f"{file}: {name} has the role {user.role!r}, which must be one of {', '.join(ROLES)}.")
+            raise UserError(
+                f"{file}: {name} has the role {user.role!r}, which must be one of {', '.join(ROLES)}."
+            )
     return users
 
 
@@ -97,7 +99,9 @@ def remove_user(file: Path, name: str) -> None:
 def refuse_weak(password: str, name: str) -> None:
     """Refuse a password that is quickly guessed; raises UserError saying why."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise UserError(f"The password must have at least {SHORTEST} characters. A few words are easy to remember.")
+        raise UserError(
+            f"The password must have at least {SHORTEST} characters. A few words are easy to remember."
+        )
     if name.casefold() in password.casefold() or len(set(password)) < 5:
         raise UserError(
             "This password is easy to guess. Choose one without the user name and with many different characters."

@@ -69,9 +69,7 @@ def find_lacks(config: TrainConfig, slots: Slots) -> dict[str, str]:
         what = format_count(there, "GPU" if gpus else "core")
         lacks["devices"] = f"{config.devices} were asked for, but this machine has {what}"
     if config.sync_batch_norm and config.devices > 1 and not gpus:
-        lacks["sync_batch_norm"] = (
-            "only works on CUDA GPUs; turn it off to train in several processes here"
-        )
+        lacks["sync_batch_norm"] = "only works on CUDA GPUs; turn it off to train in several processes here"
     return lacks
 
 

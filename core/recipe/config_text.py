@@ -29,9 +29,7 @@ def read_settings_text(text: str, name: str) -> dict[str, Any]:
         ConfigError: when the text is neither, or no mapping of fields to values.
     """
     if len(text) > _LONGEST:
-        raise ConfigError(
-            {"config": f"{name} has {len(text):,} characters; the limit is {_LONGEST:,}"}
-        )
+        raise ConfigError({"config": f"{name} has {len(text):,} characters; the limit is {_LONGEST:,}"})
     kind = "YAML" if name.lower().endswith(YAML_ENDINGS) else "JSON"
     try:
         values = _read_yaml(text) if kind == "YAML" else json.loads(text)

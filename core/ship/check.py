@@ -125,7 +125,9 @@ def _pair(
                 f"The file cannot be asked about {format_count(count, 'image')}: {first} Choose another format."
             ) from error
         if found.shape != theirs[:count].shape:
-            raise RunError(f"The file answers with the shape {found.shape}, not {theirs[:count].shape}. Choose another format.")
+            raise RunError(
+                f"The file answers with the shape {found.shape}, not {theirs[:count].shape}. Choose another format."
+            )
         yield found, theirs[:count]
 
 

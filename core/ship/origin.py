@@ -24,9 +24,7 @@ def describe_licence(run: Run, root: Path) -> str:
                 return _describe(config.weights, config.arch)
             run = find_run(name, root)
         except RunError:
-            return (
-                f"What {run.id} began with is no longer known, so neither is the licence of its weights."
-            )
+            return f"What {run.id} began with is no longer known, so neither is the licence of its weights."
 
 
 def _describe(weights: str, arch: str) -> str:

@@ -56,13 +56,17 @@ def ship_to_file(
         OSError: when it cannot be written.
     """
     if not out.parent.is_dir():
-        raise RunError(f"{out} cannot be written: there is no folder {out.parent}. Make it, or choose another file.")
+        raise RunError(
+            f"{out} cannot be written: there is no folder {out.parent}. Make it, or choose another file."
+        )
     if out.is_dir():
         raise RunError(
             f"{out} is a folder. Name a file to be written, such as {out / suggest_name(run.id, kind)}."
         )
     if out.suffix != FORMATS[kind].suffix:
-        raise UserError(f"{out}: the name of a {FORMATS[kind].title} file must end in {FORMATS[kind].suffix}.")
+        raise UserError(
+            f"{out}: the name of a {FORMATS[kind].title} file must end in {FORMATS[kind].suffix}."
+        )
     with draft_folder(out) as draft:
         made = _make(run, kind, draft / out.name, int8=int8, progress=progress)
         if made is not None:

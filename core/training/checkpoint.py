@@ -60,9 +60,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         try:
             values = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # torch.load raises a dozen kinds on damaged files
-            raise RunError(f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}). Put it back as it was, or start a new run.") from None
+            raise RunError(
+                f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}). Put it back as it was, or start a new run."
+            ) from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise RunError(f"{path.parent.name}: {path.name} is not a checkpoint of this version. Start a new run.")
+        raise RunError(
+            f"{path.parent.name}: {path.name} is not a checkpoint of this version. Start a new run."
+        )
     return values
 
 

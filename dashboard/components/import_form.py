@@ -51,9 +51,7 @@ def draw_form() -> None:
         "Table of predictions (CSV)", key="import-file", help="It stays on this machine."
     )
     folder = right.text_input("Folder of the images", wanted_data(), key="import-data").strip()
-    name = right.text_input(
-        "Name of the run", key="import-name", placeholder="the name of the table"
-    ).strip()
+    name = right.text_input("Name of the run", key="import-name", placeholder="the name of the table").strip()
     if file is not None:
         draw_table(parse_table(file.name, file.getvalue()), file.file_id, folder, name)
     draw_done()

@@ -147,9 +147,9 @@ def draw_summary(
         f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images.",
         help=explain(sentence),
     )
-    if judged_here and not source.epoch:
-        if told := tell_apart(source.run.read_status(), right, count, WRITTEN_AGAIN):
-            st.caption(told)
+    best = judged_here and not source.epoch
+    if best and (told := tell_apart(source.run.read_status(), right, count, WRITTEN_AGAIN)):
+        st.caption(told)
 
 
 def draw_matrix(

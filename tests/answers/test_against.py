@@ -42,5 +42,5 @@ def test_what_is_not_learned_cannot_be_measured(run: Run, stripes: Path) -> None
     learn_strangers(run)
     for path in stripes.glob("[0-9].png"):
         path.unlink()
-    with pytest.raises(DataError, match="No file in .* can be read as an image"):
+    with pytest.raises(DataError, match=r"No file in .* can be read as an image"):
         measure_against(run, stripes)

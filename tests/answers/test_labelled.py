@@ -116,5 +116,7 @@ def test_a_table_of_whole_paths_still_leads_up_nowhere(run: Run, labelled: Path,
     with pytest.raises(RunError, match="has no path inside a data folder"):
         read_predictions(table)
     shutil.copy(table, run.predictions_path("held"))
-    with pytest.raises(RunError, match="is not a predictions table"):  # a table of the run's own data has none
+    with pytest.raises(
+        RunError, match="is not a predictions table"
+    ):  # a table of the run's own data has none
         read_predictions(run.predictions_path("held"))

@@ -174,7 +174,10 @@ def test_the_command_makes_the_folder_and_names_the_columns_where_it_cannot_tell
     table, out = images.parent / "t.csv", images.parent / "my dogs"
     table.write_text("a,b,c\n0a1,x,boxer\n0b2,y,pug\n")
     assert main(["arrange", str(images), str(table), str(out)]) == 2
-    assert "has the columns a, b, c. Say which names the image and which the label: --image COLUMN" in capsys.readouterr().err
+    assert (
+        "has the columns a, b, c. Say which names the image and which the label: --image COLUMN"
+        in capsys.readouterr().err
+    )
     assert main(["arrange", str(images), str(table), str(out), "--image", "a", "--label", "c"]) == 0
     assert capsys.readouterr().out == f"2 classes (2 train) are in {out}.\n"
     assert files_of(out) == ["train/boxer/0a1.jpg", "train/pug/0b2.jpg"]

@@ -391,4 +391,6 @@ def test_the_line_of_waiting_runs_is_shown_and_changed(runs_root: Path) -> None:
     assert re.search(r"one: place 1, high priority, starts now\ntwo: place 2", done.stdout)
     assert "one: place 1, high priority, on hold" in call("queue", "one", "--hold", root=runs_root).stdout
     waits[0].write_status(replace(waits[0].read_status(), state="stopped"))
-    assert_refused(call("queue", "one", "--up", root=runs_root), "one is not waiting for its turn: it is stopped")
+    assert_refused(
+        call("queue", "one", "--up", root=runs_root), "one is not waiting for its turn: it is stopped"
+    )

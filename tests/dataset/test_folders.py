@@ -96,7 +96,9 @@ def test_fewer_than_two_classes_are_refused_with_the_layout_expected(
     tmp_path: Path, counts: dict[str, int]
 ) -> None:
     make_folders(tmp_path, counts)
-    with pytest.raises(DataError, match=rf"found {len(counts)} class folders?, but at least 2 .*train/<class>/"):
+    with pytest.raises(
+        DataError, match=rf"found {len(counts)} class folders?, but at least 2 .*train/<class>/"
+    ):
         scan_folders(tmp_path)
 
 

@@ -119,7 +119,9 @@ def test_a_data_folder_that_is_a_link_to_nowhere_is_refused(tmp_path: Path) -> N
 def test_a_class_that_is_a_link_to_nowhere_is_refused(tmp_path: Path, under: str) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3}, under)
     (tmp_path / under / "c").symlink_to("/nowhere/c")
-    with pytest.raises(DataError, match="c is a link to /nowhere/c, which does not exist, so its images would"):
+    with pytest.raises(
+        DataError, match="c is a link to /nowhere/c, which does not exist, so its images would"
+    ):
         scan_folders(tmp_path)
 
 

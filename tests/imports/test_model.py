@@ -73,7 +73,9 @@ def test_how_images_are_normalised_can_be_said_and_what_starts_from_the_run_does
 
 def test_weights_of_more_classes_are_refused_with_both_numbers(tiny_data: Path) -> None:
     path = make_weights(tiny_data, classes=5)
-    with pytest.raises(WeightsError, match=r"last layer of model\.pt has 5 outputs, but the data has 3 classes"):
+    with pytest.raises(
+        WeightsError, match=r"last layer of model\.pt has 5 outputs, but the data has 3 classes"
+    ):
         open_tiny(path, tiny_data)
 
 

@@ -267,7 +267,9 @@ def test_images_in_no_folder_of_a_class_need_their_class(tiny_data: Path) -> Non
 def test_paths_that_name_no_split_mean_validation_and_that_is_told(tiny_data: Path) -> None:
     reading = understand(PLAIN.replace("val/2/", "2/"), tiny_data)
     assert reading.paths == PATHS
-    assert "2 paths of 6 could mean images in several splits; the validation image was taken." in reading.notes
+    assert (
+        "2 paths of 6 could mean images in several splits; the validation image was taken." in reading.notes
+    )
     assert not any("several splits" in note for note in understand(PLAIN, tiny_data).notes)
 
 

@@ -48,7 +48,11 @@ OPENED = {
     "columns": ("runs?view=table", "button:has-text('Columns')", "recipe"),
     "how a matrix is drawn": ("confusion?run=made", "button:has-text('More')", "Logarithmic colours"),
     "export": ("confusion?run=made&true=10&pred=2", "button:has-text('Export')", "(CSV)"),
-    "settings from a file": ("train", "button:has-text('Settings from a file')", "Drop the settings of a run"),
+    "settings from a file": (
+        "train",
+        "button:has-text('Settings from a file')",
+        "Drop the settings of a run",
+    ),
     "corrected copy": ("data?run=made", "button:has-text('Write a corrected copy')", "New folder"),
     "specialise": ("confusion?run=made&true=10&pred=2", "button:has-text('Specialise on these')", "classes"),
 }

@@ -274,7 +274,9 @@ def test_a_run_that_goes_on_says_so(tmp_path: Path, tiny_data: Path) -> None:
     assert "This run has not finished: it is stopped after 2 of 5 epochs." in Page(page).text
 
 
-def test_a_table_that_was_written_again_says_what_the_run_s_accuracy_is(tmp_path: Path, tiny_data: Path) -> None:
+def test_a_table_that_was_written_again_says_what_the_run_s_accuracy_is(
+    tmp_path: Path, tiny_data: Path
+) -> None:
     run = make_run(tmp_path / "runs", tiny_data)
     assert "Accuracy when it was chosen" not in dict(list_training(read_facts(run)))
     run.write_status(replace(run.read_status(), best_val_acc=0.5))

@@ -237,7 +237,8 @@ def test_of_two_who_resume_a_run_at_once_one_is_refused(runs_root: Path, sleeper
         refused = sorted(pool.map(resume, range(4)))
     assert refused[0] == ""
     assert all(
-        re.fullmatch(r"early is already queued(\.|: another process is working on it\.)", no) for no in refused[1:]
+        re.fullmatch(r"early is already queued(\.|: another process is working on it\.)", no)
+        for no in refused[1:]
     )
     jobs.kill(run)
 

@@ -126,7 +126,9 @@ def test_a_best_model_that_is_not_what_it_must_be_is_named_with_the_reason(
     run: Run, best_model: Path, changes: dict[str, object], what: str
 ) -> None:
     save_checkpoint(run.best_path, {**load_checkpoint(best_model), **changes})
-    with pytest.raises(RunError, match=f"^first: best.pt does not contain a model that can be built .*{what}"):
+    with pytest.raises(
+        RunError, match=f"^first: best.pt does not contain a model that can be built .*{what}"
+    ):
         load_best(run)
 
 

@@ -20,7 +20,10 @@ def add_commands(commands: Any) -> None:
         help="measure whether views, several runs or a soup of them predict better, and at what cost",
     )
     better.add_argument(
-        "runs", nargs="+", metavar="RUN", help="ids of runs with the same classes; the others are compared with the first"
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="ids of runs with the same classes; the others are compared with the first",
     )
     better.set_defaults(command=_better)
 
