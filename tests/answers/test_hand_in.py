@@ -232,7 +232,7 @@ def test_what_was_made_before_stays_until_all_is_done_and_nothing_half_is_left(
     before = predict(run, tiny_data / "test", task)
     assert predict(run, tiny_data / "val", task, going=False) is None
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="the folder has no files"):
+    with pytest.raises(RunError, match="has no files"):
         predict(run, tmp_path / "empty", task)
     assert read_hand_in(task) == before
     assert [path.name for path in task.iterdir()] == ["result"]

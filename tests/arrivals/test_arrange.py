@@ -83,7 +83,7 @@ def test_labels_that_no_folder_can_have_are_kept_as_display_names(images: Path) 
         ("image,label\n0a1,a\n0b2,b,c\n", "labels.csv, line 3 has 3 cells, but the first line names 2 columns."),
         ("image,label\n0a1,a\n0b2,a\n", "column label has 1 label, but at least 2 are needed"),
         ("image,image\n0a1,a\n", "two columns called 'image'"),
-        ("image,label\n", "holds no row"),
+        ("image,label\n", "has no rows"),
         ("image,label\n1,a\n2,a\n3,a\n4,a\n5,a\n", "'3'; and 2 more rows."),
         ("image,label,split\n0a1,a,val\n0b2,b,val\n", "column split: no row is marked train"),
     ],

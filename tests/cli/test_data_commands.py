@@ -113,4 +113,4 @@ def test_marks_are_told_saved_and_written_into_a_corrected_copy(
     assert "26 images, 0 with another label; 1 left out." in said
     assert out.read_text(encoding="utf-8").splitlines()[1].startswith("train/2/1.png,2,,,drop,drop")
     assert main(["marks", str(tiny_data), "--copy", str(copy)]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err

@@ -37,7 +37,7 @@ def test_the_folders_of_the_splits_may_have_any_usual_name(
 def test_two_folders_for_one_split_are_refused_by_name(tmp_path: Path, one: str, other: str) -> None:
     for split in {"train", one, other}:
         make_folders(tmp_path, {"a": 3, "b": 3}, split)
-    with pytest.raises(DataError, match=rf"'{one}', '{other}' may all be the|'{other}', '{one}' may all be"):
+    with pytest.raises(DataError, match=rf"'{one}', '{other}' could each be the|'{other}', '{one}' could each be"):
         scan_folders(tmp_path)
 
 
@@ -67,7 +67,7 @@ def test_of_several_data_sets_one_is_to_be_given(tmp_path: Path) -> None:
     for name in ("flowers", "pets"):
         make_folders(tmp_path, {"a": 3, "b": 3}, f"{name}/train")
     make_folders(tmp_path, {"plain": 3}, "")
-    with pytest.raises(DataError, match=rf"lies deeper, in flowers\. Give {tmp_path}/flowers\."):
+    with pytest.raises(DataError, match=rf"is one folder deeper, in flowers\. Give {tmp_path}/flowers\."):
         scan_folders(tmp_path)
 
 

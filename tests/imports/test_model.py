@@ -52,7 +52,7 @@ def test_the_run_gets_the_model_with_its_outputs_in_the_order_of_the_classes(
 def test_a_model_that_says_something_else_is_refused_with_what_may_differ(tiny_data: Path) -> None:
     path = make_weights(tiny_data, order=MIXED)
     with pytest.raises(
-        WeightsError, match=r"the same as table\.csv on 4 of the 6 images .* 95 % are needed"
+        WeightsError, match=r"agrees with table\.csv on only 4 of the 6 images .* 95 % are needed"
     ) as raised:
         open_tiny(path, tiny_data)
     assert "an order other than alphabetical order or the order in which people count" in str(raised.value)
@@ -83,7 +83,7 @@ def test_weights_without_a_last_layer_are_refused(tiny_data: Path) -> None:
     path = make_weights(tiny_data)
     state = torch.load(path, weights_only=True)
     torch.save({name: value for name, value in state.items() if not name.startswith("fc.")}, path)
-    with pytest.raises(WeightsError, match=r"model\.pt has no last layer of resnet18"):
+    with pytest.raises(WeightsError, match=r"model\.pt lacks the last layer of resnet18"):
         open_tiny(path, tiny_data)
 
 

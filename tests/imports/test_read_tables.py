@@ -194,8 +194,8 @@ def change(old: str, new: str, text: str = PLAIN) -> str:
 
 
 BAD = {
-    "no table at all": ("", "holds no row"),
-    "columns alone": ("path,true,predicted\n", "holds no row"),
+    "no table at all": ("", "has no rows"),
+    "columns alone": ("path,true,predicted\n", "has no rows"),
     "a workbook": ("PK\x03\x04more", "is an Excel workbook or an archive. Save the table as CSV."),
     "bytes": ("path\0,true", "is not text"),
     "a cell too many": (change("val/2/2.png,2,2", "val/2/2.png,2,2,2"), "line 3 has 4 cells, but the first line names 3"),
@@ -207,7 +207,7 @@ BAD = {
     "an empty path": (change("val/2/2.png", ""), "line 3, column 'path': is empty. Fill it in, or remove the row."),
     "a file that is not there": (change("val/2/2.png", "val/2/9.png"), "line 3, column 'path': there is no image 'val/2/9.png' in"),
     "a file of another class": (change("val/2/2.png", "rose/2.png"), "there is no image 'rose/2.png' in"),
-    "a name that many files have": (change("val/2/2.png", "2.png"), "'2.png' may be"),
+    "a name that many files have": (change("val/2/2.png", "2.png"), "'2.png' could be"),
     "a row twice": (change("val/2/2.png", "val/2/1.png"), "line 3, column 'path': 'val/2/1.png' is the same image as line 2. Remove one"),
     "the same image in other words": (change("val/2/2.png", "2/1.png"), "is the same image as line 2"),
     "a class that there is not": (change("2/2.png,2,2", "2/2.png,2,351"), "line 3, column 'predicted': '351' is not a class of the data; did you mean '35'?"),
@@ -217,8 +217,8 @@ BAD = {
     "an empty confidence": (change("0.8", "", SURE), "line 3, column 'confidence': is empty"),
     "no number": (change("0.8", "high", SURE), "'high' is not a number"),
     "NaN": (change("0.8", "NaN", SURE), "line 3, column 'confidence': 'NaN' is not a number"),
-    "per cent": (change("0.8", "80", SURE), "80 is not a probability: probabilities are between 0 and 1. Divide per cent by 100."),
-    "a negative one": (change("0.8", "-3.2", SURE), "Write the outputs of softmax"),
+    "per cent": (change("0.8", "80", SURE), "80 is not a probability: probabilities are between 0 and 1. Divide percentages by 100."),
+    "a negative one": (change("0.8", "-3.2", SURE), "Write the output of softmax"),
     "infinity": (change("0.8", "inf", SURE), "is not a probability"),
     "probabilities of other outputs": (change("0.1,0.8,0.1", "0.9,0.9,0.9", WHOLE), "add up to 2.7, not 1"),
     "columns mixed up": (change("prob_10,prob_2", "prob_2,prob_10", WHOLE), "line 2, column 'predicted': says '2', but the highest probability is that of '10'"),

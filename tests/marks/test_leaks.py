@@ -69,7 +69,7 @@ def test_a_class_that_would_be_left_empty_is_named_with_what_to_do(runs_root: Pa
     leaks = find_leaks(audit)
     assert leaks is not None
     assert leaks.emptied == ("10",)
-    with pytest.raises(DataError, match=r"All training images of 10 · tulip have a copy .* Move each group"):
+    with pytest.raises(DataError, match=r"All training images of 10 · tulip have a copy, .* Move each group"):
         write_leak_list(tiny_data / "list.csv", audit, leaks)
 
 

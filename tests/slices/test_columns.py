@@ -61,7 +61,7 @@ def test_a_column_that_is_half_of_numbers_is_of_words() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "mine.csv: holds no row"),
+        ("", "mine.csv has no rows"),
         ("image,shop\n1.png,ICA\n", "mine.csv, line 1: there is no column path"),
         ("path\nval/a/1.png\n", "mine.csv, line 1: there is no column besides path"),
         ("path,shop,shop\n", "mine.csv has two columns called 'shop'"),
@@ -74,7 +74,7 @@ def test_a_column_that_is_half_of_numbers_is_of_words() -> None:
             "path,shop\nval/a/1.png,ICA,3\n",
             "mine.csv, line 2 has 3 cells, but the first line names 2 columns",
         ),
-        ("path,shop\n,ICA\n", "mine.csv, line 2, column path: it is empty"),
+        ("path,shop\n,ICA\n", "mine.csv, line 2, column path: the cell is empty"),
         (
             "path,shop\nval/a/1.png,ICA\nval/a/2.png,ICA\nval/a/1.png,Coop\n",
             "mine.csv, line 4, column path: val/a/1.png is already in line 2",
