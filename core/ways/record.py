@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from core.confidence.kept import read_precision
 from core.errors import RunError
 from core.files import write_text
-from core.model.calibration import read_precision
 from core.reading import read_object, take
 from core.runs.run import Run
 from core.runs.seen import name_unknowns

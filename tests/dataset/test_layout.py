@@ -37,7 +37,9 @@ def test_the_folders_of_the_splits_may_have_any_usual_name(
 def test_two_folders_for_one_split_are_refused_by_name(tmp_path: Path, one: str, other: str) -> None:
     for split in {"train", one, other}:
         make_folders(tmp_path, {"a": 3, "b": 3}, split)
-    with pytest.raises(DataError, match=rf"'{one}', '{other}' could each be the|'{other}', '{one}' could each be"):
+    with pytest.raises(
+        DataError, match=rf"'{one}', '{other}' could each be the|'{other}', '{one}' could each be"
+    ):
         scan_folders(tmp_path)
 
 
