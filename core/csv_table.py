@@ -59,7 +59,7 @@ def read_table(path: Path, name: str = "") -> Table:
     try:
         return parse_table(name or path.name, read_plain(path, most=_MOST))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({describe_cause(error)}).") from None
+        raise DataError(f"{path} cannot be read ({describe_cause(error)}).") from None
     except ValueError as error:
         raise DataError(f"{path.name}: {error}.") from None
 
@@ -70,7 +70,7 @@ def read_head(path: Path) -> tuple[str, ...]:
         with open_plain(path) as file:
             text = _decode(path.name, file.read(_LONGEST_HEAD), whole=False)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({describe_cause(error)}).") from None
+        raise DataError(f"{path} cannot be read ({describe_cause(error)}).") from None
     first = _find_first_line(text)
     row = next((row for row, _ in _read_rows(path.name, first, _find_separator(first))), [])
     return _read_head(path.name, row)
@@ -95,14 +95,14 @@ def parse_table(name: str, data: bytes) -> Table:
             continue
         if len(row) != len(head):
             raise DataError(
-                f"{name}, line {line}: has {format_count(len(row), 'cell')} where the first line names "
-                f"{format_count(len(head), 'column')}. Put double quotes around a cell that holds a separator."
+                f"{name}, line {line} has {format_count(len(row), 'cell')}, but the first line names "
+                f"{format_count(len(head), 'column')}. Put double quotes around a cell that contains the separator."
             )
         rows.append(row)
         lines.append(line)
     if not rows:
         raise DataError(
-            f"{name}: holds no row. The first line names the columns, such as image,label, and each other is an image."
+            f"{name} has no rows. The first line names the columns, such as image,label; each line after it is an image."
         )
     return Table(name, head, rows, lines)
 
@@ -111,14 +111,14 @@ def _decode(name: str, data: bytes, *, whole: bool = True) -> str:
     """Return the text of a file's bytes; of those that are not the `whole` the last character may be cut off."""
     for begin, kind in _OTHER.items():
         if data.startswith(begin):
-            raise DataError(f"{name}: is {kind}. Save the table as CSV.")
+            raise DataError(f"{name} is {kind}. Save the table as CSV.")
     encoding = next((code for mark, code in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(data, final=whole)
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")  # what Latin-1 means outside of standards
     if "\0" in text:
-        raise DataError(f"{name}: is not text. Save the table as CSV.")
+        raise DataError(f"{name} is not text. Save the table as CSV.")
     return text
 
 
@@ -140,7 +140,7 @@ def _read_rows(name: str, text: str, separator: str) -> Iterator[tuple[list[str]
             yield row, reader.line_num
     except csv.Error as error:
         raise DataError(
-            f"{name}, line {reader.line_num}: is not valid CSV ({error}). Check its double quotes."
+            f"{name}, line {reader.line_num} is not valid CSV ({error}). Check its double quotes."
         ) from None
 
 
@@ -148,5 +148,5 @@ def _read_head(name: str, row: list[str]) -> tuple[str, ...]:
     head = tuple(cell.strip() for cell in row)
     for column in head:
         if column and head.count(column) > 1:
-            raise DataError(f"{name}: has two columns called {column!r}. Rename one of them.")
+            raise DataError(f"{name} has two columns called {column!r}. Rename one of them.")
     return head

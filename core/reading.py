@@ -97,7 +97,7 @@ def read_plain(path: Path, *, most: int) -> bytes:
     with insist(lambda: open_plain(path)) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
-            raise ValueError(f"it has {size:,} bytes, and never more than {most:,}")
+            raise ValueError(f"it has {size:,} bytes; the limit is {most:,}")
         if path.suffix != ".gz":
             return file.read(most)
         with gzip.GzipFile(fileobj=file) as unpacked:
@@ -112,10 +112,10 @@ def read_object(path: Path, *, most: int) -> dict[str, Any]:
     try:
         text = read_plain(path, most=most).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError("it is not text in UTF-8") from None
+        raise ValueError("it is not UTF-8 text") from None
     values = parse_json(text)
     if not isinstance(values, dict):
-        raise ValueError("it holds no JSON object")
+        raise ValueError("it is not a JSON object")
     return values
 
 
@@ -126,7 +126,7 @@ def parse_json(text: str) -> Any:
         if "\\u" in text:
             _refuse_odd_letters(text, values)
     except RecursionError:
-        raise ValueError("its brackets are nested too deep") from None
+        raise ValueError("its brackets are nested too deeply") from None
     except UnicodeEncodeError:
         raise ValueError("a text in it holds half a letter (a lone surrogate)") from None
     return values

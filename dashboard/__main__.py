@@ -41,11 +41,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_read_port, default=8501, metavar="N", help="default: 8501")
     parser.add_argument(
         "--address", default=ADDRESS, metavar="ADDRESS",
-        help=f"where it is reached; default: {ADDRESS}, this machine only. Any other needs users who sign in",
+        help=f"the address it is reached at; default: {ADDRESS}, this machine only. Any other needs users who sign in",
     )  # fmt: skip
     parser.add_argument(
         "--sign-in", choices=("password", "provider"), default="",
-        help="how users sign in; needed on this machine's own address only behind a proxy",
+        help="how users sign in; on this machine's own address it is only needed behind a proxy",
     )  # fmt: skip
     parser.add_argument(
         "--root", type=Path, action="append", default=[], metavar="DIR",

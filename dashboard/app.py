@@ -17,6 +17,7 @@ from core.runs.notes import iter_listed
 from core.runs.run import default_root
 from dashboard.access.who import base_path, find_acting, sign_in_mode
 from dashboard.guard import guard, guard_callback
+from dashboard.signposts import HOME, TITLES
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
 from dashboard.text import escape_markdown
@@ -68,27 +69,27 @@ button[data-selected="true"], [data-testid="stSliderThumbValue"] {{ color: light
 """
 # The pages by what they are for, in the order of the work.
 PAGES = {
-    "": [("start", start.render, "Start", "home")],
+    "": [("start", start.render, "home")],
     "Train": [
-        ("train", train.render, "Train", "model_training"),
-        ("live", live.render, "Live", "show_chart"),
-        ("runs", runs.render, "Runs", "view_list"),
-        ("bake-off", bakeoff.render, "Bake-off", "emoji_events"),
+        ("train", train.render, "model_training"),
+        ("live", live.render, "show_chart"),
+        ("runs", runs.render, "view_list"),
+        ("bake-off", bakeoff.render, "emoji_events"),
     ],
     "Understand": [
-        ("confusion", confusion.render, "Confusion", "grid_on"),
-        ("weak", weak.render, "Weak classes", "troubleshoot"),
-        ("map", map_view.render, "Map", "scatter_plot"),
-        ("confidence", confidence.render, "Confidence", "balance"),
-        ("data", data.render, "Data", "dataset"),
+        ("confusion", confusion.render, "grid_on"),
+        ("weak", weak.render, "troubleshoot"),
+        ("map", map_view.render, "scatter_plot"),
+        ("confidence", confidence.render, "balance"),
+        ("data", data.render, "dataset"),
     ],
     "Use": [
-        ("predict", predict.render, "Predict", "image_search"),
-        ("compare", compare.render, "Compare", "compare_arrows"),
+        ("predict", predict.render, "image_search"),
+        ("compare", compare.render, "compare_arrows"),
     ],
 }
 # For administrators, and only where users sign in; whoever opens it otherwise by its address is told why not.
-PEOPLE = ("people", people.render, "People", "group")
+PEOPLE = ("people", people.render, "group")
 # Pages whose content belongs to one run, chosen in the sidebar.
 RUN_PAGES = ("live", "confusion", "weak", "map", "confidence", "data", "predict")
 
@@ -121,13 +122,13 @@ def main() -> None:
     page.run()
 
 
-def make_page(name: str, view: Callable[[], None], title: str, icon: str, *, hidden: bool = False) -> st.Page:
+def make_page(name: str, view: Callable[[], None], icon: str, *, hidden: bool = False) -> st.Page:
     """Return a page, `hidden` from the navigation or in it; Start is the one that the address without a name opens."""
     first = name == "start"
-    path = "home" if first else name  # never seen: a page of the name "start" leads there
+    path = HOME if first else name  # never seen: a page of the name "start" leads there
     return st.Page(
         guard(view),
-        title=title,
+        title=TITLES[name],
         icon=f":material/{icon}:",
         url_path=path,
         default=first,

@@ -14,6 +14,7 @@ from core.people.acting import demand_names
 from dashboard.access.who import base_path, sign_in_mode
 from dashboard.components import library
 from dashboard.gate import Gate
+from dashboard.signposts import Signposts
 
 
 async def send_library(_: Request) -> FileResponse:
@@ -27,5 +28,5 @@ if sign_in_mode():
 app = st.App(
     Path(__file__).with_name("app.py"),
     routes=[Route(f"{base_path()}/{library.ADDRESS}", send_library)],
-    middleware=[Middleware(Gate)],
+    middleware=[Middleware(Gate), Middleware(Signposts)],
 )

@@ -40,7 +40,7 @@ def open_dashboard(
         return _refuse(f"{data}: there is no such folder. Give the one that holds train/<class>/*.")
     lost = next((root for root in map(places.expand_home, roots) if not root.is_dir()), None)
     if lost is not None:
-        return _refuse(f"{lost}: there is no such folder. Give --root a folder that is there.")
+        return _refuse(f"{lost}: there is no such folder. Give --root an existing folder.")
     try:
         mode = choose_sign_in(address, sign_in)
     except (UserError, OSError) as error:

@@ -18,7 +18,7 @@ class Term:
 
 TERMS = (
     Term(
-        "accuracy, macro recall", r"macro|Macro", "Macro: the mean over classes, so a rare class counts as much as a common one."
+        "macro average", r"macro|Macro", "The mean over classes, so a rare class counts as much as a common one."
     ),
     Term(
         "95 % interval", r"Wilson|95 % interval|95 % are|are 95 %",

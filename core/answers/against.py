@@ -1,4 +1,4 @@
-"""How well strangers are told: images of a run against those of a folder that shows none of its classes."""
+"""How well strangers are recognised: images of a run against those of a folder that shows none of its classes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.answers.ask import Progress, ask_images
 from core.answers.sources import find_images
 from core.errors import DataError
 from core.model.predict import Predictor
+from core.places import own_command
 from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.words import format_count, format_share
@@ -32,7 +33,7 @@ class Told:
     def describe(self) -> str:
         """Return it in words."""
         return (
-            f"{format_share(self.told / self.strangers)} of {format_count(self.strangers, 'stranger')} told, and wrongly "
+            f"{format_share(self.told / self.strangers)} of {format_count(self.strangers, 'stranger')} recognised, and wrongly "
             f"{format_share(self.own_told / self.own)} of {format_count(self.own, 'image')} of the run's own; AUROC {self.auroc:.3f}"
         )
 
@@ -48,14 +49,16 @@ def measure_against(run: Run, folder: Path, *, progress: Progress | None = None)
     """
     predictor, folders = Predictor.from_run(run), recorded_folders(run)
     if predictor.strangers is None:
-        raise DataError(f"{run.id} has not learned to tell strangers.")
+        raise DataError(
+            f"{run.id} has not learned to recognise strangers yet. Let it: {own_command()} strangers {run.id}"
+        )
     own = [folders.root / sample.path for sample in folders.held or folders.val]
     asked = ask_images(predictor, [*own, *find_images([folder])], progress=progress)
     if asked is None:
         return None
     told = [(number < len(own), answer) for number, answer in enumerate(asked.answers) if answer is not None]
     if all(is_own for is_own, _ in told):
-        raise DataError(f"{folder}: none of its files can be read as an image.")
+        raise DataError(f"No file in {folder} can be read as an image. Give a folder of images.")
     flagged = [(is_own, bool(answer.strange)) for is_own, answer in told]
     return Told(
         sum(not is_own for is_own, _ in told),

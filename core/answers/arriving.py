@@ -21,7 +21,7 @@ from core.errors import DataError
 MAX_FILES = 5_000
 MAX_FILE = 50_000_000  # bytes, as the page takes of a file that is no archive
 MAX_BYTES = 500_000_000  # unpacked, of all archives together: they are held in memory
-_ELSEWHERE = "or give the folder they lie in, as a whole test folder"
+_ELSEWHERE = "or give their folder under “A whole test folder”"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def unpack_files(files: Sequence[tuple[str, bytes]]) -> tuple[Arrived, ...]:
         budget -= sum(len(one.content) for one in inside)
         found += inside
     if len(found) > MAX_FILES:
-        raise DataError(f"More than {MAX_FILES:,} files. Drop fewer at a time, {_ELSEWHERE}.")
+        raise DataError(f"There are more than {MAX_FILES:,} files. Drop fewer at a time, {_ELSEWHERE}.")
     return tuple(_name_apart(found))
 
 

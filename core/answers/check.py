@@ -63,7 +63,7 @@ def _check_names(names: Sequence[str], wanted: Sequence[str]) -> Finding:
     ]
     if strange := [name for name in counts if name not in asked]:
         words.append(
-            f"{format_count(len(strange), 'line', 'is')} of no image that is asked for: {_name(strange)}."
+            f"{format_count(len(strange), 'line', 'is')} for an image that was not asked for: {_name(strange)}."
         )
     if words:
         return Finding(False, " ".join(words))
@@ -76,7 +76,9 @@ def _check_labels(found: Sequence[str], labels: Collection[str], plan: Plan) -> 
     known = set(labels)
     kind = "the class's name" if plan.form.labels == "name" else "the name of the class's folder"
     if unknown := list(dict.fromkeys(label for label in found if label not in known)):
-        return Finding(False, f"{format_count(len(unknown), 'label', 'is')} of no class: {_name(unknown)}.")
+        return Finding(
+            False, f"{format_count(len(unknown), 'label', 'is')} unknown to the model: {_name(unknown)}."
+        )
     return Finding(
         True, f"Every label is one of the model's {format_count(len(known), 'class')}, written as {kind}."
     )
@@ -85,10 +87,10 @@ def _check_labels(found: Sequence[str], labels: Collection[str], plan: Plan) -> 
 def _check_order(names: Sequence[str], plan: Plan) -> Finding:
     present = set(names)
     wanted = [name for name in plan.wanted if name in present]
-    source = plan.sample.name if plan.sample else "the folder, as people count"
+    source = plan.sample.name if plan.sample else "the folder (2 before 10)"
     wrong = next((n for n, (one, other) in enumerate(zip(names, wanted, strict=False)) if one != other), None)
     if wrong is not None:
-        return Finding(False, f"From line {wrong + 2} on the order is not that of {source}.")
+        return Finding(False, f"From line {wrong + 2} on, the order is not that of {source}.")
     return Finding(True, f"The lines are in the order of {source}.")
 
 

@@ -127,14 +127,16 @@ def write_hand_in(
 def refuse_places(out: Path | None, details: Path | None, *, overwrite: bool) -> None:
     """Refuse places where a hand-in or its details cannot be written, or would replace a file unasked; raises RunError."""
     if out is not None and details == out:
-        raise RunError(f"{out}: the hand-in file and the one with details must be two files.")
+        raise RunError(
+            f"{out} is given for both the hand-in file and the details. Choose two different files."
+        )
     for file in (out, details):
         if file is not None and not file.parent.is_dir():
-            raise RunError(f"{file}: cannot be written, there is no folder {file.parent}.")
-        if file is not None and file.is_file() and not overwrite:
             raise RunError(
-                f"{file}: there is a file already. Add --overwrite to replace it, or choose another file."
+                f"{file} cannot be written: there is no folder {file.parent}. Make it, or choose another file."
             )
+        if file is not None and file.is_file() and not overwrite:
+            raise RunError(f"{file} already exists. Add --overwrite to replace it, or choose another file.")
 
 
 def say_sure(confidence: float, min_confidence: float) -> str:
@@ -207,4 +209,4 @@ def read_hand_in(task: Path) -> HandIn | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Predict the folder again.") from None
+        raise RunError(f"{path} cannot be read ({error}). Predict the folder again.") from None

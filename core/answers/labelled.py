@@ -67,7 +67,9 @@ def judge_folder(
         if progress is not None and not progress(done, len(chosen)):
             return None
     if not kept:
-        raise DataError(f"{images}: none of the labelled files can be read as an image.")
+        raise DataError(
+            f"None of the labelled files in {images} can be read as an image. Give another folder."
+        )
     outcome = _to_outcome(np.concatenate(parts), np.array([targets[path] for path in kept]))
     samples = [Labelled(str(path.absolute()), targets[path]) for path in kept]
     judged = Judged(
@@ -105,8 +107,8 @@ def find_labels(
     if not targets:
         where = f"in {labels.name}" if labels else f"by a folder in {folder}"
         raise DataError(
-            f"No image is labelled {where} with a class of this run: they are {name_some(classes, 5)}. Put the images in "
-            "folders named after their classes, or give a table of two columns, image and label."
+            f"No image is labelled {where} with a class of this run ({name_some(classes, 5)}). Put the images in "
+            "folders named after their classes, or give a table with two columns, image and label."
         )
     return targets
 

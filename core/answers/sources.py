@@ -29,7 +29,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
         elif path.exists() or path.is_symlink():
             found.append(path)
         else:
-            raise RunError(f"{path}: there is no such file or folder.")
+            raise RunError(f"{path}: there is no such file or folder. Check the path.")
     return found
 
 
@@ -40,7 +40,7 @@ def _list_folder(folder: Path) -> list[Path]:
         raise RunError(f"{folder / refused[0].path} {refused[0].reason}.{more}")
     files = [*inside.files, *(item.path for item in (*inside.odd, *inside.dead))]
     if not files:
-        raise RunError(f"{folder}: the folder has no files.")
+        raise RunError(f"{folder} has no files. Give a folder of images.")
     return [folder / path for path in sorted(files, key=natural_key)]
 
 

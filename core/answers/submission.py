@@ -80,7 +80,7 @@ def take_sample(table: Table, *, what: str = "sample submission") -> Sample:
     """Return the sample submission that a table holds; raises DataError where it has other than two columns."""
     if len(table.head) != 2:
         raise DataError(
-            f"{table.name}: has {format_count(len(table.head), 'column')}. A {what} has two, separated by a comma: the "
+            f"{table.name} has {format_count(len(table.head), 'column')}. A {what} needs two, separated by a comma: the "
             "image and its label."
         )
     return Sample(table.name, (table.head[0], table.head[1]), tuple((row[0], row[1]) for row in table.rows))
@@ -151,8 +151,8 @@ def _follow(
     assert best is not None
     if not best[0]:
         raise DataError(
-            f"{sample.name}: names none of these images. Its first line is {', '.join(sample.rows[0])}, and the first "
-            f"image is {show_path(paths[0].name)}. Choose the folder that the sample is of."
+            f"{sample.name} names none of these images. Its first line is {', '.join(sample.rows[0])}, but the first "
+            f"image is {show_path(paths[0].name)}. Choose the folder that the sample belongs to."
         )
     return best[1]
 
@@ -183,7 +183,7 @@ def _refuse_twins(plan: Plan) -> None:
     counts = Counter(plan.names)
     if double := [name for name, count in counts.items() if count > 1]:
         raise DataError(
-            f"Without their endings {counts[double[0]]} images would be called {double[0]}. Hand in names with endings."
+            f"Without their extensions, {counts[double[0]]} images would be called {double[0]}. Hand in names with extensions."
         )
 
 
@@ -202,6 +202,6 @@ def _refuse_same_labels(classes: Sequence[str], display: Mapping[str, str]) -> N
     if double := [label for label, count in counts.items() if count > 1]:
         folders = [name for name in classes if display.get(name, name) == double[0]]
         raise DataError(
-            f"The classes {name_some(folders)} are all called {double[0]!r}, so a class name would not tell them apart. Hand in "
+            f"The classes {name_some(folders)} are all called {double[0]!r}, so class names cannot tell them apart. Hand in "
             "the names of the class folders."
         )

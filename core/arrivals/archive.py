@@ -58,9 +58,7 @@ def open_archive(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:
             raise DataError(f"{name} has more than {MOST_ENTRIES:,} entries. Send fewer files at a time.")
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-        raise BadArchive(
-            f"{name} is not a zip archive that can be read ({error}). Pack the folder again."
-        ) from None
+        raise BadArchive(f"{name} cannot be read as a zip archive ({error}). Zip the folder again.") from None
 
 
 def list_items(archive: zipfile.ZipFile) -> list[Item]:

@@ -58,10 +58,12 @@ def arrange(
     folders = make_folder_names([row.label for row in labelled])
     if len(folders) < 2:
         raise DataError(
-            f"{table.name}, column {columns.label}: has {format_count(len(folders), 'label')}, at least 2 are needed."
+            f"{table.name}, column {columns.label} has {format_count(len(folders), 'label')}, but at least 2 are needed. Choose the column of the classes."
         )
     if not any(row.split == "train" for row in rows):
-        raise DataError(f"{table.name}, column {columns.split}: no image is for training.")
+        raise DataError(
+            f"{table.name}, column {columns.split}: no row is marked train. Mark some, or choose no column for the split."
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     target = free_folder(out.parent, out.name)
     with draft_folder(target) as draft:

@@ -74,7 +74,7 @@ def bring_in(sent: Path, name: str, root: Path, progress: Progress, *, owner: st
         if found is None:
             return None
         if not found.images:
-            raise DataError(f"There is no image among what was sent. {_describe_first(found.refused)}")
+            raise DataError(f"None of the files sent is a usable image. {_describe_first(found.refused)}")
         write_owner(draft, owner)
         draft.rename(target)
     return replace(found, folder=str(target))
@@ -98,16 +98,20 @@ def read_arrival(path: Path) -> Arrival | None:
 def _refuse_too_much(items: Sequence[Item], root: Path) -> None:
     size = sum(item.size for item in items)
     if len(items) > MOST_FILES:
-        raise DataError(f"These are {len(items):,} files, and at most {MOST_FILES:,} can be brought at once.")
+        raise DataError(
+            f"That is {len(items):,} files, and at most {MOST_FILES:,} can be brought in at once. Bring in fewer, or give the "
+            "path of a folder on this machine instead."
+        )
     if size > MOST_BYTES:
         raise DataError(
-            f"These are {format_bytes(size)} unpacked, and at most {format_bytes(MOST_BYTES)} can be brought at once. Give the "
+            f"That is {format_bytes(size)} unpacked, and at most {format_bytes(MOST_BYTES)} can be brought in at once. Give the "
             "path of a folder on this machine instead."
         )
     free = shutil.disk_usage(root).free
     if size + _SPARE > free:
         raise DataError(
-            f"These are {format_bytes(size)} unpacked, and the disk of {root} has {format_bytes(free)} free."
+            f"That is {format_bytes(size)} unpacked, but only {format_bytes(free)} are free on the disk of {root}. Free some space, "
+            "or bring in less."
         )
 
 
@@ -138,9 +142,9 @@ def _take_all(items: Sequence[Item], draft: Path, progress: Progress) -> Arrival
 def _judge_name(place: str, taken: set[str]) -> str:
     """Say why no file may lie at a place; empty where one may."""
     if place.casefold() in taken:
-        return "is there twice by this name"
+        return "was sent twice under this name"
     if place.lower().endswith(ARCHIVE):
-        return "is an archive in an archive; unpack it first"
+        return "is an archive inside an archive; unpack it first"
     known = place.lower().endswith((*IMAGE_ENDINGS, *TABLE_ENDINGS)) or place in _NOTES
     return "" if known else "is neither an image nor a table of labels"
 
@@ -163,7 +167,7 @@ def _take(item: Item, path: Path) -> str:
     except UNREADABLE as error:
         why = describe_unreadable(error)
     except (FileExistsError, NotADirectoryError):
-        return "is there by this name as a folder and as a file"
+        return "was sent under this name as a folder and as a file"
     if why:
         path.unlink(missing_ok=True)
     return why
@@ -179,11 +183,11 @@ def _judge_header(path: Path) -> str:
     except UnidentifiedImageError:
         return f"is not an image of a supported kind ({', '.join(FORMATS)})"
     except Image.DecompressionBombError:
-        return f"has too many pixels; at most {MAX_PIXELS:,} are read"
+        return f"has too many pixels; the limit is {MAX_PIXELS:,}"
     except Exception as error:  # Pillow raises a dozen kinds on damaged files
         return f"is damaged ({error})"
     if width * height > MAX_PIXELS:
-        return f"has {width} × {height} pixels; at most {MAX_PIXELS:,} are read"
+        return f"has {width} × {height} pixels; the limit is {MAX_PIXELS:,}"
     return ""
 
 

@@ -88,7 +88,7 @@ def list_folder(path: Path, roots: Sequence[Path], words: str = "") -> Listing:
     place = real_path(path)
     if not is_below(place, roots):
         raise DataError(
-            f"{show_path(path)} lies outside the folders that can be browsed. Type its path instead."
+            f"{show_path(path)} is outside the folders that can be browsed. Type its path instead."
         )
     try:
         contents, entries = _look(place, LOOKED_AT)

@@ -92,7 +92,9 @@ def match_rows(
         more = f"; and {format_count(rest, 'more row')}" if rest > 0 else ""
         raise DataError(f"{table.name}: {'; '.join(problems[:_TOLD])}{more}.")
     if not found:
-        raise DataError(f"{table.name}: no row names an image of {images}.")
+        raise DataError(
+            f"{table.name}: no row names an image in {images}. Check the column of the images, and the folder."
+        )
     return tuple(one for one, _ in found.values())
 
 
@@ -107,12 +109,12 @@ def _match_row(
     if not paths:
         raise ValueError(f"column {columns.image}: there is no image {name!r}")
     if len(paths) > 1:
-        raise ValueError(f"column {columns.image}: {name!r} may be {paths[0]} or {paths[1]}")
+        raise ValueError(f"column {columns.image}: {name!r} could be {paths[0]} or {paths[1]}")
     if not label:
-        raise ValueError(f"column {columns.label}: is empty")
+        raise ValueError(f"column {columns.label} is empty")
     split = _find_split(row[columns.split]) if columns.split else "train"
     if not split:
-        raise ValueError(f"column {columns.split}: {row[columns.split]!r} is none of train, val and test")
+        raise ValueError(f"column {columns.split}: {row[columns.split]!r} is not train, val or test")
     return Labelled(paths[0], label, split)
 
 

@@ -41,7 +41,7 @@ def find_place(name: str) -> tuple[str, str]:
     if not parts:
         return "", "has no name"
     if len(parts) > DEEPEST + 1:
-        return "", f"lies in more than {DEEPEST} folders"
+        return "", f"is nested more than {DEEPEST} folders deep"
     if any(len(part.encode(errors="surrogateescape")) > _LONGEST for part in parts):
         return "", f"has a name of more than {_LONGEST} bytes"
     try:

@@ -32,16 +32,16 @@ def add_commands(commands: Any) -> None:
         help="queue every combination of networks, optimizers, presets and seeds; the same "
         "command again starts what is missing, or ranks what has finished",
     )
-    bake_off.add_argument("--name", help="its name; empty: made from the data and the question")
+    bake_off.add_argument("--name", help="its name; by default made from the data and the question")
     # Spelt out rather than imported, since a queued job reads this file too and should stay small.
     bake_off.add_argument(
         "--question",
         choices=("network", "optimizer"),
         help="network: ResNet50 or ResNeXt50? optimizer: SGD, AdamW or Ranger?",
     )
-    bake_off.add_argument("--archs", type=_networks, metavar="A,B", help="networks; none: the preset's")
+    bake_off.add_argument("--archs", type=_networks, metavar="A,B", help="networks; by default the preset's")
     bake_off.add_argument(
-        "--optimizers", type=_some_of(_OPTIMIZERS), metavar="A,B", help="none: the preset's"
+        "--optimizers", type=_some_of(_OPTIMIZERS), metavar="A,B", help="optimizers; by default the preset's"
     )
     bake_off.add_argument("--presets", type=_some_of(tuple(PRESETS)), metavar="A,B", help=preset_help())
     bake_off.add_argument(
@@ -177,7 +177,7 @@ def _some_of(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
     def read(text: str) -> tuple[str, ...]:
         names = _split(text)
         if unknown := [name for name in names if name not in known]:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(known)}")
         return names
 
     return read
@@ -206,7 +206,7 @@ def _rates(text: str) -> dict[str, float]:
         except ValueError:
             raise argparse.ArgumentTypeError(f"{part!r} is not of the form adamw=0.0002") from None
         if name not in _OPTIMIZERS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(_OPTIMIZERS)}")
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(_OPTIMIZERS)}")
     return rates
 
 

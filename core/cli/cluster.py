@@ -41,13 +41,13 @@ def add_slurm_options(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the options by which work goes to Slurm; those that are not given are as in slurm.yaml."""
     parser.add_argument("--slurm", action="store_true", help=f"{what}; see docs/cluster.md")
     group = parser.add_argument_group(
-        "with --slurm", "what is not given is as in slurm.yaml, else the cluster's own"
+        "with --slurm", "what is not given comes from slurm.yaml, else from the cluster"
     )
-    group.add_argument("--partition", metavar="NAME", help="the part of the cluster")
-    group.add_argument("--account", metavar="NAME", help="whose share is used")
+    group.add_argument("--partition", metavar="NAME", help="the part of the cluster to use")
+    group.add_argument("--account", metavar="NAME", help="whose share of the cluster is used")
     group.add_argument("--qos", metavar="NAME", help="the quality of service")
-    group.add_argument("--gpus", type=int, metavar="N", help="how many GPUs; 0 to 64")
-    group.add_argument("--cpus", type=int, metavar="N", help="how many cores; 1 to 1024")
+    group.add_argument("--gpus", type=int, metavar="N", help="how many GPUs, 0 to 64")
+    group.add_argument("--cpus", type=int, metavar="N", help="how many cores, 1 to 1024")
     group.add_argument("--memory", metavar="16G", help="memory of the node")
     group.add_argument(
         "--time", metavar="02:00:00", help="time limit; a run saves before it and is queued again"
@@ -66,7 +66,7 @@ def read_request(options: argparse.Namespace) -> SlurmRequest | None:
     given = list_slurm_options(options)
     if not options.slurm:
         if given:
-            raise RunError(f"--{next(iter(given))} is asked of Slurm: add --slurm, or leave it out.")
+            raise RunError(f"--{next(iter(given))} is an option of Slurm: add --slurm, or leave it out.")
         return None
     return SlurmRequest.from_values({**read_defaults().to_values(), **given})
 
@@ -122,7 +122,7 @@ def _be_job(options: argparse.Namespace) -> int:
     run, job = Run(options.folder), own_id(os.environ)
     if not (run.folder / "config.json").is_file():
         raise RunError(
-            f"{run.folder}: there is no run. Its folder has to be on a disk that this node sees too."
+            f"There is no run in {run.folder}. Its folder must be on a disk that this node can reach too."
         )
     try:
         with obey_slurm() as asked:

@@ -40,7 +40,7 @@ def add_commands(commands: Any) -> None:
         arrange.add_argument(
             f"--{column}",
             metavar="COLUMN",
-            help=f"the column of the {what}; recognised where its name is a usual one",
+            help=f"the column of the {what}; recognised where it has a usual name",
         )
     arrange.add_argument("--skip-missing", action="store_true", help="leave out rows without an image")
     arrange.set_defaults(command=_arrange)
@@ -64,8 +64,8 @@ def add_commands(commands: Any) -> None:
         "--group-by",
         default=COPIES,
         metavar="BY",
-        help="what stays on one side where images are split off, as in training: copies, name, none or a CSV; of name and a CSV "
-        "it is told which groups lie in more than one split",
+        help="what stays on one side where images are split off, as in training: copies, name, none or a CSV; with name or a CSV "
+        "it also says which groups are in more than one split",
     )
     audit.add_argument(
         "--out",
@@ -91,10 +91,12 @@ def add_commands(commands: Any) -> None:
         "--out", type=Path, metavar="FILE", help="save the marks as CSV, which `train --fixes` takes"
     )
     marks.add_argument(
-        "--copy", type=Path, metavar="FOLDER", help="write the data set anew with its labels corrected"
+        "--copy", type=Path, metavar="FOLDER", help="write a copy of the data set with its labels corrected"
     )
     marks.add_argument(
-        "--link", action="store_true", help="links in place of copies: no space, but shared contents"
+        "--link",
+        action="store_true",
+        help="link instead of copying: takes no space, but editing one file changes both",
     )
     marks.set_defaults(command=_list_marks)
 
@@ -117,7 +119,7 @@ def _arrange(options: argparse.Namespace) -> int:
     known = suggest_columns(head)
     if known is None and not (options.image and options.label):
         raise DataError(
-            f"{table.name}: its columns are {', '.join(head)}. Say which is which by --image COLUMN and --label COLUMN."
+            f"{table.name} has the columns {', '.join(head)}. Say which names the image and which the label: --image COLUMN --label COLUMN."
         )
     known = known or Columns("", "")
     columns = Columns(
@@ -178,11 +180,12 @@ def _write_leaks(audit: Audit, place: Path) -> None:
     leaks = find_leaks(audit)
     if leaks is None:
         raise DataError(
-            f"{audit.root}: nothing in validation is in training too, so there is nothing to leave out."
+            f"{audit.root}: no validation image is in training too, so there is nothing to leave out."
         )
     if audit.val_made:
         raise DataError(
-            f"{audit.root} has no val/ folder: validation is split off, and --group-by copies keeps what looks the same on one side."
+            f"{audit.root} has no val/ folder, so validation is split off training. Train with --group-by copies instead: it keeps "
+            "images that look the same on one side."
         )
     write_leak_list(place, audit, leaks)
 

@@ -103,7 +103,7 @@ def _open_model(options: argparse.Namespace, reading: Reading) -> Model | None:
     """Return the model that the options name; None where they name none."""
     if options.weights is None:
         if options.arch:
-            raise ConfigError({"arch": "works only with --weights FILE; give the weights, or leave it out"})
+            raise ConfigError({"arch": "needs --weights FILE; give the weights, or leave it out"})
         return None
     if not options.arch:
         raise ConfigError({"arch": "is missing; name the network that the weights belong to (--arch NAME)"})

@@ -30,7 +30,7 @@ def _list(options: argparse.Namespace) -> int:
             f"{one.name:<{width}}  {one.parameters / 1e6:7.1f} M  {one.size:4} px  {_describe_weights(one)}"
         )
     if not found:
-        print("No network has such a name.")
+        print("No network has a name like that.")
     return 0
 
 

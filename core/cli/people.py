@@ -19,7 +19,7 @@ from core.words import format_count
 
 def add_commands(commands: Any) -> None:
     """Add the parsers of `users` and `actions`."""
-    users = commands.add_parser("users", help="manage who may sign in to the dashboard, and in which role")
+    users = commands.add_parser("users", help="manage who may sign in to the dashboard, and with which role")
     what = users.add_subparsers(required=True, metavar="add|remove|list|quota")
     add = what.add_parser(
         "add",
@@ -31,7 +31,7 @@ def add_commands(commands: Any) -> None:
     add.add_argument(
         "--provider",
         action="store_true",
-        help="NAME is a mail address that an OpenID provider signs in: no password",
+        help="NAME is an email address that an OpenID provider signs in, so there is no password",
     )
     add.set_defaults(command=_add)
     remove = what.add_parser("remove", help="remove a user, whose sessions end at once")
@@ -118,7 +118,7 @@ def read_password(name: str) -> str:
 
 def _read_count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number from 0 on, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, got {text!r}")
     return int(text)
 
 

@@ -55,7 +55,7 @@ def launch_ranks(
     if status.state not in ACTIVE:  # the leading process has told it
         return status
     journal = Journal(run, console)
-    journal.end("failed", why or "Its processes ended without having said why.")
+    journal.end("failed", why or "Its processes ended without saying why.")
     return journal.status
 
 
@@ -124,7 +124,7 @@ def _train(run: Run, config: TrainConfig | None, terminal: TextIO | None, group:
             try:
                 group.lead(lambda: held.enter_context(_open(run, config)))
             except _Finished:
-                print(f"{run.id} has finished already.", flush=True)
+                print(f"{run.id} has already finished.", flush=True)
                 return 0
             print(run.id, flush=True)
         return _lead(run, terminal, group)
@@ -153,7 +153,7 @@ def _open(run: Run, config: TrainConfig) -> Iterator[None]:
     if run.read_status().state == "finished":
         raise _Finished
     if replace(run.read_config(), devices=config.devices) != config:
-        raise RunError(f"{run.id} exists already, with other settings; give this run another name.")
+        raise RunError(f"{run.id} already exists with other settings. Give this run another name.")
     end = time.monotonic() + 2 * REMOTE_SILENCE
     while live_status(run).state in ACTIVE and time.monotonic() < end:
         time.sleep(_LOOK)  # where its last process was on a machine that is gone, only its silence tells

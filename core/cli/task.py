@@ -54,7 +54,7 @@ def add_commands(commands: Any) -> None:
 def _be_job(options: argparse.Namespace) -> int:
     run = Run(options.folder)
     if not any((run.folder / name).is_file() for name in ("config.json", TASK)):
-        raise RunError(f"{run.folder}: there is no work, neither config.json nor {TASK}.")
+        raise RunError(f"{run.folder} holds no work: it has neither config.json nor {TASK}.")
     try:
         with claim(run):
             return do_work(run, None)
@@ -131,7 +131,7 @@ def _do_task(journal: Journal) -> Status:
         nonlocal kind
         kind, parameters = read_order(folder)
         if kind not in KINDS:
-            raise RunError(f"{kind!r} is not a kind of task; there are: {', '.join(KINDS)}.")
+            raise RunError(f"{kind!r} is not a kind of task; the kinds are: {', '.join(KINDS)}.")
         try:
             inspect.signature(KINDS[kind]).bind(folder, journal.count_all, **parameters)
         except TypeError as error:

@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
     """Add the parsers of these commands."""
     train = commands.add_parser("train", help="train a run here, with a progress bar; Ctrl-C stops and saves")
     _add_settings(train)
-    add_slurm_options(train, "hand it to Slurm in place of training it here")
+    add_slurm_options(train, "hand it to Slurm instead of training it here")
     train.set_defaults(command=_train)
 
     resume = commands.add_parser("resume", help="continue a run here; a finished one too")

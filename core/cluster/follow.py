@@ -31,18 +31,18 @@ REASONS = {
     "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": "its nodes are down or reserved",
     "PartitionNodeLimit": "it asks for more than this partition has",
     "PartitionTimeLimit": "it asks for more time than this partition allows",
-    "QOSMaxJobsPerUserLimit": "you have as many jobs at work as you may",
-    "AssocMaxJobsLimit": "your account has as many jobs at work as it may",
-    "QOSMaxGRESPerUser": "you use as many GPUs as you may",
+    "QOSMaxJobsPerUserLimit": "you already have as many jobs running as you may",
+    "AssocMaxJobsLimit": "your account already has as many jobs running as it may",
+    "QOSMaxGRESPerUser": "you already use as many GPUs as you may",
 }
 _ENDS = {
     "TIMEOUT": "Slurm ended it at its time limit before it had saved. Ask for more time.",
-    "OUT_OF_MEMORY": "It used more memory than it had asked Slurm for. Ask for more memory.",
+    "OUT_OF_MEMORY": "It used more memory than it asked Slurm for. Ask for more memory.",
     "NODE_FAIL": "The node it trained on failed.",
     "BOOT_FAIL": "The node it was to train on did not start.",
     "PREEMPTED": "A job of higher priority took its place.",
     "DEADLINE": "Slurm ended it at its deadline.",
-    "FAILED": "Its job failed without having said why; the log may tell. The run folder has to be on a disk that the node sees too.",
+    "FAILED": "Its job failed without saying why; the log may say more. The run folder must be on a disk that the node can reach too.",
 }
 
 
@@ -128,7 +128,7 @@ def _end(run: Run, status: Status, job: SlurmJob | None) -> Status:
         state, message = "stopped", f"Slurm job {status.job} was cancelled."
     elif job is None:
         state = "crashed"
-        message = f"Slurm no longer knows job {status.job}, which ended without having said why."
+        message = f"Slurm no longer knows job {status.job}, which ended without saying why."
     else:
         state, message = "crashed", _ENDS.get(job.state, f"Slurm job {job.id} ended: {job.state}.")
     return replace(

@@ -58,7 +58,7 @@ def claim_for(run: Run, job: str) -> Iterator[None]:
         if not job or status.job != job:
             raise Taken(f"{run.id} is not the work of Slurm job {job or '(none)'}.")
         if status.state in _OVER:
-            raise Taken(f"{run.id} is over: it is {status.state}.")
+            raise Taken(f"{run.id} has already ended: it is {status.state}.")
         claim_process(run, job=job)
         yield
 
@@ -93,7 +93,7 @@ def give_back(run: Run, status: Status, asked: Signals, *, saved: bool) -> Statu
     """
     if asked.at_limit and not saved:
         message = (
-            f"Its time limit in Slurm is too short: {format_duration(SAVE_SECONDS)} before it, when a run has to save, "
+            f"Its time limit in Slurm is too short: a run saves {format_duration(SAVE_SECONDS)} before the limit, and by then "
             "there was nothing to save yet. Start it again with more time."
         )
         return run.write_status(replace(status, state="failed", phase="failed", message=message))

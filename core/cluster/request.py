@@ -86,8 +86,8 @@ class SlurmRequest:
         for name in values:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
-                meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-                raise ConfigError({name: f"is nothing that can be asked of Slurm; {meant}{where}"})
+                meant = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
+                raise ConfigError({name: f"cannot be asked of Slurm; {meant}{where}"})
         given = dict(values)
         if type(given.get("memory")) is int:  # of YAML: megabytes without a letter
             given["memory"] = str(given["memory"])

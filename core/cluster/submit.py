@@ -96,7 +96,7 @@ def _hand_over(runs: Sequence[Run], request: SlurmRequest) -> None:
         for run, status in zip(runs, before, strict=True):
             # A run that was made just now is queued already, in the name of this process.
             if status.state in ACTIVE and status.phase != "launching":
-                raise RunError(f"{run.id} is {status.state} already.")
+                raise RunError(f"{run.id} is already {status.state}.")
             write_text(run.folder / ASKED, json.dumps(request.to_values(), indent=2) + "\n")
         job = submit_script(write_script(runs), _list_options(runs, request), environment())
         for number, (run, status) in enumerate(zip(runs, before, strict=True)):

@@ -105,7 +105,7 @@ def _to_json(found: Calibration) -> str:
 
 def _from_values(values: dict[str, Any]) -> Calibration:
     if values.pop("version") != _VERSION:
-        raise ValueError("it is of another version")
+        raise ValueError("it was written by another version")
     answers = _read_answers(values.pop("answers"))
     kinds = get_type_hints(Calibration)
     if unknown := set(values) - set(kinds):

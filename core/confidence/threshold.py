@@ -52,7 +52,7 @@ def read_threshold(run: Run, *, temperature: float) -> Threshold | None:
         return None
     try:
         if values.pop("version", None) != _VERSION:
-            raise ValueError("it is of another version")
+            raise ValueError("it was written by another version")
         found = take(Threshold, values)
         if not 0 <= found.value <= 1:
             raise ValueError(f"value must be from 0 to 1, got {found.value!r}")

@@ -157,7 +157,7 @@ def read_audit(folder: Path) -> Audit:
     try:
         values = read_object(folder / "audit.json", most=_MOST)
         if values.pop("version") != _VERSION:
-            raise ValueError("it is of another version")
+            raise ValueError("it was written by another version")
         columns = values.pop("images")
         return Audit(
             Path(values.pop("root")),

@@ -61,7 +61,7 @@ def make_demo(name: str, folder: Path, progress: Progress | None = None) -> None
     """
     makers = {"digits": make_digits, "glyphs": make_glyphs}
     if name not in makers:
-        raise ValueError(f"no demo set is called {name!r}; there are: {', '.join(DEMOS)}")
+        raise ValueError(f"no demo set is called {name!r}; the sets are: {', '.join(DEMOS)}")
     folder = Path(folder).resolve()
     if _is_made(name, folder):
         return
@@ -255,7 +255,7 @@ def _refuse_if_used(name: str, folder: Path) -> None:
         return
     if (folder / MARKER).is_file():
         raise DataError(
-            f"{folder} holds another demo set, or one of another version; "
+            f"{folder} holds another demo set, or another version of it; "
             f"delete it or choose another folder for the {name} set."
         )
     raise DataError(

@@ -22,9 +22,9 @@ class Kind:
 KINDS = {
     "leak": Kind(
         "serious",
-        "1 image lies in more than one split",
-        "{} images lie in more than one split",
-        "Each group is one image, pixel by pixel. An image that was trained on tells nothing in another split: "
+        "1 image is in more than one split",
+        "{} images are in more than one split",
+        "Each group is one image, pixel by pixel. An image that was trained on proves nothing in another split: "
         "the accuracy shown there is too high. Keep it in one split.",
     ),
     "conflict": Kind(
@@ -50,7 +50,7 @@ KINDS = {
         "serious",
         "1 file is not a readable image",
         "{} files are not readable images",
-        "Training skips such files, or refuses to start, as its setting says. Save them anew or remove them.",
+        "Training skips such files or refuses to start, as its setting says. Save them again, or remove them.",
     ),
     "misnamed": Kind(
         "serious",
@@ -60,24 +60,24 @@ KINDS = {
     ),
     "stray": Kind(
         "warning",
-        "1 image or folder lies outside the classes and splits",
-        "{} images or folders lie outside the classes and splits",
-        "An image outside of the class folders is not used, nor is a folder that is not named like a split. Move them, or "
+        "1 image or folder is outside the classes and splits",
+        "{} images or folders are outside the classes and splits",
+        "An image outside the class folders is not used, nor is a folder that is not named like a split. Move them, or "
         "take them out of the data folder.",
     ),
     "leak-near": Kind(
         "warning",
         "1 image looks like one in another split",
         "{} images look like one in another split",
-        "The images of a group look the same: saved anew, resized, brightened, or frames of one film. "
+        "The images of a group look the same: saved again, resized, brightened, or frames of one film. "
         "A split that contains images like those in training measures memory, not skill. Keep a group in one split.",
     ),
     "leak-group": Kind(
         "warning",
-        "1 image is of a group that lies in more than one split",
-        "{} images are of groups that lie in more than one split",
-        "The images of a group belong together, as their names or the table of groups say. Who has seen one of them knows more of "
-        "the others than of a new image: the accuracy is too high. Keep a group in one split.",
+        "1 image belongs to a group that is in more than one split",
+        "{} images belong to groups that are in more than one split",
+        "The images of a group belong together, as their names or the table of groups say. A model that has seen one of them knows "
+        "more about the others than about a new image, so the accuracy is too high. Keep a group in one split.",
     ),
     "conflict-near": Kind(
         "warning",
@@ -106,16 +106,16 @@ KINDS = {
     ),
     "duplicate": Kind(
         "note",
-        "1 image lies in its class more than once",
-        "{} images lie in their class more than once",
+        "1 image is in its class more than once",
+        "{} images are in their class more than once",
         "Each group is one image, pixel by pixel. It counts that many times, in training and in the figures.",
     ),
     "duplicate-near": Kind(
         "note",
         "1 image looks like another in its class",
         "{} images look like another in their class",
-        "The images of a group look the same. They add little, and a validation set of near copies is less than it "
-        "seems.",
+        "The images of a group look the same. They add little, and a validation set of near copies proves less than "
+        "it seems to.",
     ),
     "tiny": Kind(
         "note",

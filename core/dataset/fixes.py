@@ -91,7 +91,7 @@ def _find_problem(fix: Fix, places: dict[str, str], classes: Sequence[str], *, f
     if place != "train":
         return (
             f"{fix.path} is {place}. Those are never changed, so that runs are judged on the same images and labels; "
-            "take a fix list of training images."
+            "use a fix list of training images."
         )
     if not first:
         return f"{fix.path} is named more than once."

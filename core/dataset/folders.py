@@ -188,7 +188,7 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for place in (table, mapping):
         if place.is_symlink() and (why := find_obstacle(place)):
-            raise DataError(f"{place} {why}. Put the names there, or remove it.")
+            raise DataError(f"{place} {why}. Replace it with a file of names, or remove it.")
     place = table if _is_present(table) else mapping
     try:
         if place == table:
@@ -196,12 +196,12 @@ def read_display_names(root: Path, classes: Sequence[str]) -> dict[str, str]:
         elif _is_present(mapping):
             values = parse_json(read_plain(mapping, most=_MOST).decode("utf-8-sig"))
             if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
-                raise DataError(f"{mapping}: must be one JSON object of label: name.")
+                raise DataError(f"{mapping} must be one JSON object that gives each label a name.")
             names = values
     except OSError as error:
-        raise DataError(f"{place}: cannot be read: {describe_cause(error)}. Repair or remove it.") from None
+        raise DataError(f"{place} cannot be read: {describe_cause(error)}. Repair or remove it.") from None
     except (ValueError, csv.Error) as error:
-        raise DataError(f"{place}: cannot be read: {error}.") from None
+        raise DataError(f"{place} cannot be read: {error}. Repair or remove it.") from None
     composed = {normalise(label): normalise(name.strip()) for label, name in names.items()}
     plain = {label.strip(): name for label, name in composed.items()}
     found = {label: composed.get(label, plain.get(label, "")) for label in classes}
@@ -229,7 +229,7 @@ def _read_table(table: Path) -> dict[str, str]:
             raise DataError(f"{table}: the first line must be 'label,name'.")
         for row in rows:
             if row["label"] is None or row["name"] is None:
-                raise DataError(f"{table}, line {rows.line_num}: needs a label and a name.")
+                raise DataError(f"{table}, line {rows.line_num} needs both a label and a name.")
             label, name = normalise(row["label"]), row["name"].strip()
             line, before = lines.setdefault(label, (rows.line_num, name))
             if before != name:
@@ -287,8 +287,8 @@ def _refuse_closed(root: Path, faults: Sequence[Fault]) -> None:
 def _describe_few(layout: Layout, train_root: Path) -> str:
     count = len(layout.classes["train"])
     text = (
-        f"{train_root}: found {format_count(count, 'class folder')}, at least 2 are needed. "
-        "Expected one folder a class with its images in it: train/<class>/*."
+        f"{train_root}: found {format_count(count, 'class folder')}, but at least 2 are needed. "
+        "Expected one folder for each class, with its images in it: train/<class>/*."
     )
     if (deeper := find_deeper(train_root)) is None:
         return text
@@ -311,12 +311,12 @@ def _collect_val(tree: Tree, classes: Sequence[str]) -> tuple[Sample, ...]:
     val_root = tree.layout.root / tree.layout.splits["val"]
     if unknown := [name for name in found if name not in classes]:
         raise DataError(
-            f"{val_root}: {_some(unknown)} not among the training classes. Rename, move or remove the folder."
+            f"{val_root}: the training data has no {_some(unknown)}. Rename, move or remove {'it' if len(unknown) == 1 else 'them'}."
         )
     val = _collect(tree, "val", classes)
     if not val and not any(fault.split == "val" for fault in tree.faults):
         raise DataError(
-            f"{val_root}: no images in its class folders. Add images, or remove the folder to split training."
+            f"{val_root}: no images in its class folders. Add images, or remove the folder so that validation is split off training."
         )
     return val
 

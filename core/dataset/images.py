@@ -71,7 +71,7 @@ def read_image(source: Path | IO[bytes]) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageProblem(_why_unidentified(source)) from None
     except Image.DecompressionBombError:
-        raise ImageProblem(f"has too many pixels; at most {MAX_PIXELS:,} are read") from None
+        raise ImageProblem(f"has too many pixels; the limit is {MAX_PIXELS:,}") from None
     except Exception as error:  # Pillow raises a dozen kinds on damaged files
         if isinstance(error, OSError) and error.errno is not None:
             raise ImageProblem(f"cannot be opened ({error.strerror})") from None
@@ -105,7 +105,7 @@ def find_obstacle(path: Path) -> str:
         kind = find_kind(path.stat().st_mode)
     except FileNotFoundError as error:
         if path.is_symlink():
-            return f"is a link to {show_path(path.readlink())}, which is not there"
+            return f"is a link to {show_path(path.readlink())}, which does not exist"
         return f"cannot be opened ({error.strerror})"
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
@@ -165,7 +165,7 @@ def _decode(source: IO[bytes]) -> Image.Image:
     with Image.open(source, formats=FORMATS) as image:
         pixels = image.width * image.height
         if pixels > MAX_PIXELS:
-            raise ImageProblem(f"has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read")
+            raise ImageProblem(f"has {image.width} × {image.height} pixels; the limit is {MAX_PIXELS:,}")
         # What is made of an image takes up to a dozen bytes a pixel, in as many threads as there are cores.
         with _one_at_a_time if pixels > MANY_PIXELS else contextlib.nullcontext():
             image.load()

@@ -87,7 +87,7 @@ def stamp_file(root: Path, path: str) -> tuple[int, int]:
     """
     found = os.stat(f"{root}/{path}")  # noqa: PTH116  many thousands at a time
     if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is not a file")
     return found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
 
 

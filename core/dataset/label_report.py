@@ -106,7 +106,7 @@ class LabelReport:
         if self.accuracy < LEAST_ACCURACY:
             return (
                 f"The model gets only {format_share(self.accuracy)} of these images right, so its doubts say nothing about the labels. "
-                f"Ask one that gets {format_share(LEAST_ACCURACY)} right, better {format_share(SURE_ACCURACY)}."
+                f"Ask one that gets at least {format_share(LEAST_ACCURACY)} right, or better, {format_share(SURE_ACCURACY)}."
             )
         found = len(self.issues)
         verb = "is" if found == 1 else "are"
@@ -138,10 +138,10 @@ def read_report(path: Path) -> LabelReport:
     try:
         values = read_object(path, most=_MOST)
         if values.pop("version", None) != _VERSION:
-            raise ValueError("it is of another version")
+            raise ValueError("it was written by another version")
         return take(LabelReport, values)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Look for label issues again.") from None
+        raise RunError(f"{path} cannot be read ({error}). Look for label issues again.") from None
 
 
 def write_fixes(path: Path, issues: Sequence[LabelIssue]) -> None:
@@ -172,7 +172,7 @@ def read_fixes(path: Path) -> list[Fix]:
                 score = _read_score(row.get("score"))
                 fixes.append(Fix(values[0], values[1], values[2], values[3], rows.line_num, score))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"{path}: cannot be read ({error}).") from None
+        raise RunError(f"{path} cannot be read ({error}).") from None
     return fixes
 
 

@@ -104,7 +104,7 @@ def read_layout(root: Path) -> Layout:
     for split, names in candidates.items():
         if len(names) > 1:
             raise DataError(
-                f"{root}: {name_some(names)} may all be the {split} split. Keep one of them, and rename or move the other."
+                f"{root}: {name_some(names)} could each be the {split} split. Keep one of them, and rename or move the rest."
             )
     splits = {split: names[0] for split, names in candidates.items()}
     faults: list[Fault] = []
@@ -192,7 +192,7 @@ def _refuse_deeper(root: Path, folders: Iterable[str]) -> None:
     for name in deeper:
         train = find_split(root / name, "train")
         if train and look_into(train).folders:
-            raise DataError(f"{root}: the data set lies deeper, in {name}. Give {root / name}.")
+            raise DataError(f"{root}: the data set is one folder deeper, in {name}. Give {root / name}.")
     apart = [name for name in deeper if has_split(root / name, "val") or has_split(root / name, "test")]
     if apart or deeper == folders != []:
         raise DataError(
@@ -243,7 +243,7 @@ def _name_classes(split_root: Path, folders: Iterable[str]) -> dict[str, str]:
 
 def _judge_split(found: Found, split: str, folder: str) -> Iterator[Fault]:
     """Yield what lies beside a split's class folders: class folders that are none, and images without a class."""
-    where = f"lies in no class folder of {folder}/" if folder else "lies in no class folder"
+    where = f"is not in a class folder of {folder}/" if folder else "is not in a class folder"
     for path in found.files:
         if path.lower().endswith(IMAGE_ENDINGS):
             yield Fault("stray", path, where)
@@ -261,10 +261,10 @@ def _list_strays(root: Path, inside: Found, leave_out: set[str]) -> Iterator[Fau
     """Yield images that lie beside the folder of training, and folders of them; other files are no one's concern."""
     for path in inside.files:
         if path.lower().endswith(IMAGE_ENDINGS):
-            yield Fault("stray", path, "lies in no class folder")
+            yield Fault("stray", path, "is not in a class folder")
     for name in inside.folders:
         if name not in leave_out and _holds_images(root, name):
-            yield Fault("stray", name, "is a folder of images but of no split")
+            yield Fault("stray", name, "is a folder of images that is not named like a split")
     for item in (*inside.dead, *inside.closed):
         yield Fault("stray", item.path, item.reason)
 

@@ -82,7 +82,7 @@ def walk_through(root: Path, folder: str = "") -> Found:
         place, chain = todo.pop()
         own = _identify(root / place)
         if own in chain:
-            found.odd.append(BadImage(place, "is a link to a folder that it lies in"))
+            found.odd.append(BadImage(place, "is a link to a folder that contains it"))
             continue
         inside = look_into(root, place)
         found.add(inside)
@@ -116,7 +116,7 @@ def _add_entry(found: Found, entry: os.DirEntry[str], path: str) -> None:
     elif is_folder:
         found.folders.append(path)
     else:
-        why = find_obstacle(Path(entry.path)) or "changed while it was looked at"
+        why = find_obstacle(Path(entry.path)) or "changed while it was being looked at"
         (found.dead if _leads_nowhere(entry) else found.odd).append(BadImage(path, why))
 
 

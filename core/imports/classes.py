@@ -79,8 +79,8 @@ def _describe_both(
     named, numbered = readings[NAMED], readings[NUMBERED]
     row = next(row for row, index in enumerate(named) if index != numbered[row])
     return (
-        f"{table.name}, column {column!r}: {cells[row]!r} may be the class of that name, or the class number {cells[row]} "
-        f"from 0 in the order of text, which is {classes[numbered[row]]!r}. Say which (--classes names or --classes numbers)."
+        f"{table.name}, column {column!r}: {cells[row]!r} could be the class of that name, or class number {cells[row]}, "
+        f"counted from 0 in alphabetical order, which is {classes[numbered[row]]!r}. Say which: --classes names or --classes numbers."
     )
 
 

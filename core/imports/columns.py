@@ -57,7 +57,7 @@ def recognise_roles(table: Table, given: Mapping[str, str]) -> dict[str, str]:
         named = [name for name in _list_named(table, role) if name not in given.values()]
         if len(named) > 1:
             raise DataError(
-                f"{table.name}: the columns {' and '.join(map(repr, named))} may both be {role}. {_say(role)}"
+                f"{table.name}: the columns {' and '.join(map(repr, named))} could both be {role}. {_say(role)}"
             )
         found[role] = named[0] if named else ""
     return found
@@ -80,11 +80,11 @@ def find_columns(table: Table, classes: Sequence[str], given: Mapping[str, str])
     probabilities = _find_probabilities(table, rest, classes)
     if not roles[PATH]:
         raise DataError(
-            f"{table.name}: no column is called like a path ({_list(NAMES[PATH])}). {_say(PATH)} {_have(table)}"
+            f"{table.name}: no column is named like a path ({_list(NAMES[PATH])}). {_say(PATH)} {_have(table)}"
         )
     if not roles[PREDICTED] and not probabilities:
         raise DataError(
-            f"{table.name}: no column is called like a prediction ({_list(NAMES[PREDICTED])}). {_say(PREDICTED)} {_have(table)}"
+            f"{table.name}: no column is named like a prediction ({_list(NAMES[PREDICTED])}). {_say(PREDICTED)} {_have(table)}"
         )
     return Columns(roles[PATH], roles[TRUE], roles[PREDICTED], roles[CONFIDENCE], probabilities)
 
@@ -107,15 +107,15 @@ def _find_probabilities(table: Table, rest: Sequence[str], classes: Sequence[str
                 best = found
     if missing := [name for name in classes if best and name not in best]:
         raise DataError(
-            f"{table.name}: has a column for {len(best)} of {format_count(len(classes), 'class')}, such as "
-            f"{next(iter(best.values()))!r}, but none for {missing[0]!r}. Give one for each class, or for none."
+            f"{table.name} has a column for {len(best)} of {format_count(len(classes), 'class')}, such as "
+            f"{next(iter(best.values()))!r}, but none for {missing[0]!r}. Give one for every class, or for none."
         )
     return tuple(best[name] for name in classes) if best else ()
 
 
 def _take_given(table: Table, role: str, column: str) -> str:
     if column and column not in table.head:
-        raise DataError(f"{table.name}: there is no column {column!r} for {role}. {_have(table)}")
+        raise DataError(f"{table.name} has no column {column!r} for {role}. {_have(table)}")
     return column
 
 
@@ -128,7 +128,7 @@ def _plain(name: str) -> str:
 
 
 def _say(role: str) -> str:
-    return f"Say which is (--{role}-column)."
+    return f"Say which one it is (--{role}-column)."
 
 
 def _have(table: Table) -> str:

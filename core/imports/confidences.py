@@ -34,7 +34,7 @@ def read_probabilities(table: Table, columns: Sequence[str]) -> Floats:
         row = int(apart.argmax())
         raise DataError(
             f"{table.name}, line {table.lines[row]}: the probabilities from {columns[0]!r} to {columns[-1]!r} add up to "
-            f"{sums[row]:.3g}, not 1. Write what softmax makes of the outputs, or leave these columns out."
+            f"{sums[row]:.3g}, not 1. Write the outputs of softmax, or leave these columns out."
         )
     whole: Floats = found / sums[:, None]
     return whole
@@ -86,8 +86,8 @@ def _describe_wrong(cell: str, value: float) -> str:
     if np.isnan(value):
         return f"{cell!r} is not a number. Correct it, or leave the column out."
     remedy = (
-        "Divide per cent by 100."
+        "Divide percentages by 100."
         if 1 < value <= 100
-        else "Write what softmax makes of the outputs, or leave it out."
+        else "Write the output of softmax, or leave the column out."
     )
     return f"{cell} is not a probability: probabilities are between 0 and 1. {remedy}"

@@ -48,9 +48,11 @@ class Images:
             return judged[0], True
         if not found:
             raise DataError(
-                f"no image {text!r} lies in {self.root}. Correct the path, or give the folder that it is below (--data)."
+                f"there is no image {text!r} in {self.root}. Correct the path, or give the folder that contains it (--data)."
             )
-        raise DataError(f"{text!r} may be {found[0]} or {found[1]}. Give the path from the data folder on.")
+        raise DataError(
+            f"{text!r} could be {found[0]} or {found[1]}. Give the path relative to the data folder."
+        )
 
     def _list_meant(self, wanted: str) -> list[str]:
         """Return the paths that are what is wanted, or else end with it, or else the longest that it ends with."""
@@ -96,7 +98,7 @@ def scan_images(root: Path) -> Images:
 def _index(root: Path, files: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Return what `Images` finds paths by: `_whole` and `_by_stem`."""
     if not files:
-        raise DataError(f"{root}: holds no image. Give the folder of the images that were predicted.")
+        raise DataError(f"{root} has no images. Give the folder of the images that were predicted.")
     whole: dict[str, list[str]] = {}
     by_stem: dict[str, list[str]] = {}
     for path in files:

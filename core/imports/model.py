@@ -102,7 +102,7 @@ def open_model(file: WeightsFile, reading: Reading, *, progress: Progress) -> Mo
     _order_outputs(network, orders[best])
     return Model(
         network, config, inputs,
-        f"{file.path.name} says the same as the table on {agreeing[best]:,} of the {len(rows):,} images that it was asked about; "
+        f"{file.path.name} agrees with the table on {agreeing[best]:,} of the {len(rows):,} images that it was asked about; "
         f"its outputs are in {best}.",
     )  # fmt: skip
 
@@ -136,7 +136,7 @@ def _ask(predictor: Predictor, reading: Reading, rows: Ints, progress: Progress)
 def _list_orders(reading: Reading) -> dict[str, Ints]:
     """Return the orders that outputs may come in, by what each is called: of each output the index of its class."""
     orders = {
-        "the order of text": sort_as_text(reading.classes),
+        "alphabetical order": sort_as_text(reading.classes),
         "the order in which people count": reading.classes,
         "the order of the table's columns": reading.listed,
     }
@@ -163,17 +163,20 @@ def _read(reading: Reading, path: str) -> Image.Image:
 
 def _describe_outputs(file: WeightsFile, outputs: int, reading: Reading) -> str:
     if not outputs:
-        return f"weights: {file.path.name} has no last layer of {file.arch}, so it cannot say of what class an image is."
+        return (
+            f"weights: {file.path.name} lacks the last layer of {file.arch}, so it cannot say which class an image is. "
+            "Give a file with the whole model."
+        )
     return (
-        f"weights: the last layer of {file.path.name} has {format_count(outputs, 'output')}, and there are "
-        f"{format_count(len(reading.classes), 'class')}. Give the folder (--data) that has the classes of the model, and no other."
+        f"weights: the last layer of {file.path.name} has {format_count(outputs, 'output')}, but the data has "
+        f"{format_count(len(reading.classes), 'class')}. Give the folder (--data) with exactly the classes of the model."
     )
 
 
 def _describe_apart(file: WeightsFile, reading: Reading, agreeing: Mapping[str, int], asked: int) -> str:
     return (
-        f"weights: {file.path.name} says the same as {reading.table} on {max(agreeing.values()):,} of the "
-        f"{format_count(asked, 'image')} that it was asked about, and {AGREEING * 100:g} % are needed. Its classes may come in another "
-        f"order than {' or '.join(agreeing)}, or images be prepared in another way: give --image-size, --resize-size, --mean "
-        "and --std as in training. Without --weights the table is imported alone."
+        f"weights: {file.path.name} agrees with {reading.table} on only {max(agreeing.values()):,} of the "
+        f"{format_count(asked, 'image')} that it was asked about; {AGREEING * 100:g} % are needed. Its classes may be in an "
+        f"order other than {' or '.join(agreeing)}, or the images were prepared differently: give --image-size, --resize-size, --mean "
+        "and --std as in training. To import the table alone, leave out --weights."
     )

@@ -92,7 +92,7 @@ def _name_classes(table: Table, roles: Mapping[str, str]) -> tuple[str, ...]:
     """Return the classes that a table itself names: of images that lie in no folders of classes."""
     if not roles[TRUE] or not roles[PREDICTED]:
         raise DataError(
-            f"{table.name}: the images lie in no folders of classes, so the table must give a true and a predicted class for "
+            f"{table.name}: the images are not in class folders, so the table must give a true and a predicted class for "
             "each. Say which columns they are (--true-column, --predicted-column), or give the folder that has the classes."
         )
     cells = {normalise(cell) for role in (TRUE, PREDICTED) for cell in table.read_column(roles[role])}
@@ -112,7 +112,7 @@ def _find_paths(table: Table, column: str, images: Images) -> tuple[tuple[str, .
             raise table.refuse(row, column, str(error)) from None
         if path in lines:
             raise table.refuse(
-                row, column, f"{cell!r} is the image of line {lines[path]} again. Remove one of the two rows."
+                row, column, f"{cell!r} is the same image as line {lines[path]}. Remove one of the two rows."
             )
         lines[path] = table.lines[row]
         assumed += is_assumed
@@ -141,7 +141,7 @@ def _read_true(
         raise table.refuse(
             row,
             columns.path,
-            f"{paths[row]} lies in no folder of a class. Say which column has the true class (--true-column).",
+            f"{paths[row]} is not in a class folder. Say which column has the true class (--true-column).",
         )
     return folders, AUTO
 
@@ -176,7 +176,7 @@ def _tell_columns(columns: Columns, *, with_confidence: bool) -> str:
         f"true class from {columns.true!r}" if columns.true else "true class from the folders",
         f"predicted class from {columns.predicted!r}"
         if columns.predicted
-        else "predicted class by the probabilities",
+        else "predicted class from the probabilities",
     ]
     if columns.probabilities:
         taken.append(f"a probability for each of {format_count(len(columns.probabilities), 'class')}")
@@ -207,14 +207,14 @@ def _tell_numbers(classes: tuple[str, ...], kinds: set[str]) -> list[str]:
     last = len(order) - 1
     shown = ", ".join(f"{number} is {order[number]!r}" for number in sorted({0, min(1, last), last}))
     mixed = " Names are used too." if NAMED in kinds else ""
-    return [f"Classes are numbers from 0 in the order of text: {shown}.{mixed}"]
+    return [f"Classes are numbers from 0 in alphabetical order: {shown}.{mixed}"]
 
 
 def _tell_assumed(count: int, paths: int) -> list[str]:
     if not count:
         return []
     return [
-        f"{format_count(count, 'path')} of {paths:,} could mean an image of several splits; validation's was taken."
+        f"{format_count(count, 'path')} of {paths:,} could mean images in several splits; the validation image was taken."
     ]
 
 
@@ -226,8 +226,8 @@ def _tell_images(images: Images, paths: tuple[str, ...], classes: tuple[str, ...
     )
     if moved:
         notes.append(
-            f"{format_count(moved, 'image')} of {len(paths):,} {'lies' if moved == 1 else 'lie'} in the folder of another "
-            "class than the table says; the table is believed."
+            f"{format_count(moved, 'image')} of {len(paths):,} {'is' if moved == 1 else 'are'} in the folder of another "
+            "class than the table says; the table counts."
         )
     left = len(images.validation - set(paths))
     if images.validation and left:

@@ -42,7 +42,7 @@ class About:
         """Say how many images it has, and how true it is to what the network sees."""
         words = f"{format_count(self.images, 'image')} placed."
         if self.left_out:
-            words += f" {format_count(self.left_out, 'training image', 'is')} left out, chosen by chance."
+            words += f" {format_count(self.left_out, 'training image', 'is')} left out, chosen at random."
         return f"{words} {self.describe_trust()}".rstrip()
 
     def describe_trust(self) -> str:

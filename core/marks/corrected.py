@@ -53,9 +53,9 @@ def write_corrected(
     """
     target = target.expanduser().absolute()
     if target.exists():
-        raise DataError(f"{target} exists already. Choose a folder that does not: nothing is written over.")
+        raise DataError(f"{target} already exists. Choose a new folder: nothing is ever overwritten.")
     if target.resolve().is_relative_to(folders.root.resolve()):
-        raise DataError(f"{target} lies inside the data set itself. Choose a folder outside of it.")
+        raise DataError(f"{target} is inside the data set itself. Choose a folder outside it.")
     jobs = list(_list_jobs(folders, marks))
     kept = [(path, place) for path, place in jobs if place]
     try:

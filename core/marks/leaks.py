@@ -77,7 +77,7 @@ def write_leak_list(place: Path, audit: Audit, leaks: Leaks, corrections: Iterab
     if leaks.emptied:
         names = ", ".join(format_class(name, audit.display) for name in leaks.emptied)
         raise DataError(
-            f"All training images of {names} have a copy or another of their group in validation. Move each group to one of the "
+            f"All training images of {names} have a copy, or another image of their group, in validation. Move each group to one of the "
             "two folders, or add images of other groups."
         )
     rows = {fix.path: (fix.path, fix.given, fix.suggested, "", fix.action) for fix in corrections}

@@ -204,7 +204,7 @@ def _read_steps(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({describe_cause(error)}).") from None
+        raise RunError(f"{path} cannot be read ({describe_cause(error)}).") from None
     steps = []
     lines = data.decode(errors="surrogateescape").split("\n")
     for number, line in enumerate(lines, start=1):
@@ -213,7 +213,7 @@ def _read_steps(path: Path) -> list[dict[str, Any]]:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             if line and number < len(lines) and not line.endswith(_CUT):
                 raise RunError(
-                    f"{path}, line {number}: no step of marking. Remove this line; the others are good without it."
+                    f"{path}, line {number} cannot be read as a mark. Remove this line; the others count without it."
                 ) from None
     return steps
 

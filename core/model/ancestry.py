@@ -57,7 +57,9 @@ def find_beginning(run: Run, images: Digests, root: Path) -> Beginning:
             )
         parent = find_run(own.weights.removeprefix("run:"), root)
         if parent.id in {one.id for one in passed}:
-            raise RunError(f"{run.id} is said to come from itself, so what it began with is not known.")
+            raise RunError(
+                f"{run.id} is recorded as its own ancestor, so it is not known what it began with."
+            )
         passed.append(parent)
 
 

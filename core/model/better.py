@@ -135,9 +135,9 @@ def choose_judges(runs: Sequence[Run], wanted: Sequence[JudgedOn] = ("held", "va
         name, paths = next(iter(known.items()))
         refusal = (
             f"{name} was trained on {len(paths)} of the {len(judges.samples)} images that are to judge it (first {paths[0]}), "
-            f"itself or through a model it came from, so they would prove nothing. Take runs that split the data as {runs[0].id} did."
+            f"itself or through a model it came from, so they would prove nothing. Choose runs that split the data as {runs[0].id} did."
         )
-    raise RunError(refusal or f"{runs[0].id} has no image to judge by.")
+    raise RunError(refusal or f"{runs[0].id} has no images to be judged on.")
 
 
 @dataclass(frozen=True)

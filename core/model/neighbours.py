@@ -113,13 +113,15 @@ def locate(run: Run, compute: Compute, progress: Progress | None = None) -> Plac
     recorded = recorded_folders(run)
     if not recorded.train:
         raise RunError(
-            f"{run.id}: its data has no training images beside those that were predicted, so there are none to find."
+            f"{run.id}: its data has no training images besides those that were predicted, so there are none to find."
         )
     folders = replace(
         recorded, train=_present(recorded, recorded.train), val=_present(recorded, recorded.val)
     )
     if not folders.train or not folders.val:
-        raise RunError(f"{run.id}: the images it was trained on are not in {folders.root} any more.")
+        raise RunError(
+            f"{run.id}: the images it was trained on are no longer in {folders.root}. Put them back."
+        )
     config = features.plain_config(run.read_config(), values)
     backbone = features.digest_state(values["model"], values.get("head", "fc"))  # as of older runs
     inputs = InputFormat.from_values(values)

@@ -243,7 +243,7 @@ def _find_judgeable(
     chosen = several[targets]
     if several.sum() < 2 or len(np.unique(groups[chosen])) < FOLDS:
         raise DataError(
-            "Too few training images to hold some back from each fit: two classes need two different ones each."
+            "There are too few training images to hold some back from each fit: at least two classes need two different images each."
         )
     return chosen
 

@@ -225,7 +225,7 @@ class Predictor:
             for number, all_of_it in enumerate(wanted)
             for one in all_of_it
         ]
-        enough = memory_in_words("heat maps", "End what else computes there, such as a training.")
+        enough = memory_in_words("heat maps", "End what else runs there, such as a training.")
         with self._lock, enough, self.compute.autocast():
             maps = iter(
                 explain(self.model, inputs, questions, method=method, stage=stage, stages=self.stages)

@@ -48,7 +48,7 @@ def load_runs(runs: Sequence[Run]) -> list[Loaded]:
     """
     for number, run in enumerate(runs):
         if run in runs[:number]:
-            raise RunError(f"{run.id} is named twice.")
+            raise RunError(f"{run.id} is named twice. Name each run once.")
     loaded = [Loaded(run, *load_best(run)) for run in runs]
     refuse_other_classes(runs, [one.values["classes"] for one in loaded])
     return loaded
@@ -61,7 +61,7 @@ def refuse_soup(loaded: Sequence[Loaded]) -> None:
         RunError: naming the two runs and what differs.
     """
     if len(loaded) < 2:
-        raise RunError("A soup takes at least two runs.")
+        raise RunError("A soup needs at least two runs.")
     first = _facts(loaded[0])
     for other in loaded[1:]:
         for what, value in _facts(other).items():
@@ -87,7 +87,7 @@ def describe_starts(loaded: Sequence[Loaded]) -> str:
     if len(starts) == 1 and starts != {"none"}:
         return ""
     return (
-        "The runs did not begin from the same trained weights: an average of such weights is rarely any good."
+        "The runs did not begin from the same trained weights: an average of such weights rarely works well."
     )
 
 

@@ -85,7 +85,9 @@ def read_strangers(run: Run) -> Strangers | None:
     try:
         found = Strangers(values["epoch"], values["threshold"], values["count"], values["bank"].float())
     except (KeyError, AttributeError):
-        raise RunError(f"{run.id}: strangers.pt cannot be used. Learn to tell strangers again.") from None
+        raise RunError(
+            f"{run.id}: strangers.pt cannot be used. Learn to recognise strangers again."
+        ) from None
     return found if found.epoch == run.read_status().best_epoch else None
 
 

@@ -37,7 +37,7 @@ def read_state(path: Path) -> State:
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
     ):
-        raise WeightsError(f"weights: {path} holds no state dict of a network.")
+        raise WeightsError(f"weights: {path} does not contain the state dict of a network.")
     return state
 
 
@@ -58,9 +58,11 @@ def find_bad_tensor(state: Mapping[str, object], wanted: Mapping[str, torch.Tens
         if not own.is_floating_point():
             continue
         if tensor.is_quantized or not tensor.is_floating_point():
-            return f"{name} is of {str(tensor.dtype).removeprefix('torch.')}, not of floating-point numbers"
+            return (
+                f"{name} has the type {str(tensor.dtype).removeprefix('torch.')}, not floating-point numbers"
+            )
         if not torch.isfinite(tensor.float()).all():
-            return f"{name} holds numbers that are not finite (NaN or infinite)"
+            return f"{name} has numbers that are not finite (NaN or infinite)"
     return ""
 
 

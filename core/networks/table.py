@@ -118,7 +118,7 @@ def describe_unknown(name: str) -> str:
     """Say that there is no network of this name, and which has the nearest."""
     rows, defaults = _read_table()
     near = difflib.get_close_matches(name, [*defaults, *rows], n=3)
-    return f"there is no network {name!r} here" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    return f"unknown network {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
 @cache

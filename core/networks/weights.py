@@ -98,7 +98,7 @@ def load_weights_file(model: nn.Module, path: Path) -> Fit:
     ]
     if missing:
         raise WeightsError(
-            f"weights: {path} is of another network: {len(missing)} of {len(wanted)} tensors do not fit, "
+            f"weights: {path} belongs to another network: {len(missing)} of {len(wanted)} tensors do not fit, "
             f"first {_describe_misfit(missing[0], wanted, state)}."
         )
     unused = tuple(name for name in state if name not in wanted and not is_in_head(name, head))
@@ -106,8 +106,8 @@ def load_weights_file(model: nn.Module, path: Path) -> Fit:
     outputs = len(last) if last is not None and last.ndim else 0
     if beyond := _find_beyond(unused, wanted):
         raise WeightsError(
-            f"weights: {path} is of a larger network of the same kind: it has {beyond}, which this one has not. "
-            "Choose the network that the file is of."
+            f"weights: {path} belongs to a larger network of the same kind: it has {beyond}, which this one lacks. "
+            "Choose the network that the file belongs to."
         )
     if problem := find_bad_tensor(fitting, wanted):
         raise WeightsError(f"weights: {path} cannot be used: {problem}.")
@@ -154,6 +154,6 @@ def _unwrap(name: str, wanted: Mapping[str, object]) -> str:
 
 def _describe_misfit(name: str, wanted: State, state: State) -> str:
     if name not in state:
-        return f"{name}, which it has not"
+        return f"{name}, which it lacks"
     sizes = ["×".join(map(str, tensors[name].shape)) for tensors in (wanted, state)]
     return f"{name}, which is {sizes[1]} and not {sizes[0]}"

@@ -49,7 +49,7 @@ def synchronise_statistics(network: nn.Module, device: torch.device) -> nn.Modul
         ConfigError: on a CPU, where torch has no such normalisation.
     """
     if device.type != "cuda":
-        raise ConfigError({"sync_batch_norm": "is there on CUDA GPUs only; leave it out"})
+        raise ConfigError({"sync_batch_norm": "only works on CUDA GPUs; leave it out"})
     from timm.layers.norm_act import convert_sync_batchnorm  # knows the normalisation of timm's networks too
 
     converted: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

@@ -83,8 +83,8 @@ def refusal_of(role: str) -> str:
     if person.may(role):
         return ""
     if person.role not in ROLES:
-        return "Nobody is signed in here any more. Sign in again."
-    return f"This takes the role {role}, and {person.name} has the role {person.role}. Ask an administrator for it."
+        return "You are no longer signed in. Sign in again."
+    return f"This needs the role {role}; {person.name} has the role {person.role}. Ask an administrator."
 
 
 def demand(role: str) -> None:

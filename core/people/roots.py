@@ -21,7 +21,7 @@ def allow_path(given: str | Path) -> Path:
     roots = now_acting().roots
     if roots is not None and not is_inside(given, roots):
         raise UserError(
-            f"{given}: this server opens files in its own folders only. Ask who runs it to start it with --root and the folder."
+            f"{given}: this server only opens files in its own folders. Ask whoever runs it to start it with --root and this folder."
         )
     return expand_home(given)
 

@@ -73,15 +73,17 @@ def read_users(file: Path) -> dict[str, User]:
     try:
         mode = file.stat().st_mode
         if os.name != "nt" and mode & 0o077:
-            raise UserError(f"{file} can be read by others on this machine. Close it: chmod 600 {file}")
+            raise UserError(f"{file} can be read by others on this machine. Protect it: chmod 600 {file}")
         users = take(_Kept, read_object(file, most=_MOST)).users
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise UserError(f"{file} is damaged: {error}. Put a copy of it back, or delete it.") from None
+        raise UserError(f"{file} is damaged: {error}. Restore a copy, or delete it.") from None
     for name, user in users.items():
         if user.role not in ROLES:
-            raise UserError(f"{file}: the role of {name} is {user.role!r}, and must be {', '.join(ROLES)}.")
+            raise UserError(
+                f"{file}: {name} has the role {user.role!r}, which must be one of {', '.join(ROLES)}."
+            )
         if any(limit is not None and limit < 1 for limit in (user.disk, user.slots)):
             raise UserError(f"{file}: a limit of {name} is below 1. Leave it out for none.")
     return users
@@ -100,7 +102,7 @@ def add_user(file: Path, name: str, role: str, password: str | None) -> None:
             f"{name[:100]!r} is not a valid user name. Use letters, digits and . _ @ + -, beginning with a letter or digit."
         )
     if role not in ROLES:
-        raise UserError(f"{role!r} is not a role. There are {', '.join(ROLES)}.")
+        raise UserError(f"{role!r} is not a role. The roles are {', '.join(ROLES)}.")
     user = User(role)
     if password is not None:
         refuse_weak(password, name)
@@ -134,10 +136,12 @@ def set_limits(file: Path, name: str, *, disk: int | None, slots: int | None) ->
 def refuse_weak(password: str, name: str) -> None:
     """Refuse a password that is quickly guessed; raises UserError saying why."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise UserError(f"A password has at least {SHORTEST} letters. A few words are easy to remember.")
+        raise UserError(
+            f"The password must have at least {SHORTEST} characters. A few words are easy to remember."
+        )
     if name.casefold() in password.casefold() or len(set(password)) < 5:
         raise UserError(
-            "This password is quickly guessed. Take one without the name, of many different letters."
+            "This password is easy to guess. Choose one without the user name and with many different characters."
         )
 
 

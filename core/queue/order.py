@@ -200,7 +200,7 @@ def _change(run: Run, find_places: Callable[[Sequence[Waiting], int], dict[int, 
         line = read_line(root).waiting
         at = next((index for index, one in enumerate(line) if one.run == run), None)
         if at is None:
-            raise RunError(f"{run.id} does not wait for its turn: {run.read_status().state}.")
+            raise RunError(f"{run.id} is not waiting for its turn: it is {run.read_status().state}.")
         for index, place in find_places(line, at).items():
             if place != line[index].place:
                 write_text(line[index].run.folder / PLACE, json.dumps(asdict(place)) + "\n")

@@ -69,9 +69,7 @@ def find_lacks(config: TrainConfig, slots: Slots) -> dict[str, str]:
         what = format_count(there, "GPU" if gpus else "core")
         lacks["devices"] = f"{config.devices} were asked for, but this machine has {what}"
     if config.sync_batch_norm and config.devices > 1 and not gpus:
-        lacks["sync_batch_norm"] = (
-            "is there on CUDA GPUs only; turn it off to train in several processes here"
-        )
+        lacks["sync_batch_norm"] = "only works on CUDA GPUs; turn it off to train in several processes here"
     return lacks
 
 
@@ -88,7 +86,7 @@ def write_slots(root: Path, cpu: int) -> None:
         RunError: when that is not a number from 1 to 64.
     """
     if not 1 <= cpu <= MOST:
-        raise RunError(f"Choose from 1 to {MOST} slots of the CPU, not {cpu:,}.")
+        raise RunError(f"The CPU can have 1 to {MOST} slots, not {cpu:,}.")
     root.mkdir(parents=True, exist_ok=True)
     write_text(root / SETTINGS, json.dumps(asdict(_Kept(cpu))) + "\n")
 

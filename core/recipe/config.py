@@ -34,13 +34,13 @@ _SGD = Need(lambda values: values.get("optimizer") == "sgd", "the optimizer sgd"
 _STEPWISE = Need(lambda values: values.get("schedule") == "step", "the schedule step")
 _WARMING = Need(
     lambda values: values.get("schedule") in ("step", "cosine"),
-    "the schedules step and cosine (onecycle warms up by itself)",
+    "the schedule step or cosine (onecycle warms up by itself)",
 )
 _HEAD = Need(lambda values: bool(values.get("head_only")), "head_only")
-_WHOLE = Need(lambda values: not values.get("head_only"), "training the whole network, not with head_only")
+_WHOLE = Need(lambda values: not values.get("head_only"), "the whole network to train, not head_only")
 _EPOCHS = Need(
     lambda values: not (values.get("head_only") and values.get("head_first")),
-    "training for epochs, not with a head that is fitted once",
+    "epochs to train, not a head that is fitted once",
 )
 _FOCUSED = Need(lambda values: bool(values.get("focus")), "classes to specialise on (focus)")
 _PAIRED = Need(lambda values: bool(values.get("pairs")), "pairs to tell apart (pairs)")
@@ -109,7 +109,7 @@ class TrainConfig:
     )
     feature_views: int = declare(
         1, "Views of an image", _NETWORK, span=(1, 64), needs=_HEAD, off=1,
-        help="Head only: variants of each training image to compute; an epoch takes one of them by chance. 1 is "
+        help="Head only: variants of each training image to compute; each epoch takes one of them at random. 1 is "
         "the image as in validation, more are augmented ones (each costs as much time and disk again).",
     )
     freeze_epochs: int = declare(
@@ -129,12 +129,12 @@ class TrainConfig:
     epochs: int = declare(25, "Epochs", _OPTIMISATION, basic=True, span=(1, 10_000), help="Passes over the training images.")
     batch_size: int = declare(
         32, "Batch size", _OPTIMISATION, unit="images", span=(1, 4096),
-        help="Images a training step.",
+        help="Images per training step.",
     )
     accumulate: int = declare(
         1, "Batches a step", _OPTIMISATION, span=(1, 256), off=1,
-        help="The weights move once for so many batches, whose gradients add up: steps of many images with the memory "
-        "of few. Normalisation still sees one batch at a time.",
+        help="The weights move once for this many batches, whose gradients add up: large steps with the memory of "
+        "small batches. Normalisation still sees one batch at a time.",
     )
     optimizer: str = declare(
         "sgd", "Optimizer", _OPTIMISATION, choices=("sgd", "adamw", "ranger"),
@@ -185,8 +185,8 @@ class TrainConfig:
     )
     max_minutes: float = declare(
         0.0, "Time limit", _OPTIMISATION, basic=True, unit="minutes", span=(0.0, 100_000.0), step=5.0, needs=_EPOCHS, off=0.0,
-        help="The run ends before the epoch that would pass so many minutes of work, its first one excepted; 0: no limit. "
-        "Fewer epochs are better than a limit where the rate follows a schedule: that comes to its end then.",
+        help="The run ends before the epoch that would exceed this many minutes of work, but never before its first; 0: no limit. "
+        "With a learning-rate schedule, fewer epochs are better than a limit: the schedule then reaches its end.",
     )
     patience: int = declare(
         0, "Patience", _OPTIMISATION, unit="epochs", span=(0, 10_000), off=0,
@@ -195,7 +195,7 @@ class TrainConfig:
     )
     ema: float = declare(
         0.0, "Weight average", _OPTIMISATION, unit="decay", span=(0.0, 0.99999), step=0.001, off=0.0,
-        help="Validate and keep a running average of the weights with this decay a step (0.999 is usual); 0: off.",
+        help="Validate and keep a running average of the weights with this decay per step (0.999 is usual); 0: off.",
     )
     image_size: int = declare(
         224, "Image size", _IMAGES, unit="px", span=(32, 1024), step=32,
@@ -219,8 +219,8 @@ class TrainConfig:
     )
     trivial_augment: bool = declare(
         False, "TrivialAugment", _IMAGES, needs=_AUGMENTED, off=False, augments="TrivialAugmentWide",
-        help="Training: change each image in one way drawn by chance (turn, shear, colours, contrast, sharpness…) and as "
-        "strongly as chance will.",
+        help="Training: change each image in one randomly chosen way (turn, shear, colours, contrast, sharpness…), with "
+        "random strength.",
     )
     rotation: float = declare(
         15.0, "Rotation", _IMAGES, unit="degrees", span=(0.0, 180.0), step=1.0, needs=_AUGMENTED, off=0.0,
@@ -254,12 +254,12 @@ class TrainConfig:
     )
     focus: tuple[str, ...] = declare(
         (), "Classes to specialise on", _WEAK, off=(),
-        help="Classes to specialise on, by their folder names. Their training images come more often, and the "
+        help="Classes to specialise on, by their folder names. Their training images are shown more often, and the "
         "best model is the one that is best at them.",
     )
     focus_factor: float = declare(
         3.0, "Shown more often", _WEAK, unit="times", span=(1.0, 100.0), needs=_FOCUSED,
-        help="Specialising: how many times as often images of these classes come.",
+        help="Specialising: how many times as often images of these classes are shown.",
     )
     guard: float = declare(
         2.0, "Others may lose", _WEAK, unit="points", span=(0.0, 100.0), needs=_FOCUSED,
@@ -269,7 +269,7 @@ class TrainConfig:
     pairs: tuple[tuple[str, str], ...] = declare(
         (), "Look-alikes to tell apart", _WEAK, off=(),
         help="Look-alikes to tell apart, as pairs of classes. Their images count a second time, by how well the "
-        "class is told from its partners alone. They come no more often: that is what the classes to "
+        "class is told apart from its partners alone. They are not shown more often: that is what the classes to "
         "specialise on are for.",
     )
     pair_weight: float = declare(
@@ -282,7 +282,7 @@ class TrainConfig:
     )
     focal: float = declare(
         0.0, "Focal loss", _WEAK, unit="gamma", span=(0.0, 5.0), off=0.0,
-        help="Focal loss: the higher, the less an image counts that is already told well (2 is usual); 0: off.",
+        help="Focal loss: the higher, the less an image counts that is already recognised well (2 is usual); 0: off.",
     )
     device: str = declare(
         "auto", "Device", _MACHINE, choices=("auto", "cpu", "cuda", "mps"),
@@ -290,8 +290,8 @@ class TrainConfig:
     )
     devices: int = declare(
         1, "Devices at once", _MACHINE, span=(1, 64), needs=_WHOLE, off=1,
-        help="Train on so many GPUs at once, or, without a GPU, in so many processes. They share each batch, so the batch "
-        "size and the learning rate stay what they are.",
+        help="Train on this many GPUs at once, or, without a GPU, in this many processes. They share each batch, so the batch "
+        "size and the learning rate stay the same.",
     )
     sync_batch_norm: bool = declare(
         False, "Share batch statistics", _MACHINE, needs=_WHOLE, off=False,
@@ -379,5 +379,5 @@ def _describe_unknown(field: str) -> str:
     return (
         f"unknown field; did you mean {near[0]}?"
         if near
-        else f"unknown field; known are {', '.join(sorted(SETTINGS))}"
+        else f"unknown field; the fields are {', '.join(sorted(SETTINGS))}"
     )

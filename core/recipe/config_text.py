@@ -29,18 +29,16 @@ def read_settings_text(text: str, name: str) -> dict[str, Any]:
         ConfigError: when the text is neither, or no mapping of fields to values.
     """
     if len(text) > _LONGEST:
-        raise ConfigError(
-            {"config": f"{name} has {len(text):,} letters, and settings never more than {_LONGEST:,}"}
-        )
+        raise ConfigError({"config": f"{name} has {len(text):,} characters; the limit is {_LONGEST:,}"})
     kind = "YAML" if name.lower().endswith(YAML_ENDINGS) else "JSON"
     try:
         values = _read_yaml(text) if kind == "YAML" else json.loads(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(
-            {"config": f"{name} is not {kind} that is read ({' '.join(str(error).split())})"}
+            {"config": f"{name} cannot be read as {kind} ({' '.join(str(error).split())})"}
         ) from None
     if not isinstance(values, dict) or not all(isinstance(field, str) for field in values):
-        raise ConfigError({"config": f"{name} must hold settings by their names, such as epochs: 10"})
+        raise ConfigError({"config": f"{name} must give settings by name, such as epochs: 10"})
     return {field: _take_number(field, value) for field, value in values.items()}
 
 
@@ -54,10 +52,10 @@ def _read_yaml(text: str) -> Any:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError("it has aliases")
+            raise ValueError("it uses aliases")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            raise ValueError("its brackets are nested too deep")
+            raise ValueError("its brackets are nested too deeply")
     return yaml.safe_load(text)
 
 

@@ -29,7 +29,7 @@ def focus_indices(config: TrainConfig, classes: Sequence[str]) -> list[int]:
     """
     chosen = {_find_class("focus", name, classes) for name in config.focus}
     if chosen and len(chosen) == len(classes):
-        raise DataError("focus: names every class; leave some out, or leave it empty.")
+        raise DataError("focus: it names every class; leave some out, or leave it empty.")
     return sorted(chosen)
 
 

@@ -30,7 +30,7 @@ def find_problems(settings: Mapping[str, Setting], values: Values) -> dict[str, 
     problems = {name: what for name, one in settings.items() if (what := one.find_problem(values[name]))}
     problems.update(
         {
-            name: f"holds a NUL character or half a letter, as no path and no name does: {shorten(repr(values[name]))}"
+            name: f"contains a NUL character or half a letter, which no path or name can: {shorten(repr(values[name]))}"
             for name in settings
             if not _can_be_kept(values[name])
         }
@@ -69,7 +69,7 @@ def _find_misfits(network: Network, values: Values) -> dict[str, str]:
         problems["image_size"] = problem
     if start and (network.built or SIZE_STEP % (network.step or size)):
         problems["progressive_from"] = (
-            f"goes with networks that take images of any size; set it to 0 for {network.name}, got {start}"
+            f"needs a network that takes images of any size; set it to 0 for {network.name}, got {start}"
         )
     elif start >= 32 and (problem := network.find_problem(start)):
         problems["progressive_from"] = problem
@@ -93,7 +93,7 @@ def _find_wrong_texts(values: Values) -> dict[str, str]:
     for field in ("name", "group"):
         if values[field] and not _NAME.fullmatch(values[field]):
             problems[field] = (
-                f"may hold letters, digits, '.', '_' and '-' (at most 80), got {shorten(repr(values[field]), 100)}"
+                f"may contain letters, digits, '.', '_' and '-' (at most 80), got {shorten(repr(values[field]), 100)}"
             )
     if values["name"] == "latest":
         problems["name"] = "'latest' stands for the newest run; choose another name"
@@ -108,7 +108,7 @@ def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str
     """Return what cannot be done together, by field; each value is right by itself."""
     # What is off by default and is not now was asked for: to pass over it silently would mislead.
     problems = {
-        name: f"goes with {one.needs.words} only; set it to {one.off:g}, got {values[name]!r}"
+        name: f"needs {one.needs.words}; otherwise set this to {one.off:g}, got {values[name]!r}"
         for name, one in settings.items()
         if one.needs and one.is_off(one.default) and not one.is_off(values[name]) and not one.applies(values)
     }
@@ -123,20 +123,20 @@ def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str
     devices = values["devices"]
     if devices > 1 and values["batch_size"] < LEAST_A_DEVICE * devices and "devices" not in problems:
         problems["devices"] = (
-            f"each device needs {LEAST_A_DEVICE} images of a batch; set batch_size to at least "
+            f"each device needs {LEAST_A_DEVICE} images per batch; set batch_size to at least "
             f"{LEAST_A_DEVICE * devices} (now {values['batch_size']}), or lower this, got {devices}"
         )
     mixing = [field for field in ("mixup", "cutmix") if values[field]]
     blurred = ["label_smoothing", *mixing] if values["label_smoothing"] else mixing
     if values["focal"] and blurred:
-        problems["focal"] = f"goes with labels of one class only; set {blurred[0]} to 0, or this"
+        problems["focal"] = f"needs labels of a single class; set {blurred[0]} to 0, or this"
     twins = [pair for pair in values["pairs"] if normalise(pair[0]) == normalise(pair[1])]
     if twins:
         problems["pairs"] = (
             f"{write_pairs(twins[:1])!r} pairs a class with itself; name two different classes"
         )
     elif values["pairs"] and mixing:
-        problems["pairs"] = f"goes with images of one class only; set {mixing[0]} to 0, or leave this empty"
+        problems["pairs"] = f"needs images of a single class; set {mixing[0]} to 0, or leave this empty"
     if values["head_only"] and values["weights"] == "none":
         problems["head_only"] = "needs trained weights: the features of a random network say little"
     elif values["head_first"] and values["weights"] == "none":

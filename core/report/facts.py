@@ -115,7 +115,7 @@ def read_facts(run: Run) -> RunFacts:
 
 def _read_table(run: Run, split: JudgedOn) -> pd.DataFrame | None:
     path = run.predictions_path(split)
-    anew = f"Write it anew: {own_command()} evaluate {run.id}" + (
+    anew = f"Write it again: {own_command()} evaluate {run.id}" + (
         "" if split == "val" else f" --split {split}"
     )
     try:
@@ -125,7 +125,7 @@ def _read_table(run: Run, split: JudgedOn) -> pd.DataFrame | None:
     except RunError as error:
         raise RunError(f"{error} {anew}") from None
     if table.empty:
-        raise RunError(f"{path}: holds no image. {anew}")
+        raise RunError(f"{path} has no images. {anew}")
     return table
 
 

@@ -44,7 +44,7 @@ def write_report(
     _check_out(out, overwrite)
     ids = [run.id for run in runs]
     if len(set(ids)) < len(ids):
-        raise RunError("A run is named twice; name each once.")
+        raise RunError("A run is named twice. Name each run once.")
     facts = [read_facts(run) for run in runs]
     done, total = 0, 7 + len(find_weak(facts[0])) + (len(facts) > 1)
 
@@ -83,7 +83,9 @@ def fit_page(parts: Parts, limit: int = MAX_BYTES) -> str:
         )
         if len(page.encode()) < limit:
             return page
-    raise RunError(f"The report would be larger than {limit / 1e6:.0f} MB even without example images.")
+    raise RunError(
+        f"The report would be larger than {limit / 1e6:.0f} MB even without example images. Report on fewer runs."
+    )
 
 
 def _thin_out(examples: Examples) -> list[Examples]:
@@ -125,15 +127,15 @@ def quote_css(text: str) -> str:
 
 def _check_out(out: Path, overwrite: bool) -> None:
     if not out.parent.is_dir():
-        raise RunError(f"{out}: cannot be made, there is no folder {out.parent}.")
+        raise RunError(
+            f"{out} cannot be made: there is no folder {out.parent}. Make it, or choose another --out."
+        )
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / PAGE).is_file():  # whatever it is, it is not ours to replace
-        raise RunError(f"{out}: exists and is not a report. Choose another folder with --out.")
+        raise RunError(f"{out} already exists and is not a report. Choose another folder with --out.")
     if not overwrite:
-        raise RunError(
-            f"{out}: there is a report already. Add --overwrite to replace it, or choose another --out."
-        )
+        raise RunError(f"{out} already has a report. Add --overwrite to replace it, or choose another --out.")
 
 
 def _write_files(folder: Path, page: str, parts: Parts) -> None:

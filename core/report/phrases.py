@@ -13,6 +13,7 @@ from core.recipe.config import SETTINGS, TrainConfig, applies, is_augmented
 from core.recipe.settings import GROUPS, format_setting, hide_paths, label_of
 from core.report.facts import RunFacts
 from core.verdicts import class_report, predictions
+from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
 from core.words import format_count, format_duration, format_share
 
 NOTABLE_GAP = 5.0  # points between training and validation accuracy
@@ -204,8 +205,10 @@ def list_training(facts: RunFacts) -> Pairs:
         else "not recorded"
     )
     lowest = epochs.loc[epochs["val_loss"].idxmin()] if epochs["val_loss"].notna().any() else epochs.iloc[-1]
+    told = tell_apart(status, facts.right, len(facts.table), WRITTEN_AGAIN)
     return [
         ("Best model", f"{facts.best_epoch}, validation accuracy {facts.accuracy}"),
+        *([("Accuracy when it was chosen", told)] if told else []),
         ("Lowest validation loss", f"{lowest['val_loss']:.3f} nats, after epoch {int(lowest['epoch'])}"),
         ("Epochs", f"{status.epoch} of {status.epochs}"),
         (

@@ -38,7 +38,7 @@ class Gone(RunError):
     """The folder is not there any more: it was deleted, moved or renamed."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(f"{run.id} is not there any more: it was deleted or renamed.")
+        super().__init__(f"{run.id} is no longer there: it was deleted or renamed.")
 
 
 @contextmanager
@@ -60,7 +60,9 @@ def hold(run: Run) -> Iterator[None]:
             status = run.read_status()
             patience = _PATIENCE if status.state in ACTIVE else _MOMENT
             if _names_another(status) or time.monotonic() > begun + patience:
-                raise Taken(f"{run.id} is {status.state} already: another process works on it.") from None
+                raise Taken(
+                    f"{run.id} is already {status.state}: another process is working on it."
+                ) from None
             time.sleep(0.02)
         except FileNotFoundError:
             raise Gone(run) from None

@@ -47,9 +47,11 @@ def read_origin(run: Run) -> Origin | None:
     try:
         found = Origin(**{**values, "notes": tuple(map(str, values.get("notes", ())))})
     except TypeError as error:
-        raise RunError(f"{run.id}: {ORIGIN_FILE} is damaged: {error}") from None
+        raise RunError(f"{run.id}: {ORIGIN_FILE} is damaged: {error}. Import the table again.") from None
     if not isinstance(found.table, str) or found.confidences not in CONFIDENCES:
-        raise RunError(f"{run.id}: {ORIGIN_FILE} is damaged: confidences are {', '.join(CONFIDENCES)}")
+        raise RunError(
+            f"{run.id}: {ORIGIN_FILE} is damaged: confidences must be one of {', '.join(CONFIDENCES)}. Import the table again."
+        )
     return found
 
 

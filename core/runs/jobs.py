@@ -169,25 +169,25 @@ def _reopen(run: Run, epochs: int | None, devices: int | None = None) -> None:
     run.read_config()  # a job that cannot read it would end where nobody looks
     if status.hopeless:
         raise RunError(
-            f"{run.id} would fail again where it failed, since a run goes on exactly as it was. {status.message} "
+            f"{run.id} would fail again at the same point, since a run resumes exactly as it was. {status.message} "
             "Start a new run with that changed."
         )
     if epochs is not None:
         if epochs <= status.epoch:
             raise RunError(
-                f"{run.id} has done {format_count(status.epoch, 'epoch')} already; ask for more than that in all."
+                f"{run.id} has already done {format_count(status.epoch, 'epoch')}; ask for more than that in total."
             )
         if (
             status.has_best and not run.last_path.exists()
         ):  # it would begin anew, in the place of its best model
             raise RunError(
-                f"{run.id} has a best model but no last.pt to go on from. Start a new run from its weights, run:{run.id}."
+                f"{run.id} has a best model but no last.pt to resume from. Start a new run from its weights, run:{run.id}."
             )
         run.write_config(replace(run.read_config(), epochs=epochs))
         run.write_status(replace(run.read_status(), epochs=epochs, extended_from=status.epoch))
     elif status.state == "finished":
         raise RunError(
-            f"{run.id} has finished; to go on, say to how many epochs in all (it did {status.epoch})."
+            f"{run.id} has finished. To train it further, say how many epochs it should reach in total (it did {status.epoch})."
         )
     if devices is not None:
         run.write_config(replace(run.read_config(), devices=devices))
@@ -196,7 +196,7 @@ def _reopen(run: Run, epochs: int | None, devices: int | None = None) -> None:
 
 def _check_ended(run: Run, status: Status) -> None:
     if status.state in ACTIVE:
-        raise RunError(f"{run.id} is {status.state} already.")
+        raise RunError(f"{run.id} is already {status.state}.")
 
 
 def live_status(run: Run, *, held: bool = False) -> Status:
@@ -210,7 +210,7 @@ def judge_status(run: Run, status: Status, *, held: bool = False) -> Status:
         return status
     if (fresh := run.read_status()) != status:  # it ended between our two looks
         return judge_status(run, fresh, held=held)
-    message = "The job's process is gone without having said why: it was killed, or the machine went down."
+    message = "The job's process is gone without saying why: it was killed, or the machine went down."
     return replace(fresh, state="crashed", phase="crashed", message=message)
 
 

@@ -55,7 +55,7 @@ def write_note(run: Run, note: Note) -> None:
         RunError: when the note is too long.
     """
     if len(note.text) > LONGEST:
-        raise RunError(f"The note has {len(note.text):,} letters, and at most {LONGEST:,} are kept.")
+        raise RunError(f"The note has {len(note.text):,} characters; the limit is {LONGEST:,}.")
     write_text(run.folder / NOTES, json.dumps(asdict(note), ensure_ascii=False, indent=2) + "\n")
 
 
@@ -99,7 +99,9 @@ def rename(run: Run, name: str) -> Run:
         return run
     _refuse_active(run)
     if config.group:
-        raise RunError(f"{run.id} is of the bake-off {config.group}, which knows it by its name.")
+        raise RunError(
+            f"{run.id} cannot be renamed: it belongs to the bake-off {config.group}, which knows it by its name."
+        )
     root = run.folder.parent
     if children := [child.id for child in iter_runs(root) if find_parent(child) == run.id]:
         raise RunError(f"{run.id} cannot be renamed: {children[0]} starts from it, and knows it by its name.")

@@ -42,7 +42,7 @@ def check_data(values: Mapping[str, Any]) -> None:
     for split in ("train", "val", "held"):
         for path, name in _list_pairs(values, split):
             if name not in known:
-                raise ValueError(f"{split} names {shorten(repr(name))}, which is none of its classes")
+                raise ValueError(f"{split} names {shorten(repr(name))}, which is not one of its classes")
             _check_path(path)
     for name in ("skipped", "left_out"):
         _list_pairs(values, name)
@@ -180,7 +180,7 @@ def _are_texts(values: object) -> bool:
 
 def _check_path(path: str) -> None:
     if not path or path.startswith("/") or "\0" in path or "/../" in f"/{path}/":
-        raise ValueError(f"{shorten(repr(path))} is no path inside a data folder")
+        raise ValueError(f"{shorten(repr(path))} is not a path inside a data folder")
 
 
 def _is_number(value: object) -> bool:

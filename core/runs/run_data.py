@@ -203,7 +203,7 @@ def split_samples(folders: ImageFolders, split: str) -> tuple[Sample, ...]:
         )
     samples: tuple[Sample, ...] = getattr(folders, split)
     if not samples:
-        raise RunError(f"The run held no image back (hold_back), so its split {split} is empty.")
+        raise RunError(f"The run held no images back (hold_back), so its split {split} is empty.")
     return samples
 
 
@@ -219,7 +219,7 @@ def recorded_folders(run: Run) -> ImageFolders:
     root = Path(record["root"])
     if not root.is_dir():
         raise RunError(
-            f"{run.id}: its data folder {root} is not there any more. Put it back, or train on the new place."
+            f"{run.id}: its data folder {root} is no longer there. Put it back, or train a new run where it is now."
         )
     index = {name: i for i, name in enumerate(record["classes"])}
     splits = {

@@ -94,7 +94,7 @@ def name_unknown(run: Run) -> str:
     try:
         seen, weights = read_seen(run), run.read_config().weights
     except RunError:
-        return "a model of which the record is lost"
+        return "a model whose record is lost"
     if seen is not None:
         return " and ".join(seen.unknown)
     return "" if weights in KNOWN_WEIGHTS else name_weights(weights)

@@ -102,7 +102,7 @@ class Service:
         found = []
         for result in results:
             if isinstance(result, asyncio.CancelledError):
-                raise Refusal(503, "The server is ending.", "Send it again in a moment.", AGAIN)
+                raise Refusal(503, "The server is shutting down.", "Send it again in a moment.", AGAIN)
             if isinstance(result, UserError):  # such as want of memory
                 raise Refusal(503, str(result), "Send it again later.", AGAIN)
             if isinstance(result, BaseException):
@@ -135,7 +135,7 @@ class Service:
 
     async def _tell_health(self, _: Request) -> Response:
         if not self._batcher.is_alive:
-            raise Refusal(503, "The network answers no more.", "Start the server again.")
+            raise Refusal(503, "The network no longer answers.", "Start the server again.")
         return JSONResponse({"status": "ok"})
 
     async def _tell_metrics(self, _: Request) -> Response:
@@ -168,10 +168,10 @@ async def _refuse_path(request: Request, error: Exception) -> Response:
         ways = headers.get("Allow", "").replace("HEAD, ", "").replace(", HEAD", "")
         what, fix = f"{path} takes no {request.method}.", f"It takes {ways}."
     else:
-        what, fix = f"There is no {path} here.", "See /docs for what there is."
+        what, fix = f"This server has no {path}.", "See /docs for what it has."
     return Refusal(error.status_code, what, fix, headers).respond()
 
 
 async def _tell_fault(_: Request, __: Exception) -> Response:
-    what = "The server failed at this request; it goes on with others."
-    return Refusal(500, what, "Its log has the whole error.").respond()
+    what = "The server failed on this request; it still answers others."
+    return Refusal(500, what, "Its log has the full error.").respond()

@@ -71,7 +71,7 @@ class Batcher(Generic[_S, _T]):
         job: _Job[_S, _T] = _Job(seen)
         with self._change:
             if self._closed:
-                raise RuntimeError("the network answers no more")
+                raise RuntimeError("the network no longer answers")
             self._jobs.append(job)
             self._change.notify()
         return job.answer

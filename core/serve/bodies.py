@@ -40,11 +40,11 @@ async def read_images(request: Request, limits: Limits, hold: Hold) -> list[Sent
     kind = headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind and kind != FORM and not kind.startswith(_RAW):
         raise Refusal(
-            415, f"A body of the type {kind[:80]} is not read.",
+            415, f"A body of type {kind[:80]} is not accepted.",
             "Send an image as it is, as image/jpeg for instance, or several as files of a form (multipart/form-data).",
         )  # fmt: skip
     if headers.get("content-encoding", "identity").strip().casefold() != "identity":
-        raise Refusal(415, "A compressed body is not read.", "Send it without Content-Encoding.")
+        raise Refusal(415, "A compressed body is not accepted.", "Send it without Content-Encoding.")
     most = limits.request_bytes if kind == FORM else limits.image_bytes
     chunks = _receive(request, limits, most, hold)
     if kind == FORM:
@@ -73,7 +73,7 @@ async def _receive(request: Request, limits: Limits, most: int, hold: Hold) -> A
                 408, "The body came too slowly.", "Send it again, or a smaller image.", CLOSE
             ) from None
         if message["type"] == "http.disconnect":
-            raise Refusal(400, "The body was not sent to its end.", "Send it again.")
+            raise Refusal(400, "The body ended too early.", "Send it again.")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:
@@ -106,7 +106,7 @@ async def _read_form(headers: Headers, chunks: AsyncGenerator[bytes, None], limi
     for field, value in form.multi_items():
         if not isinstance(value, UploadFile):
             raise Refusal(
-                400, f"The field {_mend(field[:80])} of the form is no file.",
+                400, f"The field {_mend(field[:80])} of the form is not a file.",
                 "Send each image as a file, with a file name; with curl: -F image=@photo.jpg",
             )  # fmt: skip
         images.append(Sent(_mend(value.filename or field), value.file.read()))

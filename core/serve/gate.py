@@ -38,7 +38,7 @@ class Gate:
         if scope["path"] in OPEN or self._is_shown(headers.get("authorization", "")):
             return None
         return Refusal(
-            401, "This server answers only who sends its token.", "Send the header Authorization: Bearer TOKEN.",
+            401, "This server only answers requests that send its token.", "Send the header Authorization: Bearer TOKEN.",
             {"WWW-Authenticate": "Bearer"},
         )  # fmt: skip
 
@@ -56,7 +56,7 @@ def find_stranger(headers: Headers, client: str) -> tuple[str, str] | None:
     if client and not is_loopback(client):
         return "Weakspot answers this machine only.", "From another one, forward the port with ssh -L."
     if any(name in headers for name in _FORWARDED):
-        why = "Weakspot answers this machine only, and this was passed on by a proxy."
+        why = "Weakspot answers this machine only, and a proxy passed this request on."
         return why, "Have its users sign in: see docs/security.md, “Behind a proxy”."
     host = headers.get("host", "")
     if (_split(f"//{host}").hostname or "") not in HOSTS:
@@ -101,7 +101,7 @@ def read_token(file: Path | None, environment: Mapping[str, str]) -> str:
             return ""
     if len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
         raise UserError(
-            f"{source}: a token has at least {_SHORTEST} plain letters, digits and signs, without blanks. "
+            f"{source}: a token needs at least {_SHORTEST} plain letters, digits or symbols, without spaces. "
             'Make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
         )
     return token

@@ -40,7 +40,7 @@ def describe(limits: Limits) -> dict[str, Any]:
             "/model": {"get": _describe_get("Say which model answers.", "What is known of it.", "Model")},
             "/healthz": {
                 "get": {
-                    **_describe_get("Say that the server is up.", "The network answers."),
+                    **_describe_get("Say whether the server is up.", "The network answers."),
                     "security": [{}],
                 }
             },
@@ -87,7 +87,7 @@ def draw_page(described: dict[str, Any]) -> str:
 def _describe_predict(limits: Limits) -> dict[str, Any]:
     image, request = (f"{count / 1_000_000:g} MB" for count in (limits.image_bytes, limits.request_bytes))
     refusals = {
-        "400": "The body is empty, cut off, or no form that can be read.",
+        "400": "The body is empty, cut off, or not a form that can be read.",
         "401": "The token is missing or wrong.",
         "403": "Without a token, only this machine is answered.",
         "408": "The body came too slowly.",

@@ -36,7 +36,7 @@ class Pace:
             return None
         wait = str(math.ceil((1 - left) * 60 / self._most))
         return Refusal(
-            429, f"This address has made {format_count(self._most, 'request')} within a minute, which is the most.",
+            429, f"This address has made {format_count(self._most, 'request')} within a minute, which is the limit.",
             f"Send it again in {wait} s, or several images in one request.", {"Retry-After": wait},
         )  # fmt: skip
 

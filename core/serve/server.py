@@ -23,7 +23,7 @@ def open_socket(address: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        raise UserError(f"{address} is no address that is known here ({error}).") from None
+        raise UserError(f"{address} is not an address of this machine ({error}).") from None
     opened = socket.socket(family, kind, protocol)
     try:
         if os.name != "nt":  # where it means that another program may have the port too
@@ -32,7 +32,7 @@ def open_socket(address: str, port: int) -> socket.socket:
     except OSError as error:
         opened.close()
         raise UserError(
-            f"Port {port} of {address} cannot be had ({describe_cause(error)}). Choose another with --port."
+            f"Port {port} of {address} cannot be used ({describe_cause(error)}). Choose another with --port."
         ) from None
     return opened
 

@@ -139,7 +139,7 @@ def _describe_figures(tables: dict[str, pd.DataFrame | None], *, int8: bool) -> 
                         "|---|---|---|---|", *rows])]  # fmt: skip
     if int8:
         lines.append(
-            "The figures above are those of the model before it was cut to 8 bits; what that costs stands below."
+            "The figures above are those of the model before it was cut to 8 bits; what that costs is given below."
         )
     if tables["Held back"] is None:
         lines.append(
@@ -154,7 +154,7 @@ def _describe_confidence(facts: Facts) -> list[str]:
     except UserError:
         found = None
     how = (
-        "How far its confidences can be believed was not measured. They are the network's own, mostly too high."
+        "How far its confidences can be trusted was not measured. They are the network's own, which are mostly too high."
         if found is None
         else _describe_calibration(found)
     )

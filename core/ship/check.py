@@ -122,10 +122,12 @@ def _pair(
         except Exception as error:  # of one of four engines
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RunError(
-                f"The file cannot be asked about {format_count(count, 'image')}: {first}"
+                f"The file cannot be asked about {format_count(count, 'image')}: {first} Choose another format."
             ) from error
         if found.shape != theirs[:count].shape:
-            raise RunError(f"The file answers with the shape {found.shape}, not {theirs[:count].shape}.")
+            raise RunError(
+                f"The file answers with the shape {found.shape}, not {theirs[:count].shape}. Choose another format."
+            )
         yield found, theirs[:count]
 
 
@@ -137,6 +139,6 @@ def refuse_other_answers(run: str, agreement: Agreement) -> None:
     """
     if not agreement.is_whole:
         raise RunError(
-            f"The file made of {run} is not the same model, so it was thrown away. {agreement.describe()} At most "
+            f"The file made from {run} does not answer as the run does, so it was deleted. {agreement.describe()} At most "
             f"{LIMIT:g} is allowed. Choose another format."
         )

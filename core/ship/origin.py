@@ -15,7 +15,7 @@ def describe_licence(run: Run, root: Path) -> str:
     passed: list[str] = []
     while True:
         if run.id in passed:
-            return "The run is said to come from itself, so what its weights began with is not known."
+            return "The run is recorded as its own ancestor, so it is not known what its weights began with."
         passed.append(run.id)
         try:
             config = run.read_config()
@@ -24,9 +24,7 @@ def describe_licence(run: Run, root: Path) -> str:
                 return _describe(config.weights, config.arch)
             run = find_run(name, root)
         except RunError:
-            return (
-                f"What {run.id} began with is not known any more, so neither is the licence of its weights."
-            )
+            return f"What {run.id} began with is no longer known, so neither is the licence of its weights."
 
 
 def _describe(weights: str, arch: str) -> str:

@@ -40,7 +40,7 @@ def refuse_int8(kind: str) -> None:
         UserError: for another format than ONNX.
     """
     if kind != ONNX:
-        raise UserError(f"int8 is for ONNX; {FORMATS[kind].title} is written in fp32 alone.")
+        raise UserError(f"int8 is only for ONNX; {FORMATS[kind].title} is written in fp32.")
 
 
 def ship_to_file(
@@ -56,13 +56,17 @@ def ship_to_file(
         OSError: when it cannot be written.
     """
     if not out.parent.is_dir():
-        raise RunError(f"{out}: cannot be written, there is no folder {out.parent}.")
+        raise RunError(
+            f"{out} cannot be written: there is no folder {out.parent}. Make it, or choose another file."
+        )
     if out.is_dir():
         raise RunError(
             f"{out} is a folder. Name a file to be written, such as {out / suggest_name(run.id, kind)}."
         )
     if out.suffix != FORMATS[kind].suffix:
-        raise UserError(f"{out}: a file of {FORMATS[kind].title} ends in {FORMATS[kind].suffix}.")
+        raise UserError(
+            f"{out}: the name of a {FORMATS[kind].title} file must end in {FORMATS[kind].suffix}."
+        )
     with draft_folder(out) as draft:
         made = _make(run, kind, draft / out.name, int8=int8, progress=progress)
         if made is not None:
@@ -97,7 +101,7 @@ def read_shipment(task: Path) -> Shipment | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Export the model again.") from None
+        raise RunError(f"{path} cannot be read ({error}). Export the model again.") from None
 
 
 def _move(draft: Path, target: Path) -> None:

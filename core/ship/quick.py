@@ -85,7 +85,7 @@ def _refuse_other_model(shipped: Shipped, predictor: Predictor) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
     found, wanted = shipped.answer(noise), predictor.weigh_seen(list(noise)).numpy()
     if found.shape != wanted.shape or not np.abs(found - wanted).max() <= LIMIT:
-        raise RunError("the file that is kept answers otherwise")
+        raise RunError("the stored file gives different answers")
 
 
 def _delete_oldest(folder: Path, keep: Path) -> None:

@@ -55,13 +55,13 @@ def take_columns(table: Table, paths: Sequence[str], root: Path) -> Columns:
         image = _find_image(row.cells[PATH], root)
         if image in cells:
             raise DataError(
-                f"{name}, line {row.line}, column {PATH}: {image} stands in line {cells[image].line} already. Keep one of the two."
+                f"{name}, line {row.line}, column {PATH}: {image} is already in line {cells[image].line}. Keep one of the two."
             )
         cells[image] = row
     matched = len(wanted & cells.keys())
     if not matched:
         raise DataError(
-            f"{name}: its column {PATH} names none of the {format_count(len(paths), 'judged image')}. Write them as here: "
+            f"{name}: its column {PATH} names none of the {format_count(len(paths), 'judged image')}. Write paths like this one: "
             f"{paths[0] if paths else 'val/class/image.jpg'}"
         )
     found = [
@@ -77,7 +77,7 @@ def _list_rows(table: Table) -> list[_Row]:
     rows = []
     for line, cells in table.list_rows():
         if not cells[PATH]:
-            raise DataError(f"{table.name}, line {line}, column {PATH}: it is empty. Name the image.")
+            raise DataError(f"{table.name}, line {line}, column {PATH}: the cell is empty. Name the image.")
         rows.append(_Row(line, cells))
     return rows
 
@@ -89,7 +89,7 @@ def _check_head(head: Sequence[str], name: str) -> None:
         )
     if len(head) < 2:
         raise DataError(
-            f"{name}, line 1: there is no column beside {PATH}, so it tells nothing of the images."
+            f"{name}, line 1: there is no column besides {PATH}, so the table says nothing about the images. Add one."
         )
     if "" in head:
         raise DataError(f"{name}, line 1: column {head.index('') + 1} has no name. Give it one.")

@@ -148,7 +148,7 @@ class SliceReport:
             f"A kind is an end of a number (the lowest and the highest {ends} of the images, as near as equal values allow) or "
             f"a word, with at least {LEAST} images in it and {LEAST} outside. A class with {LEAST / CLASS_SHARE:.0f} images or more "
             f"is searched by itself too, at the ends of {CLASS_SHARE * 100:.0f} %.\n\n"
-            "Each kind is compared with the other images of its own classes, so that it is not accused of what its classes "
+            "Each kind is compared with the other images of its own classes, so that it is not blamed for what its classes "
             "are weak in. If it were no worse, the wrong images of each class would fall on any image of the class alike; p is the chance of "
             "as many wrong ones in the kind or more, summed over the classes (the exact form of Mantel and Haenszel's test).\n\n"
             f"Who looks at {format_count(self.tried, 'kind')} finds some by luck. So the wrong images were shuffled within their classes {SHUFFLES:,} "
@@ -183,7 +183,7 @@ def read_report(path: Path) -> SliceReport:
     try:
         values = read_object(path, most=_MOST)
         if values.pop("version", None) != _VERSION:
-            raise ValueError("it is of another version")
+            raise ValueError("it was written by another version")
         return take(SliceReport, values)
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}. Look for weak kinds again.") from None

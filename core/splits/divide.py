@@ -150,9 +150,9 @@ def _number(
 
 def _describe_few_groups(name: str, images: int, group: str, count: int, sides: int) -> str:
     lie = (
-        f"all {images:,} images of class {name!r} are of one group ({group!r})"
+        f"all {images:,} images of class {name!r} belong to one group ({group!r})"
         if count == 1
-        else f"the {images:,} images of class {name!r} are of {count} groups only"
+        else f"the {images:,} images of class {name!r} belong to only {count} groups"
     )
     return (
         f"group_by: {lie}, and images of a group stay on one side, so it cannot be divided into {sides}. Add images of "

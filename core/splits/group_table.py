@@ -30,7 +30,7 @@ def read_groups(named: str, paths: Sequence[str], others: Iterable[str] = ()) ->
         if name not in table.head:
             raise DataError(
                 f"group_by: {Path(place).name} has no column {name!r}; it has {', '.join(table.head)}. The first line must name "
-                f"the columns {IMAGE} and {GROUP}; for another than {GROUP} add it to the path, such as "
+                f"the columns {IMAGE} and {GROUP}; to use another column than {GROUP}, add its name to the path, such as "
                 f"{Path(place).name}#patient."
             )
     known = set(paths)
@@ -42,7 +42,7 @@ def read_groups(named: str, paths: Sequence[str], others: Iterable[str] = ()) ->
         found = by_name.get(image, [])
         if not found:
             raise DataError(
-                f"{where} {IMAGE}: {image!r} is no image of this data. Correct or remove the line."
+                f"{where} {IMAGE}: {image!r} is not an image of this data. Correct or remove the line."
             )
         if len(found) > 1:
             raise DataError(
@@ -51,7 +51,7 @@ def read_groups(named: str, paths: Sequence[str], others: Iterable[str] = ()) ->
             )
         if groups.get(found[0], group) != group:
             raise DataError(
-                f"{where} {column}: {image!r} is of the group {group!r} here and of {groups[found[0]]!r} before. Keep one."
+                f"{where} {column}: {image!r} is in the group {group!r} here and in {groups[found[0]]!r} earlier. Keep one."
             )
         if group:
             groups[found[0]] = group

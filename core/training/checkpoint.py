@@ -60,9 +60,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         try:
             values = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # torch.load raises a dozen kinds on damaged files
-            raise RunError(f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}).") from None
+            raise RunError(
+                f"{path.parent.name}: {path.name} is damaged ({type(error).__name__}). Put it back as it was, or start a new run."
+            ) from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise RunError(f"{path.parent.name}: {path.name} is no checkpoint of this version.")
+        raise RunError(
+            f"{path.parent.name}: {path.name} is not a checkpoint of this version. Start a new run."
+        )
     return values
 
 
@@ -104,7 +108,7 @@ def load_best(run: Run) -> tuple[nn.Module, dict[str, Any]]:
         model.load_state_dict(state)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, UserError) as error:
         raise RunError(
-            f"{run.id}: {run.best_path.name} holds no model that can be built ({describe_reason(error)}). "
+            f"{run.id}: {run.best_path.name} does not contain a model that can be built ({describe_reason(error)}). "
             "Train the run again, or put the file back as it was."
         ) from None
     return model.eval(), values

@@ -65,9 +65,7 @@ class Compute:
     def place_model(self, model: nn.Module) -> nn.Module:
         """Move a model to the device, in the memory layout chosen."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        with memory_in_words(
-            "the network", "End what else computes there, or choose a smaller network (arch)."
-        ):
+        with memory_in_words("the network", "End what else runs there, or choose a smaller network (arch)."):
             return model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
     def place_images(self, images: torch.Tensor) -> torch.Tensor:

@@ -145,7 +145,7 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
             image = read_image(self.root / sample.path)
         except ImageProblem as problem:
             raise DataError(
-                f"{sample.path} {problem}. Repair or replace it, or set “Unreadable files” (bad_images) to skip where a run begins."
+                f"{sample.path} {problem}. Repair or replace it, or set “Unreadable files” (bad_images) to skip when you start a run."
             ) from None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, epoch, index))
@@ -245,7 +245,7 @@ class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
         except (RuntimeError, OSError) as error:
             if self.num_workers and _lacks_handles(error):
                 raise RunError(
-                    "Too many files are open at once: the processes that load images pass each batch on as one. "
+                    "Too many files are open at once: each batch of the loading processes is passed on as an open file. "
                     "Allow more (ulimit -n 4096), or set workers to 0."
                 ) from None
             if self.num_workers and _is_memory_full(error):
@@ -254,7 +254,7 @@ class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
                 raise
             # The system ends a process that takes more memory than there is.
             raise RunError(
-                f"A process that loads images was ended by the system, most often for want of memory. Lower workers "
+                f"A process that loads images was ended by the system, most often because memory ran out. Lower workers "
                 f"(now {self.num_workers}) or batch_size."
             ) from None
 

@@ -197,7 +197,7 @@ def _describe_confusions(name: str, table: pd.DataFrame, label: Callable[[str], 
     parts = []
     for column, other, text in (
         ("true", "predicted", "It is confused with"),
-        ("predicted", "true", "Mistaken for it are images of"),
+        ("predicted", "true", "Images mistaken for it come from"),
     ):
         found = pairs[pairs[column] == name]
         if found.empty:

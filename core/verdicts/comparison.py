@@ -46,7 +46,7 @@ def group_seeds(
                 first = by_seed.setdefault(configs[run].seed, run)
                 if first != run:
                     notes.append(f"{run} repeats the seed of {first}, so it is left out.")
-        left = ", so it is left out" if by_seed else ": trained to its end it may come out otherwise"
+        left = ", so it is left out" if by_seed else ": once trained to its end, it may come out differently"
         notes += [f"{run} has not finished{left}." for run in members if run not in finished]
         if len(by_seed) > 1:
             groups[f"{label}, {len(by_seed)} seeds"] = list(by_seed.values())

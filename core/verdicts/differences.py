@@ -21,7 +21,7 @@ def match_images(table: pd.DataFrame, other: pd.DataFrame) -> npt.NDArray[np.int
     both = int((rows >= 0).sum())
     if not both == len(table) == len(other):
         raise RunError(
-            f"They were validated on different images: {both:,} of {len(table):,} and {len(other):,} are in both."
+            f"They were validated on different images ({len(table):,} and {len(other):,}, with {both:,} in common)."
         )
     same = table["true"].to_numpy(dtype=object) == other["true"].to_numpy(dtype=object)[rows]
     if not same.all():

@@ -38,22 +38,22 @@ def read_predictions(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise
     except (ValueError, EOFError, zlib.error) as error:
-        raise RunError(f"{path}: is no predictions table ({_describe(error)}).") from None
+        raise RunError(f"{path} is not a predictions table ({_describe(error)}).") from None
     except OSError as error:  # it is not a regular file, may not be read, or is not packed as its name says
-        raise RunError(f"{path}: cannot be read ({describe_cause(error)}).") from None
+        raise RunError(f"{path} cannot be read ({describe_cause(error)}).") from None
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:
-        raise RunError(f"{path}: the predictions table lacks the column {sorted(missing)[0]}.")
+        raise RunError(f"{path} is not a predictions table: it lacks the column {sorted(missing)[0]}.")
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
     try:
         table = table.astype(dict.fromkeys(numbers, np.float64))
     except ValueError as error:
-        raise RunError(f"{path}: is no predictions table ({_describe(error)}).") from None
+        raise RunError(f"{path} is not a predictions table ({_describe(error)}).") from None
     # Images that were judged from outside the data are known by their whole paths.
     elsewhere = path.name == f"predictions-{TEST}.csv"
     imported = path.with_name(ORIGIN_FILE).exists()
     if problem := _find_odd_value(table, numbers, elsewhere=elsewhere, unknown=imported):
-        raise RunError(f"{path}: is no predictions table ({problem}).")
+        raise RunError(f"{path} is not a predictions table ({problem}).")
     return table
 
 
@@ -78,7 +78,7 @@ def _find_odd_value(table: pd.DataFrame, numbers: Sequence[str], *, elsewhere: b
     odd = inside.str.contains(_OUTSIDE, regex=True) | (table["path"] == "")
     if odd.any():
         line = int(odd.to_numpy().argmax()) + 2
-        return f"in line {line} stands no path inside a data folder: {shorten(repr(table['path'].iloc[line - 2]))}"
+        return f"line {line} has no path inside a data folder: {shorten(repr(table['path'].iloc[line - 2]))}"
     return ""
 
 

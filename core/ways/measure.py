@@ -83,5 +83,5 @@ def _choose_soup(loaded: Sequence[Loaded], progress: Progress) -> tuple[list[Loa
 
 
 def tell_alone(best: Run) -> str:
-    """Say that no other run belongs into a soup with the best one."""
-    return f"the weights of no other run make {best.id} better on validation"
+    """Say that no other run belongs in a soup with the best one."""
+    return f"no other run's weights make {best.id} better on validation"

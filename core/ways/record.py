@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from core.confidence.kept import read_precision
 from core.errors import RunError
 from core.files import write_text
 from core.reading import read_object, take
 from core.runs.run import Run
 from core.runs.seen import name_unknowns
 from core.verdicts.judged_on import JudgedOn
+from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 from core.verdicts.ways import WayResult, describe_judges
 from core.ways.choice import Choice
 
@@ -56,13 +58,13 @@ class Measured:
     def describe_judges(self, runs: Sequence[Run]) -> str:
         """Say which images judged, and how far that is to be trusted."""
         split: JudgedOn = "held" if self.held else "val"
-        return describe_judges(
-            self.runs[0],
-            split,
-            len(self.ways[0].right),
-            soup_chosen=bool(self.soup),
-            unknown=name_unknowns(runs),
+        plain = self.ways[0].right
+        said = describe_judges(
+            self.runs[0], split, len(plain), soup_chosen=bool(self.soup), unknown=name_unknowns(runs)
         )
+        how = ASKED_AGAIN.format(precision=read_precision(runs[0]))
+        told = "" if self.held else tell_apart(runs[0].read_status(), plain.count("1"), len(plain), how)
+        return f"{said} {told}".rstrip()
 
 
 def task_folder(run: Run) -> Path:
@@ -88,11 +90,11 @@ def read_measured(runs: Sequence[Run]) -> Measured | None:
         found = take(Measured, read_object(path, most=_MOST))
         lengths = {len(way.right) for way in found.ways}
         if len(lengths) != 1 or lengths == {0}:
-            raise ValueError("its ways do not tell the same images")
+            raise ValueError("its ways were not measured on the same images")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}). Measure again.") from None
+        raise RunError(f"{path} cannot be read ({error}). Measure again.") from None
     return found if found.epochs == tuple(run.read_status().best_epoch for run in runs) else None
 
 

@@ -42,13 +42,13 @@ def choose_sign_in(address: str, asked: str) -> SignIn:
         OSError: when the users cannot be read.
     """
     if is_loopback(address) and not asked:
-        return SignIn("", address, "Sign-in: none, since this machine alone is answered.")
+        return SignIn("", address, "Sign-in: none, since only this machine is answered.")
     users = read_users(users_path())
     by_password = [name for name, user in users.items() if user.digest]
     kind = asked or (PASSWORD if by_password else PROVIDER if read_provider() else "")
     if kind == PROVIDER:
         refuse_unready(list(users))
-        told = f"Sign-in: by the OpenID provider, for {format_count(len(users), 'mail address')}"
+        told = f"Sign-in: by the OpenID provider, for {format_count(len(users), 'email address')}"
     elif by_password:
         told = f"Sign-in: by password, for {format_count(len(by_password), 'user')}"
     else:
@@ -57,7 +57,7 @@ def choose_sign_in(address: str, asked: str) -> SignIn:
             f"{others}nobody can sign in yet. Add the first user: {own_command()} users add NAME --role {ADMINISTER}"
         )
     plain = "" if is_loopback(address) else (
-        " What is sent can be read on the way: put a proxy with HTTPS before it."
+        " What is sent can be read on the way: put a proxy with HTTPS in front."
     )  # fmt: skip
     return SignIn(kind, address, f"{told} of {users_path()}.{plain}")
 
@@ -89,5 +89,5 @@ def refuse_unready(users: list[str]) -> None:
         raise UserError(f"Signing in by a provider needs Authlib and httpx. Install them: pip install {what}")
     if not any("@" in name for name in users):
         raise UserError(
-            f"No mail address may sign in yet. Add the first: {own_command()} users add MAIL --provider --role {ADMINISTER}"
+            f"No email address may sign in yet. Add the first: {own_command()} users add EMAIL --provider --role {ADMINISTER}"
         )

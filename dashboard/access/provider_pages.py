@@ -63,7 +63,7 @@ def refuse_unlisted(mail: str) -> Response:
     """Tell somebody whom the provider knows, and the list of users does not."""
     body = (
         f'<p class="told" role="alert">{html.escape(mail)} is not on the list of users of this server.</p>'
-        "<p>Ask an administrator to add this mail address, or sign in with another.</p>"
+        "<p>Ask an administrator to add this email address, or sign in with another.</p>"
         f'<a class="button" href="{base_path()}{_LOGOUT}">Sign out</a>'
     )
     return show_page("Not allowed", body, 403)

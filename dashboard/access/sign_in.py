@@ -40,7 +40,7 @@ def find_token(request: HTTPConnection) -> str:
 async def _sign_in(request: Request, sessions: Sessions) -> Response:
     form = await _read_form(request)
     if form is None:
-        return _show(request, "That was no sign-in form.", 400)
+        return _show(request, "That was not a sign-in form.", 400)
     name, password = form.get("name", "").strip(), form.get("password", "")
     address = _find_address(request)
     wait = sessions.attempts.take(name, address)
@@ -50,7 +50,7 @@ async def _sign_in(request: Request, sessions: Sessions) -> Response:
         return _show(request, words, 429, name, {"retry-after": str(int(wait) + 1)})
     token = await run_in_threadpool(sessions.sign_in, name, password, address)
     if not token:
-        return _show(request, "Name and password do not go together.", 401, name)
+        return _show(request, "The name or the password is wrong.", 401, name)
     sessions.sign_out(find_token(request))
     leading = RedirectResponse(
         quote(keep_local(request.query_params.get("to", "")), safe="/?&=%:,+-._~"), 303, HEADERS

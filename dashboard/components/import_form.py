@@ -25,10 +25,10 @@ PREVIEW = 5  # rows
 _DONE = "import-done"  # the run that was made last and what its table was taken for, until the next one
 _TITLES = {"path": "Path", "true": "True class", "predicted": "Predicted class", "confidence": "Confidence"}
 _HELPS = {
-    "path": "From the folder of images on, absolute, or a file name that only one image has.",
-    "true": "None: the folder that each image lies in.",
-    "predicted": "None: the class of the highest probability.",
-    "confidence": "Of the predicted class, from 0 to 1. Columns called like the classes, or prob_ and the class, are found by themselves.",
+    "path": "Relative to the folder of images, absolute, or a file name that only one image has.",
+    "true": "None: the folder that each image is in.",
+    "predicted": "None: the class with the highest probability.",
+    "confidence": "Of the predicted class, from 0 to 1. Columns named after the classes, with or without prob_, are found automatically.",
 }
 _CLASSES = {AUTO: "find out", "names": "by names", "numbers": "by numbers from 0"}
 
@@ -42,7 +42,7 @@ def draw_import() -> None:
 def draw_form() -> None:
     """Draw the table's upload, what its columns are, its first rows and the button."""
     st.caption(
-        "Trained elsewhere? A table of predictions (CSV, a row an image) becomes a run: every page of analysis works. Heat maps "
+        "Trained elsewhere? A table of predictions (CSV, one row per image) becomes a run, and every page of analysis works. Heat maps "
         "and new predictions need the model's weights too."
     )
     with st.container(key="medium-import"):
@@ -51,9 +51,7 @@ def draw_form() -> None:
         "Table of predictions (CSV)", key="import-file", help="It stays on this machine."
     )
     folder = right.text_input("Folder of the images", wanted_data(), key="import-data").strip()
-    name = right.text_input(
-        "Name of the run", key="import-name", placeholder="as the table is called"
-    ).strip()
+    name = right.text_input("Name of the run", key="import-name", placeholder="the name of the table").strip()
     if file is not None:
         draw_table(parse_table(file.name, file.getvalue()), file.file_id, folder, name)
     draw_done()
@@ -113,7 +111,7 @@ def draw_columns(table: Table, key: str) -> dict[str, str]:
             KINDS,
             key=f"import-classes-{key}",
             format_func=_CLASSES.__getitem__,
-            help="Numbers are those of the classes in the order of text, in which 10 comes before 2.",
+            help="Numbers count the classes in alphabetical order, where 10 comes before 2.",
             width=190,
         )
     return chosen

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SIZES = {
     "size": ("Image size", "Side of the square that the network sees, in pixels."),
-    "resize": ("Resized to", "What the shorter side was resized to before, in pixels."),
+    "resize": ("Resized to", "What the shorter side was resized to first, in pixels."),
 }
 _COLOURS = {"mean": "Mean of red, green, blue", "std": "Deviation of red, green, blue"}
 
@@ -46,7 +46,7 @@ def draw_weights() -> dict[str, str]:
             help="Its name in torchvision or timm.",
         )
     with st.popover("How were the images prepared?", icon=":material/tune:"):
-        st.caption("What is empty is as for the network's published weights.")
+        st.caption("Whatever you leave empty is as for the network's published weights.")
         typed = {
             name: st.text_input(title, key=f"import-{name}", placeholder="as published", help=words)
             for name, (title, words) in _SIZES.items()
@@ -65,7 +65,7 @@ def read_weights(typed: dict[str, str]) -> WeightsFile:
         UserError: naming what is missing, or is not a number.
     """
     if not typed["arch"]:
-        raise UserError("Choose the network that the weights are of, or name no weights.")
+        raise UserError("Choose the network that the weights belong to, or leave the weights out.")
     from core.imports.model import WeightsFile  # brings torch
 
     sizes = [read_numbers(title, typed[name], 1) for name, (title, _) in _SIZES.items()]
@@ -86,7 +86,7 @@ def read_numbers(title: str, text: str, count: int) -> tuple[float, ...]:
     except ValueError:
         found = ()
     if words and (len(found) != count or not all(0 <= value < 1e5 for value in found)):
-        wanted = "one number" if count == 1 else "three numbers from 0 to 1, apart by spaces"
+        wanted = "one number" if count == 1 else "three numbers from 0 to 1, separated by spaces"
         raise UserError(f"{title}: give {wanted}, or nothing. {text.strip()!r} is not that.")
     return found
 

@@ -67,7 +67,7 @@ async function draw(chart, turn) {
   try {
     await loadPlotly(data.script);
   } catch {
-    graph.textContent = `The chart cannot be drawn because ${data.script} did not load. Please reload the page.`;
+    graph.textContent = `The chart cannot be drawn because ${data.script} did not load. Reload the page.`;
     return;
   }
   if (turn !== chart.turn) return;

@@ -37,7 +37,7 @@ def draw_running(folder: Path, unit: str, *, key: str) -> None:
                 key=f"{key}-kill",
                 on_click=guard_callback(jobs.kill),
                 args=(Run(folder),),
-                **lock(TRAIN, help="Ends the process at once; what it did last may be lost."),
+                **lock(TRAIN, help="Ends the process at once; its latest work may be lost."),
             )
         else:
             st.button(
@@ -57,7 +57,7 @@ def describe_progress(status: Status, unit: str) -> str:
     if not status.total:
         return "Starting …"
     if status.done >= status.total:
-        return f"All {status.total:,} {unit} are read. Finishing …" if unit else "Finishing …"
+        return f"All {status.total:,} {unit} have been read. Finishing …" if unit else "Finishing …"
     left = f" · about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
     return f"{status.done:,} of {f'{status.total:,} {unit}'.rstrip()}{left}"
 

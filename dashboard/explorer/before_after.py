@@ -115,8 +115,9 @@ def make_card(when: str, run: Run, row: pd.Series, data: RunData) -> Card:
     plain = Tile(services.thumbnail(data.root / path), "image", alt=path)
     pictures: tuple[Tile, ...] = (plain,)
     if not run.best_path.exists():
-        more = "" if lacks_model(run) else " any more"
-        lines.append(f"It has no model{more}, so there is no heat map.")
+        lines.append(
+            f"It {'has no model' if lacks_model(run) else 'no longer has a model'}, so there is no heat map."
+        )
     else:
         try:
             (explained,) = maps.explain_images(run, [(path, (Evidence(name),))])

@@ -23,7 +23,7 @@ from dashboard.text import escape_markdown, format_confidence
 # What of the URL belongs to this view; it goes when the view is left.
 PARAMS = ("image", "from", "method", "stage", "for", "strength")
 AS_GIVEN = (
-    "As the network gives it, also for the likeliest classes. Predict shows calibrated confidences once they were measured on "
+    "As the network gives it, also for the likeliest classes. Predict shows calibrated confidences once they have been measured on "
     "the page Confidence, so its figures for the same image can differ."
 )
 STRENGTHS = range(0, 101, 5)  # of the overlay, %
@@ -222,7 +222,7 @@ def draw_faithfulness(run: Run, data: RunData, path: str, explained: Explained, 
     found = maps.measure(run, path, explained.maps[evidence], evidence.name)
     if found is None:
         st.info(
-            f"Nothing in this image speaks for {escape_markdown(data.label(evidence.name))} by this method and layer, "
+            f"By this method and layer nothing in this image speaks for {escape_markdown(data.label(evidence.name))}, "
             "so there is nothing to hide.",
             icon=":material/info:",
         )

@@ -126,7 +126,7 @@ def draw_tried(report: SliceReport) -> None:
     st.markdown(
         f"**The {format_count(report.tried, 'kind')} that were tried**"
         if len(rows) >= report.tried
-        else f"**{len(rows):,} of {format_count(report.tried, 'kind')} that were tried**, the others are more like chance"
+        else f"**{len(rows):,} of {format_count(report.tried, 'kind')} that were tried**; the others look more like chance"
     )
     st.dataframe(
         pd.DataFrame(
@@ -146,7 +146,7 @@ def draw_tried(report: SliceReport) -> None:
             "right": st.column_config.NumberColumn(format="%.1f %%"),
             "points": st.column_config.NumberColumn(
                 format="%+.1f",
-                help="More (+) or fewer (−) of its images are right than of others of its classes.",
+                help="How many more (+) or fewer (−) of its images are right than of the other images of its classes.",
             ),
             "p": st.column_config.NumberColumn(format="%.4f"),
             "p corrected": st.column_config.NumberColumn(format="%.4f"),

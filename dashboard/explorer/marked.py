@@ -158,7 +158,7 @@ def draw_training(
             help=f"Fills the form with the settings of {escape_markdown(run.id)} and {format_count(len(corrections), 'label')} to correct. "
             "Afterwards Compare shows the two side by side, on the same validation images."
             if corrections
-            else "Relabel or leave out an image that this run trained on; then it can be trained without the error.",
+            else "Relabel or leave out an image that this run trained on; then you can train again without the error.",
         ),
     ):
         demand(TRAIN)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from core.arrivals.bring_in import ARRIVAL, Arrival, read_arrival
+from core.arrivals.bring_in import ARRIVAL, MOST_BYTES, MOST_FILES, Arrival, read_arrival
 from core.arrivals.sources import keep_sent
 from core.errors import RunError
 from core.people.acting import TRAIN, demand, now_acting
@@ -21,7 +21,7 @@ from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.launch.table_form import draw_table_form
-from dashboard.text import escape_markdown, format_count
+from dashboard.text import escape_markdown, format_bytes, format_count
 
 if TYPE_CHECKING:
     from streamlit.typing import UploadedFile
@@ -96,8 +96,12 @@ def _draw_uploader(way: str) -> None:
         accept_multiple_files=several,
         max_upload_size=_MOST_MB,
         key=f"arrivals-{way}-{turn}",
-        help=f"At most {_MOST_MB:,} MB a file. They stay on the machine that runs Weakspot.",
+        help="They stay on the machine that runs Weakspot.",
     )  # fmt: skip
+    st.caption(
+        f"At most {_MOST_MB:,} MB a file to send. In all, unpacked: at most {MOST_FILES:,} files and {format_bytes(MOST_BYTES)}. "
+        "For more, copy the folder to this machine and give its path."
+    )
     if not files:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -157,8 +161,8 @@ def _draw_result(status: Status, use: Callable[[str], None]) -> None:
     st.success(escape_markdown(status.message), icon=":material/check:")
     if found.tables:
         st.markdown(
-            f"A table came with them: **{escape_markdown(found.tables[0])}**. If it has the labels, make a folder of classes "
-            "of it here. Otherwise train on the folder as it is."
+            f"A table came with them: **{escape_markdown(found.tables[0])}**. If it has the labels, use it "
+            "here to make a folder of classes. Otherwise train on the folder as it is."
         )
         st.button(
             "Use the folder as it is",

@@ -49,7 +49,7 @@ def draw_browse_button(folder: str, use: Callable[[str], None]) -> None:
         "Browse",
         icon=":material/folder_open:",
         key="browse",
-        help="Choose a folder of the machine that Weakspot runs on.",
+        help="Choose a folder on the machine that Weakspot runs on.",
         on_click=guard_callback(open_picker),
         args=(folder,),
     )

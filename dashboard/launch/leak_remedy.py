@@ -46,7 +46,7 @@ def draw_remedy(audit: Audit, folder: Path, run: Run | None, group_by: str) -> N
             return
         if audit.val_made and group_by != NONE:
             st.markdown(
-                "They are of classes whose images all look the same, so they lie on both sides all the same."
+                "They belong to classes whose images all look the same, so they are on both sides anyway."
             )
             return
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -70,7 +70,7 @@ def is_closed(run: Run, leaks: Leaks) -> bool:
 def describe_remedy(audit: Audit, leaks: Leaks) -> str:
     """Say what the training that is offered does otherwise."""
     if audit.val_made:
-        return "Splits the images anew, with those that look the same on one side. Nothing on disk changes."
+        return "Splits the images again, with those that look the same on one side. Nothing on disk changes."
     count = len(leaks.train)
     share = format_share(count / max(1, audit.count_split("train")))
     return (

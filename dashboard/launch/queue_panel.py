@@ -93,7 +93,7 @@ def _draw_slots(line: Line) -> None:
     st.number_input(
         "Runs at a time on the CPU", 1, slots.MOST, key="queue-slots", width=220, on_change=guard_callback(_keep_slots),
         **lock(ADMINISTER, help=f"They share the {format_count(os.cpu_count() or 1, 'core')} of this machine, so each takes longer. "
-        "A run that trains already is not changed."),
+        "Runs that are already training are not changed."),
     )  # fmt: skip
 
 

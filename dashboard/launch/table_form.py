@@ -36,7 +36,7 @@ def draw_table_form(begin: Callable[..., None]) -> None:
         place = str(_keep_table(sent.name, sent.getvalue()))
     if not images.strip() or not place.strip():
         st.caption(
-            "One line per image: its name, with or without its ending, and its label. A column may name the split."
+            "One line per image: its name, with or without the extension, and its label. A column may name the split."
         )
         return
     try:
@@ -47,7 +47,7 @@ def draw_table_form(begin: Callable[..., None]) -> None:
         return
     if len(head) < 2:
         st.error(
-            f"{escape_markdown(table.name)} has one column only. It needs one for the image and one for the label."
+            f"{escape_markdown(table.name)} has only one column. It needs one for the image and one for the label."
         )
         return
     columns = _ask_columns(head)

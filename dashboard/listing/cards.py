@@ -93,7 +93,7 @@ def describe(row: Row) -> str:
     if row.facts.owner:
         when = f"{when} by {escape_markdown(row.facts.owner)}"
     if row.facts.origin:
-        images = escape_markdown(row.data_name) or "a folder unknown"
+        images = escape_markdown(row.data_name) or "an unknown folder"
         return f"{escape_markdown(row.facts.origin)} · images in {images} · {when}"
     if config is None:
         return ""

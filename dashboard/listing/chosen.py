@@ -36,9 +36,7 @@ def draw_actions(chosen: Sequence[Run], archived: bool) -> None:
         key="runs-archive",
         on_click=guard_callback(_archive),
         args=(chosen, not archived),
-        **lock(
-            ADMINISTER, help="Archived runs are left out of lists and choices. Nothing of them is deleted."
-        ),
+        **lock(ADMINISTER, help="Archived runs are left out of lists and choices. Nothing is deleted."),
     )
     if st.button("Delete", icon=":material/delete:", key="runs-delete", **lock(role_to_delete(chosen))):
         names = ", ".join(f"**{escape_markdown(run.id)}**" for run in chosen[:NAMED])

@@ -40,6 +40,11 @@ _OF_RUN: dict[str, Callable[[Row], Sequence[str]]] = {
 }
 
 
+def is_asked() -> bool:
+    """Tell whether the URL says which runs are looked for."""
+    return any(address.get_param(name) for name in PARAMS)
+
+
 def draw_search(rows: Sequence[Row]) -> Sought:
     """Offer to look for runs by words, and by each property in which they differ; return what is looked for."""
     words = address.get_param("words")
@@ -53,12 +58,16 @@ def draw_search(rows: Sequence[Row]) -> Sought:
 
 
 def _draw_filter(name: str, rows: Sequence[Row]) -> str:
-    """Offer the values of a property that runs have, where these are not all alike; return the one chosen."""
-    read = _OF_RUN[name]
-    values = sorted({value for row in rows for value in read(row) if value}, key=str.casefold)
-    if not any(tuple(read(row)) != tuple(read(rows[0])) for row in rows):
+    """Offer the values of a property that runs have, where these are not all alike; return the one chosen.
+
+    One that the URL names is offered and obeyed whatever runs have: a link never shows other runs than it says.
+    """
+    read, chosen = _OF_RUN[name], address.get_param(name)
+    values = sorted(
+        {value for row in rows for value in read(row) if value} | ({chosen} - {address.ANY}), key=str.casefold
+    )
+    if not chosen and not any(tuple(read(row)) != tuple(read(rows[0])) for row in rows):
         return address.ANY
-    chosen = kept.read(name, values, address.ANY)
     st.session_state[f"runs-{name}"] = chosen
     st.selectbox(
         name.capitalize(), [address.ANY, *values], key=f"runs-{name}", width=140,

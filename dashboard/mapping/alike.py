@@ -68,7 +68,7 @@ def find(
         return known.find_alike(known.features_of(path), count=MOST, without=path)
     if path:
         st.info(
-            f"{escape_markdown(path)} is no training or validation image of this run, so nothing is compared with it.",
+            f"{escape_markdown(path)} is not a training or validation image of this run, so nothing is compared with it.",
             icon=":material/info:",
         )
     if photo is None:

@@ -55,7 +55,7 @@ def draw_report_panel(runs: Sequence[Run]) -> None:
             _draw_downloads(runs, page, key)
         if not _is_current(runs, page):
             st.button(
-                "Make it anew",
+                "Make it again",
                 icon=":material/refresh:",
                 key=f"report-anew-{key}",
                 on_click=guard_callback(_make),

@@ -19,11 +19,11 @@ from dashboard.terms import explain
 from dashboard.text import format_accuracy, format_duration
 
 CAPTION = (
-    "Of the best epoch on the validation images, with 95 % intervals: Wilson's of the accuracy, Wilson's for an effective "
-    "number of images of the macro recall (the mean of the classes' recalls), the normal one of the mean loss, and a "
-    "bootstrap one of the calibration error, which is that of the confidences as Predict shows them."
+    "Of the best epoch on the validation images, with 95 % intervals: Wilson's for the accuracy, Wilson's with an effective "
+    "number of images for the macro recall (the mean of the classes' recalls), the normal one for the mean loss, and a "
+    "bootstrap one for the calibration error, which is that of the confidences as Predict shows them."
 )
-CAPTION_IMPORTED = "Those of an imported run are of its table."
+CAPTION_IMPORTED = "Figures of an imported run come from its table."
 
 
 def describe_figures(table: pd.DataFrame) -> dict[str, str]:

@@ -72,7 +72,7 @@ def draw_specialise(
     )
     has_model = run.best_path.exists()
     if not has_model:
-        st.caption(f":material/block: {escape_markdown(run.id)} has no model any more to start from.")
+        st.caption(f":material/block: {escape_markdown(run.id)} no longer has a model to start from.")
     with st.container(horizontal=True):
         for text, head_only, icon in (
             ("Specialise the whole network", False, ":material/model_training:"),

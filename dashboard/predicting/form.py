@@ -41,7 +41,7 @@ def draw_form(run: Run, task: Path) -> dict[str, Any] | None:
                 key=f"predict-extension-{run.id}",
                 disabled=sample is not None,
                 width=180,
-                help="By their file's name, with its ending or without.",
+                help="By their file names, with or without the extension.",
             )
             labels = st.selectbox(
                 "Labels are",

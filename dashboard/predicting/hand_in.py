@@ -86,7 +86,7 @@ def draw_result(run: Run, answering: Answering, choice: Choice) -> None:
     draw_check(made)
     with st.container(horizontal=True):
         st.download_button(
-            f"Save {HAND_IN}" if made.good else f"Save {HAND_IN} all the same", (folder / HAND_IN).read_bytes(),
+            f"Save {HAND_IN}" if made.good else f"Save {HAND_IN} anyway", (folder / HAND_IN).read_bytes(),
             file_name=HAND_IN, mime="text/csv", icon=":material/download:", on_click="ignore", key="predict-save",
             type="primary" if made.good else "secondary",
         )  # fmt: skip

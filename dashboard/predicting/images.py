@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.answers.arriving import MAX_FILE, unpack_files
+from core.answers.arriving import MAX_BYTES, MAX_FILE, MAX_FILES, unpack_files
 from core.answers.batch import Batch, ask_batch, tabulate, write_csv, write_parquet
 from core.dataset.images import FORMATS
 from core.runs.run import Run
@@ -70,8 +70,13 @@ def take_files() -> list[UploadedFile]:
     # The types are a hint to the file dialog only: a file that is no image gets its message here, with its name.
     files = st.file_uploader(
         "Drop one image, many, or a zip archive of them", accept_multiple_files=True, key="predict-files",
-        help=f"{', '.join(FORMATS)} or ZIP, at most {MAX_FILE / 1e6:.0f} MB each. They stay on this machine.",
+        max_upload_size=MAX_BYTES // 1_000_000,
+        help=f"{', '.join(FORMATS)} or ZIP. They stay on this machine.",
     )  # fmt: skip
+    st.caption(
+        f"At most {MAX_FILE / 1e6:.0f} MB an image. Zip archives: at most {MAX_FILES:,} files and {MAX_BYTES / 1e6:.0f} MB in all, "
+        "unpacked. For more, use “A whole test folder”."
+    )
     taken = []
     if st.toggle("Use the camera", key="predict-camera-on", help="The photo stays on this machine."):
         photo = st.camera_input("Take a photo", key="predict-camera", width=480)

@@ -50,7 +50,7 @@ def draw_start(run: Run, data: RunData, task: Path) -> None:
         "Table of labels on this machine (CSV, optional)",
         key=f"labelled-table-{run.id}",
         persist_state="session",  # while the task runs it is not drawn
-        help="Two columns with a line of names: image and label. Without it an image's label is the folder it lies in.",
+        help="Two columns with a header line, image and label. Without a table, an image's label is the folder it is in.",
     ).strip()
     st.button(
         "Judge on these images",
@@ -82,7 +82,7 @@ def draw_offer(run: Run, data: RunData, batch: Batch) -> None:
             args=(run, batch),
             **lock(
                 TRAIN,
-                help="They lie in folders named after classes. How the model does on them, with matrix and weak classes, then appears under “A labelled folder”.",
+                help="They are in folders named after classes. How the model does on them, with matrix and weak classes, then appears under “A labelled folder”.",
             ),
         )
 

@@ -22,7 +22,7 @@ def draw_strangers(run: Run) -> None:
     task = run.folder / ".strangers"
     status = read_task(task)
     if status.state in ACTIVE:
-        st.markdown("Learning to tell images that are unlike anything the model was trained on")
+        st.markdown("Learning to recognise images that are unlike anything the model was trained on")
         draw_running(task, "images", key="strangers")
         return
     known = None
@@ -36,13 +36,13 @@ def draw_strangers(run: Run) -> None:
 
         st.caption(
             f"“{MARK}”: no training image is near enough. What is near enough was chosen by "
-            f"{format_count(known.count, 'validation image')}, of which {format_share(KEPT)} pass; about as many of your own images "
-            "that do belong to a class are told to be strangers, 1 in 20."
+            f"{format_count(known.count, 'validation image')}, of which {format_share(KEPT)} pass. So about 1 in 20 of your own images "
+            "that do show a class will be marked too."
         )
         return
     draw_end(status)
     st.button(
-        "Tell images that show none of the classes",
+        "Recognise images that show none of the classes",
         icon=":material/person_search:",
         key="strangers-start",
         on_click=guard_callback(launch_task),

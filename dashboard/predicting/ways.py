@@ -128,7 +128,7 @@ def _draw_measuring(run: Run, runs: Sequence[Run], measured: Measured | None) ->
         kwargs={"runs": [one.id for one in runs]},
         **lock(
             TRAIN,
-            help="Each way predicts the held-back images, or those of validation where none are held back. It continues when you leave this page, and the result is kept.",
+            help="Each way predicts the held-back images, or the validation images where none are held back. It continues when you leave this page, and the result is kept.",
         ),
     )
 
@@ -148,7 +148,7 @@ def _draw_measured(measured: Measured, runs: Sequence[Run]) -> None:
         )
         for gain in gains
     ]
-    columns = ["way", "accuracy (95 %)", "gain (95 %)", "surely different", "ms an image", "times the time"]
+    columns = ["way", "accuracy (95 %)", "gain (95 %)", "clearly different", "ms an image", "times the time"]
     st.dataframe(
         pd.DataFrame(rows, columns=columns),
         hide_index=True,
@@ -162,6 +162,6 @@ def _draw_measured(measured: Measured, runs: Sequence[Run]) -> None:
     with st.popover("How was this tested?", icon=":material/help:"):
         st.markdown(
             "By McNemar's exact test of each way against the first on the same images. “Clearly different” means p below 0.05 after "
-            f"Holm's correction for all {len(gains)} ways; intervals are each way's own. The time is that of this machine: reading "
+            f"Holm's correction for all {len(gains)} ways; intervals are each way's own. The time is this machine's, for reading "
             "the image and asking the models."
         )

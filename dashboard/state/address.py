@@ -39,7 +39,7 @@ def _newest() -> Run | None:
 def draw_no_run() -> None:
     """Say that there is no run yet, and lead to where one is started."""
     st.info(
-        "There is no run yet. Start one on the Train page; this page fills after its first epoch.",
+        "There are no runs yet. Start one on the Train page; this page fills after its first epoch.",
         icon=":material/info:",
     )
     st.page_link(st.session_state["pages"]["train"], label="Go to Train", icon=":material/model_training:")

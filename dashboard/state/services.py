@@ -93,7 +93,7 @@ def read_predictions(run: Run, split: str = "val") -> pd.DataFrame:
     try:
         return _read_predictions(path, path.stat().st_mtime_ns)
     except RunError as error:
-        raise RunError(f"{error} Write it anew: {own_command()} evaluate {run.id}") from None
+        raise RunError(f"{error} Write it again: {own_command()} evaluate {run.id}") from None
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the predictions …")

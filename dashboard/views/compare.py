@@ -37,7 +37,7 @@ def render() -> None:
     runs = {run.id: run for run in iter_listed(default_root(), keep=asked)}
     if len(runs) < 2:
         st.info(
-            f"There {'is one run' if runs else 'is no run'} yet; two are needed to compare. Start another with one setting changed.",
+            f"There {'is only one run' if runs else 'are no runs'} so far, and comparing needs two. Start another with one setting changed.",
             icon=":material/info:",
         )
         st.page_link(

@@ -19,6 +19,7 @@ from core.runs.imported import NONE, lacks_model, read_origin
 from core.runs.run import ACTIVE, Run
 from core.runs.tasks import launch_task, read_task
 from core.verdicts.reliability import reliability_bins
+from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 from core.verdicts.selective import ThresholdEffect, cross_choose, images_to_show, risk_coverage
 from dashboard.access.lock import lock
 from dashboard.charts import confidence_charts
@@ -47,7 +48,7 @@ def render() -> None:
     calibration = draw_measuring(run)
     if calibration is None:
         return
-    draw_finding(calibration)
+    draw_finding(run, calibration)
     draw_reliability(calibration)
     draw_threshold(run, calibration)
 
@@ -108,32 +109,39 @@ def task_folder(run: Run) -> Path:
     return run.folder / ".calibrate"
 
 
-def draw_finding(calibration: Calibration) -> None:
+def draw_finding(run: Run, calibration: Calibration) -> None:
     """Say in words and figures whether the confidences hold."""
     right = calibration.answers.right
     wrong = int((~right).sum())
     with st.container(horizontal=True, gap="medium"):
         for title, value, text in (
-            ("Accuracy", format_share(float(right.mean())), f"Share of the validation images that are right, measured in {calibration.precision} as on Predict. Training may have judged them in another precision, so a few images can differ."),
+            ("Accuracy", format_share(float(right.mean())), describe_accuracy(calibration)),
             ("Mean confidence", format_confidence(float(calibration.answers.raw.mean())), "As the network gives it."),
             ("Temperature", f"{calibration.temperature:.2f}", explain("Temperature")),
             ("Calibration error", f"{calibration.after.ece.value * 100:.1f} %", f"{explain('ECE')} Here over 15 groups of confidence, with the temperature."),
         ):  # fmt: skip
             if title != "Temperature" or not knows_top_only(calibration):
                 st.metric(title, value, help=text, width="content")
+    how = ASKED_AGAIN.format(precision=calibration.precision)
+    if told := tell_apart(run.read_status(), len(right) - wrong, len(right), how):
+        st.caption(told)
     st.markdown(f"{describe_gap(calibration)} {describe_scaling(calibration)}")
     if wrong < FEW_WRONG:
         st.info(
             f"Only {wrong} of {len(right):,} validation images {'is' if wrong == 1 else 'are'} wrong, so these figures are rough. Look at the intervals. More validation images would narrow them.",
             icon=":material/info:",
         )
-    st.dataframe(
-        list_figures(calibration),
-        hide_index=True,
-        column_config={"figure": st.column_config.Column(help=explain("ECE Brier loss AURC"))},
-        alt="Figures before and after the temperature",
-    )
-    st.caption(said := describe_figures(calibration), help=explain(said))
+    # A table of HTML, whose cells wrap where the window is narrow.
+    st.table(list_figures(calibration), hide_index=True, alt="Figures before and after the temperature")
+    said = describe_figures(calibration)
+    st.caption(said, help=explain(f"ECE Brier loss AURC {said}"))
+
+
+def describe_accuracy(calibration: Calibration) -> str:
+    """Say what the accuracy is the share of, and who answered."""
+    if not calibration.precision:
+        return "Share of the images of the table that are right."
+    return f"Share of the validation images that the best model gets right, asked again in {calibration.precision}, as on Predict."
 
 
 def describe_figures(calibration: Calibration) -> str:
@@ -179,7 +187,7 @@ def describe_scaling(calibration: Calibration) -> str:
     if calibration.note:
         return f"No temperature is used: {calibration.note}. Its calibration error is {_percent(calibration.after.ece)}; {by_chance}."
     verdict = (
-        "so these images show no miscalibration that is left"
+        "so these images show no miscalibration any more"
         if calibration.is_mended
         else "so it is still miscalibrated"
     )
@@ -198,19 +206,18 @@ def describe_help(calibration: Calibration) -> str:
 
 
 def list_figures(calibration: Calibration) -> pd.DataFrame:
-    """Return the figures before and after, or those that are known, as a table of texts, a row each."""
+    """Return the figures before and after, or those that are known, as a table of Markdown, a row each."""
     rows = [
-        ("Calibration error (ECE)", "ece", _percent, "gap of confidence and accuracy"),
-        ("Brier score", "brier", _number, "squared error of all probabilities, 0 to 2"),
-        ("Loss", "loss", _number, "what the temperature is fitted by"),
-        ("AURC", "area", _percent, "errors over all thresholds"),
-    ]  # fmt: skip
+        (_name("Calibration error (ECE)", "gap between confidence and accuracy"), "ece", _percent),
+        (_name("Brier score", "squared error of all probabilities, 0 to 2"), "brier", _number),
+        (_name("Loss", "what the temperature is fitted by"), "loss", _number),
+        (_name("AURC", "errors over all thresholds"), "area", _percent),
+    ]
     if knows_top_only(calibration):
         figures = calibration.before
         known = [("ece", rows[0]), ("area", rows[3])]
         return pd.DataFrame(
-            {"figure": row[0], "value": _percent(getattr(figures, name)), "what it is": row[3]}
-            for name, row in known
+            {"figure": row[0], "value": _percent(getattr(figures, name))} for name, row in known
         )
     return pd.DataFrame(
         {
@@ -218,9 +225,8 @@ def list_figures(calibration: Calibration) -> pd.DataFrame:
             "before": write(getattr(calibration.before, name)),
             "after": write(getattr(calibration.after, name)),
             "change": _change(getattr(calibration.change, name), percent=write is _percent),
-            "what it is": meaning,
         }
-        for title, name, write, meaning in rows
+        for title, name, write in rows
     )
 
 
@@ -363,10 +369,14 @@ def describe_threshold(choice: ThresholdEffect, wanted: float, wrong: int) -> st
     )
     if choice.answered < needed:
         words += (
-            f" Even without a single error it would take {needed:,} answered images to show it, and here are "
+            f" Even without a single error it would take {needed:,} answered images to show it, and there are only "
             f"{choice.answered:,}."
         )
     return words
+
+
+def _name(title: str, meaning: str) -> str:
+    return f"{title} :small[:gray[{meaning}]]"
 
 
 def _values(figure: Estimate) -> tuple[float, float, float]:

@@ -10,6 +10,7 @@ from core.runs.imported import describe_origin
 from core.runs.run import Run
 from core.verdicts import predictions
 from core.verdicts.ordering import Order
+from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
 from dashboard.charts.matrix_chart import MAX_CLASSES_WITH_TEXT
 from dashboard.charts.matrix_colours import Look
 from dashboard.charts.matrix_marks import mark_class, outline_cells
@@ -146,6 +147,9 @@ def draw_summary(
         f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images.",
         help=explain(sentence),
     )
+    best = judged_here and not source.epoch
+    if best and (told := tell_apart(source.run.read_status(), right, count, WRITTEN_AGAIN)):
+        st.caption(told)
 
 
 def draw_matrix(

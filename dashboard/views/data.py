@@ -225,7 +225,7 @@ def describe_sizes(sizes: list[tuple[int, int]]) -> str:
     small, large = (pick(sizes, key=lambda size: size[0] * size[1]) for pick in (min, max))
     return (
         f"{len(found):,} sizes, from {small[0]} × {small[1]} to {large[0]} × {large[1]} px; "
-        f"the commonest is {width} × {height} px ({format_count(count, 'image')})."
+        f"the most common is {width} × {height} px ({format_count(count, 'image')})."
     )
 
 

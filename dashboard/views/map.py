@@ -116,7 +116,7 @@ def draw_summary(run: Run, landscape: Landscape) -> None:
         "looks alike to the network. **Draw** around points to see their images, or **click** one."
     )
     trust = landscape.about.describe_trust()
-    with st.popover("How is it to be read?", icon=":material/help:"):
+    with st.popover("How to read the map", icon=":material/help:"):
         st.markdown(
             "Neighbours mean something: images beside each other are alike to the network. How far apart two groups lie, "
             f"and how large they are, says little. {trust} The network has learned the training images, so most of them are well placed and predicted right. Validation and held-back images show how it does on new ones."
@@ -255,7 +255,7 @@ def draw_clear(area: str) -> None:
 def describe_images(images: pd.DataFrame, data: RunData) -> str:
     """Say how many images are chosen, how many of them are wrong, and of which classes most are."""
     if images.empty:
-        return "**No image** is there."
+        return "**No images** there."
     wrong = int(find_wrong(images).sum())
     counts = images["true"].value_counts()
     named = ", ".join(

@@ -16,7 +16,7 @@ from dashboard.listing.cards import draw_card, draw_cards
 from dashboard.listing.chosen import draw_actions
 from dashboard.listing.own_use import draw_own_use
 from dashboard.listing.rows import Row, read_rows
-from dashboard.listing.sought import PARAMS, Sought, draw_search
+from dashboard.listing.sought import PARAMS, Sought, draw_search, is_asked
 from dashboard.listing.table import draw_columns, draw_table
 from dashboard.state import address, kept
 from dashboard.state.status_words import BADGES
@@ -39,7 +39,7 @@ def render() -> None:
         return
     active = any(row.status.state in ACTIVE for row in rows)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        sought = draw_search(rows) if len(rows) > FEW else Sought()
+        sought = draw_search(rows) if len(rows) > FEW or is_asked() else Sought()
         view = draw_view("table" if len(rows) > FEW else "cards")
         if view == "table":
             draw_columns()
@@ -66,7 +66,7 @@ def draw_view(default: View) -> View:
 def draw_empty() -> None:
     """Show what to do when there is no run yet."""
     st.info(
-        "There is no run yet. Train on the built-in characters to see every page filled after the first epoch, in half a minute."
+        "There are no runs yet. Train on the built-in characters to see every page filled after the first epoch, in half a minute."
     )
     left, right, _ = st.columns([1, 1, 2])
     if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):

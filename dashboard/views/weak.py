@@ -14,6 +14,7 @@ from core.runs.imported import lacks_model
 from core.runs.run import FOLD, Run
 from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
+from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
 from dashboard.charts import curve_charts
 from dashboard.components.gallery import Card, Tile, draw_pager, show_open_tiles
 from dashboard.components.plot import plot
@@ -56,6 +57,10 @@ def render() -> None:
     draw_out_of_fold(run, split)
     figures = class_report.report_classes(table, data.classes, data.train_counts)
     draw_answer(figures, table, data)
+    if split == "val":
+        right = int(figures["right"].sum())
+        if told := tell_apart(run.read_status(), right, len(table), WRITTEN_AGAIN):
+            st.caption(told)
     name = address.get_param("class", data.classes) or str(figures["class"].iloc[0])
     with st.container(key="wide-ranking"):
         chart, chosen = st.columns([5, 4], gap="large")

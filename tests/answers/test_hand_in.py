@@ -94,7 +94,7 @@ def test_details_tell_how_sure_the_model_is_and_the_hand_in_file_has_a_label_all
 
 def test_the_two_files_cannot_be_one(tiny_data: Path, predictor: Predictor) -> None:
     out = tiny_data.parent / "prediction.csv"
-    with pytest.raises(RunError, match=r"prediction\.csv: .* must be two files"):
+    with pytest.raises(RunError, match=r"prediction\.csv is given for both .* Choose two different files"):
         write(predictor, [tiny_data / "test"], out, details=out)
 
 
@@ -123,7 +123,7 @@ def test_what_is_no_file_is_left_out_with_its_reason(tiny_data: Path, predictor:
         written = write(predictor, paths, out)
         assert written is not None
         assert [(Path(item.path).name, item.reason) for item in written.bad] == [
-            ("2.png", "is a link to /nowhere/2.png, which is not there"),
+            ("2.png", "is a link to /nowhere/2.png, which does not exist"),
             ("10.png", "is not a file but a pipe"),
         ]
         assert out.read_text() == "image_name,pred_label\n1.png,2\n3.png,35\n"
@@ -157,7 +157,7 @@ def test_a_hand_in_file_that_cannot_be_written_is_told_before_the_work(
     tiny_data: Path, predictor: Predictor
 ) -> None:
     calls: list[tuple[int, int]] = []
-    with pytest.raises(RunError, match=r"prediction\.csv: cannot be written, there is no folder .*gone"):
+    with pytest.raises(RunError, match=r"prediction\.csv cannot be written: there is no folder .*gone"):
         write(
             predictor, [tiny_data / "test"], tiny_data / "gone" / "prediction.csv",
             progress=lambda *call: not calls.append(call),
@@ -232,7 +232,7 @@ def test_what_was_made_before_stays_until_all_is_done_and_nothing_half_is_left(
     before = predict(run, tiny_data / "test", task)
     assert predict(run, tiny_data / "val", task, going=False) is None
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="the folder has no files"):
+    with pytest.raises(RunError, match="has no files"):
         predict(run, tmp_path / "empty", task)
     assert read_hand_in(task) == before
     assert [path.name for path in task.iterdir()] == ["result"]

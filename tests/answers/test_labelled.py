@@ -57,7 +57,7 @@ def test_a_name_that_two_classes_share_is_no_label() -> None:
 
 def test_images_without_any_label_are_refused_with_what_to_do() -> None:
     with pytest.raises(
-        DataError, match=r"No image is labelled by a folder in /photos .*'2', '10', '35'.*table of two"
+        DataError, match=r"No image is labelled by a folder in /photos .*'2', '10', '35'.*table with two"
     ):
         find_labels([Path("/photos/1.png")], Path("/photos"), CLASSES, NAMES)
 
@@ -113,8 +113,10 @@ def test_a_table_of_whole_paths_still_leads_up_nowhere(run: Run, labelled: Path,
     judge_folder(run, labelled)
     table = run.predictions_path(TEST)
     table.write_text(table.read_text().replace(str(labelled / "2/1.png"), path, 1))
-    with pytest.raises(RunError, match="stands no path inside a data folder"):
+    with pytest.raises(RunError, match="has no path inside a data folder"):
         read_predictions(table)
     shutil.copy(table, run.predictions_path("held"))
-    with pytest.raises(RunError, match="is no predictions table"):  # a table of the run's own data has none
+    with pytest.raises(
+        RunError, match="is not a predictions table"
+    ):  # a table of the run's own data has none
         read_predictions(run.predictions_path("held"))

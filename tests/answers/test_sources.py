@@ -35,7 +35,7 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_without_files_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="empty: the folder has no files"):
+    with pytest.raises(RunError, match="empty has no files"):
         find_images([tmp_path / "empty"])
 
 

@@ -77,15 +77,15 @@ def test_labels_that_no_folder_can_have_are_kept_as_display_names(images: Path) 
     ("text", "words"),
     [
         ("image,label\n0a1,a\n9z9,b\n", "labels.csv: line 3, column image: there is no image '9z9'."),
-        ("image,label\n0a1,a\n0b2,\n", "labels.csv: line 3, column label: is empty."),
+        ("image,label\n0a1,a\n0b2,\n", "labels.csv: line 3, column label is empty."),
         ("image,label\n0a1,a\n0a1.jpg,b\n", "line 3, column label: 0a1.jpg has 'a' on line 2 and 'b' here"),
-        ("image,label,split\n0a1,a,train\n0b2,b,some\n", "line 3, column split: 'some' is none of train, val and test"),
-        ("image,label\n0a1,a\n0b2,b,c\n", "labels.csv, line 3: has 3 cells where the first line names 2 columns."),
-        ("image,label\n0a1,a\n0b2,a\n", "column label: has 1 label, at least 2 are needed"),
+        ("image,label,split\n0a1,a,train\n0b2,b,some\n", "line 3, column split: 'some' is not train, val or test"),
+        ("image,label\n0a1,a\n0b2,b,c\n", "labels.csv, line 3 has 3 cells, but the first line names 2 columns."),
+        ("image,label\n0a1,a\n0b2,a\n", "column label has 1 label, but at least 2 are needed"),
         ("image,image\n0a1,a\n", "two columns called 'image'"),
-        ("image,label\n", "holds no row"),
+        ("image,label\n", "has no rows"),
         ("image,label\n1,a\n2,a\n3,a\n4,a\n5,a\n", "'3'; and 2 more rows."),
-        ("image,label,split\n0a1,a,val\n0b2,b,val\n", "column split: no image is for training"),
+        ("image,label,split\n0a1,a,val\n0b2,b,val\n", "column split: no row is marked train"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told_by_line_and_column_and_makes_nothing(
@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_told_by_line_and_column_and_makes_nothing(
 def test_a_name_that_may_be_two_images_is_told_and_a_path_tells_them_apart(images: Path) -> None:
     (images / "more/0a1.jpg").write_bytes(image_bytes("blue", "JPEG"))
     with pytest.raises(
-        DataError, match=r"line 2, column image: '0a1' may be (more/)?0a1\.jpg or (more/)?0a1\.jpg"
+        DataError, match=r"line 2, column image: '0a1' could be (more/)?0a1\.jpg or (more/)?0a1\.jpg"
     ):
         label(images, "image,label\n0a1,a\n0b2,b\n")
     made = label(images, "image,label\n./more/0a1.jpg,a\n0a1.jpg,a\n0b2,b\n")
@@ -155,9 +155,9 @@ def test_columns_are_told_by_their_usual_names(head: tuple[str, ...], columns: C
 def test_a_table_that_is_no_text_is_told(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_bytes(b"PK\x03\x04 of a spreadsheet")
-    with pytest.raises(DataError, match=r"labels\.csv: is an Excel workbook"):
+    with pytest.raises(DataError, match=r"labels\.csv is an Excel workbook"):
         read_table(path)
-    with pytest.raises(DataError, match=r"labels\.csv: is an Excel workbook"):
+    with pytest.raises(DataError, match=r"labels\.csv is an Excel workbook"):
         read_head(path)
 
 
@@ -174,7 +174,10 @@ def test_the_command_makes_the_folder_and_names_the_columns_where_it_cannot_tell
     table, out = images.parent / "t.csv", images.parent / "my dogs"
     table.write_text("a,b,c\n0a1,x,boxer\n0b2,y,pug\n")
     assert main(["arrange", str(images), str(table), str(out)]) == 2
-    assert "its columns are a, b, c. Say which is which by --image COLUMN" in capsys.readouterr().err
+    assert (
+        "has the columns a, b, c. Say which names the image and which the label: --image COLUMN"
+        in capsys.readouterr().err
+    )
     assert main(["arrange", str(images), str(table), str(out), "--image", "a", "--label", "c"]) == 0
     assert capsys.readouterr().out == f"2 classes (2 train) are in {out}.\n"
     assert files_of(out) == ["train/boxer/0a1.jpg", "train/pug/0b2.jpg"]

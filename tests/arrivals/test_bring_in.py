@@ -111,12 +111,12 @@ def test_what_is_no_image_is_refused_with_the_reason(tmp_path: Path, monkeypatch
         },
     )
     told = {path.rsplit("/", 1)[-1]: why for path, why in reasons(found).items()}
-    assert told["huge.png"] == "has 11 × 11 pixels; at most 100 are read"
+    assert told["huge.png"] == "has 11 × 11 pixels; the limit is 100"
     assert told["text.png"].startswith("is not an image of a supported kind")
     assert told["empty.png"] == "is empty (0 bytes)"
-    assert told["0.PNG"] == "is there twice by this name"
+    assert told["0.PNG"] == "was sent twice under this name"
     assert told["notes.txt"] == told["inner.exe"] == "is neither an image nor a table of labels"
-    assert told["1.png"] == "lies in more than 8 folders"
+    assert told["1.png"] == "is nested more than 8 folders deep"
     assert told["a\nb.png"] == "has a name with control characters"
     assert found.images == 6
 
@@ -131,7 +131,7 @@ def test_an_archive_in_an_archive_and_one_file_too_large_are_refused(
     )
     assert reasons(found) == {
         "rose/bomb.png": "has more than < 1 MB",
-        "rose/in.zip": "is an archive in an archive; unpack it first",
+        "rose/in.zip": "is an archive inside an archive; unpack it first",
     }
     assert files_of(found) == ["rose/1.png"]
 
@@ -162,9 +162,9 @@ def test_more_than_may_come_is_refused_as_a_whole(
 
 
 def test_no_image_at_all_and_a_damaged_archive_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no image among what was sent\. x/a\.txt is neither"):
+    with pytest.raises(DataError, match=r"None of the files sent is a usable image\. x/a\.txt is neither"):
         bring(tmp_path, {"x/a.txt": b"x"})
-    with pytest.raises(DataError, match=r"a\.zip is not a zip archive that can be read"):
+    with pytest.raises(DataError, match=r"a\.zip cannot be read as a zip archive"):
         bring(tmp_path, {"a.zip": b"PK nothing"})
     assert list((tmp_path / "uploads").iterdir()) == []
 

@@ -101,7 +101,7 @@ def test_predict_with_a_soup_is_one_network_without_a_temperature(
     assert "calibrated" not in said
     assert "A soup's confidences were not measured" in said
     assert main(["predict", "first", str(tiny_data / "test"), "--soup"]) == 2
-    assert "A soup takes at least two runs" in capsys.readouterr().err
+    assert "A soup needs at least two runs" in capsys.readouterr().err
 
 
 def test_better_tells_how_to_predict_with_the_soup_it_found(
@@ -124,4 +124,4 @@ def test_better_tells_how_to_predict_with_the_soup_it_found(
     assert main(["evaluate", "broth"]) == 0
 
     assert main(["soup", "first"]) == 2
-    assert "A soup takes at least two runs" in capsys.readouterr().err
+    assert "A soup needs at least two runs" in capsys.readouterr().err

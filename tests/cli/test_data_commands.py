@@ -22,7 +22,7 @@ def test_audit_prints_counts_and_each_finding_with_an_example(
     assert main(["audit", str(tiny_data)]) == 0
     text = capsys.readouterr().out
     assert f"{tiny_data}: 3 classes; files: 18 train, 7 val, 3 test" in text
-    assert "serious  1 image lies in more than one split" in text
+    assert "serious  1 image is in more than one split" in text
     assert "train/2/1.png = val/2/again.png" in text
 
 
@@ -113,4 +113,4 @@ def test_marks_are_told_saved_and_written_into_a_corrected_copy(
     assert "26 images, 0 with another label; 1 left out." in said
     assert out.read_text(encoding="utf-8").splitlines()[1].startswith("train/2/1.png,2,,,drop,drop")
     assert main(["marks", str(tiny_data), "--copy", str(copy)]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err

@@ -42,7 +42,7 @@ def test_export_says_how_the_answers_compare_and_where_the_files_are(
 
 def test_export_refuses_what_cannot_be_before_the_work(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "first", "--format", "torchscript", "--int8"]) == 2
-    assert "int8 is for ONNX" in capsys.readouterr().err
+    assert "int8 is only for ONNX" in capsys.readouterr().err
     assert main(["export", "first", "--out", "gone/m.onnx"]) == 2
     assert "there is no folder gone" in capsys.readouterr().err
     assert list(Path().iterdir()) == []

@@ -319,9 +319,9 @@ def test_a_missing_data_folder_is_told_and_leaves_no_run(runs_root: Path, tmp_pa
         (["--lr", "11"], "lr: must be from 1e-08 to 10, got 11"),
         (["--lr", "nan"], "lr: must be from 1e-08 to 10, got nan"),
         (["--epochs", "few"], "--epochs: invalid int value: 'few'"),
-        (["--arch", "vgg"], "arch: there is no network 'vgg' here; did you mean vgg"),
+        (["--arch", "vgg"], "arch: unknown network 'vgg'; did you mean vgg"),
         (["--colour", "red"], "unrecognized arguments: --colour red"),
-        (["--name", "a/b"], "name: may hold letters"),
+        (["--name", "a/b"], "name: may contain letters"),
     ],
 )
 def test_a_bad_value_is_told_with_its_setting_and_leaves_no_run(
@@ -381,7 +381,7 @@ def test_a_name_is_printed_also_where_the_terminal_lacks_its_letters(runs_root: 
 def test_the_line_of_waiting_runs_is_shown_and_changed(runs_root: Path) -> None:
     assert "No run trains or waits." in call("queue", root=runs_root).stdout
     assert call("queue", "--slots", "2", root=runs_root).stdout.startswith("2 slots: CPU 1, CPU 2")
-    assert_refused(call("queue", "--slots", "0", root=runs_root), "Choose from 1 to 64 slots of the CPU")
+    assert_refused(call("queue", "--slots", "0", root=runs_root), "The CPU can have 1 to 64 slots")
     waits = [make_job(runs_root, name, psutil.Process()) for name in ("one", "two")]
     assert re.search(r"one: place 1, starts now\ntwo: place 2", call("queue", root=runs_root).stdout)
     assert re.search(
@@ -391,4 +391,6 @@ def test_the_line_of_waiting_runs_is_shown_and_changed(runs_root: Path) -> None:
     assert re.search(r"one: place 1, high priority, starts now\ntwo: place 2", done.stdout)
     assert "one: place 1, high priority, on hold" in call("queue", "one", "--hold", root=runs_root).stdout
     waits[0].write_status(replace(waits[0].read_status(), state="stopped"))
-    assert_refused(call("queue", "one", "--up", root=runs_root), "one does not wait for its turn: stopped")
+    assert_refused(
+        call("queue", "one", "--up", root=runs_root), "one is not waiting for its turn: it is stopped"
+    )

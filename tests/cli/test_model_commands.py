@@ -59,7 +59,7 @@ def test_calibrate_says_what_is_missing(
     run.best_path.unlink()
     assert main(["calibrate", "first"]) == 2
     gone, none = capsys.readouterr().err.splitlines()
-    assert f"its data folder {tiny_data} is not there any more" in gone
+    assert f"its data folder {tiny_data} is no longer there" in gone
     assert "there is no best.pt yet" in none
 
 
@@ -76,7 +76,7 @@ def test_predict_uses_temperature_and_threshold_of_the_run_and_can_be_told_not_t
         "ok: The columns are image_name and pred_label.",
         "ok: 3 images are asked for, and each has exactly one line.",
         "ok: Every label is one of the model's 3 classes, written as the name of the class's folder.",
-        "ok: The lines are in the order of the folder, as people count.",
+        "ok: The lines are in the order of the folder (2 before 10).",
     ]
     assert said[-1] == f"{out}: 3 images predicted, 0 left out"
     raw, labels = confidences(details), out.read_text()
@@ -102,7 +102,7 @@ def test_predict_uses_temperature_and_threshold_of_the_run_and_can_be_told_not_t
 def test_a_confidence_is_a_share(runs_root: Path, capsys: pytest.CaptureFixture[str], share: str) -> None:
     with pytest.raises(SystemExit):
         main(["predict", "first", "x.png", f"--min-confidence={share}"])
-    assert f"must be a share from 0 to 1, got '{share}'" in capsys.readouterr().err
+    assert f"must be a number from 0 to 1, got '{share}'" in capsys.readouterr().err
 
 
 def test_predict_follows_a_sample_and_writes_to_standard_output(
@@ -131,7 +131,7 @@ def test_predict_ends_with_an_error_code_where_the_check_does_not_pass(
     assert out.read_text().startswith("Id,Kind\n1.png,")
     sample.write_text("Id\n")
     assert main([*words, "--overwrite"]) == 2
-    assert "sample.csv: holds no row" in capsys.readouterr().err
+    assert "sample.csv has no rows" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--out", "--details"])
@@ -145,7 +145,7 @@ def test_predict_replaces_no_file_unasked(
     words = [word for name, place in places.items() for word in (name, str(place))]
     words = ["predict", "first", str(tiny_data / "test"), *words]
     assert main(words) == 2
-    assert f"{places[option]}: there is a file already. Add --overwrite" in capsys.readouterr().err
+    assert f"{places[option]} already exists. Add --overwrite" in capsys.readouterr().err
     assert [path.read_text() for path in folder.iterdir()] == ["mine"]
     assert main([*words, "--overwrite"]) == 0
     assert all(place.read_text().startswith("image_name,") for place in places.values())
@@ -169,6 +169,6 @@ def test_strangers_are_learned_and_measured_against_a_folder(
 ) -> None:
     assert main(["strangers", "first", "--against", str(tiny_data / "test")]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].endswith("95.0 % of 6 validation images are none")
-    assert "of 3 strangers told" in said[1]
+    assert said[0].endswith("95.0 % of 6 validation images are not strangers")
+    assert "of 3 strangers recognised" in said[1]
     assert said[2] == str(run.folder / "strangers.pt")

@@ -17,7 +17,7 @@ def test_networks_are_found_by_words_with_what_they_weigh_and_take(
 
 def test_a_word_that_no_name_holds_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["networks", "no-such-thing"]) == 0
-    assert capsys.readouterr().out == "No network has such a name.\n"
+    assert capsys.readouterr().out == "No network has a name like that.\n"
 
 
 def test_without_a_word_all_are_listed_torchvisions_first(capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,7 @@ def test_a_port_in_use_and_an_address_that_is_not_here_are_one_line_each(
     for address in ("192.0.2.1", "no such name", "a" * 300):
         assert main(["serve", "first", "--port", "0", "--address", address]) == 2
     taken, *elsewhere = capsys.readouterr().err.splitlines()
-    assert taken.startswith(f"error: Port {port} of 127.0.0.1 cannot be had (")
+    assert taken.startswith(f"error: Port {port} of 127.0.0.1 cannot be used (")
     assert taken.endswith("Choose another with --port.")
     assert len(elsewhere) == 3
 

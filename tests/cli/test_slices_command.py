@@ -47,7 +47,7 @@ def test_it_takes_the_images_that_tell_most_and_the_columns_it_is_given(
     ("options", "told"),
     [
         (["--split", "held"], "It held no images back"),
-        (["--columns", "no such file.csv"], "no such file.csv: cannot be read (No such file or directory)"),
+        (["--columns", "no such file.csv"], "no such file.csv cannot be read (No such file or directory)"),
     ],
 )
 def test_what_is_missing_is_told_in_one_line(

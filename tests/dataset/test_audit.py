@@ -136,7 +136,7 @@ def test_what_is_no_plain_file_or_lies_in_no_class_is_told(data: Path, runs_root
         "imbalance": {"train/fox"},
     }
     problems = {image.path: image.problem for image in audit.images if image.problem}
-    assert problems["train/fox"] == "is a link to /nowhere/else, which is not there"
+    assert problems["train/fox"] == "is a link to /nowhere/else, which does not exist"
     assert audit.count_images()["train"] == {"cat": 13, "dog": 14, "fox": 1}
     assert read_audit(audit_folder(data, runs_root)) == audit
 

@@ -96,7 +96,9 @@ def test_fewer_than_two_classes_are_refused_with_the_layout_expected(
     tmp_path: Path, counts: dict[str, int]
 ) -> None:
     make_folders(tmp_path, counts)
-    with pytest.raises(DataError, match=rf"found {len(counts)} class folders?, at least 2 .*train/<class>/"):
+    with pytest.raises(
+        DataError, match=rf"found {len(counts)} class folders?, but at least 2 .*train/<class>/"
+    ):
         scan_folders(tmp_path)
 
 
@@ -109,7 +111,7 @@ def test_classes_without_images_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_validation_class_that_training_lacks_is_refused_by_name(tmp_path: Path) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3})
     make_folders(tmp_path, {"a": 1, "c": 1}, "val")
-    with pytest.raises(DataError, match="class 'c' not among the training classes"):
+    with pytest.raises(DataError, match="the training data has no class 'c'"):
         scan_folders(tmp_path)
 
 
@@ -200,7 +202,7 @@ def test_without_a_names_file_there_are_no_display_names(tmp_path: Path) -> None
 def test_a_names_file_that_is_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "class_names.csv").symlink_to("/nowhere/names.csv")
     with pytest.raises(
-        DataError, match=r"class_names\.csv is a link to /nowhere/names\.csv, which is not there"
+        DataError, match=r"class_names\.csv is a link to /nowhere/names\.csv, which does not exist"
     ):
         read_display_names(tmp_path, ["2"])
 
@@ -221,11 +223,11 @@ def test_display_names_are_found_for_classes_that_begin_or_end_with_a_space(tmp_
         ("class_names.csv", b"", "the first line must be 'label,name'"),
         ("class_names.csv", b"2,rose\n10,tulip\n", "the first line must be 'label,name'"),
         ("class_names.csv", b"label;name\n2;rose\n", "the first line must be 'label,name'"),
-        ("class_names.csv", b"label,name\n2,rose\n10\n", "line 3: needs a label and a name"),
+        ("class_names.csv", b"label,name\n2,rose\n10\n", "line 3 needs both a label and a name"),
         ("class_names.csv", b"label,name\n2,ros\xe9\n", "cannot be read"),
         ("cat_to_name.json", b'{"2": "rose"', "cannot be read"),
-        ("cat_to_name.json", b'["rose"]', "must be one JSON object of label: name"),
-        ("cat_to_name.json", b'{"2": 7}', "must be one JSON object of label: name"),
+        ("cat_to_name.json", b'["rose"]', "must be one JSON object that gives each label a name"),
+        ("cat_to_name.json", b'{"2": 7}', "must be one JSON object that gives each label a name"),
     ],
 )
 def test_a_malformed_names_file_is_named(tmp_path: Path, file: str, content: bytes, what: str) -> None:
@@ -248,7 +250,7 @@ def test_a_label_with_two_names_is_refused_with_both_lines(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["class_names.csv", "cat_to_name.json"])
 def test_names_in_a_pipe_are_not_waited_for(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises(DataError, match=f"{name}: cannot be read: it is not a file but a pipe"):
+    with pytest.raises(DataError, match=f"{name} cannot be read: it is not a file but a pipe"):
         read_display_names(tmp_path, ["2", "10"])
 
 

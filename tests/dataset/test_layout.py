@@ -37,7 +37,9 @@ def test_the_folders_of_the_splits_may_have_any_usual_name(
 def test_two_folders_for_one_split_are_refused_by_name(tmp_path: Path, one: str, other: str) -> None:
     for split in {"train", one, other}:
         make_folders(tmp_path, {"a": 3, "b": 3}, split)
-    with pytest.raises(DataError, match=rf"'{one}', '{other}' may all be the|'{other}', '{one}' may all be"):
+    with pytest.raises(
+        DataError, match=rf"'{one}', '{other}' could each be the|'{other}', '{one}' could each be"
+    ):
         scan_folders(tmp_path)
 
 
@@ -67,7 +69,7 @@ def test_of_several_data_sets_one_is_to_be_given(tmp_path: Path) -> None:
     for name in ("flowers", "pets"):
         make_folders(tmp_path, {"a": 3, "b": 3}, f"{name}/train")
     make_folders(tmp_path, {"plain": 3}, "")
-    with pytest.raises(DataError, match=rf"lies deeper, in flowers\. Give {tmp_path}/flowers\."):
+    with pytest.raises(DataError, match=rf"is one folder deeper, in flowers\. Give {tmp_path}/flowers\."):
         scan_folders(tmp_path)
 
 
@@ -98,7 +100,7 @@ def test_classes_that_lie_deeper_are_hinted_at(tmp_path: Path) -> None:
 def test_a_split_that_is_a_link_to_nowhere_is_refused(tmp_path: Path, split: str) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3}, "" if split == "train" else "train")
     (tmp_path / split).symlink_to("/nowhere/data")
-    with pytest.raises(DataError, match=rf"{split} is a link to /nowhere/data, which is not there"):
+    with pytest.raises(DataError, match=rf"{split} is a link to /nowhere/data, which does not exist"):
         read_layout(tmp_path)
 
 
@@ -111,7 +113,7 @@ def test_a_split_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_is_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to("/nowhere")
-    with pytest.raises(DataError, match="data is a link to /nowhere, which is not there"):
+    with pytest.raises(DataError, match="data is a link to /nowhere, which does not exist"):
         read_layout(tmp_path / "data")
 
 
@@ -119,7 +121,9 @@ def test_a_data_folder_that_is_a_link_to_nowhere_is_refused(tmp_path: Path) -> N
 def test_a_class_that_is_a_link_to_nowhere_is_refused(tmp_path: Path, under: str) -> None:
     make_folders(tmp_path, {"a": 3, "b": 3}, under)
     (tmp_path / under / "c").symlink_to("/nowhere/c")
-    with pytest.raises(DataError, match="c is a link to /nowhere/c, which is not there, so its images would"):
+    with pytest.raises(
+        DataError, match="c is a link to /nowhere/c, which does not exist, so its images would"
+    ):
         scan_folders(tmp_path)
 
 
@@ -176,12 +180,12 @@ def test_what_lies_outside_classes_and_splits_is_told(tmp_path: Path) -> None:
         (tmp_path / no_image).write_text("text")
     told = {fault.path: fault.reason for fault in read_tree(tmp_path).faults}
     assert told == {
-        "1.png": "lies in no class folder",
-        "holdout": "is a folder of images but of no split",
-        "more": "is a folder of images but of no split",
-        "train/2.JPG": "lies in no class folder of train/",
-        "val/3.png": "lies in no class folder of val/",
-        "train/4.png": "is a link to /nowhere/4.png, which is not there",
+        "1.png": "is not in a class folder",
+        "holdout": "is a folder of images that is not named like a split",
+        "more": "is a folder of images that is not named like a split",
+        "train/2.JPG": "is not in a class folder of train/",
+        "val/3.png": "is not in a class folder of val/",
+        "train/4.png": "is a link to /nowhere/4.png, which does not exist",
     }
     folders = scan_folders(tmp_path)
     assert {item.path for item in folders.left_out} == set(told)

@@ -67,7 +67,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "data/red/3.png").symlink_to(tmp_path / "else/1.png")
     found = walk_through(tmp_path / "data", "red")
     assert found.files == ["red/2.png", "red/3.png", "red/linked/1.png"]
-    circle = "is a link to a folder that it lies in"
+    circle = "is a link to a folder that contains it"
     assert found.odd == [BadImage(f"red/{name}", circle) for name in ("all", "self", "up")]
 
 
@@ -75,7 +75,7 @@ def test_a_link_that_leads_nowhere_is_named_with_its_target(tmp_path: Path) -> N
     (tmp_path / "a.png").symlink_to("/nowhere/a.png")
     (tmp_path / "b.png").symlink_to("b.png")
     first, second = walk_through(tmp_path).dead
-    assert first == BadImage("a.png", "is a link to /nowhere/a.png, which is not there")
+    assert first == BadImage("a.png", "is a link to /nowhere/a.png, which does not exist")
     assert second == BadImage("b.png", "cannot be opened (Too many levels of symbolic links)")
 
 

@@ -153,7 +153,9 @@ def test_the_command_refuses_a_bad_table_in_one_line(
     table = tmp_path / "bad.csv"
     table.write_text(PLAIN.replace("val/2/2.png", "val/2/9.png"))
     assert main(["import", str(table), "--data", str(tiny_data)]) == 2
-    assert capsys.readouterr().err.startswith("error: bad.csv, line 3, column 'path': no image 'val/2/9.png'")
+    assert capsys.readouterr().err.startswith(
+        "error: bad.csv, line 3, column 'path': there is no image 'val/2/9.png'"
+    )
     assert list(iter_runs(runs_root)) == []
 
 

@@ -31,7 +31,7 @@ def answer(run: Run, data: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("order", "text", "said"),
     [
-        (TEXT, PLAIN, "the order of text"),
+        (TEXT, PLAIN, "alphabetical order"),
         (COUNTED, PLAIN, "the order in which people count"),
         (MIXED, WHOLE, "the order of the table's columns"),
     ],
@@ -43,7 +43,7 @@ def test_the_run_gets_the_model_with_its_outputs_in_the_order_of_the_classes(
         lines = [line.split(",") for line in WHOLE.splitlines()]
         text = "\n".join(",".join([*line[:2], line[4], line[3], line[2]]) for line in lines)
     model = open_tiny(make_weights(tiny_data, order=order), tiny_data, text)
-    assert model.note.startswith("model.pt says the same as the table on 6 of the 6 images")
+    assert model.note.startswith("model.pt agrees with the table on 6 of the 6 images")
     assert model.note.endswith(f"its outputs are in {said}.")
     run = make_run(understand(text, tiny_data), runs_root, name="elsewhere", model=model)
     assert answer(run, tiny_data) == list(PREDICTED)
@@ -52,10 +52,10 @@ def test_the_run_gets_the_model_with_its_outputs_in_the_order_of_the_classes(
 def test_a_model_that_says_something_else_is_refused_with_what_may_differ(tiny_data: Path) -> None:
     path = make_weights(tiny_data, order=MIXED)
     with pytest.raises(
-        WeightsError, match=r"the same as table\.csv on 4 of the 6 images .* 95 % are needed"
+        WeightsError, match=r"agrees with table\.csv on only 4 of the 6 images .* 95 % are needed"
     ) as raised:
         open_tiny(path, tiny_data)
-    assert "another order than the order of text or the order in which people count" in str(raised.value)
+    assert "an order other than alphabetical order or the order in which people count" in str(raised.value)
     assert "--mean and --std as in training" in str(raised.value)
 
 
@@ -73,7 +73,9 @@ def test_how_images_are_normalised_can_be_said_and_what_starts_from_the_run_does
 
 def test_weights_of_more_classes_are_refused_with_both_numbers(tiny_data: Path) -> None:
     path = make_weights(tiny_data, classes=5)
-    with pytest.raises(WeightsError, match=r"last layer of model\.pt has 5 outputs, and there are 3 classes"):
+    with pytest.raises(
+        WeightsError, match=r"last layer of model\.pt has 5 outputs, but the data has 3 classes"
+    ):
         open_tiny(path, tiny_data)
 
 
@@ -81,15 +83,15 @@ def test_weights_without_a_last_layer_are_refused(tiny_data: Path) -> None:
     path = make_weights(tiny_data)
     state = torch.load(path, weights_only=True)
     torch.save({name: value for name, value in state.items() if not name.startswith("fc.")}, path)
-    with pytest.raises(WeightsError, match=r"model\.pt has no last layer of resnet18"):
+    with pytest.raises(WeightsError, match=r"model\.pt lacks the last layer of resnet18"):
         open_tiny(path, tiny_data)
 
 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({"arch": "resnet81"}, "arch: there is no network 'resnet81' here; did you mean"),
-        ({"arch": "resnet34"}, "is of another network"),
+        ({"arch": "resnet81"}, "arch: unknown network 'resnet81'; did you mean"),
+        ({"arch": "resnet34"}, "belongs to another network"),
         ({"image_size": 16}, "image_size: must be from 32"),
         ({"resize_size": 31}, "resize_size: must be"),
         ({"std": (0.5, 0.0, 0.5)}, "std: must be above 0 for each colour, got 0"),
@@ -117,7 +119,7 @@ def test_the_command_takes_the_weights_and_predict_asks_them(
     table.write_text(PLAIN)
     command = ["import", str(table), "--data", str(tiny_data), "--weights", str(path)]
     assert main([*command, *ARGUMENTS]) == 0
-    assert "model.pt says the same as the table on 6 of the 6 images" in capsys.readouterr().out
+    assert "model.pt agrees with the table on 6 of the 6 images" in capsys.readouterr().out
     assert main(["predict", "own", str(tiny_data / "val" / "10"), "--out", str(tmp_path / "out.csv")]) == 0
     assert (tmp_path / "out.csv").read_text().splitlines() == ["image_name,pred_label", "1.png,10", "2.png,2"]
     assert find_run("own", runs_root).read_config().arch == "resnet18"
@@ -127,7 +129,7 @@ def test_the_command_takes_the_weights_and_predict_asks_them(
     ("options", "words"),
     [
         (["--weights", "model.pt"], "error: arch: is missing"),
-        (["--arch", "resnet18"], "error: arch: works only with --weights FILE"),
+        (["--arch", "resnet18"], "error: arch: needs --weights FILE"),
         (["--weights", "nothing.pt", *ARGUMENTS], "error: weights: there is no file nothing.pt"),
     ],
 )

@@ -173,7 +173,7 @@ def test_numbers_that_may_be_names_are_told_by_the_folders(tiny_data: Path) -> N
     )
     reading = understand(text, tiny_data)
     assert guesses(reading) == [name.replace("35", "0") for name in PREDICTED]
-    assert any("numbers from 0 in the order of text" in note for note in reading.notes)
+    assert any("numbers from 0 in alphabetical order" in note for note in reading.notes)
 
 
 def test_numbers_are_told_with_what_they_were_taken_for(tiny_data: Path) -> None:
@@ -184,7 +184,7 @@ def test_numbers_are_told_with_what_they_were_taken_for(tiny_data: Path) -> None
 def test_images_left_out_and_other_labels_are_told(tiny_data: Path) -> None:
     text = "".join(line + "\n" for line in PLAIN.splitlines()[:-1]).replace("val/2/1.png,2", "val/2/1.png,10")
     notes = " ".join(understand(text, tiny_data).notes)
-    assert "1 image of 5 lies in the folder of another class" in notes
+    assert "1 image of 5 is in the folder of another class" in notes
     assert "leaves out 1 of 6 validation images" in notes
 
 
@@ -194,22 +194,22 @@ def change(old: str, new: str, text: str = PLAIN) -> str:
 
 
 BAD = {
-    "no table at all": ("", "holds no row"),
-    "columns alone": ("path,true,predicted\n", "holds no row"),
+    "no table at all": ("", "has no rows"),
+    "columns alone": ("path,true,predicted\n", "has no rows"),
     "a workbook": ("PK\x03\x04more", "is an Excel workbook or an archive. Save the table as CSV."),
     "bytes": ("path\0,true", "is not text"),
-    "a cell too many": (change("val/2/2.png,2,2", "val/2/2.png,2,2,2"), "line 3: has 4 cells where the first line names 3"),
+    "a cell too many": (change("val/2/2.png,2,2", "val/2/2.png,2,2,2"), "line 3 has 4 cells, but the first line names 3"),
     "a quote that does not end": (change("val/2/2.png", '"val/2/2.png'), "Check its double quotes"),
     "two columns of a name": (change("true", "path"), "two columns called 'path'"),
-    "two columns for the truth": (change("true,predicted", "label,target"), "the columns 'label' and 'target' may both be true. Say which is (--true-column)."),
-    "no path": (change("path", "what"), "no column is called like a path"),
-    "no prediction": (change("predicted", "what"), "no column is called like a prediction"),
+    "two columns for the truth": (change("true,predicted", "label,target"), "the columns 'label' and 'target' could both be true. Say which one it is (--true-column)."),
+    "no path": (change("path", "what"), "no column is named like a path"),
+    "no prediction": (change("predicted", "what"), "no column is named like a prediction"),
     "an empty path": (change("val/2/2.png", ""), "line 3, column 'path': is empty. Fill it in, or remove the row."),
-    "a file that is not there": (change("val/2/2.png", "val/2/9.png"), "line 3, column 'path': no image 'val/2/9.png' lies in"),
-    "a file of another class": (change("val/2/2.png", "rose/2.png"), "no image 'rose/2.png' lies in"),
-    "a name that many files have": (change("val/2/2.png", "2.png"), "'2.png' may be"),
-    "a row twice": (change("val/2/2.png", "val/2/1.png"), "line 3, column 'path': 'val/2/1.png' is the image of line 2 again. Remove one"),
-    "the same image in other words": (change("val/2/2.png", "2/1.png"), "is the image of line 2 again"),
+    "a file that is not there": (change("val/2/2.png", "val/2/9.png"), "line 3, column 'path': there is no image 'val/2/9.png' in"),
+    "a file of another class": (change("val/2/2.png", "rose/2.png"), "there is no image 'rose/2.png' in"),
+    "a name that many files have": (change("val/2/2.png", "2.png"), "'2.png' could be"),
+    "a row twice": (change("val/2/2.png", "val/2/1.png"), "line 3, column 'path': 'val/2/1.png' is the same image as line 2. Remove one"),
+    "the same image in other words": (change("val/2/2.png", "2/1.png"), "is the same image as line 2"),
     "a class that there is not": (change("2/2.png,2,2", "2/2.png,2,351"), "line 3, column 'predicted': '351' is not a class of the data; did you mean '35'?"),
     "a true class that there is not": (change("2/2.png,2,2", "2/2.png,oak,2"), "column 'true': 'oak' is not a class of the data"),
     "an empty class": (change("2/2.png,2,2", "2/2.png,2,"), "line 3, column 'predicted': is empty"),
@@ -217,12 +217,12 @@ BAD = {
     "an empty confidence": (change("0.8", "", SURE), "line 3, column 'confidence': is empty"),
     "no number": (change("0.8", "high", SURE), "'high' is not a number"),
     "NaN": (change("0.8", "NaN", SURE), "line 3, column 'confidence': 'NaN' is not a number"),
-    "per cent": (change("0.8", "80", SURE), "80 is not a probability: probabilities are between 0 and 1. Divide per cent by 100."),
-    "a negative one": (change("0.8", "-3.2", SURE), "Write what softmax makes of the outputs"),
+    "per cent": (change("0.8", "80", SURE), "80 is not a probability: probabilities are between 0 and 1. Divide percentages by 100."),
+    "a negative one": (change("0.8", "-3.2", SURE), "Write the output of softmax"),
     "infinity": (change("0.8", "inf", SURE), "is not a probability"),
     "probabilities of other outputs": (change("0.1,0.8,0.1", "0.9,0.9,0.9", WHOLE), "add up to 2.7, not 1"),
     "columns mixed up": (change("prob_10,prob_2", "prob_2,prob_10", WHOLE), "line 2, column 'predicted': says '2', but the highest probability is that of '10'"),
-    "a class without its column": (change("prob_35", "loss", WHOLE), "but none for '35'. Give one for each class, or for none."),
+    "a class without its column": (change("prob_35", "loss", WHOLE), "but none for '35'. Give one for every class, or for none."),
 }  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def test_what_may_be_names_or_numbers_is_asked_for(tiny_data: Path) -> None:
     assert guesses(understand(text, tiny_data)) == ["2"] * 6  # the same either way
     text = text.replace("val/10/1.png,2", "val/10/1.png,1")
     with pytest.raises(
-        DataError, match=r"'1' may be the class of that name, or .* which is '10'.*--classes names or"
+        DataError, match=r"'1' could be the class of that name, or .* which is '10'.*--classes names or"
     ):
         understand(text, tiny_data)
     assert guesses(understand(text, tiny_data, classes="names")).count("1") == 1
@@ -260,14 +260,16 @@ def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_images_in_no_folder_of_a_class_need_their_class(tiny_data: Path) -> None:
-    with pytest.raises(DataError, match=r"lies in no folder of a class\. Say which column"):
+    with pytest.raises(DataError, match=r"is not in a class folder\. Say which column"):
         understand("path,predicted\ntest/1.png,2\n", tiny_data)
 
 
 def test_paths_that_name_no_split_mean_validation_and_that_is_told(tiny_data: Path) -> None:
     reading = understand(PLAIN.replace("val/2/", "2/"), tiny_data)
     assert reading.paths == PATHS
-    assert "2 paths of 6 could mean an image of several splits; validation's was taken." in reading.notes
+    assert (
+        "2 paths of 6 could mean images in several splits; the validation image was taken." in reading.notes
+    )
     assert not any("several splits" in note for note in understand(PLAIN, tiny_data).notes)
 
 

@@ -400,7 +400,7 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     with pytest.raises(DataError) as caught:
         evaluate_run(interrupted.run)
     assert re.fullmatch(
-        r"val/10/1\.png is not an image .*\. Repair or replace it, or set .* to skip where a run begins\.",
+        r"val/10/1\.png is not an image .*\. Repair or replace it, or set .* to skip when you start a run\.",
         str(caught.value),
     )
 
@@ -416,7 +416,7 @@ def test_a_confidence_that_cannot_be_measured_fails_no_training(runs_root: Path,
 def test_a_run_that_failed_by_its_settings_is_not_resumed_to_fail_alike(exploded: Made) -> None:
     status = exploded.run.read_status()
     assert status.hopeless
-    with pytest.raises(RunError, match=r"would fail again where it failed.* Lower the learning rate"):
+    with pytest.raises(RunError, match=r"would fail again at the same point.* Lower the learning rate"):
         jobs.resume(exploded.run)
     assert exploded.run.read_status() == status
 

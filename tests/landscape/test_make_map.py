@@ -182,7 +182,7 @@ def test_a_damaged_description_means_that_there_is_no_map(run: Run) -> None:
 
 def test_a_run_without_a_model_or_its_images_says_so(run: Run, tiny_data: Path) -> None:
     tiny_data.rename(tiny_data.with_name("elsewhere"))
-    with pytest.raises(RunError, match="is not there any more"):
+    with pytest.raises(RunError, match="is no longer there"):
         make_map(run)
     tiny_data.with_name("elsewhere").rename(tiny_data)
     run.best_path.unlink()

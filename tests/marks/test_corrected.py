@@ -63,9 +63,9 @@ def test_a_split_that_trainings_make_for_themselves_is_not_written(tiny_data: Pa
 
 def test_nothing_is_written_over_or_into_the_original(tiny_data: Path, tmp_path: Path) -> None:
     folders = scan_folders(tiny_data)
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_corrected(folders, {}, tmp_path)
-    with pytest.raises(DataError, match="lies inside the data set"):
+    with pytest.raises(DataError, match="is inside the data set"):
         write_corrected(folders, {}, tiny_data / "new")
 
 

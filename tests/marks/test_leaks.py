@@ -53,7 +53,7 @@ def test_a_known_group_on_both_sides_is_a_leak_too(runs_root: Path, tiny_data: P
     audit = audit_data(tiny_data, runs_root, group_by="name")
     assert audit is not None
     (finding,) = [finding for finding in audit.findings if finding.kind == "leak-group"]
-    assert finding.title == "3 images are of groups that lie in more than one split"
+    assert finding.title == "3 images belong to groups that are in more than one split"
     leaks = find_leaks(audit)
     assert leaks is not None
     assert leaks.describe().endswith("(16.7 %) has a copy or another image of the same group in training")
@@ -69,7 +69,7 @@ def test_a_class_that_would_be_left_empty_is_named_with_what_to_do(runs_root: Pa
     leaks = find_leaks(audit)
     assert leaks is not None
     assert leaks.emptied == ("10",)
-    with pytest.raises(DataError, match=r"All training images of 10 · tulip have a copy .* Move each group"):
+    with pytest.raises(DataError, match=r"All training images of 10 · tulip have a copy, .* Move each group"):
         write_leak_list(tiny_data / "list.csv", audit, leaks)
 
 

@@ -118,7 +118,7 @@ def test_a_damaged_line_is_named(path: Path, line: str) -> None:
     add_marks(path, [WRONG])
     with path.open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(RunError, match=r"line 2: no step of marking. Remove this line"):
+    with pytest.raises(RunError, match=r"line 2 cannot be read as a mark. Remove this line"):
         read_marks(path)
 
 

@@ -158,7 +158,7 @@ def test_a_run_that_never_read_its_data_has_no_record(run: Run) -> None:
 
 def test_a_data_folder_that_is_gone_is_named_with_what_to_do(run: Run, tiny_data: Path) -> None:
     tiny_data.rename(tiny_data.with_name("moved"))
-    with pytest.raises(RunError, match=r"data folder .*tiny is not there any more\. Put it back"):
+    with pytest.raises(RunError, match=r"data folder .*tiny is no longer there\. Put it back"):
         evaluate_run(run)
 
 

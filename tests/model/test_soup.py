@@ -175,7 +175,7 @@ def test_a_soup_that_is_written_is_a_run_like_any_other(runs_root: Path, tiny_da
     assert load_checkpoint(made.best_path)["soup"] == ["a", "b"]
     made.write_status(replace(status, best_val_acc=0.5))
     with pytest.raises(
-        RunError, match=r"no last\.pt to go on from\. Start a new run from its weights, run:both"
+        RunError, match=r"no last\.pt to resume from\. Start a new run from its weights, run:both"
     ):
         jobs.reopen(made, 5)
 

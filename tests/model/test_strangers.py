@@ -97,7 +97,7 @@ def test_a_stop_keeps_nothing_and_a_damaged_record_is_told(run: Run) -> None:
     empty = io.BytesIO()
     torch.save({"format": 1}, empty)
     run.strangers_path.write_bytes(empty.getvalue())
-    with pytest.raises(RunError, match="Learn to tell strangers again"):
+    with pytest.raises(RunError, match="Learn to recognise strangers again"):
         read_strangers(run)
     run.strangers_path.write_bytes(b"no checkpoint")
     with pytest.raises(RunError, match=r"strangers\.pt is damaged"):

@@ -87,7 +87,7 @@ def test_the_same_seed_builds_the_same_network() -> None:
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_there_are() -> None:
-    with pytest.raises(UserError, match=r"no network 'convnext_tinny' here; did you mean convnext_tiny"):
+    with pytest.raises(UserError, match=r"unknown network 'convnext_tinny'; did you mean convnext_tiny"):
         build.build_model("convnext_tinny", 3)
 
 

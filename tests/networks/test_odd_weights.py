@@ -26,7 +26,7 @@ def test_other_floating_point_numbers_are_taken(tmp_path: Path, dtype: torch.dty
 def test_a_larger_network_of_the_same_kind_is_refused_though_all_tensors_fit(tmp_path: Path) -> None:
     torch.save(build_model("resnet34", 3).state_dict(), tmp_path / "resnet34.pt")
     with pytest.raises(
-        WeightsError, match=r"is of a larger network of the same kind: it has layer1\.2\.conv1\.weight"
+        WeightsError, match=r"belongs to a larger network of the same kind: it has layer1\.2\.conv1\.weight"
     ):
         load_weights_file(build_model("resnet18", 3), tmp_path / "resnet34.pt")
 

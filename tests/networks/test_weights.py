@@ -69,7 +69,7 @@ def test_what_a_file_lacks_is_named(tmp_path: Path) -> None:
     state = build_toy(seed=1).state_dict()
     del state["bn1.bias"]
     torch.save(state, tmp_path / "weights.pt")
-    with pytest.raises(WeightsError, match=r"1 of 9 tensors do not fit, first bn1\.bias, which it has not"):
+    with pytest.raises(WeightsError, match=r"1 of 9 tensors do not fit, first bn1\.bias, which it lacks"):
         weights.load_weights_file(build_toy(), tmp_path / "weights.pt")
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_would_run_code_is_refused_and_does_not(
 @pytest.mark.parametrize("value", [[1, 2], {"epoch": 3}, torch.zeros(3), {1: torch.zeros(3)}], ids=str)
 def test_values_that_are_no_state_dict_are_refused(tmp_path: Path, value: object) -> None:
     torch.save(value, tmp_path / "weights.pt")
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="does not contain the state dict"):
         weights.load_weights_file(build_toy(), tmp_path / "weights.pt")
 
 

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from core.marks.marks import Mark, add_marks, list_path
 from core.report.page import write_report
 from core.runs.run import Run
 from tests.conftest import make_tiny_data
@@ -47,6 +48,13 @@ OPENED = {
     "delete": ("runs?view=cards", ".st-key-delete-better button", "Delete this run?"),
     "columns": ("runs?view=table", "button:has-text('Columns')", "recipe"),
     "how a matrix is drawn": ("confusion?run=made", "button:has-text('More')", "Logarithmic colours"),
+    "export": ("confusion?run=made&true=10&pred=2", "button:has-text('Export')", "(CSV)"),
+    "settings from a file": (
+        "train",
+        "button:has-text('Settings from a file')",
+        "Drop the settings of a run",
+    ),
+    "corrected copy": ("data?run=made", "button:has-text('Write a corrected copy')", "New folder"),
     "specialise": ("confusion?run=made&true=10&pred=2", "button:has-text('Specialise on these')", "classes"),
 }
 
@@ -78,10 +86,11 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 @pytest.fixture(autouse=True, scope="module")
 def made(dashboard: Dashboard, best_model: Path) -> Run:
-    """Return a run with a model and measured confidences, beside a better one and a bake-off of two."""
+    """Return a run with a model, measured confidences and a marked image, beside a better one and a bake-off of two."""
     run = make_run(dashboard.runs, dashboard.data, name="made")
     run.best_path.hardlink_to(best_model)
     measure_confidence(run)
+    add_marks(list_path(dashboard.data, dashboard.runs), [Mark("train/2/1.png", "2", "drop")])
     make_run(dashboard.runs, dashboard.data, name="better", lr=0.5, guessed=TRUE)
     for seed in (0, 1):
         make_member(dashboard.runs, dashboard.data, seed=seed)

@@ -236,7 +236,7 @@ def test_a_scan_of_other_data_finds_a_leak_and_opens_its_two_images(
     shutil.copy(data / "train/10/3.png", data / "val/10/again.png")
     open_page(page, dashboard, f"data?folder={data}")
     page.get_by_role("button", name="Scan the images").click()
-    finding = page.get_by_role("button", name="1 image lies in more than one split")
+    finding = page.get_by_role("button", name="1 image is in more than one split")
     finding.click()
     expect(page.locator(".ws-card img")).to_have_count(2)
     shown = page.locator(".ws-card img").evaluate_all("all => all.map(i => i.alt)")

@@ -134,7 +134,7 @@ def test_an_image_won_opens_with_the_heat_maps_of_both_models(
     query = {"runs": "first,second", "image": ERROR}
     text = words(open_page("compare", **query))
     assert "2 · rose, 86.0 % sure: wrong" in text
-    assert text.count("It has no model any more, so there is no heat map.") == 2
+    assert text.count("It no longer has a model, so there is no heat map.") == 2
     for one in (run, second):
         one.best_path.hardlink_to(best_model)
     app = open_page("compare", **query)

@@ -39,7 +39,11 @@ def test_confidence_shows_what_was_measured_with_intervals(open_page: Open, run_
     assert "**it is overconfident by" in shown
     assert f"A temperature of {found.temperature:.2f} takes the calibration error from" in shown
     assert "It makes the loss lower by" in shown
-    figures = app.dataframe[0].value.set_index("figure")
+    figures = (
+        app.table[0]
+        .value.assign(figure=lambda t: t["figure"].str.partition(" :small")[0])
+        .set_index("figure")
+    )
     assert figures.loc["Calibration error (ECE)", "before"].startswith(
         f"{found.before.ece.value * 100:.1f} % ("
     )
@@ -51,6 +55,20 @@ def test_confidence_shows_what_was_measured_with_intervals(open_page: Open, run_
         "before scaling",
         "after scaling",
     ]
+
+
+def test_confidence_says_where_its_accuracy_is_not_the_run_s(open_page: Open, run_with_model: Run) -> None:
+    found = measure_confidence(run_with_model, count=6)
+    right = int(found.answers.right.sum())
+    set_state(run_with_model, "finished", best_val_acc=right / 6, val_count=6)
+    assert "The run's accuracy is" not in words(open_page("confidence", run="first"))
+    set_state(run_with_model, "finished", best_val_acc=(right - 1) / 6)
+    told = words(open_page("confidence", run="first"))
+    assert (
+        f"The run's accuracy is {100 * (right - 1) / 6:.1f} %, as measured when its best model was chosen."
+        in told
+    )
+    assert "asked again in fp32, as Predict asks it, and 1 more image is right." in told
 
 
 def test_a_threshold_is_chosen_for_the_accuracy_wanted_and_kept_for_predict(

@@ -138,7 +138,7 @@ def test_a_damaged_table_of_an_epoch_is_told_and_another_can_be_chosen(open_page
     whole = run.epoch_path(1).read_bytes()
     run.epoch_path(1).write_bytes(whole[: len(whole) // 2])
     app = open_page("confusion", run="first", epoch="1")
-    assert "is no predictions table" in words(app)
+    assert "is not a predictions table" in words(app)
     assert app.selectbox(key="confusion-epoch").value == "1"
 
 

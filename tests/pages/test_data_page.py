@@ -58,11 +58,11 @@ def test_what_no_run_takes_is_shown_with_the_reason(
     (tiny_data / "test/9.png").symlink_to("/nowhere/9.png")
     scan_tiny(tiny_data, runs_root)
     app = open_page("data", run="first", finding="stray")
-    assert "1 image or folder lies outside the classes and splits" in words(app)
+    assert "1 image or folder is outside the classes and splits" in words(app)
     assert pictures(app) == ["train/astray.png"]
-    assert "lies in no class folder of train/" in words(app)
+    assert "is not in a class folder of train/" in words(app)
     app.button(key="finding-unreadable").click().run()
-    assert "is a link to /nowhere/9.png, which is not there" in words(app)
+    assert "is a link to /nowhere/9.png, which does not exist" in words(app)
 
 
 def test_sound_data_is_told_and_a_damaged_audit_too(

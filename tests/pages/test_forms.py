@@ -212,7 +212,7 @@ def test_an_untouched_form_asks_for_data(session: dict[str, Any]) -> None:
     [
         ({"data": " "}, "data", "is empty"),
         ({"data": "/no/such/folder"}, "data", "there is no such folder"),
-        ({"name": "two words"}, "name", "may hold letters"),
+        ({"name": "two words"}, "name", "may contain letters"),
         ({"name": "latest"}, "name", "choose another name"),
         ({"weights_kind": "file"}, "weights", "is empty"),
         ({"weights_kind": "run"}, "weights", "No run has a model yet"),

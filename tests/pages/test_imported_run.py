@@ -52,7 +52,7 @@ def test_live_says_that_there_is_no_training_to_see_and_how_the_table_was_taken(
     import_run(runs_root, tiny_data, PLAIN.replace("val/2/", "2/"))
     app = open_page("live", run="elsewhere")
     assert "There is no training to see" in words(app)
-    assert "2 paths of 6 could mean an image of several splits" in words(app)
+    assert "2 paths of 6 could mean images in several splits" in words(app)
     assert "Confusion" in links(app)
     assert not charts_of(app)
 
@@ -117,7 +117,7 @@ def test_confidence_is_drawn_from_the_table(
     assert "nan" not in words(app)
     assert "Predict" not in words(app)
     assert ("Temperature" in [metric.label for metric in app.metric]) is (text == WHOLE)
-    assert ("change" in app.dataframe[0].value) is (text == WHOLE)
+    assert ("change" in app.table[0].value) is (text == WHOLE)
 
 
 def test_compare_holds_it_against_a_run_that_was_trained_here(
@@ -190,7 +190,7 @@ def test_the_form_takes_columns_of_other_names(open_page: Open, runs_root: Path,
     (box,) = (box for box in app.selectbox if box.label == "Predicted class")
     assert box.value == ""
     app.button(key="import-start").click().run()
-    assert "no column is called like a prediction" in app.error[0].value.replace("\\", "")
+    assert "no column is named like a prediction" in app.error[0].value.replace("\\", "")
     assert list(iter_runs(runs_root)) == []
     next(box for box in app.selectbox if box.label == "Predicted class").set_value("guess").run()
     app.button(key="import-start").click().run()
@@ -215,7 +215,7 @@ def test_the_form_takes_the_weights_of_the_model_for_heat_maps(
     app.button(key="import-start").click().run()
     assert not app.error
     assert find_run("table", runs_root).best_path.exists()
-    assert "says the same as the table on 6 of the 6 images" in words(app).replace("\\", "")
+    assert "agrees with the table on 6 of the 6 images" in words(app).replace("\\", "")
     assert f"Grad-CAM of {ERROR} for 2" in pictures(open_page("weak", **{"run": "table", "class": "35"}))
 
 

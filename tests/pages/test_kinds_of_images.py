@@ -108,7 +108,7 @@ def test_columns_of_ones_own_are_checked_told_and_searched(
     (told,) = [plain(error.value) for error in app.error]
     assert (
         told
-        == "mine.csv, line 2: has 1 cell where the first line names 2 columns. Put double quotes around a cell that holds a separator."
+        == "mine.csv, line 2 has 1 cell, but the first line names 2 columns. Put double quotes around a cell that contains the separator."
     )
     assert app.button(key="kinds-search").disabled
     app = open_page("weak", run="first")

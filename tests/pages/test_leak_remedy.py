@@ -43,7 +43,7 @@ def test_leaks_of_a_split_made_image_by_image_are_closed_by_a_new_split(
     audit_data(tiny_data, runs_root)
     create_run(TrainConfig(data=str(tiny_data), name="old", group_by="none"), runs_root)
     app = open_page("data", run="old")
-    assert "Splits the images anew, with those that look the same on one side." in words(app)
+    assert "Splits the images again, with those that look the same on one side." in words(app)
     app.button(key="data-no-leaks").click().run()
     assert (app.session_state["form-group_by"], app.session_state["form-fixes"]) == ("copies", "")
 

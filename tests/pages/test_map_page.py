@@ -171,7 +171,7 @@ def test_a_link_opens_the_images_of_an_area_and_outlines_it(open_page: Open, map
 
 def test_an_area_without_points_says_so(open_page: Open, mapped: Run) -> None:
     app = open_page("map", run="first", area=pack_area([-0.09, -0.08, -0.08], [-0.09, -0.09, -0.08]))
-    assert "**No image** is there." in words(app)
+    assert "**No images** there." in words(app)
 
 
 def test_images_are_searched_by_their_file_name(open_page: Open, mapped: Run) -> None:
@@ -225,7 +225,7 @@ def test_an_image_leads_to_those_most_like_it_whatever_their_class(
     app = open_page("map", run="first", side="like", like=STRANGER)  # no map is needed for it
     assert pictures(app)[:2] == [STRANGER, "train/10/2.png"]
     app = open_page("map", run="first", side="like", like="../secret.png")
-    assert "is no training or validation image of this run" in words(app)
+    assert "is not a training or validation image of this run" in words(app)
     assert pictures(app) == []
 
 

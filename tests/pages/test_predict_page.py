@@ -132,7 +132,7 @@ def test_too_many_files_are_told_in_words_and_the_page_stays(
     monkeypatch.setattr("core.answers.arriving.MAX_FILES", 1)
     app = open_page("predict", run="first")
     drop(app, {"1.png": b"x", "2.png": b"y"})
-    assert "More than 1 files" in words(app)
+    assert "more than 1 files" in words(app)
     assert app.button(key="predict-folder-start")
 
 
@@ -179,7 +179,7 @@ def test_a_predicted_folder_is_checked_before_it_is_offered(
     shown = words(open_page("predict", run="first"))
     assert "**prediction.csv is ready to hand in.**" in shown
     assert r"3 images are asked for, and each has exactly one line\." in shown
-    assert r"The lines are in the order of the folder, as people count\." in shown
+    assert r"The lines are in the order of the folder \(2 before 10\)\." in shown
 
 
 def test_a_sample_that_was_uploaded_is_followed(
@@ -205,7 +205,7 @@ def test_a_sample_that_is_none_is_told_and_nothing_starts(open_page: Open, run_w
     app = open_page("predict", run="first")
     app.file_uploader(key="predict-sample-first").upload("sample.csv", b"Id\n3\n", "text/csv")
     app.run()
-    assert "A sample submission has two, separated by a comma" in words(app).replace("\\", "")
+    assert "A sample submission needs two, separated by a comma" in words(app).replace("\\", "")
     assert app.button(key="predict-folder-start").disabled
 
 
@@ -222,7 +222,7 @@ def test_a_predicted_folder_is_offered_with_what_was_left_out_and_what_has_chang
     assert r"**3 images predicted, 1 file left out\.**" in shown
     assert "Not sure of 3 of 3 images" in shown
     assert "**prediction.csv is not what was asked for.**" in shown
-    assert saves(app) == ["Save prediction.csv all the same", "Save with confidences"]
+    assert saves(app) == ["Save prediction.csv anyway", "Save with confidences"]
     left_out, table = (frame.value for frame in app.dataframe)
     assert left_out["file"].tolist() == ["broken.png"]
     assert list(table.columns) == ["image_name", "pred_label", "confidence", "sure"]

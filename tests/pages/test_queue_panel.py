@@ -66,7 +66,7 @@ def test_a_run_that_began_meanwhile_cannot_be_moved_and_the_page_says_so(
     waiting[1].write_status(replace(waiting[1].read_status(), state="finished"))
     app.button("queue-up-wait_b").click().run()
     (toast,) = app.toast
-    assert "does not wait for its turn" in toast.value
+    assert "is not waiting for its turn" in toast.value
 
 
 def test_the_number_of_runs_at_a_time_is_kept(open_page: Open, runs_root: Path, waiting: list[Run]) -> None:

@@ -47,7 +47,7 @@ def test_a_control_is_off_with_the_reason(open_page: Open, run: Run, role: str) 
     app = open_page("runs")
     button = app.button(f"delete-{run.id}")
     assert button.disabled
-    assert "takes the role administer" in button.help
+    assert "needs the role administer" in button.help
     assert open_page("train").button("train-start").disabled
 
 
@@ -69,7 +69,7 @@ def page_that_forgot_the_lock(folder: str) -> None:
 
 @pytest.mark.parametrize(
     ("role", "told"),
-    [("look", "takes the role administer"), ("train", "takes the role administer"), ("", "Sign in again")],
+    [("look", "needs the role administer"), ("train", "needs the role administer"), ("", "Sign in again")],
     indirect=["role"],
 )
 def test_the_action_itself_refuses_in_words_and_that_is_kept(
@@ -107,7 +107,7 @@ def test_no_page_opens_a_folder_outside_of_the_roots(
         link.symlink_to("/etc")
         asked = str(link)
     app = open_page("data", folder=asked)
-    assert "this server opens files in its own folders only" in words(app).replace("\\", "")
+    assert "this server only opens files in its own folders" in words(app).replace("\\", "")
 
 
 def test_without_sign_in_whoever_sits_at_the_machine_administers_and_opens_any_folder(

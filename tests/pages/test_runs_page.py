@@ -125,7 +125,7 @@ def test_a_run_is_renamed(open_page: Open, run: Run, runs_root: Path) -> None:
     app.button(key="note-first").click().run()
     app.text_input(key="note-name-first").set_value("best one")
     app.button(key="note-save-first").click().run()
-    assert "may hold letters" in app.toast[0].value
+    assert "may contain letters" in app.toast[0].value
     app.button(key="note-first").click().run()
     app.text_input(key="note-name-first").set_value("best-one")
     app.button(key="note-save-first").click().run()
@@ -238,7 +238,24 @@ def test_runs_are_found_by_what_they_have_and_the_address_keeps_it(
     asked = open_page("runs", tag="good", state="finished", words="SHOP")
     assert list(table(asked)["name"]) == ["shop-03"]
     assert asked.selectbox(key="runs-tag").value == "good"
-    assert len(table(open_page("runs", tag="nonsuch"))) == 14
+    assert "No run has all of this" in words(open_page("runs", tag="nonsuch"))
+
+
+def test_an_address_that_names_a_filter_is_obeyed_among_a_few_runs_too(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="one")
+    make_run(runs_root, tiny_data, name="two", arch="resnet34")
+    assert not any(box.key == "runs-network" for box in open_page("runs").selectbox)
+    app = open_page("runs", network="resnet34")
+    assert cards(app) == ["two"]
+    assert app.selectbox(key="runs-network").value == "resnet34"
+    assert cards(open_page("runs", words="one")) == ["one"]
+    alike = open_page("runs", state="failed")  # a property in which these runs do not differ
+    assert cards(alike) == []
+    assert "No run has all of this" in words(alike)
+    alike.selectbox(key="runs-state").set_value("").run()
+    assert set(cards(alike)) == {"one", "two"}
 
 
 def test_ticks_stay_with_their_runs_when_others_come(

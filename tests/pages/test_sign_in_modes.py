@@ -73,4 +73,4 @@ def test_a_provider_is_found_in_streamlits_secrets_and_lacks_are_named(
     add_user(home / "users.json", "ada@lab.example", "train", None)
     chosen = choose_sign_in("0.0.0.0", "")
     assert chosen.kind == "provider"
-    assert "by the OpenID provider, for 1 mail address of" in chosen.words
+    assert "by the OpenID provider, for 1 email address of" in chosen.words

@@ -59,7 +59,7 @@ def test_the_docs_have_the_same_table() -> None:
 
 def shown(app: AppTest) -> str:
     """Return what a page says: its texts, and the heads and first columns of its tables."""
-    tables = [frame.value for frame in app.dataframe]
+    tables = [frame.value for frame in (*app.dataframe, *app.table)]
     heads = [str(name) for table in tables for name in table.columns]
     firsts = [str(value) for table in tables for value in table.iloc[:, 0]]
     labels = [metric.label for metric in app.metric]

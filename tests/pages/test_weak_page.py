@@ -10,7 +10,7 @@ from core.files import write_text
 from core.runs.run import Run, find_run
 from core.runs.tasks import read_task
 from dashboard.explorer.neighbours import task_folder
-from tests.pages.apps import ERROR, Open, pictures, title, words
+from tests.pages.apps import ERROR, Open, pictures, set_state, title, words
 from tests.processes import wait_until
 
 
@@ -173,3 +173,14 @@ def test_the_page_begins_with_which_classes_are_surely_weak(open_page: Open, run
     app = open_page("weak", run="first")
     assert "**1 of 3 classes is clearly below the" in words(app)
     assert "35 · iris (7 of 28)" in words(app)
+
+
+@pytest.mark.parametrize("name", ["weak", "confusion"])
+def test_a_table_that_was_written_again_says_what_the_run_s_accuracy_is(
+    open_page: Open, run: Run, name: str
+) -> None:
+    assert "The run's accuracy is" not in words(open_page(name, run="first"))
+    set_state(run, "finished", best_val_acc=0.5)
+    told = words(open_page(name, run="first"))
+    assert "The run's accuracy is 50.0 %, as measured when its best model was chosen." in told
+    assert "Its table of predictions was written again since, and 1 more image is right." in told

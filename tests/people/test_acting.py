@@ -66,13 +66,13 @@ def test_an_action_is_refused_to_every_role_below_its_own(name: str, role: str, 
     if role not in ROLES:
         assert "Sign in again" in told
     elif ROLES.index(role) < ROLES.index(least):
-        assert f"takes the role {least}" in told
+        assert f"needs the role {least}" in told
     else:
         assert told == ""
 
 
 def test_what_was_done_and_refused_is_kept_with_who_and_from_where(run: Run) -> None:
-    with acting(as_(LOOK, run)), pytest.raises(NotAllowed, match="takes the role train"):
+    with acting(as_(LOOK, run)), pytest.raises(NotAllowed, match="needs the role train"):
         jobs.stop(run)
     with acting(as_(TRAIN, run)):
         with pytest.raises(RunError, match="is not running"):
@@ -125,7 +125,7 @@ def test_where_names_are_demanded_a_thread_that_names_nobody_is_refused(
         thread = threading.Thread(target=forget)
         thread.start()
         thread.join()
-    assert caught == ["Nobody is signed in here any more. Sign in again."]
+    assert caught == ["You are no longer signed in. Sign in again."]
     assert run.folder.exists()
 
 

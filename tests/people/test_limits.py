@@ -117,7 +117,7 @@ def test_a_file_without_limits_is_one_that_an_older_version_reads(file: Path) ->
 
 
 def test_only_administrators_set_limits(file: Path) -> None:
-    with acting(as_("ada")), pytest.raises(NotAllowed, match="takes the role administer"):
+    with acting(as_("ada")), pytest.raises(NotAllowed, match="needs the role administer"):
         set_limits(file, "ada", disk=None, slots=9)
     with acting(as_("eve", ADMINISTER)):
         set_limits(file, "ada", disk=None, slots=9)
@@ -180,7 +180,7 @@ def test_a_user_makes_room_by_deleting_their_own_runs_and_nobody_elses(file: Pat
     mine, other, old = (make(runs_root, "mine"), make(runs_root, "other", "bob"), make(runs_root, "old", ""))
     with acting(as_("ada")):
         for run in (other, old):
-            with pytest.raises(NotAllowed, match="takes the role administer"):
+            with pytest.raises(NotAllowed, match="needs the role administer"):
                 jobs.delete(run)
         jobs.delete(mine)
     with acting(as_("ada", "look")), pytest.raises(NotAllowed):

@@ -216,14 +216,14 @@ def test_a_network_is_one_of_torchvisions_or_of_timms(arch: str) -> None:
 
 def test_a_network_that_does_not_exist_is_refused_with_the_nearest() -> None:
     told = problems_of(arch="resnet51")["arch"]
-    assert told.startswith("there is no network 'resnet51' here; did you mean resnet")
+    assert told.startswith("unknown network 'resnet51'; did you mean resnet")
 
 
 @pytest.mark.parametrize(
     ("values", "field", "words"),
     [
         ({"image_size": 102, "resize_size": 102}, "image_size", "must be a multiple of 4 for swin_tiny"),
-        ({"progressive_from": 128}, "progressive_from", "goes with networks that take images of any size"),
+        ({"progressive_from": 128}, "progressive_from", "needs a network that takes images of any size"),
     ],
 )
 def test_what_a_network_that_is_built_for_a_size_does_not_go_with_is_told(

@@ -87,7 +87,7 @@ def test_what_applies_can_be_asked_of_a_form_that_is_not_filled_in_yet() -> None
 @pytest.mark.parametrize(
     ("values", "field", "what"),
     [
-        ({"warmup_epochs": 2}, "warmup_epochs", "step and cosine"),
+        ({"warmup_epochs": 2}, "warmup_epochs", "step or cosine"),
         ({"warmup_epochs": 2, "schedule": "onecycle"}, "warmup_epochs", "warms up by itself"),
         ({"warmup_epochs": 5, "epochs": 5, "schedule": "cosine"}, "warmup_epochs", r"less than epochs (5)"),
         ({"freeze_epochs": 25}, "freeze_epochs", "less than epochs (25)"),
@@ -95,10 +95,10 @@ def test_what_applies_can_be_asked_of_a_form_that_is_not_filled_in_yet() -> None
         ({"progressive_from": 224}, "progressive_from", "less than image_size (224)"),
         ({"progressive_from": 31}, "progressive_from", "from 32"),
         ({"head_only": True, "weights": "none"}, "head_only", "trained weights"),
-        ({"head_only": True, "mixup": 0.2}, "mixup", "not with head_only"),
-        ({"head_only": True, "cutmix": 1.0}, "cutmix", "not with head_only"),
-        ({"head_only": True, "freeze_epochs": 1}, "freeze_epochs", "not with head_only"),
-        ({"head_only": True, "progressive_from": 64}, "progressive_from", "not with head_only"),
+        ({"head_only": True, "mixup": 0.2}, "mixup", "not head_only"),
+        ({"head_only": True, "cutmix": 1.0}, "cutmix", "not head_only"),
+        ({"head_only": True, "freeze_epochs": 1}, "freeze_epochs", "not head_only"),
+        ({"head_only": True, "progressive_from": 64}, "progressive_from", "not head_only"),
     ],
 )
 def test_what_cannot_be_done_together_is_refused_with_its_field(

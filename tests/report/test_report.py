@@ -21,7 +21,7 @@ from core.files import write_text
 from core.report.facts import read_facts
 from core.report.page import fit_page, write_report
 from core.report.parts import gather_parts
-from core.report.phrases import list_data
+from core.report.phrases import list_data, list_training
 from core.runs.run import Run
 from core.runs.run_data import record_data, scan_config
 from core.runs.seen import Seen, write_seen
@@ -274,6 +274,16 @@ def test_a_run_that_goes_on_says_so(tmp_path: Path, tiny_data: Path) -> None:
     assert "This run has not finished: it is stopped after 2 of 5 epochs." in Page(page).text
 
 
+def test_a_table_that_was_written_again_says_what_the_run_s_accuracy_is(
+    tmp_path: Path, tiny_data: Path
+) -> None:
+    run = make_run(tmp_path / "runs", tiny_data)
+    assert "Accuracy when it was chosen" not in dict(list_training(read_facts(run)))
+    run.write_status(replace(run.read_status(), best_val_acc=0.5))
+    told = dict(list_training(read_facts(run)))["Accuracy when it was chosen"]
+    assert told.startswith("The run's accuracy is 50.0 %")
+
+
 def test_runs_on_other_images_are_not_compared(tmp_path: Path, tiny_data: Path) -> None:
     run = make_run(tmp_path / "runs", tiny_data)
     other = make_run(tmp_path / "runs", tiny_data, name="other", lr=0.5)
@@ -323,14 +333,14 @@ def test_a_report_is_replaced_only_when_asked_and_nothing_else_ever(
     run, out = make_run(tmp_path / "runs", tiny_data), tmp_path / "out"
     shutil.copytree(made.folder, out)
     (out / "old.txt").touch()
-    with pytest.raises(RunError, match=r"there is a report already. Add --overwrite"):
+    with pytest.raises(RunError, match=r"already has a report. Add --overwrite"):
         write_report([run], out)
     write_report([run], out, overwrite=True)
     assert not (out / "old.txt").exists()
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").touch()
-    with pytest.raises(RunError, match="exists and is not a report"):
+    with pytest.raises(RunError, match="already exists and is not a report"):
         write_report([run], mine, overwrite=True)
     with pytest.raises(RunError, match="there is no folder"):
         write_report([run], tmp_path / "no" / "out")
@@ -396,7 +406,7 @@ def test_the_command_writes_a_report_and_refuses_in_one_line(
     assert capsys.readouterr().out == "first-report/report.html\n"
     assert (tmp_path / "first-report/tables/classes.csv").exists()
     for words, told in (
-        (["first"], "first-report: there is a report already"),
+        (["first"], "first-report already has a report"),
         (["nothing"], "There is no run 'nothing'"),
     ):
         assert main(["report", *words]) == 2

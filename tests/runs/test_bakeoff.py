@@ -338,10 +338,10 @@ def test_a_bake_off_is_queued_stopped_gone_on_with_and_ranked(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--archs", "vgg"], "there is no network 'vgg' here; did you mean"),
+        (["--archs", "vgg"], "unknown network 'vgg'; did you mean"),
         (["--seeds", "one"], "not a list of whole numbers"),
         (["--rates", "adamw"], "not of the form adamw=0.0002"),
-        (["--rates", "adam=1"], "'adam' is none of sgd"),
+        (["--rates", "adam=1"], "'adam' is not one of sgd"),
         (["--seeds", "-3"], "seed: must be from 0"),
     ],
 )

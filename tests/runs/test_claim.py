@@ -42,7 +42,7 @@ def test_a_job_that_was_killed_is_known_at_once_also_while_its_children_live(run
     child = psutil.Process(int(job.stdout.readline()))
     try:
         assert jobs.live_status(run).state == "queued"
-        with pytest.raises(Taken, match="run is queued already: another process works on it"), hold(run):
+        with pytest.raises(Taken, match="run is already queued: another process is working on it"), hold(run):
             pass
         job.kill()
         job.wait()

@@ -154,5 +154,5 @@ def test_one_that_comes_from_a_model_which_has_seen_them_is_refused_also_when_th
 
 
 def test_a_run_without_them_has_no_such_split(folder: Path) -> None:
-    with pytest.raises(RunError, match="held no image back"):
+    with pytest.raises(RunError, match="held no images back"):
         evaluate_run(find(folder, "all"), "held")

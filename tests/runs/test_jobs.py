@@ -134,7 +134,7 @@ def test_a_waiting_run_can_be_stopped(story: Story) -> None:
 def test_an_active_run_is_neither_deleted_nor_resumed(story: Story) -> None:
     assert story.refused["delete a"] == "a is running; stop it before deleting it."
     assert story.refused["delete b"] == "b is queued; stop it before deleting it."
-    assert story.refused["resume a"] == "a is running already."
+    assert story.refused["resume a"] == "a is already running."
 
 
 def test_a_run_that_has_ended_is_not_stopped_again(story: Story) -> None:
@@ -237,7 +237,8 @@ def test_of_two_who_resume_a_run_at_once_one_is_refused(runs_root: Path, sleeper
         refused = sorted(pool.map(resume, range(4)))
     assert refused[0] == ""
     assert all(
-        re.fullmatch(r"early is queued already(\.|: another process works on it\.)", no) for no in refused[1:]
+        re.fullmatch(r"early is already queued(\.|: another process is working on it\.)", no)
+        for no in refused[1:]
     )
     jobs.kill(run)
 

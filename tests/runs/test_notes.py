@@ -44,7 +44,7 @@ def test_a_note_is_found_by_its_words_and_tags() -> None:
 
 
 def test_too_long_a_note_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"2,001 letters, and at most 2,000"):
+    with pytest.raises(RunError, match=r"2,001 characters; the limit is 2,000"):
         write_note(make(tmp_path, "first"), Note("x" * 2001))
 
 
@@ -73,7 +73,7 @@ def test_a_name_that_cannot_be_is_told_and_the_run_stays(tmp_path: Path) -> None
     make(tmp_path, "child", weights="run:first")
     grouped = make(tmp_path, "grouped", group="bake")
     active = make(tmp_path, "active", state="queued")
-    with pytest.raises(ConfigError, match="name: may hold letters"):
+    with pytest.raises(ConfigError, match="name: may contain letters"):
         notes.rename(first, "a/b")
     with pytest.raises(RunError, match="child starts from it"):
         notes.rename(first, "other")

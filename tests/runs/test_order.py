@@ -102,7 +102,7 @@ def test_a_held_run_lets_the_others_go_first_and_keeps_its_place(runs_root: Path
 def test_a_run_that_does_not_wait_cannot_be_moved(runs_root: Path, line: list[Run]) -> None:
     line[0].write_status(replace(line[0].read_status(), state="finished"))
     for act in (lambda: move(line[0], "up"), lambda: set_held(line[0], True)):
-        with pytest.raises(RunError, match="a does not wait for its turn: finished"):
+        with pytest.raises(RunError, match="a is not waiting for its turn: it is finished"):
             act()
 
 
@@ -214,7 +214,7 @@ def test_the_number_of_slots_is_kept_and_checked(runs_root: Path) -> None:
     write_slots(runs_root, 3)
     assert read_slots(runs_root).cpu == 3
     for wrong in (0, 65):
-        with pytest.raises(RunError, match="Choose from 1 to 64 slots of the CPU"):
+        with pytest.raises(RunError, match="The CPU can have 1 to 64 slots"):
             write_slots(runs_root, wrong)
     (runs_root / "queue.json").write_text(json.dumps({"cpu": "many"}), encoding="utf-8")
     assert read_slots(runs_root).cpu == 1

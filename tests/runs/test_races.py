@@ -87,7 +87,7 @@ def test_each_of_two_is_told_in_words(outcomes: tuple[Path, list[tuple[str, str,
     faults = [outcome for outcome in outcomes[1] if outcome[2].startswith("fault")]
     assert not faults
     assert any(outcome[2] == "done" for outcome in outcomes[1])
-    assert any("is not there any more: it was deleted or renamed" in outcome[2] for outcome in outcomes[1])
+    assert any("is no longer there: it was deleted or renamed" in outcome[2] for outcome in outcomes[1])
 
 
 def test_no_half_of_a_run_is_left(outcomes: tuple[Path, list[tuple[str, str, str]]]) -> None:
@@ -101,7 +101,7 @@ def test_what_was_just_deleted_is_said_to_be(runs_root: Path, act: str) -> None:
     run = create_run(tiny_config(runs_root, "one"), runs_root)
     run.write_status(replace(run.read_status(), state="stopped"))
     jobs.delete(run)
-    with pytest.raises(Gone, match=r"^one is not there any more: it was deleted or renamed"):
+    with pytest.raises(Gone, match=r"^one is no longer there: it was deleted or renamed"):
         ACTS[act](run)
     jobs.kill(run)
     assert list(runs_root.iterdir()) == []

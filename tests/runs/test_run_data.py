@@ -144,10 +144,10 @@ def test_all_that_is_not_taken_is_told_on_the_console_and_on_record(spoilt: Path
     config = run.read_config()
     assert list_findings(read_data(run, config, NOTHING, lambda *_: True), config) == [
         "Data tiny: 3 classes, 18 training and 6 validation images (from Valid/)",
-        "Skipped train/2/9.png: is a link to /nowhere/9.png, which is not there",
+        "Skipped train/2/9.png: is a link to /nowhere/9.png, which does not exist",
         "Skipped train/10/9.png: is empty (0 bytes)",
-        "Not taken: test/9.png is a link to /nowhere/9.png, which is not there",
-        "Not taken: train/astray.png lies in no class folder of train/",
+        "Not taken: test/9.png is a link to /nowhere/9.png, which does not exist",
+        "Not taken: train/astray.png is not in a class folder of train/",
     ]
     assert [path for path, _ in run.read_json("data.json")["left_out"]] == ["test/9.png", "train/astray.png"]
     assert reopen(run) == folders
@@ -158,7 +158,7 @@ def test_of_many_files_that_are_not_taken_the_number_is_told(tiny_data: Path) ->
         save_plain(tiny_data / "train" / f"{number}.png", size=2)
     config = tiny_config(tiny_data, "first")
     lines = list_findings(scan_config(config), config)
-    assert lines[1] == "Not taken: train/0.png lies in no class folder of train/"
+    assert lines[1] == "Not taken: train/0.png is not in a class folder of train/"
     assert len(lines) == 12
     assert lines[-1] == "Not taken: 15 more files"
 

@@ -152,9 +152,9 @@ def test_a_run_whose_status_cannot_be_is_a_failed_one_and_the_others_are_listed(
 def test_a_status_that_is_nested_gigantic_or_a_pipe_is_told_without_being_read(run: Run) -> None:
     path = run.folder / "status.json"
     path.write_text("[" * 100_000)
-    assert run.read_status().message.endswith("its brackets are nested too deep")
+    assert run.read_status().message.endswith("its brackets are nested too deeply")
     path.write_text(" " * 2_000_000)
-    assert run.read_status().message.endswith("it has 2,000,000 bytes, and never more than 1,000,000")
+    assert run.read_status().message.endswith("it has 2,000,000 bytes; the limit is 1,000,000")
     if hasattr(os, "mkfifo"):
         path.unlink()
         os.mkfifo(path)

@@ -139,7 +139,7 @@ def test_what_is_not_known_of_a_run_is_named(run: Run, tiny_data: Path) -> None:
     record_data(run, scan_folders(tiny_data), run.read_config(), initial=Seen(unknown=("the file x.pt",)))
     assert name_unknown(run) == "the file x.pt"
     (run.folder / SEEN_FILE).write_text(json.dumps({"trained": "?"}))
-    assert name_unknown(run) == "a model of which the record is lost"
+    assert name_unknown(run) == "a model whose record is lost"
     make_old(run)
     assert name_unknown(run) == ""
     run.write_config(replace(run.read_config(), weights="run:gone"))

@@ -232,12 +232,12 @@ def test_a_damaged_order_is_told(tmp_path: Path, content: str) -> None:
 def test_an_unknown_kind_is_told_with_those_there_are(tmp_path: Path) -> None:
     ask_for(tmp_path, "dance")
     assert main(["task", str(tmp_path)]) == 2
-    assert read_task(tmp_path).message.startswith("'dance' is not a kind of task; there are: audit, ")
+    assert read_task(tmp_path).message.startswith("'dance' is not a kind of task; the kinds are: audit, ")
 
 
 def test_a_folder_without_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["task", str(tmp_path)]) == 2
-    assert "there is no work, neither config.json nor task.json" in capsys.readouterr().err
+    assert "holds no work: it has neither config.json nor task.json" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -165,7 +165,7 @@ def test_of_two_jobs_of_one_run_the_one_that_comes_late_leaves(
     done = finish(late)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "This process ends without doing anything. run is queued already: another process works on it.\n"
+        "This process ends without doing anything. run is already queued: another process is working on it.\n"
     )
     assert run.read_status() == before
     jobs.kill(run)

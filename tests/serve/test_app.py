@@ -34,9 +34,9 @@ def test_what_there_is_is_described_for_programs_and_for_people(server: Server) 
 @pytest.mark.parametrize(
     ("method", "path", "status", "error", "fix"),
     [
-        ("GET", "/", 404, "There is no / here.", "/docs"),
-        ("POST", "/predict/", 404, "There is no /predict/ here.", "/docs"),
-        ("GET", "/../etc/passwd", 404, "There is no", "/docs"),
+        ("GET", "/", 404, "This server has no /.", "/docs"),
+        ("POST", "/predict/", 404, "This server has no /predict/.", "/docs"),
+        ("GET", "/../etc/passwd", 404, "This server has no", "/docs"),
         ("GET", "/predict", 405, "/predict takes no GET.", "It takes POST."),
         ("DELETE", "/model", 405, "/model takes no DELETE.", "It takes GET."),
     ],
@@ -126,7 +126,7 @@ def test_an_answer_that_takes_too_long_is_told_so_and_the_next_is_given(tmp_path
 @pytest.mark.parametrize(
     ("error", "status", "told"),
     [
-        (ValueError("a secret"), 500, "The server failed at this request"),
+        (ValueError("a secret"), 500, "The server failed on this request"),
         (RunError("Too little memory."), 503, "Too little memory."),
     ],
 )

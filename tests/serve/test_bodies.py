@@ -37,7 +37,7 @@ GOOD = encode(paint("red"))
         (b"no image at all", "image/png", 422, "is not an image of a supported kind", "Leave out or repair"),
         (GOOD[:-30], "image/png", 422, "damaged", "Leave out or repair"),
         (b"x" * 20_001, "image/png", 413, "larger than 0.02 MB", "Send a smaller image"),
-        (b"{}", "application/json", 415, "application/json is not read", "multipart/form-data"),
+        (b"{}", "application/json", 415, "application/json is not accepted", "multipart/form-data"),
         (b"x", "multipart/form-data", 400, "Missing boundary", "curl -F"),
         (b"no form", FORM, 400, "form", "curl -F"),
         (make_form(), FORM, 400, "no image", "curl -F"),
@@ -46,7 +46,7 @@ GOOD = encode(paint("red"))
         (make_form(*[("a.png", b"x")] * 5), FORM, 413, "more than 4 images", "at most 4 images"),
         (make_form(("a.png", b"x" * 20_001)), FORM, 413, "larger than 0.02 MB", "smaller"),
         (make_form(("a.png", b"x" * 100_000)), FORM, 413, "larger than 0.1 MB", "fewer"),
-        (make_form(("a", GOOD)).replace(b'; filename="a"', b""), FORM, 400, "image of the form is no file", "-F"),
+        (make_form(("a", GOOD)).replace(b'; filename="a"', b""), FORM, 400, "image of the form is not a file", "-F"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_predicted_is_refused_with_the_reason_and_the_fix(
@@ -66,7 +66,7 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(server: Server) ->
     header = b"IHDR" + size + GOOD[24:29]
     answer = server.predict(GOOD[:12] + header + struct.pack(">I", zlib.crc32(header)) + GOOD[33:])
     assert answer.status == 422
-    assert "has 11000 × 10000 pixels; at most 100,000,000 are read" in answer.json()["error"]
+    assert "has 11000 × 10000 pixels; the limit is 100,000,000" in answer.json()["error"]
 
 
 def test_a_compressed_body_is_refused(server: Server) -> None:

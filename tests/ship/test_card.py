@@ -38,7 +38,7 @@ def test_a_card_tells_the_data_how_good_it_is_its_limits_and_its_check(run: Run)
     assert "On validation it has 4 of 6 right, 66.7 % (95 % interval 30.0–90.3 %)." in card
     assert "Trained on 18 images of the data set tiny, 6 a class (epoch 2)." in card
     assert "Classes: 2 · rose, 10 · tulip, 35 · iris." in card
-    assert "How far its confidences can be believed was not measured." in card
+    assert "How far its confidences can be trusted was not measured." in card
     assert 'An answer below 50.0 % is to be taken as "not sure"' in card
     assert "it will get slightly fewer new ones right" in card
     assert "also one that shows none of them" in card
@@ -109,7 +109,7 @@ def test_the_licence_comes_down_through_the_runs_it_came_from(runs_root: Path, t
     child = make_run(runs_root, tiny_data, name="b", weights="run:a")
     orphan = make_run(runs_root, tiny_data, name="c", weights="run:gone")
     assert "bsd-3-clause" in describe_licence(child, runs_root)
-    assert "What c began with is not known any more" in describe_licence(orphan, runs_root)
+    assert "What c began with is no longer known" in describe_licence(orphan, runs_root)
 
 
 @pytest.mark.parametrize(

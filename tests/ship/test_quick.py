@@ -51,7 +51,7 @@ def test_a_file_that_answers_otherwise_is_not_used_and_the_log_says_so(
         hasten(predictor, run)
     assert predictor.shortcut is None
     assert (
-        "first is asked by PyTorch, not by ONNX Runtime: the file that is kept answers otherwise"
+        "first is asked by PyTorch, not by ONNX Runtime: the stored file gives different answers"
         in caplog.text
     )
     find_place(run).write_bytes(b"no model")

@@ -92,7 +92,7 @@ def test_a_file_that_answers_otherwise_is_refused_and_what_was_there_stays(
     (tmp_path / "out" / "old.safetensors").write_bytes(b"of before")
     answer_otherwise(0.002)
     with pytest.raises(
-        RunError, match=r"not the same model, so it was thrown away.*At most 0.001 is allowed"
+        RunError, match=r"does not answer as the run does, so it was deleted.*At most 0.001 is allowed"
     ):
         ship_to_file(run, SAFETENSORS, tmp_path / "out" / "old.safetensors", progress=go_on)
     assert names_in(tmp_path / "out") == ["old.safetensors"]
@@ -170,10 +170,10 @@ def test_what_is_missing_is_told_before_the_work(run: Run, tiny_data: Path, tmp_
         ship_to_file(run, ONNX, tmp_path, progress=go_on)
     with pytest.raises(UserError, match=r"a file of ONNX ends in \.onnx"):
         ship_to_file(run, ONNX, tmp_path / "m.pt", progress=go_on)
-    with pytest.raises(UserError, match="int8 is for ONNX; safetensors is written in fp32 alone"):
+    with pytest.raises(UserError, match="int8 is only for ONNX; safetensors is written in fp32"):
         ship_to_file(run, SAFETENSORS, tmp_path / "m.safetensors", int8=True, progress=go_on)
     tiny_data.rename(tiny_data.with_name("elsewhere"))
-    with pytest.raises(RunError, match="is not there any more"):
+    with pytest.raises(RunError, match="is no longer there"):
         ship_to_file(run, ONNX, tmp_path / "m.onnx", progress=go_on)
 
 

@@ -61,27 +61,27 @@ def test_a_column_that_is_half_of_numbers_is_of_words() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "mine.csv: holds no row"),
+        ("", "mine.csv has no rows"),
         ("image,shop\n1.png,ICA\n", "mine.csv, line 1: there is no column path"),
-        ("path\nval/a/1.png\n", "mine.csv, line 1: there is no column beside path"),
-        ("path,shop,shop\n", "mine.csv: has two columns called 'shop'"),
+        ("path\nval/a/1.png\n", "mine.csv, line 1: there is no column besides path"),
+        ("path,shop,shop\n", "mine.csv has two columns called 'shop'"),
         ("path,\na,b\n", "mine.csv, line 1: column 2 has no name"),
         (
             "path,shop\nval/a/1.png\n",
-            "mine.csv, line 2: has 1 cell where the first line names 2 columns",
+            "mine.csv, line 2 has 1 cell, but the first line names 2 columns",
         ),
         (
             "path,shop\nval/a/1.png,ICA,3\n",
-            "mine.csv, line 2: has 3 cells where the first line names 2 columns",
+            "mine.csv, line 2 has 3 cells, but the first line names 2 columns",
         ),
-        ("path,shop\n,ICA\n", "mine.csv, line 2, column path: it is empty"),
+        ("path,shop\n,ICA\n", "mine.csv, line 2, column path: the cell is empty"),
         (
             "path,shop\nval/a/1.png,ICA\nval/a/2.png,ICA\nval/a/1.png,Coop\n",
-            "mine.csv, line 4, column path: val/a/1.png stands in line 2 already",
+            "mine.csv, line 4, column path: val/a/1.png is already in line 2",
         ),
         (
             "path,shop\nelsewhere.png,ICA\n",
-            "mine.csv: its column path names none of the 3 judged images. Write them as here: val/a/1.png",
+            "mine.csv: its column path names none of the 3 judged images. Write paths like this one: val/a/1.png",
         ),
         (
             "path,age\nval/a/1.png,1\n" + "".join(f"{n}.png,{n}\n" for n in range(20)) + "x.png,old\n",
@@ -100,5 +100,5 @@ def test_what_is_wrong_is_told_with_its_place(text: str, told: str) -> None:
 
 
 def test_what_is_no_text_is_told_so() -> None:
-    with pytest.raises(DataError, match=r"mine\.csv: is an Excel workbook"):
+    with pytest.raises(DataError, match=r"mine\.csv is an Excel workbook"):
         take_columns(parse_table("mine.csv", b"PK\x03\x04\xff\xfe"), PATHS, ROOT)

@@ -79,7 +79,7 @@ def test_a_table_names_images_by_path_or_by_a_name_that_only_one_has(tmp_path: P
         ("file,group\nx,1\n", "has no column 'image'"),
         (
             "image,group\nx,1\ny.png,1\n",
-            r"films\.csv, line 3, column image: 'y\.png' is no image of this data",
+            r"films\.csv, line 3, column image: 'y\.png' is not an image of this data",
         ),
         (
             "image,group\n1.png,1\n",
@@ -87,9 +87,9 @@ def test_a_table_names_images_by_path_or_by_a_name_that_only_one_has(tmp_path: P
         ),
         (
             "image,group\nx,1\nx.png,2\n",
-            r"line 3, column group: 'x\.png' is of the group '2' here and of '1'",
+            r"line 3, column group: 'x\.png' is in the group '2' here and in '1'",
         ),
-        ("", r"films\.csv: holds no row"),
+        ("", r"films\.csv has no rows"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_with_row_and_column(

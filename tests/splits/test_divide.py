@@ -94,9 +94,9 @@ def test_a_class_of_nothing_but_copies_is_divided_all_the_same_and_named() -> No
         (
             1,
             0,
-            r"group_by: all 10 images of class 'a' are of one group \('f0'\).* divided into 2\. Add images",
+            r"group_by: all 10 images of class 'a' belong to one group \('f0'\).* divided into 2\. Add images",
         ),
-        (2, 1, r"the 10 images of class 'a' are of 2 groups only.* divided into 3"),
+        (2, 1, r"the 10 images of class 'a' belong to only 2 groups.* divided into 3"),
     ],
 )
 def test_a_class_of_too_few_known_groups_is_refused_and_named(films: int, hold_back: int, said: str) -> None:

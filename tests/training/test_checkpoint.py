@@ -91,13 +91,13 @@ def test_a_checkpoint_that_would_run_code_is_refused(run: Run) -> None:
 @pytest.mark.parametrize("values", [{"format": FORMAT + 1}, {"epoch": 2}, [1, 2]], ids=str)
 def test_a_checkpoint_of_another_version_is_refused(run: Run, values: object) -> None:
     torch.save(values, run.last_path)
-    with pytest.raises(RunError, match=r"^first: last\.pt is no checkpoint of this version"):
+    with pytest.raises(RunError, match=r"^first: last\.pt is not a checkpoint of this version"):
         load_checkpoint(run.last_path)
 
 
 def test_a_checkpoint_in_the_place_of_the_best_model_is_refused(run: Run) -> None:
     save_checkpoint(run.best_path, {"model": {}, "epoch": 2})
-    with pytest.raises(RunError, match=r"^first: best\.pt holds no model"):
+    with pytest.raises(RunError, match=r"^first: best\.pt does not contain a model"):
         load_best(run)
 
 
@@ -126,7 +126,9 @@ def test_a_best_model_that_is_not_what_it_must_be_is_named_with_the_reason(
     run: Run, best_model: Path, changes: dict[str, object], what: str
 ) -> None:
     save_checkpoint(run.best_path, {**load_checkpoint(best_model), **changes})
-    with pytest.raises(RunError, match=f"^first: best.pt holds no model that can be built .*{what}"):
+    with pytest.raises(
+        RunError, match=f"^first: best.pt does not contain a model that can be built .*{what}"
+    ):
         load_best(run)
 
 

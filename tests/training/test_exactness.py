@@ -190,7 +190,9 @@ def test_a_finished_run_is_extended_and_is_the_same_as_a_longer_one_where_the_sc
 ) -> None:
     run = make_run(place, "extended", epochs=1)
     train_on(run, launch)
-    with pytest.raises(RunError, match=r"has finished; .* to how many epochs in all \(it did 1\)"):
+    with pytest.raises(
+        RunError, match=r"has finished\. .* how many epochs it should reach in total \(it did 1\)"
+    ):
         jobs.reopen(run)
     with pytest.raises(RunError, match="done 1 epoch already"):
         jobs.reopen(run, 1)

@@ -38,7 +38,7 @@ def test_focal_loss_is_cross_entropy_at_0_and_weighs_sure_images_less_above() ->
 
 
 def test_focal_loss_does_not_go_with_blurred_labels() -> None:
-    with pytest.raises(ConfigError, match="focal: goes with labels of one class only; set mixup to 0"):
+    with pytest.raises(ConfigError, match="focal: needs labels of a single class; set mixup to 0"):
         config_of(focal=2.0, mixup=0.2)
 
 
@@ -84,8 +84,8 @@ def test_pairs_go_on_top_of_any_loss() -> None:
     [
         ({"pairs": (("10", "52"), ("29", "29"))}, "pairs: '29:29' pairs a class with itself"),
         ({"pairs": (("e\u0301", "é"),)}, "pairs a class with itself"),
-        ({"pairs": (("10", "52"),), "mixup": 0.2}, "goes with images of one class only; set mixup to 0"),
-        ({"pairs": (("10", "52"),), "cutmix": 1.0}, "goes with images of one class only; set cutmix to 0"),
+        ({"pairs": (("10", "52"),), "mixup": 0.2}, "needs images of a single class; set mixup to 0"),
+        ({"pairs": (("10", "52"),), "cutmix": 1.0}, "needs images of a single class; set cutmix to 0"),
     ],
 )
 def test_pairs_that_cannot_be_are_refused(values: dict[str, Any], message: str) -> None:

@@ -270,5 +270,7 @@ def test_a_checkpoint_of_a_network_that_is_none_any_more_is_told(
     values = load_checkpoint(lite0.best_path)
     run = Run(tmp_path)
     save_checkpoint(run.best_path, {**values, "arch": "gone_net"})
-    with pytest.raises(RunError, match=r"holds no model that can be built .*no network 'gone_net'"):
+    with pytest.raises(
+        RunError, match=r"does not contain a model that can be built .*unknown network 'gone_net'"
+    ):
         load_best(run)

@@ -197,7 +197,7 @@ def test_a_finding_names_what_the_class_is_confused_with_and_what_is_mistaken_fo
     table = table_of(["a"] * 5 + ["b"] * 3, ["b", "b", "c", "d", "e", "a", "a", "b"])
     text = describe("a", table)
     assert "It is confused with class b (2), class c (1), class d (1) and one more." in text
-    assert "Mistaken for it are images of class b (2)." in text
+    assert "Images mistaken for it come from class b (2)." in text
     assert "It is not confused with any class." in describe("a", table_of(["a"], ["a"]))
 
 

@@ -59,7 +59,7 @@ def test_of_many_groups_those_of_the_same_images_are_compared_whoever_is_best() 
     assert len(verdicts) == 7
     assert all("and glyphs 16:" in verdict for verdict in verdicts[:6])
     assert verdicts[6].startswith("digits: not compared with glyphs 10, glyphs 11, ")
-    assert "They were validated on different images: 0 of 20 and 20 are in both." in verdicts[6]
+    assert "They were validated on different images (20 and 20, with 0 in common)." in verdicts[6]
     assert "corrected for all 21 pairs" in how
 
 
@@ -105,7 +105,7 @@ def test_a_repeat_of_a_seed_and_an_unfinished_run_are_no_seeds_of_a_group() -> N
     assert notes == [
         "again repeats the seed of a, so it is left out.",
         "early has not finished, so it is left out.",
-        "alone has not finished: trained to its end it may come out otherwise.",
+        "alone has not finished: once trained to its end, it may come out differently.",
     ]
 
 

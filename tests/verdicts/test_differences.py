@@ -22,9 +22,9 @@ def test_images_are_matched_whatever_their_order() -> None:
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (table(["a", "x"], ["2", "2"]), "different images: 1 of 2 and 2 are in both"),
-        (table(["a", "b", "c"], ["2", "2", "2"]), "different images: 2 of 2 and 3 are in both"),
-        (table(["a"], ["2"]), "different images: 1 of 2 and 1 are in both"),
+        (table(["a", "x"], ["2", "2"]), r"different images \(2 and 2, with 1 in common\)"),
+        (table(["a", "b", "c"], ["2", "2", "2"]), r"different images \(2 and 3, with 2 in common\)"),
+        (table(["a"], ["2"]), r"different images \(2 and 1, with 1 in common\)"),
         (table(["a", "b"], ["2", "35"]), "true class of 1 image, first b"),
     ],
     ids=["others", "more", "fewer", "other classes"],

@@ -103,10 +103,10 @@ def test_a_table_that_is_not_there_yet_is_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ("", "is no predictions table"),
+        ("", "is not a predictions table"),
         ("path,true\na,b,c,d\n", "lacks the column confidence"),
-        ("path,true\na,b\na,b,c\n", "is no predictions table"),
-        (HEAD + "a.png,2,10,high,0,1,10,1,2,0\n", "is no predictions table .*'high'"),
+        ("path,true\na,b\na,b,c\n", "is not a predictions table"),
+        (HEAD + "a.png,2,10,high,0,1,10,1,2,0\n", "is not a predictions table .*'high'"),
         (HEAD.replace("loss,", ""), "lacks the column loss"),
     ],
 )

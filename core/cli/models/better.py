@@ -20,13 +20,16 @@ def add_commands(commands: Any) -> None:
         help="measure whether views, several runs or a soup of them predict better, and at what cost",
     )
     better.add_argument(
-        "runs", nargs="+", metavar="RUN", help="ids of runs of the same classes; the first is compared with"
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="ids of runs with the same classes; the others are compared with the first",
     )
     better.set_defaults(command=_better)
 
     soup = commands.add_parser("soup", help="average the weights of runs into a run of its own")
     soup.add_argument(
-        "runs", nargs="+", metavar="RUN", help="ids of runs of the same network, image size and classes"
+        "runs", nargs="+", metavar="RUN", help="ids of runs with the same network, image size and classes"
     )
     soup.add_argument("--name", default="", metavar="STR", help="name of the new run; by default soup-RUN")
     soup.add_argument(
@@ -73,7 +76,7 @@ def _soup(options: argparse.Namespace) -> int:
     chosen = loaded if options.all else choose_greedily(loaded, judges, progress=make_bar("images"))
     assert chosen is not None
     if len(chosen) == 1:
-        raise RunError(f"There is no soup to make: {tell_alone(chosen[0].run)}.")
+        raise RunError(f"No soup was made: {tell_alone(chosen[0].run)}.")
     made = write_soup(chosen, runs[0], options.name or f"soup-{runs[0].id}", root)
     status = made.read_status()
     print(f"{made.id}: {status.message}")

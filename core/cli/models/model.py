@@ -65,8 +65,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(
         f"{options.split} accuracy {format_rate(right, len(outcome.target))}, loss {outcome.loss.mean():.4f}"
     )
+    if told := _tell_apart(run, right, len(outcome.target), options.split):
+        print(told)
     print(run.predictions_path(options.split))
     return 0
+
+
+def _tell_apart(run: Run, right: int, count: int, split: str) -> str:
+    """Say what the run's accuracy is where its model was asked again just now and answered otherwise."""
+    from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
+
+    return tell_apart(run.read_status(), right, count, WRITTEN_AGAIN) if split == "val" else ""
 
 
 def _evaluate_folder(options: argparse.Namespace, run: Run) -> int:
@@ -129,6 +138,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from core.confidence.kept import calibration_path
     from core.model.calibration import calibrate_run
     from core.verdicts.predictions import format_rate
+    from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 
     found = calibrate_run(run, progress=make_bar("images"))
     assert found is not None
@@ -137,6 +147,9 @@ def _calibrate(options: argparse.Namespace) -> int:
         f"epoch {found.epoch}" if found.epoch else run.id
     )  # one that began with its model, or was imported, has none
     print(f"{judged}: {format_rate(int(right.sum()), len(right))}")
+    how = ASKED_AGAIN.format(precision=found.precision)
+    if told := tell_apart(run.read_status(), int(right.sum()), len(right), how):
+        print(told)
     print(found.describe())
     before, after = found.before, found.after
     print(

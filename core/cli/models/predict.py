@@ -24,7 +24,7 @@ STDOUT = Path("-")
 def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     predict = commands.add_parser(
-        "predict", help="predict images or folders of them into the file that is handed in, and check it"
+        "predict", help="predict images or folders of images, write the file to hand in, and check it"
     )
     add_run(predict)
     predict.add_argument("paths", nargs="+", type=Path, metavar="PATHS", help="image files and folders")
@@ -40,11 +40,11 @@ def add_commands(commands: Any) -> None:
         help="a sample submission: the hand-in copies its columns, order and names of images and classes",
     )  # fmt: skip
     predict.add_argument(
-        "--no-extension", action="store_true", help="name images without their ending: 001 for 001.jpg"
+        "--no-extension", action="store_true", help="name images without their extension: 001 for 001.jpg"
     )
     predict.add_argument(
         "--labels", choices=("folder", "name"), default="",
-        help="call classes by their folder or by their name; by default as the sample does, else by folder",
+        help="name classes by their folder or by their display name; by default as the sample does, else by folder",
     )  # fmt: skip
     predict.add_argument(
         "--details",
@@ -57,11 +57,11 @@ def add_commands(commands: Any) -> None:
         "--min-confidence",
         type=_read_share,
         metavar="P",
-        help="not sure below it, 0 to 1; by default the run's threshold, see calibrate and the page Confidence, and 0.5 where "
+        help="answers below this confidence count as not sure, 0 to 1; by default the run's threshold (see calibrate and the page Confidence), or 0.5 where "
         "none was chosen",
     )
     predict.add_argument(
-        "--raw", action="store_true", help="confidences as the network gives them, without its temperature"
+        "--raw", action="store_true", help="give confidences as the network does, without its temperature"
     )
     predict.add_argument(
         "--tta", choices=(NONE, FLIP, CROPS), default=NONE,
@@ -83,7 +83,7 @@ def _read_share(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be a share from 0 to 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
     return value
 
 

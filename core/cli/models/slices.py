@@ -20,13 +20,13 @@ def add_commands(commands: Any) -> None:
     slices.add_argument(
         "--split",
         choices=("val", "held", FOLD),
-        help=f"which judged images; {FOLD} are the training images as judge has judged them, the default where it has",
+        help=f"which judged images; {FOLD} are the training images as the command judge judged them, the default where it has",
     )
     slices.add_argument(
         "--columns",
         type=Path,
         metavar="FILE",
-        help="a CSV file: path, and any columns that tell more of the images",
+        help="a CSV file: path, and any columns that say more about the images",
     )
     slices.set_defaults(command=_find_slices)
 

@@ -1,4 +1,4 @@
-"""The command that learns to tell images of none of the classes: `python -m core strangers`."""
+"""The command that learns to recognise images of none of the classes: `python -m core strangers`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _learn(options: argparse.Namespace) -> int:
     assert found is not None
     print(
         f"an image is a stranger below a cosine similarity of {found.threshold:.3f} to the nearest training image; "
-        f"{format_share(KEPT)} of {format_count(found.count, 'validation image')} are none"
+        f"{format_share(KEPT)} of {format_count(found.count, 'validation image')} are not strangers"
     )
     if options.against is not None:
         from core.answers.against import measure_against

@@ -31,7 +31,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--follow",
         action="store_true",
-        help="go on until the run ends; for trainings the setting `tracker` does it",
+        help="go on until the run ends; in a training, the setting `tracker` does this by itself",
     )
     parser.set_defaults(command=_track)
 
@@ -70,5 +70,5 @@ def _track(options: argparse.Namespace) -> int:
             return 2
         print(f"{format_count(count, 'epoch')} written: {place}", flush=True)
         return 0
-    print(f"{run.id} is being written to {options.to} already.", file=sys.stderr)
+    print(f"{run.id} is already being written to {options.to}.", file=sys.stderr)
     return 0
