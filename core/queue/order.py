@@ -6,12 +6,12 @@ import heapq
 import json
 import math
 import socket
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.errors import RunError, UserError
 from core.files import write_text
@@ -24,6 +24,7 @@ from core.runs.run import Run, Status
 PLACE = "queue.json"  # in a run's folder
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 _MOST_BYTES = 100_000
+_PATIENCE = 10.0  # seconds to wait for who has the line, which takes a moment
 _LOOKED_THROUGH = 200  # runs that have ended, for how long one like them takes
 
 
@@ -79,6 +80,29 @@ class Line:
         names = self.slots.list_names(mine.device)
         before = self.waiting[: self.waiting.index(mine)]
         return [one for one in before if not one.place.held and self.slots.list_names(one.device) == names]
+
+
+class Busy(RunError):
+    """Another process has the line for longer than any look at it takes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process holds the queue and does not let it go. It may be suspended: let it go on, or end it."
+        )
+
+
+@contextmanager
+def lock_line(root: Path) -> Iterator[None]:
+    """Be the only one who takes a turn or changes the line until the end of the block; a crash frees it. Raises Busy."""
+    lock = FileLock(root / ".queue.lock", timeout=_PATIENCE)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Busy from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_line(root: Path) -> Line:
@@ -155,7 +179,7 @@ def _grow(times: Sequence[float]) -> list[float]:
 
 def _change(run: Run, find_places: Callable[[Sequence[Waiting], int], dict[int, Place]]) -> None:
     root = run.folder.parent
-    with FileLock(root / ".queue.lock"):
+    with lock_line(root):
         line = read_line(root).waiting
         at = next((index for index, one in enumerate(line) if one.run == run), None)
         if at is None:
