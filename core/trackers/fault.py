@@ -29,7 +29,7 @@ class TrackerFault:
         command = f"{own_command()} track {run.id} --to {self.kind}"
         return (
             f"{TITLES[self.kind]} did not get all figures of this run. {self.why.rstrip('.')}. The training is not affected. "
-            f"Once that is mended, this command writes all that is missing: {command}"
+            f"Once that is fixed, this command writes all that is missing: {command}"
         )
 
 

@@ -315,7 +315,10 @@ def describe_todo(todo: Todo, *, in_slurm: bool = False) -> str:
     if todo.again:
         parts.append(f"{format_count(len(todo.again), 'run')} that ended early will go on.")
     if in_slurm:
-        parts.append("Slurm gets them as one job array and trains as many at a time as it has room for.")
+        array = "Slurm gets them as one job array, and trains as many at a time as it has room for."
+        parts.append(
+            array if len(configs) > 1 else "The cluster trains it. The board shows when Slurm starts it."
+        )
     elif configs:
         parts.append(describe_time(configs))
     if download := describe_download([config.arch for config in configs if config.weights == "imagenet"]):
