@@ -11,7 +11,9 @@ from pathlib import Path
 from core import places
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
-from core.runs.run import default_root, iter_runs
+from core.queue.turn import revive_queue
+from core.runs.run import default_root, iter_runs, list_runs
+from core.words import format_count
 from dashboard.access.modes import SignIn, choose_sign_in
 from dashboard.access.who import BASE, MODE, ROOTS
 from dashboard.builtin import STARTED_IN, builtin_folder, submit_demo
@@ -64,6 +66,8 @@ def open_dashboard(
             print(f"First run: the demo training {run.id} has started; watch it on the Live page.")
     except (UserError, OSError) as error:
         return _refuse(describe_error(error))
+    if revived := revive_queue(list_runs(root)):
+        print(f"Waiting again after a restart: {format_count(len(revived), 'run')}.")
     if mode.kind:
         environment[MODE] = mode.kind
         environment[ROOTS] = os.pathsep.join(str(places.real_path(root)) for root in roots)

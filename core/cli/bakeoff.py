@@ -74,6 +74,7 @@ def stop_bakeoff(name: str) -> int:
 
 
 def _bake_off(options: argparse.Namespace) -> int:
+    from core.queue.slots import count_at_once, describe_at_once, read_slots, spread_time
     from core.recipe.settings import settings_of
     from core.runs import bakeoff
     from core.runs.estimate import estimate_time
@@ -97,7 +98,9 @@ def _bake_off(options: argparse.Namespace) -> int:
         if combinations > 1:
             print(describe_power(len(choice.seeds), math.comb(combinations, 2)))
         estimate = estimate_time(rest, root, train=len(folders.train), val=len(folders.val))
-        print(_describe_estimate(estimate.seconds, estimate.known, len(rest)))
+        if request is None:  # of the cluster's machines nothing is known here
+            seconds = spread_time(estimate.seconds, rest, read_slots(root))
+            print(_describe_estimate(seconds, estimate.known, len(rest)))
     if options.dry_run:
         return 0
     if request is not None:
@@ -110,11 +113,14 @@ def _bake_off(options: argparse.Namespace) -> int:
             )
             return 0
     elif started := bakeoff.start(todo, root):
-        print(f"{len(started)} queued; one trains at a time. Stop all: {own_command()} stop --group {name}")
+        at_once = count_at_once(configs[0].device, configs[0].devices, read_slots(root))
+        print(
+            f"{len(started)} queued; {describe_at_once(at_once)}. Stop all: {own_command()} stop --group {name}"
+        )
         return 0
     board = bakeoff.read_board(name, root)
     if not board.is_active:
-        _print_ranking(board)
+        print_ranking(board)
     return 0
 
 
@@ -152,7 +158,8 @@ def _describe_estimate(seconds: float, known: int, runs: int) -> str:
     )
 
 
-def _print_ranking(board: Board) -> None:
+def print_ranking(board: Board) -> None:
+    """Print how a bake-off came out, and why what failed of it did."""
     from core.verdicts.predictions import read_predictions
     from core.verdicts.ranking import rank_board
     from core.verdicts.seeds import compare_with_best, describe_tests
@@ -160,6 +167,9 @@ def _print_ranking(board: Board) -> None:
     ranking = rank_board(board, lambda run: read_predictions(run.predictions_path()))
     if ranking.left_out:
         print(f"Left out, since they have not finished: {', '.join(ranking.left_out)}.")
+    for member in board.members:
+        if member.status.state in ("failed", "crashed"):
+            print(f"{member.run.id} {member.status.state}: {member.status.message}")
     if ranking.problem:
         print(ranking.problem)
         return

@@ -46,8 +46,12 @@ def add_slurm_options(parser: argparse.ArgumentParser, what: str) -> None:
     group.add_argument("--partition", metavar="NAME", help="the part of the cluster to use")
     group.add_argument("--account", metavar="NAME", help="whose share of the cluster is used")
     group.add_argument("--qos", metavar="NAME", help="the quality of service")
-    group.add_argument("--gpus", type=int, metavar="N", help="how many GPUs, 0 to 64")
-    group.add_argument("--cpus", type=int, metavar="N", help="how many cores, 1 to 1024")
+    group.add_argument(
+        "--gpus", type=int, metavar="N", help="how many GPUs, 0 to 64; with --devices at least one each"
+    )
+    group.add_argument(
+        "--cpus", type=int, metavar="N", help="how many cores, 1 to 1024; with --devices at least one each"
+    )
     group.add_argument("--memory", metavar="16G", help="memory of the node")
     group.add_argument(
         "--time", metavar="02:00:00", help="time limit; a run saves before it and is queued again"
@@ -83,7 +87,7 @@ def hand_to_slurm(config: TrainConfig, options: argparse.Namespace) -> int:
     request = read_request(options)
     assert request is not None  # else it has raised
     run = submit(config, default_root(), request)
-    _tell(run)
+    _tell(run, request)
     return 0
 
 
@@ -96,8 +100,8 @@ def hand_to_slurm_again(run: Run, options: argparse.Namespace) -> int:
     read_request(options)  # refuses what is wrong
     before = read_earlier(run) or read_defaults()
     request = SlurmRequest.from_values({**before.to_values(), **list_slurm_options(options)})
-    resume(run, options.epochs, request=request)
-    _tell(run)
+    resume(run, options.epochs, options.devices, request=request)
+    _tell(run, request)
     return 0
 
 
@@ -110,10 +114,10 @@ def follow_slurm() -> None:
         follow(found)
 
 
-def _tell(run: Run) -> None:
-    print(
-        f"{run.id}: Slurm job {run.read_status().job}. See what it does with the command `runs`.", flush=True
-    )
+def _tell(run: Run, request: SlurmRequest) -> None:
+    more = request.describe_more(run.read_config().devices)
+    words = f"{run.id}: Slurm job {run.read_status().job}. See what it does with the command `runs`."
+    print(" ".join(filter(None, (words, more))), flush=True)
 
 
 def _be_job(options: argparse.Namespace) -> int:
@@ -163,7 +167,9 @@ def _train(run: Run, console: Tee, asked: Signals) -> Status:
     if devices > 1:
         from core.cli.rank import launch_ranks
 
-        return launch_ranks(run, console, lambda: asked.ask(run), devices, on_terminal=False)
+        status = launch_ranks(run, console, lambda: asked.ask(run), devices, on_terminal=False)
+        asked.ask(run)  # they may have heard Slurm themselves, and ended before the launcher asked
+        return status
     from core.job.job import TrainingJob  # torch is loaded only once the run says that it has begun
 
     training = TrainingJob(run, console, lambda: asked.ask(run))

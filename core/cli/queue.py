@@ -16,7 +16,9 @@ _PRIORITIES = ("high", "normal", "low")
 def add_commands(commands: Any) -> None:
     """Add the parser of `queue`."""
     queue = commands.add_parser(
-        "queue", help="show which runs train and wait on this machine, or change the order in which they wait"
+        "queue",
+        help="show which runs train and wait on this machine, or change the order in which they wait; after a restart of "
+        "the machine it lets them wait again",
     )
     queue.add_argument("run", nargs="?", metavar="RUN", help="the id of a waiting run, for the options below")
     change = queue.add_mutually_exclusive_group()
@@ -35,8 +37,10 @@ def add_commands(commands: Any) -> None:
 
 def _queue(options: argparse.Namespace) -> int:
     from core.queue import order, slots
+    from core.queue.turn import revive_queue
 
     root = default_root()
+    revive_queue(list_runs(root))
     if options.slots is not None:
         slots.write_slots(root, options.slots)
     elif options.run is not None:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from core.errors import ConfigError
 from core.places import own_folder
 from core.reading import read_plain
 from core.recipe.config_text import read_settings_text
+from core.words import format_count
 
 SAVE_SECONDS = 120  # before its time limit Slurm tells the job, which saves and queues itself again
 LEAST_MINUTES = 5  # a job that is told to save as soon as it begins would never get on
@@ -99,6 +100,23 @@ class SlurmRequest:
     def to_values(self) -> dict[str, Any]:
         """Return the fields by name, as `from_values` takes them."""
         return asdict(self)
+
+    def for_devices(self, devices: int) -> SlurmRequest:
+        """Return the request with what a run on so many devices cannot do without: a core each, and a GPU each where it asks for any.
+
+        One job has one task, whose launcher starts the processes; Slurm is asked for all of their GPUs and cores at once.
+        """
+        gpus = max(self.gpus, devices) if self.gpus else 0
+        return replace(self, gpus=gpus, cpus=max(self.cpus, devices))
+
+    def describe_more(self, devices: int) -> str:
+        """Say what is asked of Slurm beyond this request, since a run trains on so many devices; empty where nothing is."""
+        whole = self.for_devices(devices)
+        if whole == self:
+            return ""
+        gpus = f"{format_count(whole.gpus, 'GPU')} and " if whole.gpus else ""
+        each = "a GPU and a core" if whole.gpus else "a core"
+        return f"It asks Slurm for {gpus}{format_count(whole.cpus, 'core')}: each of its {devices} processes needs {each}."
 
     def list_options(self) -> list[str]:
         """Return the options of sbatch that ask for this."""

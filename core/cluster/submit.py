@@ -72,10 +72,12 @@ def go_on_bakeoff(todo: Todo, root: Path) -> list[Run]:
 
 
 @needs(TRAIN, "resume in Slurm", lambda run, *_, **__: run.id)
-def resume(run: Run, epochs: int | None = None, *, request: SlurmRequest | None = None) -> None:
+def resume(
+    run: Run, epochs: int | None = None, devices: int | None = None, *, request: SlurmRequest | None = None
+) -> None:
     """Hand a run that has ended to Slurm again, with what it asked before where nothing else is; raises as `jobs.reopen`."""
     asked = request or read_request(run) or SlurmRequest()
-    reopen(run, epochs)
+    reopen(run, epochs, devices)
     _hand_over([run], asked)
 
 
@@ -124,7 +126,7 @@ def write_script(runs: Sequence[Run]) -> str:
 
 
 def _list_options(runs: Sequence[Run], request: SlurmRequest) -> list[str]:
-    first = runs[0]
+    first, devices = runs[0], max(run.read_config().devices for run in runs)
     log = "/dev/null" if len(runs) > 1 else str(first.log_path.resolve()).replace("%", "%%")
     name = first.id if len(runs) == 1 else first.read_config().group or first.id
     array = [f"--array=0-{len(runs) - 1}"] if len(runs) > 1 else []
@@ -135,5 +137,5 @@ def _list_options(runs: Sequence[Run], request: SlurmRequest) -> list[str]:
         f"--chdir={first.folder.parent.resolve()}",
         f"--output={log}",
         *array,
-        *request.list_options(),
+        *request.for_devices(devices).list_options(),
     ]

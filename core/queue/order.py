@@ -6,11 +6,12 @@ import json
 import math
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from core.errors import RunError, UserError
 from core.files import write_text
@@ -26,6 +27,7 @@ from core.runs.run import Run, Status
 PLACE = "queue.json"  # in a run's folder
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 _MOST_BYTES = 100_000
+_PATIENCE = 10.0  # seconds to wait for who has the line, which takes a moment
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,29 @@ class Line:
         ]
 
 
+class Busy(RunError):
+    """Another process has the line for longer than any look at it takes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process holds the queue and does not let it go. It may be suspended: let it go on, or end it."
+        )
+
+
+@contextmanager
+def lock_line(root: Path) -> Iterator[None]:
+    """Be the only one who takes a turn or changes the line until the end of the block; a crash frees it. Raises Busy."""
+    lock = FileLock(root / ".queue.lock", timeout=_PATIENCE)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Busy from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def read_line(root: Path) -> Line:
     """Read the line of this machine's runs under a root."""
     return make_line(list_live(root), read_slots(root))
@@ -196,7 +221,7 @@ def _grow(times: Sequence[float]) -> list[float]:
 
 def _change(run: Run, find_places: Callable[[Sequence[Waiting], int], dict[int, Place]]) -> None:
     root = run.folder.parent
-    with FileLock(root / ".queue.lock"):
+    with lock_line(root):
         line = read_line(root).waiting
         at = next((index for index, one in enumerate(line) if one.run == run), None)
         if at is None:

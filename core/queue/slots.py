@@ -73,6 +73,30 @@ def find_lacks(config: TrainConfig, slots: Slots) -> dict[str, str]:
     return lacks
 
 
+def count_at_once(device: str, devices: int, slots: Slots) -> int:
+    """Return how many runs with these settings train at a time on this machine; one too large for it counts as one."""
+    if slots.takes_gpus(device):
+        return max(1, len(slots.gpus) // devices)
+    return slots.cpu
+
+
+def spread_time(seconds: float, configs: Sequence[TrainConfig], slots: Slots) -> float:
+    """Return how long runs take here that would take so many seconds one after the other.
+
+    GPUs divide that among them. Slots of the CPU share its cores, so they end together and no sooner.
+    """
+    gpu_runs = [config for config in configs if slots.takes_gpus(config.device)]
+    if not gpu_runs or len(gpu_runs) < len(configs):
+        return seconds
+    at_once = min(count_at_once(config.device, config.devices, slots) for config in configs)
+    return seconds / min(at_once, len(configs))
+
+
+def describe_at_once(count: int) -> str:
+    """Say how many runs train at a time."""
+    return "one trains at a time" if count == 1 else f"{count} train at a time"
+
+
 def count_devices(device: str, slots: Slots) -> int:
     """Return the most processes that a run with this device setting may train in here: one a GPU, else one a core."""
     return len(slots.gpus) if slots.takes_gpus(device) else os.cpu_count() or 1

@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock
-
-from core.queue.order import Line, Waiting, read_line
+from core.queue.order import Busy, Line, Waiting, lock_line, read_line, read_place
 from core.queue.slots import describe_slot_environment, join_slots, read_slots
-from core.runs.claim import REMOTE_SILENCE, Taken, hold, is_alive
+from core.runs.claim import REMOTE_SILENCE, Gone, Taken, hold, is_alive
 from core.runs.jobs import launch
 from core.runs.run import Run, Status
 from core.words import format_count
@@ -38,12 +36,15 @@ def wait_for_turn(
     root, told, next_look = run.folder.parent, "", 0.0
     while not (state := "stopped" if should_stop() else run.requested_state()):
         if (now := time.monotonic()) >= next_look:
-            with FileLock(root / ".queue.lock"):
-                slot, message, ahead = _find_turn(run, root)
-                if slot:
-                    status = replace(run.read_status(), state="running", phase="starting", slot=slot)
-                    run.write_status(status)
-                    return True
+            try:
+                with lock_line(root):
+                    slot, message, ahead = _find_turn(run, root)
+                    if slot:
+                        status = replace(run.read_status(), state="running", phase="starting", slot=slot)
+                        run.write_status(status)
+                        return True
+            except Busy as busy:
+                message, ahead = str(busy), 1
             status = run.read_status()
             if message != status.message or time.time() - status.updated > REMOTE_SILENCE / 4:
                 run.write_status(replace(status, phase="waiting", message=message))
@@ -111,19 +112,19 @@ def _describe_wait(line: Line, ahead: list[str]) -> str:
 def revive_queue(found: Iterable[tuple[Run, Status]]) -> list[Run]:
     """Launch again those of the runs whose waiting job is gone (the machine was restarted); they had not begun.
 
-    `found` are runs with their statuses as written, from `list_runs`.
+    `found` are runs with their statuses as written, from `list_runs`. Who is first in the line is launched first: one that
+    asks for its turn knows only of those that live.
     """
+    lost = [Waiting(run, status, read_place(run)) for run, status in found if _is_lost(run, status)]
     revived = []
-    for run, status in found:
-        if not _is_lost(run, status):
-            continue
+    for run in (one.run for one in sorted(lost, key=lambda one: one.rank)):
         try:
             with hold(run):  # of two pages that ask at once the second finds the run launched
                 if _is_lost(run, run.read_status(), held=True):
                     launch(run)
                     revived.append(run)
-        except Taken:
-            continue  # its job came late, but it came
+        except (Taken, Gone, OSError):
+            continue  # its job came late, it was deleted, or its status says why it cannot be started
     return revived
 
 

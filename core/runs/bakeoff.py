@@ -162,7 +162,7 @@ def find_todo(configs: Sequence[TrainConfig], root: Path) -> Todo:
 
 @needs(TRAIN, "start a bake-off", lambda todo, _: f"{len(todo.new) + len(todo.again):,} of its runs")
 def start(todo: Todo, root: Path) -> list[Run]:
-    """Queue what is still to be done and return it; the queue trains one run at a time."""
+    """Queue what is still to be done and return it; as many train at a time as this machine has slots."""
     started = []
     for run in todo.again:
         jobs.resume(run)

@@ -14,7 +14,7 @@ from core.runs.figures import read_figures
 from core.runs.run import Run, iter_runs
 
 # What the time an image takes depends on most; runs that share these are comparable.
-_COMPARABLE = ("arch", "image_size", "progressive_from", "freeze_epochs", "device", "precision")
+_COMPARABLE = ("arch", "image_size", "progressive_from", "freeze_epochs", "device", "devices", "precision")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def estimate_time(configs: Sequence[TrainConfig], root: Path, *, train: int, val
     """Estimate how long runs take one after the other on so many training and validation images.
 
     A run counts as known where one under `root` on this machine has done an epoch with the same network, image sizes,
-    device and precision. Of the head alone, whose features are computed once and kept, nothing is said.
+    devices and precision. Of the head alone, whose features are computed once and kept, nothing is said.
     """
     whole = [config for config in configs if not config.head_only]
     speeds = _find_speeds(whole, root)

@@ -143,8 +143,8 @@ def resume_here(run: Run, epochs: int | None = None, devices: int | None = None)
         yield
 
 
-def reopen(run: Run, epochs: int | None = None) -> None:
-    """Make a run that has ended ready to go on, to `epochs` in all where that is given.
+def reopen(run: Run, epochs: int | None = None, devices: int | None = None) -> None:
+    """Make a run that has ended ready to go on, to `epochs` in all and on so many `devices` where those are given.
 
     Its schedule is that of the new number of epochs from where it stands (see `schedules.rate_at`), and patience
     begins anew.
@@ -157,7 +157,7 @@ def reopen(run: Run, epochs: int | None = None) -> None:
     with told_when_gone(run):
         _check_ended(run, live_status(run))
         with hold(run):
-            _reopen(run, epochs)
+            _reopen(run, epochs, devices)
 
 
 def _reopen(run: Run, epochs: int | None, devices: int | None = None) -> None:

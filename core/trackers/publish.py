@@ -19,7 +19,7 @@ from core.runs.jobs import live_status
 from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run
 from core.trackers.mlflow_log import MLflow
-from core.trackers.seam import FIGURES, About, Tracker
+from core.trackers.seam import FIGURES, TITLES, About, Tracker
 from core.trackers.tensorboard_log import TensorBoard
 from core.trackers.wandb_log import WandB
 from core.words import shorten
@@ -58,7 +58,7 @@ def publish(run: Run, kind: str, *, follow: bool = False) -> tuple[int, str]:
         raise
     except Exception as error:  # of a program that is not ours
         why = f"{type(error).__name__}: {shorten(str(error), 200)}"
-        raise RunError(f"{run.id} could not be written to {kind}: {why}") from error
+        raise RunError(f"{run.id} could not be written to {TITLES[kind]}: {why}") from error
     return count, tracker.place
 
 

@@ -18,6 +18,9 @@ FIGURES = {
 }
 
 
+TITLES = {"tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases"}
+
+
 @dataclass(frozen=True)
 class About:
     """A run as a tracker gets it: its id, its folder, its settings by name, and what its user says of it."""

@@ -314,8 +314,14 @@ def choose_workers(asked: int, device_type: str, sharing: int = 1) -> int:
     """
     if asked >= 0:
         return asked
-    cores = max(1, (os.cpu_count() or 1) // sharing)
+    cores = max(1, _count_cores() // sharing)
     return min(8, max(2, cores - 1)) if device_type != "cpu" else min(2, max(1, cores // 2))
+
+
+def _count_cores() -> int:
+    """Return how many cores this process may use: a cluster gives its jobs some of a machine's."""
+    own = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(own(0)) if own else os.cpu_count() or 1
 
 
 def _start_worker(_: int) -> None:

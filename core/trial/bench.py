@@ -33,7 +33,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class Bench:
     """A training as its job sets it up, but that its weights are random, which changes neither time nor memory.
 
-    `check` raises where its user has had enough.
+    `check` raises where its user has had enough. Of several devices it is one with its part of each batch; so many parts are
+    computed `apart`, at once.
     """
 
     config: TrainConfig
@@ -44,11 +45,12 @@ class Bench:
     loss_of: nn.Module
     watch: PeakMemory
     check: Callable[[], None]
+    apart: int = 1
 
     @property
     def steps(self) -> int:
         """Return the steps of an epoch."""
-        return -(-self.source.steps // self.config.accumulate)
+        return -(-self.source.steps // (self.apart * self.config.accumulate))
 
     @property
     def width(self) -> int:
@@ -62,6 +64,7 @@ def set_up(
     compute: engine.Compute,
     watch: PeakMemory,
     check: Callable[[], None],
+    apart: int = 1,
 ) -> Bench:
     """Return what steps are done with; raises RunError where the memory does not hold the network."""
     network = build_model(config.arch, len(folders.classes), config.image_size)
@@ -71,7 +74,7 @@ def set_up(
     workers = loaders.choose_workers(config.workers, compute.device.type)
     source = ImageBatches(folders, config, inputs_of(config.arch), compute, workers=workers)
     loss_of = make_loss(config, folders.classes).to(compute.device)
-    return Bench(config, folders, compute, learner, source, loss_of, watch, check)
+    return Bench(config, folders, compute, learner, source, loss_of, watch, check, apart)
 
 
 def kind_of(epoch: int, config: TrainConfig) -> Kind:

@@ -38,7 +38,8 @@ class Forecast:
     """What a training of so many epochs will take, as if nothing of it had been computed before.
 
     `memory` are bytes of main memory at the peak, with the processes that load images, and `gpu_memory` those on a GPU,
-    0 without one. The `free` ones are what there was of each. `busy` tells that a run was active meanwhile.
+    0 without one. The `free` ones are what there was of each. `busy` tells that a run was active meanwhile. With several
+    `devices` the main memory is that of all processes and GPU memory that of each GPU.
     """
 
     parts: tuple[Part, ...]
@@ -48,6 +49,7 @@ class Forecast:
     gpu_memory: int = 0
     gpu_free: int = 0
     busy: bool = False
+    devices: int = 1
 
     @property
     def seconds(self) -> float:
@@ -83,7 +85,8 @@ class Forecast:
     def describe(self) -> str:
         """Say it in a line: 'About 14 min (±20 %), 1.9 GB of memory.'"""
         off = max(5, 5 * math.ceil(20 * self.error - 1e-9))
-        gpu = f", {format_bytes(self.gpu_memory)} of GPU memory" if self.gpu_memory else ""
+        each = " on each GPU" if self.devices > 1 else " of GPU memory"
+        gpu = f", {format_bytes(self.gpu_memory)}{each}" if self.gpu_memory else ""
         return f"About {format_rough(self.seconds)} (±{off} %){gpu}, {format_bytes(self.memory)} of memory."
 
     def describe_parts(self) -> str:
@@ -92,8 +95,14 @@ class Forecast:
         return " · ".join(f"{part.name} {format_rough(part.seconds)}" for part in told)
 
     def describe_doubt(self) -> str:
-        """Say why the time may be told too long; empty where nothing speaks for it."""
-        return "Another run was active while this was measured, so it may take less." if self.busy else ""
+        """Say why it may take less or more than told; empty where nothing speaks for it."""
+        busy = "Another run was active while this was measured, so it may take less." if self.busy else ""
+        together = (
+            f"Measured in one process with its share of each batch; what {self.devices} tell each other comes on top."
+            if self.devices > 1
+            else ""
+        )
+        return " ".join(filter(None, (busy, together)))
 
     def describe_limit(self, minutes: float) -> str:
         """Say what a time limit leaves of the epochs; empty where it leaves all of them, or there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from core.dataset.folders import ImageFolders
@@ -20,6 +21,7 @@ from core.trial.fit_time import estimate_fit
 from core.trial.forecast import SAVING, TRAINING, VALIDATION, Forecast, Part
 from core.trial.memory import PeakMemory
 from core.trial.pace import Pace, mix_paces
+from core.trial.together import ERROR, count_apart, take_part
 
 SECONDS = 6.0  # for the steps; looking at images gets a third of it
 PLANNED = 15  # seconds of it all, as its progress tells them
@@ -53,18 +55,19 @@ def forecast_run(
         compute = engine.choose_compute(config.device, config.precision)
         with PeakMemory(compute.device) as watch:
             check()
-            bench = set_up(config, folders, compute, watch, check)
+            apart = count_apart(config.devices, compute.device.type)
+            bench = set_up(take_part(config), folders, compute, watch, check, apart)
             before = left + time.perf_counter() - begun
             parts = [
                 Part("checking the images", before, _READING * before),
-                *_measure_parts(bench, root, seconds),
+                *_measure_parts(bench, root, seconds, config.devices),
             ]
         progress(PLANNED, PLANNED)
     except Interrupted:
         return None
     return Forecast(
-        tuple(parts), config.epochs, watch.peak + _count_features(bench), watch.free, watch.gpu_peak, watch.gpu_free,
-        busy=any(status.state == "running" for _, status in list_live(root)),
+        tuple(parts), config.epochs, config.devices * watch.peak + _count_features(bench), watch.free, watch.gpu_peak,
+        watch.gpu_free, busy=any(status.state == "running" for _, status in list_live(root)), devices=config.devices,
     )  # fmt: skip
 
 
@@ -83,7 +86,7 @@ def _read_folders(config: TrainConfig, progress: Callable[[int, int], bool]) -> 
     return folders, (time.perf_counter() - begun) * (len(files) - len(some)) / len(some)
 
 
-def _measure_parts(bench: Bench, root: Path, seconds: float) -> list[Part]:
+def _measure_parts(bench: Bench, root: Path, seconds: float, devices: int) -> list[Part]:
     config, folders = bench.config, bench.folders
     looked = time_looking(bench, seconds / 3)
     parts: list[Part] = []
@@ -95,8 +98,10 @@ def _measure_parts(bench: Bench, root: Path, seconds: float) -> list[Part]:
         fit = estimate_fit(len(folders.train), bench.width, len(folders.classes))
         parts.append(_spread("fitting the head", 1, fit))
     if not config.head_only:
-        parts.append(_time_training(bench, seconds))
-        parts.append(_spread(VALIDATION, config.epochs * len(folders.val), looked))
+        together = ERROR if devices > 1 else 0.0
+        parts.append(_add_error(_time_training(bench, seconds), together))
+        validated = -(-len(folders.val) // bench.apart)
+        parts.append(_add_error(_spread(VALIDATION, config.epochs * validated, looked), together))
         judged += len(folders.val) if config.focus or config.head_first else 0  # the initial model
     elif not fits_alone(vars(config)):
         parts.append(_spread(TRAINING, config.epochs * bench.steps, time_head(bench, seconds / 3)))
@@ -108,6 +113,10 @@ def _measure_parts(bench: Bench, root: Path, seconds: float) -> list[Part]:
 def _spread(name: str, count: int, pace: Pace) -> Part:
     seconds = count * pace.seconds
     return Part(name, seconds, seconds * pace.error)
+
+
+def _add_error(part: Part, share: float) -> Part:
+    return replace(part, error=part.error + share * part.seconds)
 
 
 def _time_training(bench: Bench, seconds: float) -> Part:

@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.cluster.request import SlurmRequest, is_offered, read_defaults
 from core.errors import ConfigError, UserError, describe_error
+from dashboard.panels.forms import HERE, SLURM
 from dashboard.text import escape_markdown
 
-HERE, SLURM = "This machine", "Slurm"
 # Label, example and hover of each field that is a text.
 _TEXTS = {
     "partition": ("Partition", "the cluster's own", "The part of the cluster that trains it."),
@@ -20,7 +20,12 @@ _TEXTS = {
     "account": ("Account", "your own", "Whose share of the cluster is used."),
 }  # fmt: skip
 _NUMBERS = {
-    "gpus": ("GPUs", 0, 64, "As many as “Devices at once” under All settings, Machine: a run uses no more."),
+    "gpus": (
+        "GPUs",
+        0,
+        64,
+        "With “Devices at once” (All settings, Machine) at least one for each device. A run uses no more.",
+    ),
     "cpus": ("Cores", 1, 1024, "They load the images, and without a GPU they train."),
 }
 

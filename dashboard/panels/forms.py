@@ -20,9 +20,9 @@ from core.recipe.presets import from_preset
 from core.recipe.rules import FIT_ALONE, fits_alone
 from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES, label_of
+from core.recipe.shares import describe_share
 from core.runs.notes import iter_listed
 from core.runs.run import Run, default_root
-from core.words import format_count
 from dashboard.builtin import is_builtin
 from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
@@ -37,6 +37,8 @@ WEIGHT_KINDS = {
     "run": "An earlier run's best model",
     "file": "A file",
 }
+HERE, SLURM = "This machine", "Slurm"
+WHERE = "train-where"  # in the session: which of these two the form has
 _STEPS = {int: 1, float: 0.05}  # of a field that names no step of its own
 
 
@@ -83,7 +85,7 @@ def read_form() -> tuple[TrainConfig | None, dict[str, str]]:
         **_data_problem(config),
         **_weights_problem(config.weights),
         **_name_problem(config.name),
-        **find_lacks(config, read_slots(default_root())),
+        **({} if _is_for_slurm() else find_lacks(config, read_slots(default_root()))),
     }
     return (None if problems else config), problems
 
@@ -121,21 +123,28 @@ def draw_fields(fields: Sequence[str], problems: dict[str, str]) -> None:
                     _draw_field(setting)
                 draw_problem(field, problems)
                 if field == "devices" and (values["devices"] or 0) > 1:
-                    st.caption(describe_share(values["devices"], values["batch_size"] or 0))
+                    _draw_share(values)
                 if field == "arch":
                     draw_facts(values["arch"], (_key("image_size"), _key("resize_size")))
 
 
-def describe_share(devices: int, batch_size: int) -> str:
-    """Say how many images of a batch each of several devices gets."""
-    least, most = batch_size // devices, -(-batch_size // devices)
-    share = f"{least}" if least == most else f"{least} or {most}"
-    return f"{share} of the {format_count(batch_size, 'image')} of a batch on each. The learning rate stays."
+def _draw_share(values: dict[str, Any]) -> None:
+    """Say what each of several devices gets, once the form holds what that depends on."""
+    batch_size, rate = values["batch_size"], values["lr"]
+    if batch_size and rate:
+        st.caption(describe_share(values["devices"], batch_size, rate, values["optimizer"]))
+
+
+def _is_for_slurm() -> bool:
+    """Tell whether Slurm is to train the form's run, on machines of which nothing is known here."""
+    return st.session_state.get(WHERE) == SLURM
 
 
 def _count_devices() -> int:
     """Return the most devices to offer: those of this machine, and as many as the form holds already."""
     values = _read_values()
+    if _is_for_slurm():
+        return int((SETTINGS["devices"].span or (1, 64))[1])
     return max(count_devices(values["device"], read_slots(default_root())), values["devices"] or 1)
 
 

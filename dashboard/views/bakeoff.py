@@ -10,6 +10,7 @@ from core.cluster.follow import follow
 from core.cluster.submit import go_on_bakeoff
 from core.errors import UserError
 from core.people.acting import TRAIN
+from core.queue.slots import read_slots, spread_time
 from core.queue.turn import revive_queue
 from core.runs import bakeoff
 from core.runs.bakeoff import Board
@@ -20,7 +21,7 @@ from dashboard.access.lock import lock
 from dashboard.charts import compare_charts
 from dashboard.components.plot import plot
 from dashboard.guard import guard, guard_callback
-from dashboard.panels.bakeoff_form import describe_todo, draw_form
+from dashboard.launch.bakeoff_form import describe_todo, draw_form
 from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete, role_to_delete
 from dashboard.panels.results import draw_results
@@ -173,12 +174,13 @@ def describe_left(board: Board) -> str:
     running = [member.status for member in board.members if member.status.state == "running"]
     waiting = tuple(member.config for member in board.members if member.status.state == "queued")
     found = services.estimate_time(waiting)
-    known = [status.seconds_left for status in running if status.seconds_left]
+    known = [status.seconds_left for status in running if status.seconds_left]  # they train side by side
     if not known and not found.known:
         return " · estimating the time left"
     unknown = found.unknown + len(running) - len(known)
     without = f" without {unknown} with no estimate yet" if unknown else ""
-    return f" · about {format_duration(found.seconds + sum(known))} left{without}"
+    waits = spread_time(found.seconds, waiting, read_slots(default_root()))
+    return f" · about {format_duration(waits + sum(known) / max(1, len(known)))} left{without}"
 
 
 def draw_ranking(board: Board) -> None:

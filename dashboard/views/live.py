@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.cluster import follow as slurm
 from core.people.acting import TRAIN
 from core.queue.order import set_held
-from core.queue.turn import ON_HOLD
+from core.queue.turn import ON_HOLD, revive_queue
 from core.recipe.config import applies
 from core.recipe.presets import PRESET_TITLES
 from core.recipe.rules import fits_alone
@@ -22,7 +22,7 @@ from core.recipe.settings import GROUPS, command_line, format_setting, label_of
 from core.runs import jobs
 from core.runs.imported import Origin, read_origin
 from core.runs.notes import read_note
-from core.runs.run import ACTIVE, Run, Status
+from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
 from core.verdicts.predictions import find_overfitting, format_rate
 from dashboard.access.lock import lock
 from dashboard.charts import curve_charts
@@ -36,6 +36,7 @@ from dashboard.guard import guard, guard_callback
 from dashboard.launch.settings_file import draw_save
 from dashboard.panels import forms
 from dashboard.panels.specialise import find_before
+from dashboard.panels.tracker_notice import draw_tracker_notice
 from dashboard.state import address, services
 from dashboard.state.status_words import format_best, format_left
 from dashboard.terms import explain
@@ -59,6 +60,8 @@ def render() -> None:
         draw_imported(run, origin)
         return
     slurm.follow_run(run)
+    if run.read_status().state == "queued":  # its job may have been lost with the machine
+        revive_queue(list_runs(default_root()))
     active = jobs.live_status(run).state in ACTIVE
     epochs, _ = services.read_metrics(run)
     by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
@@ -100,6 +103,7 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
     if was_active != (status.state in ACTIVE) or drawn != len(epochs):
         st.rerun()  # draws the page anew, with or without polling, and with the newest epoch
     draw_head(run, status)
+    draw_tracker_notice(run)
     with st.container(key="wide-curves"):
         loss, accuracy = st.columns(2)
     best, active = status.best_epoch or None, status.state in ACTIVE

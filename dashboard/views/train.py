@@ -158,7 +158,10 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
         elif not in_slurm:
             st.caption(describe_cost(config))
         elif asked is not None:
-            st.caption("The cluster trains it. Live shows when Slurm starts it.")
+            more = asked.describe_more(config.devices)
+            st.caption(
+                " ".join(filter(None, ("The cluster trains it. Live shows when Slurm starts it.", more)))
+            )
     if config is None:
         for field, problem in problems.items():
             if not SETTINGS[field].basic:

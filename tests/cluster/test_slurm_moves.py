@@ -48,6 +48,34 @@ def test_a_job_cancelled_in_slurm_saves_and_its_run_says_so_and_goes_on_there(
     assert "as asked" in wait_for(run, in_state("stopped"), slurm).message
 
 
+def test_a_run_on_two_devices_saves_before_its_time_limit_and_goes_on_on_both(
+    slurm: Slurm, runs_root: Path
+) -> None:
+    data = make_images(runs_root.parent / "data", train=24)
+    run = submit(tiny_config(data, "pair", devices=2), runs_root, ONE)
+    job = run.read_status().job
+    wait_for(run, lambda s: s.phase == "training" and s.done >= 2, slurm)
+    slurm.tell("scancel", "--batch", "--signal=USR1", job)
+    waits = wait_for(run, in_state("queued"), slurm)
+    assert waits.done > 0
+    hurry(slurm, job)
+    done = wait_for(run, in_state("finished"), slurm)
+    assert (done.job, done.epoch) == (job, 2)
+    log = run.log_path.read_text(encoding="utf-8")
+    assert (log.count("Computing in 2 processes"), log.count("Resumed at epoch")) == (2, 1)
+
+
+def test_a_run_on_two_devices_that_makes_room_goes_on_too(slurm: Slurm, runs_root: Path) -> None:
+    data = make_images(runs_root.parent / "data", train=24)
+    run = submit(tiny_config(data, "room", devices=2), runs_root, ONE)
+    job = run.read_status().job
+    wait_for(run, lambda s: s.phase == "training" and s.done >= 2, slurm)
+    slurm.tell("scontrol", "requeue", job)
+    wait_for(run, in_state("queued"), slurm)
+    hurry(slurm, job)
+    assert wait_for(run, in_state("finished"), slurm).epoch == 2
+
+
 def test_a_run_whose_node_dies_goes_on_from_its_last_save_once_there_is_a_node(
     slurm: Slurm, runs_root: Path
 ) -> None:

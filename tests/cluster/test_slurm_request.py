@@ -46,6 +46,19 @@ def test_only_what_is_asked_becomes_an_option() -> None:
     assert asked.list_options() == ["--partition=gpu", "--gpus=1", "--cpus-per-task=4", "--mem=16G"]
 
 
+def test_a_run_on_several_devices_asks_for_a_core_each_and_for_a_gpu_each_where_it_asks_for_any() -> None:
+    usual = SlurmRequest(gpus=1, cpus=2)
+    assert usual.for_devices(4) == SlurmRequest(gpus=4, cpus=4)
+    assert usual.describe_more(4) == (
+        "It asks Slurm for 4 GPUs and 4 cores: each of its 4 processes needs a GPU and a core."
+    )
+    assert SlurmRequest(gpus=4, cpus=16).for_devices(2) == SlurmRequest(gpus=4, cpus=16)
+    assert SlurmRequest(cpus=1).describe_more(2) == (
+        "It asks Slurm for 2 cores: each of its 2 processes needs a core."
+    )
+    assert usual.describe_more(1) == ""
+
+
 def test_the_file_of_usual_answers_is_read_and_a_mistake_in_it_is_told_with_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,21 @@ def test_a_run_saved_before_its_time_limit_waits_again_and_goes_on_exactly(
     assert_same_run(run, Run(runs_root / "whole"))
 
 
+def test_a_run_on_two_devices_is_one_task_that_asks_for_a_core_each_and_starts_both(
+    slurm: Slurm, runs_root: Path
+) -> None:
+    data = make_images(runs_root.parent / "data")
+    words = train_words(data, "pair", devices=2, epochs=1)
+    told = call_here(*words, "--slurm", "--cpus=1", root=runs_root)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "It asks Slurm for 2 cores: each of its 2 processes needs a core." in told.stdout
+    run = Run(runs_root / "pair")
+    job = run.read_status().job
+    assert slurm.tell("squeue", "--noheader", "--format=%C %D", f"--jobs={job}").split() == ["2", "1"]
+    assert wait_for(run, in_state("finished"), slurm).job == job
+    assert "Computing in 2 processes" in run.log_path.read_text(encoding="utf-8")
+
+
 def test_a_bake_off_is_one_job_array_each_run_with_its_own_log(slurm: Slurm, runs_root: Path) -> None:
     data = make_images(runs_root.parent / "data")
     options = [

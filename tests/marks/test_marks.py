@@ -160,7 +160,7 @@ def test_whoever_may_only_look_is_shown_old_fix_lists_and_writes_nothing(path: P
     add_marks(path, [WRONG])
     before, source = path.read_bytes(), "first/label-fixes-train.csv"
     fixes = [Fix("train/2/3.png", "2", "10", "relabel", 3, 0.1)]
-    with acting(Acting(Person("eve", LOOK))), pytest.raises(NotAllowed, match="takes the role train"):
+    with acting(Acting(Person("eve", LOOK))), pytest.raises(NotAllowed, match="needs the role train"):
         take_over(path, fixes, source)
     assert path.read_bytes() == before
     shown = add_fixes(read_marks(path), fixes, source)

@@ -65,7 +65,7 @@ def test_a_limit_is_refused_to_lookers_set_by_an_administrator_and_obeyed(
         expect(sidebar.get_by_role("link", name="Runs")).to_be_visible()
         expect(sidebar.get_by_role("link", name="People")).to_have_count(0)
         open_page(page, dashboard, "people")
-        expect(page.get_by_text("This takes the role administer, and lou has the role look.")).to_be_visible()
+        expect(page.get_by_text("This needs the role administer; lou has the role look.")).to_be_visible()
         expect(page.get_by_text("Who did what")).to_have_count(0)
     with signed_in(page, dashboard, "eve"):
         sidebar.get_by_role("link", name="People").click()

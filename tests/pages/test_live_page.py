@@ -13,6 +13,7 @@ from core.files import write_text
 from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.run import Run, create_run
+from core.trackers.fault import write_fault
 from tests.made_run import make_run
 from tests.pages.apps import Open, charts_of, set_state, title, words
 
@@ -42,6 +43,16 @@ def test_a_run_that_failed_early_says_what_to_do(open_page: Open, runs_root: Pat
     shown = words(open_page("confusion", run="early"))
     assert "early has no predictions yet" in shown
     assert "It has failed" in shown
+
+
+def test_a_tracker_that_got_nothing_is_told_once_with_why_and_what_to_do(open_page: Open, run: Run) -> None:
+    write_fault(run, "mlflow", "MLflow is not installed. Install it: pip install mlflow-skinny")
+    app = open_page("live", run="first")
+    (told,) = [str(one.value) for one in app.warning if "MLflow" in str(one.value)]
+    assert "pip install mlflow" in told
+    assert "track first" in told
+    (run.folder / "tracker-fault.json").write_text('{"kind": "unheard of", "why": ""}', encoding="utf-8")
+    assert not [one for one in open_page("live", run="first").warning if "figures" in str(one.value)]
 
 
 def test_stop_on_the_live_page_asks_the_run_to_stop(open_page: Open, run: Run, no_jobs: None) -> None:

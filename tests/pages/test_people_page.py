@@ -48,7 +48,7 @@ def test_whoever_does_not_administer_is_told_and_sees_nobody(
     sign_in(monkeypatch, "ada", role)
     app = open_page("people")
     assert title(app) == "People"
-    assert "This takes the role administer" in words(app)
+    assert "This needs the role administer" in words(app)
     assert "secret" not in words(app)
     assert not app.dataframe
 

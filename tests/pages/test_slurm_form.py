@@ -40,3 +40,37 @@ def test_the_form_holds_the_usual_answers_says_what_is_wrong_and_what_slurm_refu
     app.button(key="train-start").click().run()
     assert "sbatch is not on this machine" in words(app)
     assert list_runs(runs_root) == []
+
+
+def test_a_run_on_more_devices_than_this_machine_has_can_be_handed_to_slurm(
+    open_page: Open, usual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    usual.write_text("gpus: 1\ncpus: 4\n", encoding="utf-8")
+    app = open_page("train")
+    app.button_group(key="train-preset").set_value("small").run()
+    app.session_state["form-devices"] = 3
+    app.run()
+    assert "3 were asked for, but this machine has 1 GPU" in words(app)
+    assert app.button(key="train-start").disabled
+    app.button_group(key="train-where").set_value("Slurm").run()
+    assert "It asks Slurm for 3 GPUs and 4 cores" in words(app)
+    assert not app.button(key="train-start").disabled
+
+
+def test_a_bake_off_asks_where_it_trains_too_and_goes_to_slurm_whole_or_not_at_all(
+    open_page: Open, usual: Path, runs_root: Path
+) -> None:
+    usual.write_text("partition: gpu\n", encoding="utf-8")
+    app = open_page("bake-off")
+    app.text_input(key="bake-seeds").set_value("0, 1").run()
+    app.button_group(key="bake-where").set_value("Slurm").run()
+    assert app.text_input(key="bake-slurm-partition").value == "gpu"
+    assert "Slurm gets them as one job array" in words(app)
+    app.text_input(key="bake-slurm-memory").set_value("lots").run()
+    assert "**Memory** must be a size" in words(app)
+    assert app.button(key="bake-start").disabled
+    app.text_input(key="bake-slurm-memory").set_value("4G").run()
+    app.button(key="bake-start").click().run()
+    assert "sbatch is not on this machine" in words(app)
+    assert list_runs(runs_root) == []

@@ -17,6 +17,7 @@ from dashboard import start
 from dashboard.access.modes import SignIn
 from dashboard.access.who import BASE
 from dashboard.builtin import STARTED_IN
+from tests.made_job import make_job
 
 
 class Started(BaseException):
@@ -91,6 +92,22 @@ def test_a_later_start_trains_nothing(
     with pytest.raises(Started):
         call(monkeypatch, "--port", free_port)
     assert submitted == []
+
+
+def test_a_start_lets_runs_wait_again_whose_jobs_were_lost_with_the_machine(
+    submitted: list[TrainConfig],
+    runs_root: Path,
+    free_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_job(runs_root, "lost")
+    launched: list[str] = []
+    monkeypatch.setattr("core.queue.turn.launch", lambda run: launched.append(run.id))
+    with pytest.raises(Started):
+        call(monkeypatch, "--port", free_port)
+    assert launched == ["lost"]
+    assert "Waiting again after a restart: 1 run." in capsys.readouterr().out
 
 
 def test_a_start_on_ones_own_data_trains_nothing_and_hands_the_folder_on(

@@ -27,8 +27,8 @@ ALLOWED = {
     "core/training/environment.py": 1,  # what a run was computed on: no fields, but some are called alike
     "core/training/features.py": 1,  # in which order features have always been kept
     "core/trial/forecast.py": 1,  # what changes neither the time of a step nor its memory
+    "dashboard/launch/bakeoff_form.py": 2,  # the few settings that a bake-off asks for, and those its plan shows
     "dashboard/listing/table.py": 3,  # columns of the table of runs, how they are called, those of few runs
-    "dashboard/panels/bakeoff_form.py": 2,  # the few settings that a bake-off asks for, and those its plan shows
     "dashboard/panels/forms.py": 1,  # the values that specialise a run
     "dashboard/views/train.py": 1,  # what the pictures of the preview depend on beside the data and the transforms
 }

@@ -19,6 +19,7 @@ from core.recipe.config import NO_TRACKER, TRACKERS
 from core.runs.notes import Note, write_note
 from core.runs.run import Run, find_run
 from core.trackers import mlflow_log, wandb_log
+from core.trackers.fault import read_fault
 from core.trackers.publish import publish
 from tests.made_run import make_run
 from tests.processes import REPOSITORY, train_words, wait_until
@@ -148,7 +149,16 @@ def test_a_tracker_that_is_not_installed_is_named_and_the_training_goes_on(
     told = "MLflow is not installed. Install it: pip install mlflow-skinny"
     assert (ask().returncode, ask().stderr) == (2, f"error: {told}\n")
     assert ask("--follow").returncode == 2
-    assert f"Not tracked: {told}" in "\n".join(find_run("first", runs_root).read_log())
+    run = find_run("first", runs_root)
+    assert f"Not tracked: {told}" in "\n".join(run.read_log())
+    fault = read_fault(run)
+    assert fault is not None
+    assert fault.describe(run) == (
+        f"MLflow did not get all figures of this run. {told}. The training is not affected. Once that is fixed, this "
+        "command writes all that is missing: python -m core track first --to mlflow"
+    )
+    assert main(["track", "first", "--to", "mlflow"]) == 0
+    assert read_fault(run) is None
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -270,6 +270,14 @@ def test_the_number_of_workers_is_as_asked_or_by_the_device() -> None:
     assert 2 <= loaders.choose_workers(-1, "cuda") <= 8
 
 
+def test_as_many_processes_load_as_suit_the_cores_that_this_job_was_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert loaders.choose_workers(-1, "cuda") == 5
+    assert loaders.choose_workers(-1, "cuda", 2) == 2
+
+
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1), (3, 20_001)])
 def test_of_a_strip_no_more_is_made_than_the_middle(size: tuple[int, int]) -> None:
     resize = loaders.eval_transforms(224, 256, IMAGENET).transforms[0]

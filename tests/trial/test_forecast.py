@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def test_memory_that_will_not_do_is_told() -> None:
     short = Forecast(FOUND.parts, 12, 1_900_000_000, 6_000_000_000, gpu_memory=9 * 10**9, gpu_free=8 * 10**9)
     assert short.find_shortage().startswith("It needs 9.0 GB of GPU memory, and 8.0 GB are free. Lower")
     assert "9.0 GB of GPU memory, 1.9 GB of memory" in short.describe()
+
+
+def test_several_devices_are_told_with_what_was_not_measured_of_them() -> None:
+    several = replace(FOUND, gpu_memory=9 * 10**9, devices=4)
+    assert "9.0 GB on each GPU" in several.describe()
+    assert several.describe_doubt() == (
+        "Measured in one process with its share of each batch; what 4 tell each other comes on top."
+    )
+    assert "what 4 tell" in replace(several, busy=True).describe_doubt()
 
 
 def test_a_file_gives_it_back_and_what_is_none_gives_nothing(tmp_path: Path) -> None:

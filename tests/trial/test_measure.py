@@ -109,6 +109,20 @@ def test_it_knows_the_memory_and_leaves_nothing_behind(place: Path) -> None:
     assert sorted(path.name for path in (place / "runs").glob("*")) == before
 
 
+def test_of_several_devices_one_is_measured_and_on_the_cpu_they_share_the_cores(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "time_steps", lambda bench, *_: Pace(bench.config.batch_size, 0.1))
+    one, two = (estimate(place, devices=count, batch_size=12, epochs=2) for count in (1, 2))
+    assert [part.seconds for part in one.parts if part.name == "training"] == [2 * 6 * 12]
+    assert [part.seconds for part in two.parts if part.name == "training"] == [2 * 12 * 6]
+    assert two.memory > 1.5 * one.memory
+    assert two.error > one.error
+    monkeypatch.setattr(measure, "count_apart", lambda devices, _: devices)  # as if on GPUs
+    apart = estimate(place, devices=2, batch_size=12, epochs=2)
+    assert [part.seconds for part in apart.parts if part.name == "training"] == [2 * 6 * 6]
+
+
 def test_it_ends_when_told_to(place: Path) -> None:
     config = tiny_config(place / "data", "")
     told: list[tuple[int, int]] = []

@@ -15,6 +15,7 @@ from core.reading import open_at_once
 from core.recipe.config import NO_TRACKER, TRACKERS
 from core.runs.jobs import detach, environment
 from core.runs.run import Run, default_root, find_run
+from core.trackers.fault import forget_fault, write_fault
 from core.words import format_count
 
 LOG = "tracker.log"
@@ -41,16 +42,20 @@ def start_following(run: Run) -> None:
     tracker = run.read_config().tracker
     if tracker == NO_TRACKER:
         return
+    forget_fault(run, tracker)
     words = launch_command(["track", run.id, "--to", tracker, "--follow"])
-    with suppress(OSError), open(run.folder / LOG, "ab", opener=open_at_once) as log:
-        subprocess.Popen(
-            words,
-            env={**environment(), "WEAKSPOT_RUNS": str(run.folder.parent.resolve())},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            **detach(),
-        )
+    try:
+        with open(run.folder / LOG, "ab", opener=open_at_once) as log:
+            subprocess.Popen(
+                words,
+                env={**environment(), "WEAKSPOT_RUNS": str(run.folder.parent.resolve())},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **detach(),
+            )
+    except OSError as error:
+        _tell_fault(run, tracker, f"{describe_error(error)}.")
 
 
 def _track(options: argparse.Namespace) -> int:
@@ -65,10 +70,17 @@ def _track(options: argparse.Namespace) -> int:
         except (UserError, OSError) as error:
             if not options.follow:
                 raise
-            with suppress(OSError), open(run.log_path, "a", encoding="utf-8", opener=open_at_once) as log:
-                log.write(f"Not tracked: {describe_error(error)} The training goes on.\n")
+            _tell_fault(run, options.to, describe_error(error))
             return 2
+        forget_fault(run, options.to)
         print(f"{format_count(count, 'epoch')} written: {place}", flush=True)
         return 0
     print(f"{run.id} is already being written to {options.to}.", file=sys.stderr)
     return 0
+
+
+def _tell_fault(run: Run, kind: str, why: str) -> None:
+    """Say in the run's log and on its page why its tracker does not get its figures."""
+    write_fault(run, kind, why)
+    with suppress(OSError), open(run.log_path, "a", encoding="utf-8", opener=open_at_once) as log:
+        log.write(f"Not tracked: {why} The training goes on.\n")

@@ -10,8 +10,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.cluster.request import SlurmRequest
+from core.cluster.submit import start_array
 from core.errors import ConfigError, UserError, describe_error
 from core.people.acting import TRAIN
+from core.queue.slots import count_at_once, describe_at_once, read_slots, spread_time
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.presets import PRESETS
 from core.recipe.settings import label_of
@@ -22,6 +25,7 @@ from core.verdicts.seeds import describe_power
 from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.guard import guard_callback
+from dashboard.launch.slurm_panel import draw_place
 from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download, label_network, list_names
 from dashboard.state import address, services
@@ -260,28 +264,30 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
 
 
 def draw_start(configs: list[TrainConfig]) -> None:
-    """Say how long it will take, and draw the button that queues the runs."""
+    """Ask where it trains, say how long it will take, and draw the button that queues the runs."""
     try:
         todo = bakeoff.find_todo(configs, default_root())
     except UserError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return
     count = len(todo.new) + len(todo.again)
+    in_slurm, asked = draw_place("bake")
+    ready = count > 0 and (asked is not None or not in_slurm)
     with st.container(horizontal=True, vertical_alignment="center", key="bake-start-row"):
         pressed = st.button(
             f"Start {format_count(count, 'run')}",
             type="primary",
             icon=":material/play_arrow:",
             key="bake-start",
-            **lock(TRAIN, disabled=not count),
+            **lock(TRAIN, disabled=not ready),
         )
-        st.caption(describe_todo(todo))
+        st.caption(describe_todo(todo, in_slurm=in_slurm))
     if pressed:
         try:
-            bakeoff.start(todo, default_root())
+            start_runs(todo, asked)
         except (UserError, OSError) as error:
             st.error(
-                f"Not all runs could be queued: {escape_markdown(describe_error(error))}",
+                f"Not all runs could be started: {escape_markdown(describe_error(error))}",
                 icon=":material/error:",
             )
             return
@@ -290,8 +296,16 @@ def draw_start(configs: list[TrainConfig]) -> None:
         st.rerun()
 
 
-def describe_todo(todo: Todo) -> str:
-    """Say what a start will do and how long that takes."""
+def start_runs(todo: Todo, asked: SlurmRequest | None) -> None:
+    """Start all that is still to be done on this machine, or in Slurm where something is asked of it; raises as both do."""
+    if asked is None:
+        bakeoff.start(todo, default_root())
+    else:
+        start_array(todo, default_root(), asked)
+
+
+def describe_todo(todo: Todo, *, in_slurm: bool = False) -> str:
+    """Say what a start will do and how long that takes on this machine."""
     configs = [*todo.new, *(run.read_config() for run in todo.again)]
     parts = []
     if todo.kept:
@@ -300,7 +314,12 @@ def describe_todo(todo: Todo) -> str:
         )
     if todo.again:
         parts.append(f"{format_count(len(todo.again), 'run')} that ended early will go on.")
-    if configs:
+    if in_slurm:
+        array = "Slurm gets them as one job array, and trains as many at a time as it has room for."
+        parts.append(
+            array if len(configs) > 1 else "The cluster trains it. The board shows when Slurm starts it."
+        )
+    elif configs:
         parts.append(describe_time(configs))
     if download := describe_download([config.arch for config in configs if config.weights == "imagenet"]):
         parts.append(download)
@@ -319,7 +338,10 @@ def describe_time(configs: list[TrainConfig]) -> str:
         if not found.unknown
         else f" for {found.known} of {format_count(found.known + found.unknown, 'run')}"
     )
-    return f"About {format_duration(found.seconds)} in all{which}, one run after the other, by what comparable runs took here."
+    slots = read_slots(default_root())
+    at_once = min(count_at_once(config.device, config.devices, slots) for config in configs)
+    seconds = spread_time(found.seconds, configs, slots)
+    return f"About {format_duration(seconds)} in all{which}, going by comparable runs here; {describe_at_once(at_once)}."
 
 
 def _place(config: TrainConfig) -> tuple[str, str, str]:
