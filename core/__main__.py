@@ -26,7 +26,7 @@ from core.cli import (
     task,
     training,
 )
-from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers, track
+from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers, track, unpack
 from core.errors import UserError, describe_error
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
@@ -112,6 +112,7 @@ def build_parser(
         networks,
         bakeoff,
         data,
+        unpack,
         imports,
         landscape,
         slices,

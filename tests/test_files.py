@@ -225,6 +225,7 @@ def test_no_file_of_a_users_is_written_another_way() -> None:
         "core/dataset/demo.py",
         "core/arrivals/bring_in.py",
         "core/arrivals/sources.py",
+        "core/arrivals/unpack.py",
         "core/answers/keeping.py",
     }
     plain = {

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from core.arrivals.archive import UNREADABLE, Item, describe_unreadable
+from core.arrivals.headers import read_kind
 from core.arrivals.names import find_common, find_place, free_folder, is_litter
+from core.arrivals.rows import MOST_OF_ONE
 from core.arrivals.sources import ARCHIVE, open_sent
-from core.dataset.images import FORMATS, MAX_PIXELS, BadImage
+from core.dataset.images import BadImage
 from core.dataset.layout import IMAGE_ENDINGS
 from core.errors import DataError
 from core.files import draft_folder, write_text
@@ -24,7 +24,6 @@ from core.words import format_bytes, format_count
 
 MOST_FILES = 300_000
 MOST_BYTES = 50 * 10**9  # of all files together, unpacked
-MOST_OF_ONE = 200 * 10**6  # bytes of a file
 TABLE_ENDINGS = (".csv", ".tsv")
 _NOTES = ("class_names.csv", "cat_to_name.json")  # what training reads beside images
 _SPARE = 500 * 10**6  # bytes that the disk is to keep
@@ -174,21 +173,8 @@ def _take(item: Item, path: Path) -> str:
 
 
 def _judge_header(path: Path) -> str:
-    """Say by its header why a file is no image that is read; empty where it is one. The whole is read by a training's check."""
-    if path.stat().st_size == 0:
-        return "is empty (0 bytes)"
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-    except UnidentifiedImageError:
-        return f"is not an image of a supported kind ({', '.join(FORMATS)})"
-    except Image.DecompressionBombError:
-        return f"has too many pixels; the limit is {MAX_PIXELS:,}"
-    except Exception as error:  # Pillow raises a dozen kinds on damaged files
-        return f"is damaged ({error})"
-    if width * height > MAX_PIXELS:
-        return f"has {width} × {height} pixels; the limit is {MAX_PIXELS:,}"
-    return ""
+    with path.open("rb") as file:
+        return read_kind(file)[1]
 
 
 def _describe_first(refused: Sequence[BadImage]) -> str:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 STOPPED = {
     "audit": "Stopped; what was measured is kept, and the next scan goes on from there.",
     "slices": "Stopped; what was measured is kept, and the next search goes on from there.",
+    "unpack": "Stopped; what is unpacked is kept, and unpacking the same folder again goes on from there.",
     "map": "Stopped; once the network has seen all images that is kept, and the next map goes on from there.",
 }
 EXIT_CODES = {"finished": 0, "stopped": 1, "paused": 1}  # of a job by the state it ends in; 2 for any other
@@ -159,6 +160,19 @@ def _audit(
     return None if audit is None else f"{format_count(len(audit.images), 'file')}."
 
 
+def _count(
+    folder: Path, progress: Progress, *, data: str, val_fraction: float, hold_back: int, bad_images: str,
+    group_by: str, fixes: str,
+) -> str | None:  # fmt: skip
+    from core.census.count import count_data
+
+    config = TrainConfig(
+        data=data, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, group_by=group_by, fixes=fixes
+    )  # fmt: skip
+    found = count_data(config, folder, progress)
+    return None if found is None else found.problem or f"{found}."
+
+
 def _find_label_issues(_: Path, progress: Progress, *, run: str, split: str) -> str | None:
     asked = find_run(run, default_root())
     from core.model.label_issues import find_issues_of
@@ -218,6 +232,19 @@ def _arrange(
     if made is None:
         return None
     write_arrival(folder / ARRIVAL, Arrival(str(made.folder), sum(made.counts.values()), 0))
+    return made.describe()
+
+
+def _unpack(
+    folder: Path, progress: Progress, *, images: str, name: str, root: str, image: str = "", label: str = ""
+) -> str | None:
+    from core.arrivals.bring_in import ARRIVAL, write_arrival
+    from core.arrivals.unpack import unpack
+
+    made = unpack(Path(images), Path(root) / make_slug(name), progress, image=image, label=label)
+    if made is None:
+        return None
+    write_arrival(folder / ARRIVAL, made)
     return made.describe()
 
 
@@ -361,11 +388,13 @@ def _map(_: Path, progress: Progress, *, run: str) -> str | None:
 
 KINDS: dict[str, Callable[..., str | None]] = {
     "audit": _audit,
+    "count": _count,
     "label-issues": _find_label_issues,
     "find-rate": _find_rate,
     "estimate": _estimate,
     "bring-in": _bring_in,
     "arrange": _arrange,
+    "unpack": _unpack,
     "neighbours": _find_neighbours,
     "calibrate": _calibrate,
     "report": _report,

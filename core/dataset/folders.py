@@ -11,8 +11,9 @@ import numpy as np
 
 from core.dataset.images import BadImage, find_obstacle
 from core.dataset.layout import Fault, Layout, Tree, find_deeper, read_tree
-from core.dataset.walk import name_some
+from core.dataset.walk import Watch, look_into, name_some
 from core.errors import DataError, describe_cause
+from core.places import own_command
 from core.reading import is_there, open_text, parse_json, read_plain
 from core.recipe.class_names import normalise
 from core.recipe.config import COPIES, NAME, NONE
@@ -22,6 +23,7 @@ from core.splits.group_table import read_groups
 from core.words import format_count, show_path
 
 _MOST = 100_000_000  # bytes of a file of names
+_SHARDS = (".parquet", ".arrow", ".tar")  # files that hold images inside
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def scan_folders(
     hold_back: int = 0,
     group_by: str = NONE,
     copies: Sequence[Sequence[str]] = (),
+    watch: Watch | None = None,
 ) -> ImageFolders:
     """Read a data set's layout without opening an image.
 
@@ -84,13 +87,13 @@ def scan_folders(
     `root/<class>/*`, by any usual name of a split and with all files below. Without validation a stratified share of
     training is split off, and `hold_back` training images of each class become `held`: both the same each time, so that
     runs of any seed are judged on the same images. By the setting `group_by` images that belong together stay on one side,
-    and so do `copies`, paths that look the same, where it is not `none`.
+    and so do `copies`, paths that look the same, where it is not `none`. `watch` as `read_tree` has it.
 
     Raises:
         DataError: naming the folder that is missing, empty, locked or not matched, the malformed names file or table of
             groups, or the class that has too few groups.
     """
-    tree = read_tree(root)
+    tree = read_tree(root, watch)
     layout, train_root = tree.layout, root / tree.layout.splits["train"]
     _refuse_closed(root, tree.faults)
     classes = tuple(layout.classes["train"])
@@ -290,6 +293,11 @@ def _describe_few(layout: Layout, train_root: Path) -> str:
         f"{train_root}: found {format_count(count, 'class folder')}, but at least 2 are needed. "
         "Expected one folder for each class, with its images in it: train/<class>/*."
     )
+    if any(name.lower().endswith(_SHARDS) for name in look_into(train_root).files):
+        return (
+            f"{text} Parquet, Arrow and tar files hold images inside: unpack them first, on the page Train or by "
+            f"`{own_command()} unpack`."
+        )
     if (deeper := find_deeper(train_root)) is None:
         return text
     remedy = f"give {deeper}" if train_root == layout.root else f"move them up into {train_root}"

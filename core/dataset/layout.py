@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.dataset.images import BadImage, find_obstacle
-from core.dataset.walk import Found, look_into, name_some, natural_key, walk_through
+from core.dataset.walk import Found, Watch, look_into, name_some, natural_key, walk_through
 from core.errors import DataError
 from core.recipe.class_names import normalise
 from core.words import show_path
@@ -70,24 +70,36 @@ class Tree:
     faults: tuple[Fault, ...]
 
 
-def read_tree(root: Path) -> Tree:
+def read_tree(root: Path, watch: Watch | None = None) -> Tree:
     """Find all files of a data set; files below subfolders of a class are the class's.
+
+    `watch` is told now and then how many files were found so far; what it raises ends the search.
 
     Raises:
         DataError: as `read_layout` does.
     """
     layout = read_layout(root)
     files: dict[tuple[str, str], tuple[str, ...]] = {}
-    faults = list(layout.faults)
+    faults, count = list(layout.faults), 0
     for split, classes in layout.classes.items():
         for name, folder in classes.items():
-            found = walk_through(root, folder)
+            found = walk_through(root, folder, _add_to(watch, count))
             files[split, name] = tuple(found.files)
+            count += len(found.files)
             faults += _list_faults(found, split, name)
-    found = walk_through(root, layout.splits["test"]) if "test" in layout.splits else Found()
+    found = (
+        walk_through(root, layout.splits["test"], _add_to(watch, count))
+        if "test" in layout.splits
+        else Found()
+    )
     faults += _list_faults(found, "test", "")
     faults.sort(key=lambda fault: natural_key(fault.path))
     return Tree(layout, files, tuple(found.files), tuple(faults))
+
+
+def _add_to(watch: Watch | None, count: int) -> Watch | None:
+    """Return what tells of the files of a part, when so many were found before it."""
+    return None if watch is None else lambda found: watch(count + found)
 
 
 def read_layout(root: Path) -> Layout:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from core.dataset.layout import IMAGE_ENDINGS, has_split, read_layout
-from core.dataset.walk import look_into
+from core.dataset.walk import is_system
 from core.errors import DataError
 from core.places import expand_home
 
@@ -26,7 +26,7 @@ def find_remedy(given: str) -> Path | None:
     """
     folder = expand_home(_tidy(given))
     try:
-        found = next(filter(_is_data, _list_candidates(folder)), None)
+        found = next(filter(is_data, _list_candidates(folder)), None)
     except (OSError, ValueError):  # of a name that no file can have
         return None
     return found if str(found) != given else None
@@ -81,14 +81,21 @@ def _find_near(folder: Path) -> Path | None:
     return there
 
 
-def _is_data(folder: Path) -> bool:
+def is_data(folder: Path) -> bool:
     """Tell whether a folder can be trained on: the first of its classes that hold anything hold images."""
     try:
         classes = read_layout(folder).classes["train"]
-        inside = chain.from_iterable(look_into(folder, classes[name]).files for name in list(classes)[:3])
-        return len(classes) > 1 and any(path.lower().endswith(IMAGE_ENDINGS) for path in inside)
+        return len(classes) > 1 and any(_has_image(folder / classes[name]) for name in list(classes)[:3])
     except (DataError, OSError):
         return False
+
+
+def _has_image(folder: Path) -> bool:
+    """Tell whether a folder holds an image, without listing the million that it may hold."""
+    with os.scandir(folder) as entries:
+        return any(
+            entry.name.lower().endswith(IMAGE_ENDINGS) and not is_system(entry.name) for entry in entries
+        )
 
 
 def _is_there(folder: Path) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.dataset.images import BadImage, find_obstacle
 from core.words import show_path
+
+Watch = Callable[[int], None]  # is told how many files were found so far; what it raises ends the walk
 
 MISNAMED = "has a name that is not UTF-8 and must be renamed"
 # What systems leave in folders of images. Names beginning with a dot (.DS_Store, ._photo.jpg, .ipynb_checkpoints) are
@@ -70,10 +72,10 @@ def look_into(root: Path, folder: str = "") -> Found:
     return found
 
 
-def walk_through(root: Path, folder: str = "") -> Found:
+def walk_through(root: Path, folder: str = "", watch: Watch | None = None) -> Found:
     """Return what lies in a folder and in all folders below it, the files sorted as people count.
 
-    Links to folders are followed, but for those back to a folder they lie in.
+    Links to folders are followed, but for those back to a folder they lie in. `watch` is called after each folder.
     """
     start, found = root / folder, Found()
     above = frozenset(map(_identify, {*start.parents, *start.resolve().parents}))
@@ -86,6 +88,8 @@ def walk_through(root: Path, folder: str = "") -> Found:
             continue
         inside = look_into(root, place)
         found.add(inside)
+        if watch is not None:
+            watch(len(found.files))
         todo += [(name, chain | {own}) for name in inside.folders]
     cut = len(folder) + 1 if folder else 0
     found.files.sort(key=lambda path: natural_key(path[cut:]))

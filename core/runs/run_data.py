@@ -12,6 +12,7 @@ from core.dataset.contents import Content, fingerprint, read_contents
 from core.dataset.fixes import apply_fixes, describe_fixes, keep_fixes
 from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_folders
 from core.dataset.images import BadImage, check_images
+from core.dataset.walk import Watch
 from core.errors import DataError, RunError
 from core.files import write_text
 from core.places import real_path
@@ -26,13 +27,18 @@ _TOLD = 10  # files told one by one of those that no run takes
 
 
 def scan_config(
-    config: TrainConfig, fixes: Path | None = None, copies: Sequence[Sequence[str]] = ()
+    config: TrainConfig,
+    fixes: Path | None = None,
+    copies: Sequence[Sequence[str]] = (),
+    *,
+    watch: Watch | None = None,
 ) -> ImageFolders:
     """Read the layout of the data set a config names, split and with labels corrected as it says.
 
     `fixes` is where the fix list lies, when not where the config names it. The split is that of the folders, so that
     the same images judge a run with a fix list and one without; `copies` are images that look the same, which stay on one
     side of it. Who leaves them out gets a split as large, but not a run's own. Files that are no plain ones are refused or skipped.
+    `watch` as `read_tree` has it.
 
     Raises:
         DataError: as `scan_folders`, `drop_bad_images` and `apply_fixes` do.
@@ -44,6 +50,7 @@ def scan_config(
         hold_back=config.hold_back,
         group_by=config.group_by,
         copies=copies,
+        watch=watch,
     )
     folders = drop_bad_images(folders, folders.unread, policy=config.bad_images)
     return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders

@@ -23,7 +23,7 @@ from core.runs.claim import Taken, hold
 from core.runs.run import ACTIVE, Run, Status
 
 TASK = "task.json"
-_LOOKING = ("predict", "report")  # kinds of work that only ask a model, or show what is known
+_LOOKING = ("predict", "report", "count")  # kinds of work that only ask a model, or show what is known
 _PATHS = ("images", "table", "labels", "target", "data")  # parameters that a user may type a path into
 
 

@@ -94,7 +94,7 @@ def test_what_would_lie_outside_is_a_link_or_is_encrypted_is_refused(tmp_path: P
 
 
 def test_what_is_no_image_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "MAX_PIXELS", 100)
+    monkeypatch.setattr("core.arrivals.headers.MAX_PIXELS", 100)
     deep = "/".join("abcdefghijkl")
     found = bring(
         tmp_path,

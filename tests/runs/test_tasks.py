@@ -44,6 +44,7 @@ main()
 SPLIT = {"val_fraction": 0.15, "hold_back": 0}
 LACKING: dict[str, dict[str, Any]] = {
     "audit": {"data": "DATA", **SPLIT},
+    "count": {"data": "DATA", **SPLIT, "bad_images": "refuse", "group_by": "none", "fixes": ""},
     "find-rate": {"config": {"data": "DATA"}},
     "estimate": {"config": {"data": "DATA"}},
     "bring-in": {"sent": "DATA", "name": "new", "root": "DATA-root"},
@@ -51,6 +52,7 @@ LACKING: dict[str, dict[str, Any]] = {
         "images": "DATA", "table": "DATA.csv", "columns": {"image": "image", "label": "label"}, "name": "new",
         "root": "DATA-root", "skip_missing": False,
     },
+    "unpack": {"images": "DATA", "name": "new", "root": "DATA-root"},
     "label-issues": {"run": "DATA", "split": "val"},
     "report": {"runs": ["DATA"]},
     "report-pdf": {"page": "DATA/report.html"},

@@ -1,0 +1,30 @@
+"""A row of a shard: one image as its bytes, what it is called there and its class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.errors import DataError
+
+MOST_OF_ONE = 200 * 10**6  # bytes of an image
+
+
+class DamagedShard(DataError):
+    """A shard that can be read up to some row only."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image in a shard.
+
+    `number` counts from 0 in its shard. `name` is what its maker called it, which may be anything, `label` the name of its
+    class, None where it has none. `refusal` says why there are no bytes to take. `share` (0..1) is how much of the shard
+    has been read with it.
+    """
+
+    number: int
+    name: str
+    label: str | None
+    data: bytes
+    share: float
+    refusal: str = ""

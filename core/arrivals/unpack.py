@@ -1,0 +1,252 @@
+"""Shards become a folder of images: row by row, and after a stop from where it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.arrivals.bring_in import Arrival
+from core.arrivals.headers import read_kind
+from core.arrivals.names import free_folder, is_litter, make_folder_names
+from core.arrivals.rows import DamagedShard, Row
+from core.arrivals.shard_rows import Reader, open_shards
+from core.arrivals.shards import Shard, Shards, find_shards
+from core.arrivals.unpacked import STATE, State, read_state, write_state
+from core.dataset.images import BadImage
+from core.dataset.layout import IMAGE_ENDINGS
+from core.errors import DataError
+from core.files import discard_folder, write_bytes, write_rows
+from core.reading import read_plain
+from core.words import format_bytes, show_path
+
+Progress = Callable[[int, int], bool]
+
+UNFINISHED = ".unfinished"  # how the name ends of a folder that is being filled
+_LOCK = ".lock"
+_ENDINGS = {
+    "JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "TIFF": ".tif", "BMP": ".bmp", "AVIF": ".avif",
+    "HEIF": ".heic",
+}  # fmt: skip
+_NOTES = ("class_names.csv", "cat_to_name.json")  # what training reads beside images
+_LARGEST_NOTE = 100_000_000  # bytes
+_SPARE = 500 * 10**6  # bytes that the disk is to keep
+_AT_ONCE = 256  # rows whose places are decided, noted and then filled
+_BYTES_AT_ONCE = 64 * 10**6
+_LISTED = 500  # refusals that are kept one by one
+_MOST_CLASSES = 50_000
+
+
+def unpack(
+    source: Path, target: Path, progress: Progress, *, image: str = "", label: str = ""
+) -> Arrival | None:
+    """Make `target/<split>/<class>/…`, numbered where it is there already, of a folder of shards; None when told to end.
+
+    The shards stay as they are. What was unpacked before a stop, an error or a kill is kept beside the target, and the next call
+    with the same shards goes on from there. Test images without labels lie in `test/`. `image` and `label` name the columns
+    where they cannot be told. `progress(MB read, MB in all)` is called now and then.
+
+    Raises:
+        DataError: where there is no shard, one is damaged, classes differ, or the disk is too small.
+        OSError: when the folder cannot be made.
+    """
+    shards = find_shards(source)
+    if shards is None:
+        raise DataError(
+            f"{show_path(source)} holds no shards: no .parquet, .arrow or .tar file lies in it or in a few folders below it."
+        )
+    reader = open_shards(shards, image=image, label=label)
+    place = unfinished_folder(target, source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_small_disk(shards, place)
+    place.mkdir(exist_ok=True)
+    try:
+        with FileLock(place / _LOCK, timeout=0):
+            state = _begin(place, shards, image, label, reader.classes)
+            done = _take_all(shards, reader, state, place, progress)
+    except Timeout:
+        raise DataError(
+            f"{show_path(source)} is being unpacked by another process. Wait until it is done."
+        ) from None
+    return None if done is None else _finish(shards, done, place, target)
+
+
+def unfinished_folder(target: Path, source: Path) -> Path:
+    """Return the folder that is filled before it becomes the target: one for each folder of shards."""
+    digest = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:8]
+    return target.with_name(f"{target.name}-{digest}{UNFINISHED}")
+
+
+def _begin(place: Path, shards: Shards, image: str, label: str, classes: Sequence[str]) -> State:
+    """Return what has been done with these shards, as they are now; what was made of others is removed."""
+    known = tuple((shard.path, shard.bytes, shard.mtime_ns) for shard in shards.files)
+    fresh = State(known, image, label, labels=tuple(classes))
+    kept = read_state(place / STATE)
+    if kept is not None and kept.fits(fresh):
+        return replace(kept, shards=known, damaged=False)
+    for split in ("train", "val", "test"):
+        if (place / split).is_dir():
+            discard_folder(place / split)
+    return fresh
+
+
+def _refuse_small_disk(shards: Shards, place: Path) -> None:
+    kept = read_state(place / STATE)
+    free = shutil.disk_usage(place.parent).free
+    needed = max(0, shards.bytes - (kept.bytes if kept is not None else 0))
+    if needed + _SPARE > free:
+        raise DataError(
+            f"Unpacked these are about {format_bytes(needed)}, and the disk of {place.parent} has {format_bytes(free)} free. "
+            "Free some of it, or give a folder on another disk."
+        )
+
+
+def _take_all(shards: Shards, reader: Reader, state: State, place: Path, progress: Progress) -> State | None:
+    total = max(1, round(shards.bytes / 1e6))
+    before = sum(shard.bytes for shard in shards.files[: state.shard])
+    for index in range(state.shard, len(shards.files)):
+        shard = shards.files[index]
+        if state.shard != index:
+            state = replace(state, shard=index, row=0, pending={})
+        try:
+            for batch in _in_batches(reader.iter_rows(shard, state.row)):
+                state = _take_batch(shard, batch, state, place)
+                if not progress(min(total, int((before + batch[-1].share * shard.bytes) / 1e6)), total):
+                    write_state(place / STATE, state)
+                    return None
+        except DamagedShard:
+            write_state(place / STATE, replace(state, damaged=True))
+            raise
+        before += shard.bytes
+    progress(total, total)
+    return state
+
+
+def _in_batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.data)
+        if len(batch) == _AT_ONCE or size > _BYTES_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _take_batch(shard: Shard, batch: Sequence[Row], state: State, place: Path) -> State:
+    """Write some rows to their places, which are noted first: a kill in between leaves no file that is not known."""
+    judged = [(row, *_judge(row, shard)) for row in batch]
+    labels = _add_labels(state.labels, [row.label for row, _, why in judged if not why], shard)
+    folders = make_folder_names(labels)
+    taken = {path.casefold() for path in state.pending.values()}
+    places: dict[str, str] = {}
+    refused: list[BadImage] = []
+    for row, ending, why in judged:
+        if why:
+            refused.append(BadImage(f"{shard.path}, row {row.number}", why))
+            continue
+        folder = shard.split if row.label is None else f"{shard.split}/{folders[row.label]}"
+        key = str(row.number)
+        places[key] = state.pending.get(key) or _free_place(place, folder, row, shard, ending, taken)
+    begun = replace(state, row=batch[0].number, labels=labels, pending=places)
+    write_state(place / STATE, begun)
+    written = 0
+    for row in batch:
+        if path := places.get(str(row.number)):
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_bytes(row.data)
+            written += len(row.data)
+    return replace(
+        begun, row=batch[-1].number + 1, pending={}, images=state.images + len(places), bytes=state.bytes + written,
+        refused=(*state.refused, *refused)[:_LISTED], refused_count=state.refused_count + len(refused),
+    )  # fmt: skip
+
+
+def _judge(row: Row, shard: Shard) -> tuple[str, str]:
+    """Return the ending of an image's name by its contents and an empty text, or an empty ending and why it is refused."""
+    if row.refusal:
+        return "", row.refusal
+    if row.label is None and shard.split != "test":
+        return "", "has no label"
+    if row.label is not None and not row.label.strip():
+        return "", "has an empty label"
+    kind, why = read_kind(io.BytesIO(row.data))
+    return ("", why) if why else (_ENDINGS.get(kind, ".img"), "")
+
+
+def _add_labels(known: tuple[str, ...], found: Sequence[str | None], shard: Shard) -> tuple[str, ...]:
+    labels = tuple(dict.fromkeys([*known, *(label for label in found if label is not None)]))
+    if len(labels) > _MOST_CLASSES:
+        raise DataError(
+            f"{shard.path}: there are more than {_MOST_CLASSES:,} different labels, so that is hardly the column of the classes. "
+            "Name the right one."
+        )
+    return labels
+
+
+def _free_place(place: Path, folder: str, row: Row, shard: Shard, ending: str, taken: set[str]) -> str:
+    """Return where an image is to lie: by its own name where it has one that is free, else by its shard and row."""
+    stem, numbered = _own_stem(row.name), f"{_cut(shard.stem, 80)}-{row.number}"
+    number = 1
+    for name in (stem, f"{stem}-{numbered}" if stem else numbered):
+        path = f"{folder}/{name}{ending}"
+        if name and path.casefold() not in taken and not (place / path).exists():
+            break
+    while (
+        path.casefold() in taken or (place / path).exists()
+    ):  # of a shard of the same name in another folder
+        number += 1
+        path = f"{folder}/{name}-{number}{ending}"
+    taken.add(path.casefold())
+    return path
+
+
+def _own_stem(name: str) -> str:
+    """Return what a row's own name gives for the name of a file, without folders and ending; empty where it gives none."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    ending = next((end for end in IMAGE_ENDINGS if last.lower().endswith(end)), "")
+    stem = last[: len(last) - len(ending)]
+    if not stem.strip(".") or is_litter(last) or not stem.isprintable():
+        return ""
+    return _cut(make_folder_names([stem])[stem], 120)
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text's beginning of so many bytes at most, so that with what is added it is a name for any file system."""
+    return text.encode()[:most].decode(errors="ignore").rstrip(" .")
+
+
+def _finish(shards: Shards, state: State, place: Path, target: Path) -> Arrival:
+    """Put the folder in its place; raises DataError where there is no image in it."""
+    refused = state.refused
+    if not state.images:
+        discard_folder(place)
+        first = f" {refused[0].path} {refused[0].reason}." if refused else ""
+        raise DataError(f"There is no image in {shards.describe()} of {shards.root}.{first}")
+    shown = [(folder, label) for label, folder in make_folder_names(state.labels).items() if folder != label]
+    if shown:
+        write_rows(place / "class_names.csv", ("label", "name"), shown)
+    else:
+        _copy_notes(shards.root, place)
+    for name in (STATE, _LOCK):
+        (place / name).unlink(missing_ok=True)
+    made = free_folder(target.parent, target.name)
+    place.rename(made)
+    return Arrival(str(made), state.images, state.bytes, (), refused, state.refused_count)
+
+
+def _copy_notes(source: Path, place: Path) -> None:
+    for name in _NOTES:
+        if (source / name).is_file():
+            try:
+                write_bytes(place / name, read_plain(source / name, most=_LARGEST_NOTE))
+            except ValueError as error:
+                raise DataError(f"{source / name}: {error}. Repair or remove it.") from None
