@@ -16,7 +16,7 @@ from core.people.acting import TRAIN, demand, now_acting
 from core.people.limits import demand_room
 from core.places import uploads_folder
 from core.runs.run import ACTIVE, Status, default_root
-from core.runs.tasks import launch_task, read_task
+from core.runs.tasks import launch_task, read_order, read_task
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streamlit.typing import UploadedFile
 
 WAYS = {"folder": "A folder", "archive": "A zip archive or images", "table": "A CSV with the labels"}
-_AWAITED, _OPEN, _TURN = "arrivals-awaited", "arrivals-open", "arrivals-turn"
+_AWAITED, _OPEN, _TURN, _PAGE = "arrivals-awaited", "arrivals-open", "arrivals-turn", "arrivals-page"
 _MOST_MB = 2000  # of one file that is sent
 _SHOWN = 100  # refused files
 
@@ -37,13 +37,14 @@ def open_arrivals() -> None:
     st.session_state[_OPEN] = True
 
 
-def take_over(use: Callable[[str], None]) -> None:
-    """Give the folder that was made to the form, once, before its fields are drawn.
+def take_over(use: Callable[[str], None], page: str = "train") -> None:
+    """Give the folder that was made to the form of the page it was begun on, once, before its fields are drawn.
 
     Where a table of labels came with the images, the panel asks for its columns first.
     """
     status = read_task(task_folder())
-    if not st.session_state.get(_AWAITED) or status.state in ACTIVE:
+    here = st.session_state.get(_PAGE, "train") == page
+    if not here or not st.session_state.get(_AWAITED) or status.state in ACTIVE:
         return
     st.session_state[_AWAITED] = False
     found = read_arrival(task_folder() / ARRIVAL) if status.state == "finished" else None
@@ -61,13 +62,13 @@ def draw_arrivals(use: Callable[[str], None]) -> None:
     """Offer to bring images here, and show how far that is, what came of it and what was refused."""
     status = read_task(task_folder())
     active = status.state in ACTIVE
-    awaited = _AWAITED in st.session_state  # it was begun in this window
+    awaited = is_awaited()
     with st.expander(
         "Bring images here, or label them by a CSV", icon=":material/upload:", key="arrivals",
         expanded=active or awaited or bool(st.session_state.get(_OPEN)),
     ):  # fmt: skip
         if active:
-            draw_running(task_folder(), "files", key="arrivals")
+            draw_running(task_folder(), unit_of(), key="arrivals")
             return
         if awaited:
             _draw_result(status, use)
@@ -77,14 +78,27 @@ def draw_arrivals(use: Callable[[str], None]) -> None:
             persist_state="session",  # while the task runs it is not drawn
         )  # fmt: skip
         if way == "table":
-            draw_table_form(_begin)
+            draw_table_form(begin)
         else:
             _draw_uploader(str(way))
+
+
+def is_awaited() -> bool:
+    """Tell whether bringing in was begun in this window."""
+    return _AWAITED in st.session_state
 
 
 def task_folder() -> Path:
     """Return where the bringing in is watched: one at a time."""
     return default_root() / ".arrivals"
+
+
+def unit_of() -> str:
+    """Return what the task at work counts: files, or of shards, whose rows nobody has counted, MB."""
+    try:
+        return "MB" if read_order(task_folder())[0] == "unpack" else "files"
+    except RunError:
+        return "files"
 
 
 def _draw_uploader(way: str) -> None:
@@ -134,18 +148,19 @@ def _send(files: Sequence[UploadedFile], name: str) -> None:
     demand_room(owner, default_root(), adding=sum(file.size for file in files))
     sent = task_folder() / "sent"
     keep_sent(((file.name, file.getvalue()) for file in files), sent)
-    _begin("bring-in", sent=str(sent), name=name, owner=owner)
+    begin("bring-in", sent=str(sent), name=name, owner=owner)
     # Another widget in the place of this one lets go of the files, which the server keeps in memory.
     st.session_state[_TURN] = int(st.session_state.get(_TURN, 0)) + 1
 
 
-def _begin(kind: str, **parameters: object) -> None:
-    """Start the task that makes the folder."""
+def begin(kind: str, page: str = "train", **parameters: object) -> None:
+    """Start the task that makes the folder, which a page then gets."""
     demand(TRAIN)
     _refuse_second()
     (task_folder() / ARRIVAL).unlink(missing_ok=True)
     launch_task(task_folder(), kind, root=str(uploads_folder()), **parameters)
     st.session_state[_AWAITED] = True
+    st.session_state[_PAGE] = page
 
 
 def _refuse_second() -> None:

@@ -24,11 +24,12 @@ from core.runs.run import default_root
 from core.verdicts.seeds import describe_power
 from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, wanted_data
+from dashboard.components.count_panel import draw_count
 from dashboard.guard import guard_callback
 from dashboard.launch.slurm_panel import draw_place
 from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download, label_network, list_names
-from dashboard.state import address, services
+from dashboard.state import address, data_folder, services
 from dashboard.text import escape_markdown, format_count, format_duration
 
 # Settings of all runs that may differ from the presets'.
@@ -50,9 +51,13 @@ def draw_form() -> None:
             label = _LABELS.get(field, label_of(field))
             st.markdown(f":red[:material/error: **{label}**: {escape_markdown(what)}]")
         return
-    found = services.summarise_data(configs[0])
+    found = data_folder.summarise_data(configs[0])
     if found.problem:
         st.markdown(f":red[:material/error: **{label_of('data')}**: {escape_markdown(found.problem)}]")
+        return
+    if found.counting:
+        draw_count(configs[0], found)
+    if not found.is_known:
         return
     st.caption(f":material/folder_open: {found}")
     configs = draw_plan(configs)

@@ -15,7 +15,7 @@ from core.trial.forecast import FORECAST, Forecast, key_of, read_forecast
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
-from dashboard.state import services
+from dashboard.state import data_folder
 
 
 def draw_estimate(config: TrainConfig) -> None:
@@ -50,7 +50,7 @@ def find_forecast(config: TrainConfig) -> Forecast | None:
 
 def task_folder(config: TrainConfig) -> Path:
     """Return where the measuring of a config is watched and kept: one for all settings that take the same."""
-    found = services.summarise_data(config)
+    found = data_folder.summarise_data(config)
     return default_root() / ".trials" / key_of(config, (found.train, found.val, found.held))
 
 

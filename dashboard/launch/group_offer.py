@@ -7,13 +7,13 @@ import streamlit as st
 from core.recipe.config import COPIES, NAME, TrainConfig
 from dashboard.guard import guard_callback
 from dashboard.panels import forms
-from dashboard.state import services
+from dashboard.state import data_folder
 from dashboard.text import escape_markdown
 
 
 def draw_group_offer(config: TrainConfig) -> None:
     """Offer to keep images together whose file names begin alike, where images are split off and most share a beginning."""
-    found = services.summarise_data(config)
+    found = data_folder.summarise_data(config)
     if not found.beginning or config.group_by != COPIES:
         return
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.census.summary import DataSummary
 from core.errors import ConfigError, UserError
 from core.people.roots import allow_path
 from core.queue.slots import count_devices, find_lacks, read_slots
@@ -27,8 +28,7 @@ from dashboard.builtin import is_builtin
 from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
 from dashboard.panels.network_field import draw_facts, draw_network
-from dashboard.state import services
-from dashboard.state.services import DataSummary
+from dashboard.state import data_folder, services
 from dashboard.text import escape_markdown
 
 WEIGHT_KINDS = {
@@ -247,14 +247,16 @@ def _summarise_data() -> DataSummary:
         )
     except ConfigError:
         return DataSummary()
-    return services.summarise_data(config)
+    return data_folder.summarise_data(config)
 
 
 def _data_problem(config: TrainConfig) -> dict[str, str]:
-    found = services.summarise_data(config)
+    found = data_folder.summarise_data(config)
     if found.problem:
         field, _, what = found.problem.partition(": ")
         return {field: what} if field in SETTINGS else {"data": found.problem}
+    if not found.is_known:  # it is being counted, and the run itself checks its classes
+        return {}
     problems = {}
     checks = {"focus": focus_indices, "pairs": pair_indices}
     for field, check in checks.items():

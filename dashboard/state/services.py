@@ -19,23 +19,21 @@ from PIL import Image
 
 from core.confidence.kept import calibration_path
 from core.dataset.label_report import fixes_path, read_fixes
-from core.errors import RunError, UserError, describe_error
+from core.errors import DataError, RunError, UserError
 from core.marks import marks
 from core.marks.marks import MarkList, add_fixes, list_path, take_over
 from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.people.acting import TRAIN, refusal_of
-from core.people.roots import allow_path
-from core.places import expand_home, own_command
-from core.recipe.own_paths import allow_config
+from core.places import own_command, real_path
 from core.runs.figures import Figures
 from core.runs.imported import refuse_without_model
 from core.runs.run import Run, default_root
 from core.runs.run_data import RunData as RunData
 from core.runs.run_data import read_run_data
 from core.verdicts import predictions
-from core.words import format_class, format_count
 from dashboard.guard import NotYet
+from dashboard.state.data_folder import summarise_data
 
 if TYPE_CHECKING:
     from core.dataset.audit import Audit
@@ -216,120 +214,6 @@ def look_at_upload(
     return encode_image(image), seen
 
 
-@dataclass(frozen=True)
-class DataSummary:
-    """How many classes and images a data folder holds, or the problem that keeps it from being used."""
-
-    problem: str = ""
-    classes: int = 0
-    train: int = 0
-    val: int = 0
-    test: int = 0
-    held: int = 0
-    val_made: bool = False
-    names: tuple[str, ...] = ()
-    display: dict[str, str] = field(default_factory=dict)
-    fixed: str = ""
-    left_out: int = 0
-    beginning: str = ""  # of the names of images that are split, where these seem to tell groups
-    kept: int = 0  # images that a name or a table puts into groups
-    closed_test: str = ""  # why nobody knows how many test images there are
-
-    def label(self, name: str) -> str:
-        """Return what a user reads for a class."""
-        return format_class(name, self.display)
-
-    def __str__(self) -> str:
-        split = " (split off training)" if self.val_made else ""
-        held = f", {self.held:,} held back" if self.held else ""
-        return (
-            f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
-            f"{self.closed_test or format_count(self.test, 'test image')}"
-            f"{f' · {self.kept:,} in groups that stay on one side' if self.kept else ''}"
-            f"{f' · by the fix list {self.fixed}' if self.fixed else ''}"
-            + (f" · {self.left_out:,} not taken, as a scan on Data tells" if self.left_out else "")
-        )
-
-
-def summarise_data(config: TrainConfig) -> DataSummary:
-    """Count what the config's data folder holds; looks again after half a minute."""
-    try:
-        allow_config(config)
-    except UserError as error:
-        return DataSummary(problem=str(error))
-    # By what the layout depends on alone, so that another setting does not look at the disk again.
-    split = (config.val_fraction, config.hold_back, config.bad_images)
-    files = (config.group_by, config.fixes)
-    return _summarise_data(
-        config.data, *split, *files, tuple(_stamp_file(name.partition("#")[0]) for name in files)
-    )
-
-
-def _stamp_file(file: str) -> int:
-    try:
-        return expand_home(file).stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-@st.cache_data(ttl=30, max_entries=16, show_spinner="Looking at the data …")
-def _summarise_data(
-    folder: str,
-    val_fraction: float,
-    hold_back: int,
-    bad_images: str,
-    group_by: str,
-    fixes: str,
-    stamps: tuple[int, ...],  # noqa: ARG001
-) -> DataSummary:
-    from core.dataset.fixes import describe_fixes
-    from core.dataset.folders import describe_closed_test, find_beginning_of
-    from core.recipe.config import TrainConfig
-    from core.runs.run_data import scan_config
-
-    asked = TrainConfig(
-        data=folder, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, group_by=group_by,
-        fixes=fixes,
-    )  # fmt: skip
-    try:
-        found = scan_config(asked)
-    except (UserError, OSError) as error:
-        return DataSummary(problem=describe_error(error))
-    return DataSummary(
-        "",
-        len(found.classes),
-        len(found.train),
-        len(found.val),
-        len(found.test),
-        len(found.held),
-        found.val_made,
-        found.classes,
-        found.display,
-        describe_fixes(found),
-        len(found.skipped) + len(found.left_out),
-        find_beginning_of(found),
-        found.kept.images if found.kept else 0,
-        describe_closed_test(found),
-    )
-
-
-def find_remedy(folder: str) -> str:
-    """Return the folder of images that was probably meant; empty where the one given is right or nothing is near."""
-    try:
-        allow_path(folder)
-    except UserError:
-        return ""
-    return _find_remedy(folder)
-
-
-@st.cache_data(ttl=15, max_entries=32, show_spinner=False)
-def _find_remedy(folder: str) -> str:
-    from core.dataset.remedy import find_remedy
-
-    found = find_remedy(folder)
-    return "" if found is None else str(found)
-
-
 def label_classes(run: Run) -> Callable[[str], str]:
     """Return what names a class of a run to a reader; by its folder where what is known of the data cannot be read."""
     try:
@@ -346,35 +230,44 @@ def estimate_time(configs: tuple[TrainConfig, ...]) -> Estimate:
     if not configs:
         return Estimate(0.0, 0, 0)
     found = summarise_data(configs[0])
+    if not found.is_known:  # it is being counted
+        return Estimate(0.0, 0, len(configs))
     return estimate_time(configs, default_root(), train=found.train, val=found.val)
 
 
-@st.cache_data(max_entries=8, show_spinner="Drawing 16 training images …")
 def augmented_images(config: TrainConfig) -> list[tuple[str, bytes]]:
     """Return sixteen training images as the network would get them in the first epoch: class, WebP bytes.
+
+    None of them as long as nothing is known of the data, which is being counted.
 
     Raises:
         DataError: when the data cannot be used.
     """
+    found = summarise_data(config)
+    if found.problem:
+        raise DataError(found.problem)
+    examples = tuple((path, found.display.get(name, name)) for path, name in found.examples)
+    return _augmented_images(config, examples)
+
+
+@st.cache_data(max_entries=8, show_spinner="Drawing 16 training images …")
+def _augmented_images(config: TrainConfig, examples: tuple[tuple[str, str], ...]) -> list[tuple[str, bytes]]:
+    from core.dataset.folders import Sample
     from core.dataset.images import check_images
     from core.networks.table import inputs_of
-    from core.runs.run_data import scan_config
     from core.training.loaders import ImageTable, to_pixels, train_transforms
 
-    allow_config(config)
-    folders = scan_config(config)
-    step = max(1, len(folders.train) // 16)
-    chosen = folders.train[::step][:16]
+    root = real_path(config.data)
     if config.bad_images == "skip":
-        bad = {item.path for item in check_images(folders.root, [sample.path for sample in chosen])}
-        chosen = tuple(sample for sample in chosen if sample.path not in bad)
+        bad = {item.path for item in check_images(root, [path for path, _ in examples])}
+        examples = tuple(one for one in examples if one[0] not in bad)
     inputs = inputs_of(config.arch)
-    table = ImageTable(folders.root, chosen, train_transforms(config, inputs), config.seed)
+    samples = [Sample(path, 0) for path, _ in examples]
+    table = ImageTable(root, samples, train_transforms(config, inputs), config.seed)
     found = []
-    for index, sample in enumerate(chosen):
+    for index, (_, name) in enumerate(examples):
         pixels = to_pixels(table[0, index][0][None], inputs)[0]
-        name = folders.classes[sample.target]
-        found.append((folders.display.get(name, name), encode_image(enlarge(Image.fromarray(pixels)))))
+        found.append((name, encode_image(enlarge(Image.fromarray(pixels)))))
     return found
 
 

@@ -30,6 +30,7 @@ from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer import marking, opened
 from dashboard.explorer.marked import draw_marked
 from dashboard.guard import guard_callback
+from dashboard.launch import arrivals_panel, shards_panel
 from dashboard.launch.leak_remedy import draw_remedy
 from dashboard.panels import forms
 from dashboard.panels.label_section import draw_labels
@@ -72,6 +73,7 @@ class ShownData:
 def render() -> None:
     """Draw the page."""
     st.title("Data")
+    arrivals_panel.take_over(show_folder, "data")
     source = choose_source()
     if not source.root.is_dir():
         st.warning(
@@ -79,6 +81,8 @@ def render() -> None:
             "train/\\<class\\>/\\*.",
             icon=":material/folder_off:",
         )
+        return
+    if shards_panel.draw_offer_and_progress(str(source.root), "data"):
         return
     audit = draw_scan(source)
     if audit is not None:
@@ -88,6 +92,11 @@ def render() -> None:
     draw_labels(source.run)
     if source.run is not None and (source.run.folder / "data.json").exists():
         draw_marked(source.run, forms.fill_fixed)
+
+
+def show_folder(folder: str) -> None:
+    """Put a folder into the address, for the page to be about."""
+    address.set_params(folder=folder, finding=address.ANY, page=address.ANY)
 
 
 def choose_source() -> ShownData:
@@ -105,8 +114,7 @@ def choose_source() -> ShownData:
 
     def apply_folder() -> None:
         chosen = str(st.session_state["data-folder"]).strip()
-        folder = address.ANY if chosen == own else chosen
-        address.set_params(folder=folder, finding=address.ANY, page=address.ANY)
+        show_folder(address.ANY if chosen == own else chosen)
 
     st.text_input("Folder of images", key="data-folder", on_change=guard_callback(apply_folder))
     if asked != own:

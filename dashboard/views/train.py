@@ -19,10 +19,11 @@ from core.runs.run import Run, default_root
 from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, is_builtin, wanted_data
 from dashboard.charts import curve_charts
+from dashboard.components.count_panel import draw_count
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
-from dashboard.launch import arrivals_panel, folder_picker
+from dashboard.launch import arrivals_panel, folder_picker, shards_panel
 from dashboard.launch.estimate_panel import draw_estimate, find_forecast
 from dashboard.launch.group_offer import draw_group_offer
 from dashboard.launch.last_form import keep_form, restore_form
@@ -32,7 +33,7 @@ from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download
 from dashboard.panels.rate_panel import draw_rate_finder
 from dashboard.panels.story import draw_story
-from dashboard.state import address, services
+from dashboard.state import address, data_folder, services
 from dashboard.text import escape_markdown, format_duration
 
 # What is asked of everyone; all else has a value that suits the recipe. The folder stands above, by itself.
@@ -87,7 +88,9 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
                 on_click=guard_callback(lambda name=name: choose_data(str(builtin_folder(name)))),
             )
     forms.draw_problem("data", problems)  # below the row, whose buttons would move down to it
-    if remedy := services.find_remedy(str(st.session_state["form-data"])):
+    if "data" in problems:
+        shards_panel.draw_offer(str(st.session_state["form-data"]))
+    if remedy := data_folder.find_remedy(str(st.session_state["form-data"])):
         st.button(
             f"Use {escape_markdown(remedy)} instead",
             icon=":material/subdirectory_arrow_right:",
@@ -98,9 +101,18 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
             args=(remedy,),
         )
     if config is not None:
-        st.caption(f":material/folder_open: {services.summarise_data(config)}")
+        draw_contents(config)
         draw_group_offer(config)
     arrivals_panel.draw_arrivals(choose_data)
+
+
+def draw_contents(config: TrainConfig) -> None:
+    """Say what lies in the folder of images, and of a large one how far the counting is."""
+    found = data_folder.summarise_data(config)
+    if found.counting:
+        draw_count(config, found)
+    if found.is_known:
+        st.caption(f":material/folder_open: {found}")
 
 
 def take_folder(folder: str) -> None:
@@ -241,7 +253,10 @@ def draw_schedule(config: TrainConfig | None) -> None:
     """Plot how the learning rate will move, where it does."""
     if config is None or config.schedule == "constant":
         return
-    steps = -(-services.summarise_data(config).train // config.batch_size)
+    found = data_folder.summarise_data(config)
+    if not found.is_known:
+        return
+    steps = -(-found.train // config.batch_size)
     with st.container(width=640):
         plot(curve_charts.rate_schedule(config, steps), key="train-schedule")
 
@@ -261,6 +276,9 @@ def draw_preview(config: TrainConfig | None) -> None:
         pictures = services.augmented_images(look)
     except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
+        return
+    if not pictures:
+        st.caption("They are drawn once the images are counted.")
         return
     tiles = [Tile(picture, name, alt=f"augmented image of {name}") for name, picture in pictures]
     show_tiles(tiles, side=110, label="augmented training images")

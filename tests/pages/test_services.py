@@ -19,7 +19,7 @@ from core.recipe.config import TrainConfig
 from core.runs.figures import EPOCH_COLUMNS, STEP_COLUMNS
 from core.runs.run import Run
 from dashboard.guard import NotYet
-from dashboard.state import services
+from dashboard.state import data_folder, services
 from tests.made_run import append_epoch, make_run, measure_confidence
 
 
@@ -232,7 +232,7 @@ def test_an_upload_is_explained(run_with_model: Run, tiny_data: Path) -> None:
 
 
 def test_a_data_folder_is_counted(tiny_data: Path) -> None:
-    summary = services.summarise_data(TrainConfig(data=str(tiny_data)))
+    summary = data_folder.summarise_data(TrainConfig(data=str(tiny_data)))
     assert str(summary) == "3 classes · 18 training, 6 validation and 3 test images"
     assert summary.problem == ""
 
@@ -244,26 +244,26 @@ def test_what_no_run_takes_is_counted_with_the_data_and_links_to_nowhere_are_its
     (tiny_data / "train/2/9.png").symlink_to("/nowhere/9.png")
     assert (
         "train/2/9.png is a link to /nowhere"
-        in services.summarise_data(TrainConfig(data=str(tiny_data))).problem
+        in data_folder.summarise_data(TrainConfig(data=str(tiny_data))).problem
     )
-    summary = services.summarise_data(TrainConfig(data=str(tiny_data), bad_images="skip"))
+    summary = data_folder.summarise_data(TrainConfig(data=str(tiny_data), bad_images="skip"))
     assert str(summary).endswith("and 3 test images · 2 not taken, as a scan on Data tells")
 
 
 def test_validation_that_is_split_off_is_told(tiny_data: Path) -> None:
     shutil.rmtree(tiny_data / "val")
-    summary = services.summarise_data(TrainConfig(data=str(tiny_data), val_fraction=0.34))
+    summary = data_folder.summarise_data(TrainConfig(data=str(tiny_data), val_fraction=0.34))
     assert str(summary) == "3 classes · 12 training, 6 validation (split off training) and 3 test images"
 
 
 @pytest.mark.parametrize("folder", ["/no/such/folder", "~nobody-of-this-name/pictures", "x" * 300])
 def test_a_data_folder_that_cannot_be_used_is_a_problem_in_words(folder: str) -> None:
-    assert services.summarise_data(TrainConfig(data=folder)).problem
+    assert data_folder.summarise_data(TrainConfig(data=folder)).problem
 
 
 def test_a_data_folder_in_the_home_folder_is_found(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tiny_data.parent))
-    assert services.summarise_data(TrainConfig(data="~/tiny")).classes == 3
+    assert data_folder.summarise_data(TrainConfig(data="~/tiny")).classes == 3
 
 
 def test_sixteen_training_images_are_shown_as_the_network_gets_them(tiny_data: Path) -> None:
