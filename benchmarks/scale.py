@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from core.census.count import count_data, read_count
+from core.census.stamps import is_small, is_unchanged, stamp_tree
 from core.dataset.folders import scan_folders
 from core.recipe.config import TrainConfig
 from core.runs.jobs import list_live
@@ -116,6 +118,17 @@ def measure_files(folder: Path, size: int) -> None:
         with timed(f"{size:,} files scanned {time_}"):
             found = scan_folders(folder / "data", val_fraction=0.2)
     print(f"{len(found.train) + len(found.val):,} images in {len(found.classes):,} classes", flush=True)
+    config, kept = TrainConfig(data=str(folder / "data"), val_fraction=0.2), folder / "kept"
+    kept.mkdir()
+    with timed("known to be large"):
+        assert not is_small(folder / "data")
+    with timed(f"{size:,} files counted and kept, as the task does it"):
+        count_data(config, kept, lambda *_: True)
+    with timed("the kept count read"):
+        assert read_count(config, kept)[1]
+    stamps = stamp_tree(folder / "data")
+    with timed(f"{len(stamps.folders):,} folders looked at again"):
+        assert is_unchanged(folder / "data", stamps)
 
 
 def measure_classes(folder: Path, size: int) -> None:
