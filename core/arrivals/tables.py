@@ -64,6 +64,9 @@ def iter_rows(path: Path, table: Table, start: int = 0) -> Iterator[Row]:
     number = start
     with _told(path, lambda: number), _open(path) as (_, source):
         for batch, share in source(_columns_of(table), start):
+            batch.validate(
+                full=True
+            )  # of a damaged Arrow file a place outside of it would be read, which ends the process
             for place in range(batch.num_rows):
                 yield _read_row(batch, place, table, number, share)
                 number += 1

@@ -158,6 +158,10 @@ def _take_batch(shard: Shard, batch: Sequence[Row], state: State, place: Path) -
         places[key] = state.pending.get(key) or _free_place(place, folder, row, shard, ending, taken)
     begun = replace(state, row=batch[0].number, labels=labels, pending=places)
     write_state(place / STATE, begun)
+    if shutil.disk_usage(place).free < _SPARE:  # of files that hold more than their size lets expect
+        raise DataError(
+            f"The disk of {place.parent} is nearly full. Free some of it, then unpack again: it goes on."
+        )
     written = 0
     for row in batch:
         if path := places.get(str(row.number)):

@@ -288,16 +288,16 @@ def _refuse_closed(root: Path, faults: Sequence[Fault]) -> None:
 
 
 def _describe_few(layout: Layout, train_root: Path) -> str:
+    if any(name.lower().endswith(_SHARDS) for name in look_into(train_root).files):
+        return (
+            f"{train_root} holds Parquet, Arrow or tar files in place of class folders. Unpack the images in them first: on the "
+            f"page Train, or by {own_command()} unpack."
+        )
     count = len(layout.classes["train"])
     text = (
         f"{train_root}: found {format_count(count, 'class folder')}, but at least 2 are needed. "
         "Expected one folder for each class, with its images in it: train/<class>/*."
     )
-    if any(name.lower().endswith(_SHARDS) for name in look_into(train_root).files):
-        return (
-            f"{text} Parquet, Arrow and tar files hold images inside: unpack them first, on the page Train or by "
-            f"`{own_command()} unpack`."
-        )
     if (deeper := find_deeper(train_root)) is None:
         return text
     remedy = f"give {deeper}" if train_root == layout.root else f"move them up into {train_root}"

@@ -63,14 +63,17 @@ def draw_arrivals(use: Callable[[str], None]) -> None:
     status = read_task(task_folder())
     active = status.state in ACTIVE
     awaited = is_awaited()
+    elsewhere = is_unpacking()  # it is begun and drawn outside of this panel, which may be closed
+    if active and elsewhere:
+        return
     with st.expander(
         "Bring images here, or label them by a CSV", icon=":material/upload:", key="arrivals",
-        expanded=active or awaited or bool(st.session_state.get(_OPEN)),
+        expanded=active or (awaited and not elsewhere) or bool(st.session_state.get(_OPEN)),
     ):  # fmt: skip
         if active:
-            draw_running(task_folder(), unit_of(), key="arrivals")
+            draw_running(task_folder(), "files", key="arrivals")
             return
-        if awaited:
+        if awaited and not elsewhere:
             _draw_result(status, use)
         st.session_state.setdefault("arrivals-way", "folder")
         way = st.segmented_control(
@@ -93,12 +96,12 @@ def task_folder() -> Path:
     return default_root() / ".arrivals"
 
 
-def unit_of() -> str:
-    """Return what the task at work counts: files, or of shards, whose rows nobody has counted, MB."""
+def is_unpacking() -> bool:
+    """Tell whether what is begun here last is the unpacking of shards, which is counted in MB: nobody knows their rows."""
     try:
-        return "MB" if read_order(task_folder())[0] == "unpack" else "files"
+        return read_order(task_folder())[0] == "unpack"
     except RunError:
-        return "files"
+        return False
 
 
 def _draw_uploader(way: str) -> None:
@@ -185,10 +188,11 @@ def _draw_result(status: Status, use: Callable[[str], None]) -> None:
             key="arrivals-as-is",
             on_click=guard_callback(partial(use, found.folder)),
         )
-    _draw_refused(found)
+    draw_refused(found)
 
 
-def _draw_refused(found: Arrival) -> None:
+def draw_refused(found: Arrival) -> None:
+    """List what was refused and why, where anything was."""
     if not found.refused:
         return
     with st.expander(f"{format_count(found.refused_count, 'file')} refused", icon=":material/block:"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.arrivals.bring_in import ARRIVAL, read_arrival
 from core.people.acting import TRAIN
 from core.runs.run import ACTIVE
 from core.runs.tasks import read_task
@@ -22,35 +23,53 @@ def draw_offer(folder: str, page: str = "train") -> bool:
     shards = data_folder.find_shards(folder)
     if shards is None:
         return False
-    with st.container(horizontal=True, vertical_alignment="center", key="unpack-row"):
-        st.button(
-            f"Unpack them ({format_bytes(shards.bytes)})",
-            type="primary",
-            icon=":material/unarchive:",
-            key="unpack",
-            on_click=guard_callback(arrivals_panel.begin),
-            args=("unpack",),
-            kwargs={"page": page, "images": str(shards.root), "name": _name_after(shards.root)},
-            **lock(TRAIN, disabled=read_task(arrivals_panel.task_folder()).state in ACTIVE),
-        )
-        st.caption(
-            f":material/inventory_2: This folder holds {escape_markdown(shards.describe())} with images inside. Unpacking makes "
-            "a folder of images beside your other data, about as large. The files stay as they are."
-        )
+    st.caption(
+        f":material/inventory_2: This folder holds {escape_markdown(shards.describe())} with images inside. Unpacking makes a "
+        "folder of images beside your other data, about as large. The files stay as they are."
+    )
+    st.button(
+        f"Unpack them ({format_bytes(shards.bytes)})",
+        type="primary",
+        icon=":material/unarchive:",
+        key="unpack",
+        on_click=guard_callback(arrivals_panel.begin),
+        args=("unpack",),
+        kwargs={"page": page, "images": str(shards.root), "name": _name_after(shards.root)},
+        **lock(TRAIN, disabled=read_task(arrivals_panel.task_folder()).state in ACTIVE),
+    )
     return True
 
 
-def draw_offer_and_progress(folder: str, page: str) -> bool:
-    """Do as `draw_offer`, on a page where no form shows the progress."""
-    if data_folder.find_shards(folder) is None:
+def draw_unpacking(folder: str) -> bool:
+    """Draw how far the unpacking begun last is, and tell whether it goes on; else how it ended, and of its folder what is in it."""
+    task = arrivals_panel.task_folder()
+    status = read_task(task)
+    if not arrivals_panel.is_unpacking():
         return False
-    status = read_task(arrivals_panel.task_folder())
     if status.state in ACTIVE:
-        draw_running(arrivals_panel.task_folder(), arrivals_panel.unit_of(), key="arrivals")
+        draw_running(task, "MB", key="arrivals")
         return True
     if arrivals_panel.is_awaited():
         draw_end(status)
-    return draw_offer(folder, page)
+    draw_result(folder)
+    return False
+
+
+def draw_result(folder: str) -> None:
+    """Say of a folder that was unpacked in this window what is in it, and what was refused."""
+    if not arrivals_panel.is_awaited() or not arrivals_panel.is_unpacking():
+        return
+    found = read_arrival(arrivals_panel.task_folder() / ARRIVAL)
+    if found is not None and found.folder == folder:
+        st.success(escape_markdown(found.describe()), icon=":material/check:")
+        arrivals_panel.draw_refused(found)
+
+
+def draw_in_place(folder: str, page: str) -> bool:
+    """Draw what there is to do or to see of a folder's shards in place of its images, and tell whether it holds them."""
+    if data_folder.find_shards(folder) is None:
+        return False
+    return draw_unpacking(folder) or draw_offer(folder, page)
 
 
 def _name_after(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -293,7 +294,13 @@ def test_nothing_begins_where_the_disk_is_too_small_or_another_process_is_at_it(
         with pytest.raises(DataError, match=r"the disk of .* free"):
             run(source)
     assert not place.exists()
-    place.mkdir()
+    assert unpack(source, tmp_path / "made", lambda *_: False) is None
+    with monkeypatch.context() as small:
+        small.setattr(room, "_refuse_small_disk", lambda *_: None)  # it fills up later
+        small.setattr(room, "_SPARE", 10**18)
+        with pytest.raises(DataError, match=r"is nearly full.*unpack again"):
+            run(source)
+    assert len(list(place.rglob("*.jpg"))) == 2  # of the first shard
     with FileLock(place / ".lock"), pytest.raises(DataError, match="is being unpacked by another process"):
         run(source)
 
@@ -301,3 +308,26 @@ def test_nothing_begins_where_the_disk_is_too_small_or_another_process_is_at_it(
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no shards"):
         run(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "tar"])
+def test_a_shard_with_wrong_bytes_is_read_or_told_and_never_ends_the_process(
+    tmp_path: Path, kind: str
+) -> None:
+    """An Arrow file whose offsets lead out of it did, before each batch was checked."""
+    path = tmp_path / f"in/a.{kind}"
+    if kind == "tar":
+        write_tar(path, make_samples(8))
+    else:
+        (write_arrow if kind == "arrow" else write_parquet)(path, make_table(make_rows(8)))
+    whole, chance, told = path.read_bytes(), random.Random(0), 0
+    for number in range(60):
+        data = bytearray(whole)
+        for _ in range(1 + number % 5):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(data)
+        try:
+            unpack(tmp_path / "in", tmp_path / f"made-{number}", lambda *_: True)
+        except DataError:
+            told += 1
+    assert told

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.runs.run import Run
 from core.runs.tasks import read_order
-from tests.arrivals.shard_files import make_flowers
+from tests.arrivals.shard_files import make_flowers, make_rows, make_table, write_parquet
 from tests.pages.apps import Open, set_state, words
 
 TOLD = "This folder holds 4 Parquet files"
@@ -41,18 +41,26 @@ def test_train_unpacks_and_goes_on_with_the_folder(
     app.button(key="unpack").click().run()
     assert app.session_state["form-data"] == str(uploads / "flowers")
     assert "2 classes · 12 training, 4 validation and 2 test images" in words(app)
+    assert "18 images" in words(app)
     assert not app.button(key="train-start").disabled
     assert not has_button(app, "unpack")
+    app.text_input(key="form-data").set_value(str(flowers)).run()
+    assert "18 images" not in words(app)
 
 
 def test_data_unpacks_and_shows_the_folder(
     open_page: Open, flowers: Path, uploads: Path, jobs_here: None
 ) -> None:
+    rows = [*make_rows(3)]
+    rows[1] = (b"no image", None, 1)
+    write_parquet(flowers / "train-00000-of-00002.parquet", make_table(rows))
     app = open_page("data", folder=str(flowers))
     assert not has_button(app, "data-scan")
     app.button(key="unpack").click().run()
     assert app.text_input(key="data-folder").value == str(uploads / "flowers")
     assert has_button(app, "data-scan")
+    assert "1 file was refused" in words(app)
+    assert "train-00000-of-00002.parquet, row 1" in str(app.dataframe[0].value)
 
 
 def test_while_it_is_unpacked_both_pages_show_how_far_it_is_and_a_stop_says_what_is_kept(

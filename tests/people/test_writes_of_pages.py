@@ -57,7 +57,7 @@ WRITES: dict[str, Callable[[Run], object]] = {
     "a table for a search among kinds of images": lambda run: kinds.start_search(run, "val", "path,light\n"),
     "labelled images to judge on": lambda run: labelled.judge_dropped(run, SimpleNamespace(arrived=[])),  # type: ignore[arg-type]
     "images that are brought in": lambda _: arrivals_panel._send([], "pets"),
-    "the end of images brought in": lambda _: arrivals_panel._begin("bring-in"),
+    "the end of images brought in": lambda _: arrivals_panel.begin("bring-in"),
     "a table with labels": lambda _: table_form._keep_table("labels.csv", b"image,label\n"),
     "what the form held": lambda _: last_form.keep_form(TrainConfig(data="y")),
     "a fix list against leaks": lambda run: leak_remedy.fill_form(*leaks(), run.folder, None),
