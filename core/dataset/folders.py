@@ -290,8 +290,8 @@ def _refuse_closed(root: Path, faults: Sequence[Fault]) -> None:
 def _describe_few(layout: Layout, train_root: Path) -> str:
     if any(name.lower().endswith(_SHARDS) for name in look_into(train_root).files):
         return (
-            f"{train_root} holds Parquet, Arrow or tar files in place of class folders. Unpack the images in them first: on the "
-            f"page Train, or by {own_command()} unpack."
+            f"{train_root} holds Parquet, Arrow or tar files in place of class folders. Unpack the images in them first: the "
+            f"pages Train and Data offer it, and so does {own_command()} unpack."
         )
     count = len(layout.classes["train"])
     text = (

@@ -19,7 +19,9 @@ def test_a_run_is_trained_on_what_was_unpacked(
 ) -> None:
     source, made = make_flowers(tmp_path / "flowers"), tmp_path / "made"
     assert main(["train", "--data", str(source), "--name", "early"]) in (1, 2)
-    assert "Unpack the images in them first: on the page Train" in " ".join(capsys.readouterr())
+    assert "Unpack the images in them first: the pages Train and Data offer it" in " ".join(
+        capsys.readouterr()
+    )
     unpacked = call("unpack", source, made, root=runs_root)
     assert (unpacked.returncode, unpacked.stdout) == (0, f"18 images (< 1 MB) are in {made}.\n")
     assert main(train_words(made, "first", epochs=1)) == 0
