@@ -23,7 +23,10 @@ from core.dataset.images import BadImage
 from core.dataset.layout import IMAGE_ENDINGS
 from core.errors import DataError
 from core.files import discard_folder, write_bytes, write_rows
+from core.people.limits import demand_room
+from core.people.owner import write_owner
 from core.reading import read_plain
+from core.runs.run import default_root
 from core.words import format_bytes, show_path
 
 Progress = Callable[[int, int], bool]
@@ -44,16 +47,18 @@ _MOST_CLASSES = 50_000
 
 
 def unpack(
-    source: Path, target: Path, progress: Progress, *, image: str = "", label: str = ""
+    source: Path, target: Path, progress: Progress, *, image: str = "", label: str = "", owner: str = ""
 ) -> Arrival | None:
     """Make `target/<split>/<class>/…`, numbered where it is there already, of a folder of shards; None when told to end.
 
     The shards stay as they are. What was unpacked before a stop, an error or a kill is kept beside the target, and the next call
     with the same shards goes on from there. Test images without labels lie in `test/`. `image` and `label` name the columns
-    where they cannot be told. `progress(MB read, MB in all)` is called now and then.
+    where they cannot be told. `progress(MB read, MB in all)` is called now and then. The folder is that of the user `owner`, where
+    named.
 
     Raises:
         DataError: where there is no shard, one is damaged, classes differ, or the disk is too small.
+        LimitReached: when it is more than its owner may have on the disk.
         OSError: when the folder cannot be made.
     """
     shards = find_shards(source)
@@ -64,10 +69,11 @@ def unpack(
     reader = open_shards(shards, image=image, label=label)
     place = unfinished_folder(target, source)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_small_disk(shards, place)
+    _refuse_small_disk(shards, place, owner)
     place.mkdir(exist_ok=True)
     try:
         with FileLock(place / _LOCK, timeout=0):
+            write_owner(place, owner)
             state = _begin(place, shards, image, label, reader.classes)
             done = _take_all(shards, reader, state, place, progress)
     except Timeout:
@@ -96,7 +102,7 @@ def _begin(place: Path, shards: Shards, image: str, label: str, classes: Sequenc
     return fresh
 
 
-def _refuse_small_disk(shards: Shards, place: Path) -> None:
+def _refuse_small_disk(shards: Shards, place: Path, owner: str) -> None:
     kept = read_state(place / STATE)
     free = shutil.disk_usage(place.parent).free
     needed = max(0, shards.bytes - (kept.bytes if kept is not None else 0))
@@ -105,6 +111,7 @@ def _refuse_small_disk(shards: Shards, place: Path) -> None:
             f"Unpacked these are about {format_bytes(needed)}, and the disk of {place.parent} has {format_bytes(free)} free. "
             "Free some of it, or give a folder on another disk."
         )
+    demand_room(owner, default_root(), adding=needed)
 
 
 def _take_all(shards: Shards, reader: Reader, state: State, place: Path, progress: Progress) -> State | None:

@@ -236,12 +236,12 @@ def _arrange(
 
 
 def _unpack(
-    folder: Path, progress: Progress, *, images: str, name: str, root: str, image: str = "", label: str = ""
+    folder: Path, progress: Progress, *, images: str, name: str, root: str, owner: str = ""
 ) -> str | None:
     from core.arrivals.bring_in import ARRIVAL, write_arrival
     from core.arrivals.unpack import unpack
 
-    made = unpack(Path(images), Path(root) / make_slug(name), progress, image=image, label=label)
+    made = unpack(Path(images), Path(root) / make_slug(name), progress, owner=owner)
     if made is None:
         return None
     write_arrival(folder / ARRIVAL, made)

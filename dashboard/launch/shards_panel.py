@@ -7,8 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from core.arrivals.bring_in import ARRIVAL, read_arrival
-from core.people.acting import TRAIN
-from core.runs.run import ACTIVE
+from core.arrivals.shards import Shards
+from core.people.acting import TRAIN, now_acting
+from core.people.limits import demand_room
+from core.runs.run import ACTIVE, default_root
 from core.runs.tasks import read_task
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
@@ -32,12 +34,19 @@ def draw_offer(folder: str, page: str = "train") -> bool:
         type="primary",
         icon=":material/unarchive:",
         key="unpack",
-        on_click=guard_callback(arrivals_panel.begin),
-        args=("unpack",),
-        kwargs={"page": page, "images": str(shards.root), "name": _name_after(shards.root)},
+        on_click=guard_callback(_begin),
+        args=(shards, page),
         **lock(TRAIN, disabled=read_task(arrivals_panel.task_folder()).state in ACTIVE),
     )
     return True
+
+
+def _begin(shards: Shards, page: str) -> None:
+    owner = now_acting().person.name
+    demand_room(owner, default_root())  # the task asks for the size of all: some may be unpacked already
+    arrivals_panel.begin(
+        "unpack", page, images=str(shards.root), name=_name_after(shards.root), owner=owner
+    )  # fmt: skip
 
 
 def draw_unpacking(folder: str) -> bool:
