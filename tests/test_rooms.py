@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room imports only from rooms before it.
 FLOORS = {
     "core": (
-        "errors", "files", "places", "words", "reading", "csv_table", "palette", "torchvision_ops", "people",
+        "errors", "addresses", "files", "places", "words", "reading", "arrays", "csv_table", "palette", "torchvision_ops", "people",
         "networks", "splits", "recipe", "dataset", "marks", "runs", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
