@@ -18,7 +18,7 @@ def refuse_upload(asked: HTTPConnection) -> Response | None:
     if asked.scope.get("method") != "PUT" or not asked.url.path.startswith(base_path() + _PATH):
         return None
     told = asked.headers.get("content-length", "")
-    if not told.isdecimal():
+    if not told.isdecimal() or "transfer-encoding" in asked.headers:  # which would count in its place
         return PlainTextResponse("Say in Content-Length how large the file is.\n", 411)
     free = psutil.virtual_memory().available
     if _COPIES * int(told[:20]) <= free:
