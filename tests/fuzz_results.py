@@ -21,9 +21,11 @@ from core.answers.judged import Judged, read_judged
 from core.arrays import read_arrays
 from core.cluster.request import SlurmRequest
 from core.cluster.submit import ASKED, read_request
+from core.confidence.kept import keep_calibration, read_calibration
+from core.confidence.measured import calibrate
+from core.confidence.threshold import read_threshold
 from core.dataset import label_report
 from core.landscape.table import About, read_about, read_table
-from core.model.calibration import calibrate, keep_calibration, read_calibration, read_threshold
 from core.model.out_of_sample import OutOfFold, read_out_of_fold
 from core.model.strangers import read_strangers
 from core.people.actions import Action, read_actions
