@@ -14,16 +14,9 @@ import numpy.typing as npt
 from core.reading import open_plain
 
 Arrays = dict[str, npt.NDArray[Any]]
-# What zipfile and numpy raise on a damaged archive beside ValueError; MemoryError is of a shape that nobody has room for.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-)
+# What zipfile and numpy raise on a damaged archive beside ValueError. OSError is of a place before the file's beginning,
+# MemoryError of a shape that nobody has room for.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError, MemoryError)
 
 
 def read_arrays(path: Path, *, most: int) -> Arrays:
@@ -33,14 +26,15 @@ def read_arrays(path: Path, *, most: int) -> Arrays:
         ValueError: saying that the file is damaged, or holds more than that; no more is unpacked.
         OSError: as `open_plain`.
     """
-    try:
-        with open_plain(path) as file, zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > most:
-                raise ValueError(f"it unpacks to more than {most:,} bytes")
-            return {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
-    except _DAMAGED as error:
-        raise ValueError(f"it is damaged ({error})") from None
+    with open_plain(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                if sum(entry.file_size for entry in entries) > most:
+                    raise ValueError(f"it unpacks to more than {most:,} bytes")
+                return {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
+        except _DAMAGED as error:
+            raise ValueError(f"it is damaged ({error})") from None
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:

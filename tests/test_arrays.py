@@ -56,6 +56,15 @@ def test_nothing_that_could_run_and_nothing_damaged_is_read(tmp_path: Path) -> N
             read_arrays(path, most=10_000)
 
 
+def test_a_place_before_the_beginning_is_damage_and_no_fault_of_the_disk(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npz", a=np.arange(9))
+    data = path.read_bytes()
+    at = data.index(b"PK\1\2") + 42  # where the entry begins
+    path.write_bytes(data[:at] + b"\0\0\0\x80" + data[at + 4 :] + b"\0" * 20)
+    with pytest.raises(ValueError):  # noqa: PT011  zipfile's own words
+        read_arrays(path, most=10_000)
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.npz")
     with pytest.raises(OSError, match="a pipe"):

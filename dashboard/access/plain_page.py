@@ -50,7 +50,8 @@ def is_its_own(path: str) -> bool:
 
 def lead_to_sign_in(request: HTTPConnection) -> Response:
     """Lead a page's request to the sign-in, from where it goes on to that page."""
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = request.scope["query_string"].decode("latin-1")
+    asked = request.scope["path"] + (f"?{query}" if query else "")
     return RedirectResponse(f"{base_path()}{SIGN_IN}?to={quote(asked, safe='')}", 303, HEADERS)
 
 

@@ -29,7 +29,7 @@ def is_streamlits(path: str) -> bool:
 
 def answer_streamlits(asked: HTTPConnection, provided: Provided) -> Response | None:
     """Refuse what a page of another site leads to; a sign-out ends the session here too. None: Streamlit goes on."""
-    if asked.url.path != base_path() + _LOGOUT:
+    if asked.scope["path"] != base_path() + _LOGOUT:
         return None
     if asked.headers.get("sec-fetch-site") == "cross-site":
         return show_page("Sign out", "<p>A page of another site asked for this.</p>", 403)
@@ -44,7 +44,7 @@ def answer(request: Request, provided: Provided) -> Response:
     if request.method not in ("GET", "HEAD"):
         return Response("", 405, {**HEADERS, "allow": "GET, HEAD"})
     to = keep_local(request.query_params.get("to", ""))
-    if request.url.path == base_path() + SIGN_OUT:
+    if request.scope["path"] == base_path() + SIGN_OUT:
         return show_sign_out(provided.find_person(request.cookies, ""), _sign_out_button())
     if "by" in request.query_params:  # a fresh token: Streamlit takes one for two minutes only
         token = quote(encode_provider_token("default"), safe="")
@@ -84,7 +84,7 @@ def refuse_unverified(mail: str) -> Response:
 
 def lead_on(asked: HTTPConnection, provided: Provided) -> Response | None:
     """Lead whoever comes back from the provider to the page they had asked for; None where that is this one."""
-    if asked.url.path != f"{base_path()}/" or _TO not in asked.cookies:
+    if asked.scope["path"] != f"{base_path()}/" or _TO not in asked.cookies:
         return None
     keep_sign("sign in", provided.find_mail(asked.cookies), asked.client.host if asked.client else "")
     to = keep_local(unquote(asked.cookies[_TO]))

@@ -30,7 +30,7 @@ async def answer(request: Request, sessions: Sessions) -> Response:
     """Answer one of the two pages; what is done is done by a POST, of a page of this very server."""
     if request.method not in ("GET", "HEAD", "POST"):
         return Response("", 405, {**HEADERS, "allow": "GET, HEAD, POST"})
-    if request.url.path == base_path() + SIGN_OUT:
+    if request.scope["path"] == base_path() + SIGN_OUT:
         if request.method == "POST":
             return _sign_out(request, sessions)
         return show_sign_out(sessions.find_person(find_token(request)), _SIGN_OUT_BUTTON)

@@ -15,7 +15,7 @@ _COPIES = 2  # of a file while it comes: as it is received, where /tmp is memory
 
 def refuse_upload(asked: HTTPConnection) -> Response | None:
     """Refuse a file that would take the memory of everybody's work; None where it may come, or nothing is sent."""
-    if asked.scope.get("method") != "PUT" or not asked.url.path.startswith(base_path() + _PATH):
+    if asked.scope.get("method") != "PUT" or not asked.scope["path"].startswith(base_path() + _PATH):
         return None
     told = asked.headers.get("content-length", "")
     if not told.isdecimal() or "transfer-encoding" in asked.headers:  # which would count in its place

@@ -38,6 +38,11 @@ def test_what_leads_out_is_refused_on_every_system(name: str) -> None:
     ]
 
 
+def test_an_entry_without_a_name_is_left_out_and_costs_no_other() -> None:
+    data = zip_bytes({"x/1.png": b"one", "rose/1.png": b"two"}).replace(b"x/1.png", b"\0/1.png")
+    assert read(data) == {"(an entry)": "has no name", "rose/1.png": ""}
+
+
 def test_links_devices_and_encrypted_files_are_refused() -> None:
     pipe = zipfile.ZipInfo("pipe.png")
     pipe.external_attr = 0o010644 << 16

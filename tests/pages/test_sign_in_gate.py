@@ -238,6 +238,7 @@ def test_a_file_that_does_not_fit_into_the_memory_is_refused_before_it_comes(
     assert client.ask("PUT", upload, content_length="9" * 5000).code == 413
     assert client.ask("PUT", upload).code == 411
     assert client.ask("PUT", upload, content_length="3", transfer_encoding="chunked").code == 411
+    assert client.ask("PUT", upload, host="lab/x", content_length="9" * 50).code == 413  # part of no path
     assert client.ask("DELETE", upload).text == "inside"
 
 
