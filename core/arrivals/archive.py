@@ -20,7 +20,7 @@ MAGIC = b"PK\x03\x04"
 _ENTRY = b"PK\x01\x02"  # with which each begins in an archive's directory
 _LONGEST = 300  # bytes of an entry there on average, more than any that is meant as data
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # of an entry's flags
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeError)
 UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError)  # what reading a file in an archive may raise
 
 
