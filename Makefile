@@ -5,7 +5,7 @@ TOOLS := .venv-tools
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-scale check bench chaos soak fuzz audit sbom clean
+.PHONY: help setup setup-dev run test test-scale check bench chaos soak fuzz audit sbom lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ audit: $(TOOLS)/.ready $(VENV)/.runtime ## ask the public list of known faults (
 
 sbom: $(TOOLS)/.ready $(VENV)/.runtime ## write what is installed to sbom.json (CycloneDX)
 	@$(TOOLS)/bin/cyclonedx-py environment --output-format JSON -o sbom.json $(PY) && echo "Written: sbom.json"
+
+lock: $(VENV)/.dev ## write the digests of what the image is installed from to deploy/requirements.lock
+	@$(PY) -m tests.lock
 
 clean: ## remove .venv and caches; runs and data stay
 	@rm -rf $(VENV) $(TOOLS) sbom.json .mypy_cache .ruff_cache .pytest_cache .test-artifacts

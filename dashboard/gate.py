@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.serve.gate import find_foreign_page, find_stranger
 from dashboard.access import provider_pages, sign_in
 from dashboard.access.plain_page import is_its_own, lead_to_sign_in
+from dashboard.access.uploads import refuse_upload
 from dashboard.access.who import PASSWORD, PROVIDER, base_path, open_provided, open_sessions, sign_in_mode
 
 # What a page of ours may load, and that no other page may frame it. Streamlit's own scripts make functions of text.
@@ -62,13 +63,15 @@ class Gate:
             return
         headers, mode = Headers(scope=scope), sign_in_mode()
         client = (scope.get("client") or ("",))[0]
+        if scope["type"] == "http" and _came_by_https(scope, headers):
+            send = _keep_to_https(send)
         refusal = find_refusal(headers, client) if not mode else " ".join(find_foreign_page(headers) or ())
         if refusal:
             await _refuse(PlainTextResponse(f"{refusal}\n", 403, HEADERS), refusal, scope, receive, send)
-        elif mode and scope["path"] != base_path() + _OPEN:
+        elif mode and (scope["type"], scope["path"]) != ("http", base_path() + _OPEN):
             await self._answer_signed_in(mode, scope, receive, send)
         else:
-            await self.app(scope, receive, _add_headers(send, headers.get("host", "") if mode else ""))
+            await self._let_in(scope, receive, _add_headers(send, headers.get("host", "") if mode else ""))
 
     async def _answer_signed_in(self, mode: str, scope: Scope, receive: Receive, send: Send) -> None:
         asked = HTTPConnection(scope)
@@ -91,7 +94,11 @@ class Gate:
                 return {"type": "websocket.disconnect", "code": 1008}
             return message
 
-        await self.app(scope, receive_signed_in, guarded)
+        await self._let_in(scope, receive_signed_in, guarded)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        full = refuse_upload(HTTPConnection(scope)) if scope["type"] == "http" else None
+        await (full or self.app)(scope, receive, send)
 
 
 def _is_signed_in(mode: str, asked: HTTPConnection) -> bool:
@@ -109,7 +116,7 @@ async def _answer_before(mode: str, scope: Scope, receive: Receive) -> Response 
         return provider_pages.answer(request, open_provided())
     if provider_pages.is_streamlits(scope["path"]):
         return provider_pages.answer_streamlits(request, open_provided())
-    return provider_pages.lead_on(request) if _is_signed_in(mode, request) else None
+    return provider_pages.lead_on(request, open_provided()) if _is_signed_in(mode, request) else None
 
 
 def _find_way_in(mode: str, asked: HTTPConnection) -> tuple[Response, str]:
@@ -163,3 +170,26 @@ def _add_headers(send: Send, host: str = "") -> Send:
         await send(message)
 
     return send_guarded
+
+
+def _came_by_https(scope: Scope, headers: Headers) -> bool:
+    return scope.get("scheme") == "https" or headers.get("x-forwarded-proto") == "https"
+
+
+def _keep_to_https(send: Send) -> Send:
+    """Let all cookies come back over HTTPS alone: Streamlit marks its own only where it holds the certificate itself."""
+
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {
+                **message,
+                "headers": [(name, _mark(name, value)) for name, value in message["headers"]],
+            }
+        await send(message)
+
+    return send_marked
+
+
+def _mark(name: bytes, value: bytes) -> bytes:
+    is_open = name.lower() == b"set-cookie" and b"; secure" not in value.lower()
+    return value + b"; Secure" if is_open else value

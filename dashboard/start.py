@@ -44,7 +44,7 @@ def open_dashboard(
     if lost is not None:
         return _refuse(f"{lost}: there is no such folder. Give --root an existing folder.")
     try:
-        mode = choose_sign_in(address, sign_in)
+        mode = choose_sign_in(address, sign_in, base_path)
     except (UserError, OSError) as error:
         return _refuse(describe_error(error))
     if _is_taken(port):
@@ -88,8 +88,11 @@ def serve(port: int, environment: Mapping[str, str], mode: SignIn) -> None:
 
     All paths in `environment` have to be absolute, since the process leaves the folder it was started in.
     """
+    import uvicorn.config
     from click.exceptions import Abort
     from streamlit.web.cli import main as run_streamlit
+
+    from core.serve.wire import Impatient
 
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # heat maps beside a training: see core/__main__.py
     for name in (MODE, ROOTS, BASE):  # what is said at the start alone decides who is let in
@@ -102,6 +105,8 @@ def serve(port: int, environment: Mapping[str, str], mode: SignIn) -> None:
     options += ["--server.baseUrlPath", environment.get(BASE, "")]
     if mode.kind:  # by whatever name it is reached: without a session of that very name nobody gets further
         options += ["--server.allowedHosts", "*"]
+    # Streamlit starts uvicorn with this and offers no setting for it.
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{Impatient.__module__}:{Impatient.__qualname__}"
     try:
         run_streamlit(["run", str(SERVER), *options], standalone_mode=False)
     except Abort:

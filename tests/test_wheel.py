@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PathDistribution, packages_distributions
 from pathlib import Path
@@ -67,8 +67,10 @@ class Installed:
     def own(self) -> Path:
         return self.home / ".local" / "share" / "weakspot"
 
-    def start(self, *words: str | Path, cwd: Path, **changes: str) -> subprocess.Popen[str]:
-        """Start `weakspot WORDS` in a folder, as its user does; `changes` are of the environment."""
+    def start(
+        self, *words: str | Path, cwd: Path, by: Sequence[str] = (), **changes: str
+    ) -> subprocess.Popen[str]:
+        """Start `weakspot WORDS` in a folder, as its user does; `by` are words before, `changes` of the environment."""
         foreign = ("WEAKSPOT", "XDG", "PYTHON", "STREAMLIT")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         kept |= {
@@ -78,7 +80,7 @@ class Installed:
             "STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true",  # a way to run a page without a browser
         }
         return subprocess.Popen(
-            [str(self.place / "bin" / "weakspot"), *map(str, words)],
+            [*by, str(self.place / "bin" / "weakspot"), *map(str, words)],
             cwd=cwd, env=kept | changes, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -109,7 +111,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     how = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--no-compile"]
     subprocess.run([*pip, "install", *how, str(place / "source")], check=True)
     yield made
-    shutil.rmtree(made.own)  # a checkpoint is large
+    shutil.rmtree(made.own, ignore_errors=True)  # a checkpoint is large
 
 
 @dataclass(frozen=True)
@@ -307,21 +309,63 @@ def test_the_image_gets_all_that_the_wheel_is_made_of() -> None:
     assert all("-c constraints.txt" in line or "--no-deps" in line for line in installs)
 
 
-def test_what_the_container_runs_serves_from_its_volume_alone(installed: Installed, tmp_path: Path) -> None:
+def test_the_compose_file_says_nothing_that_compose_does_not_know(tmp_path: Path) -> None:
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text((DEPLOY / "compose.yaml").read_text(encoding="utf-8").replace("shm_size", "shared"))
+    check = [
+        str(Path(sys.executable).with_name("check-jsonschema")),
+        "--builtin-schema",
+        "vendor.compose-spec",
+    ]
+    known, unknown = (
+        subprocess.run([*check, str(file)], check=False, capture_output=True, text=True)
+        for file in (DEPLOY / "compose.yaml", wrong)
+    )
+    assert known.returncode == 0, known.stdout
+    assert "'shared' was unexpected" in unknown.stdout
+
+
+def become(docker: dict[str, list[str]], volume: Path) -> list[str]:
+    """Return the words before a command that make its process the image's user, and give that user the volume.
+
+    It may read what root may, since what is installed here need not be open to others, but write what it owns alone. Without
+    root's rights the user is our own, and there are no words.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or os.geteuid() != 0:
+        return []
+    user = docker["USER"][0]
+    for path in (volume, *volume.rglob("*")):
+        os.chown(path, int(user), int(user))
+    reads = [f"--{kind}-caps=-all,+dac_read_search" for kind in ("inh", "ambient")]
+    return [setpriv, f"--reuid={user}", f"--regid={user}", "--clear-groups", *reads, "--no-new-privs"]
+
+
+def test_what_the_container_runs_serves_from_its_volume_alone_as_its_own_user(
+    installed: Installed, tmp_path: Path
+) -> None:
     docker, before = read_dockerfile(), installed.list_files()
     values = dict(word.split("=", 1) for line in docker["ENV"] for word in line.split())
     own = {name: str(tmp_path) for name, value in values.items() if value == docker["VOLUME"][0]}
     assert own.keys() == {"XDG_DATA_HOME", "HOME"}
     assert json.loads(docker["ENTRYPOINT"][0]) == ["weakspot"]
     command = json.loads(docker["CMD"][0])
-    refused = finish(installed.start(*command, cwd=tmp_path, **own), 60)
+    refused = finish(installed.start(*command, cwd=tmp_path, by=become(docker, tmp_path), **own), 60)
     assert refused.returncode == 2
     assert "nobody can sign in yet. Add the first user: weakspot users add" in refused.stderr
     add_user(tmp_path / "weakspot" / "users.json", "ada", ADMINISTER, "correct horse battery")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = installed.start(*command, "--port", str(port), cwd=tmp_path, WEAKSPOT_BASE_PATH="/lab", **own)
+    server = installed.start(
+        *command,
+        "--port",
+        str(port),
+        cwd=tmp_path,
+        by=become(docker, tmp_path),
+        WEAKSPOT_BASE_PATH="/lab",
+        **own,
+    )
     check = json.loads(docker["HEALTHCHECK"][0].partition("CMD ")[2])[-1].replace("8501", str(port))
     try:
         wait_until(lambda: _is_healthy(check), "the container is healthy", 120)
@@ -331,6 +375,7 @@ def test_what_the_container_runs_serves_from_its_volume_alone(installed: Install
     assert f"Runs: {tmp_path / 'weakspot' / 'checkpoints'}\n" in ended.stdout
     for run in iter_runs(tmp_path / "weakspot" / "checkpoints"):
         jobs.kill(run)  # the demo
+        assert run.folder.stat().st_uid == tmp_path.stat().st_uid  # the image's user, where it could be that
     assert installed.list_files() == before
 
 

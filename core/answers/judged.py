@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from core.files import write_text
+from core.reading import take
 from core.runs.run import TEST, Run
 from core.words import format_count
 
@@ -55,7 +56,7 @@ def read_judged(run: Run) -> Judged | None:
     if not values or not run.predictions_path(TEST).exists():
         return None
     try:
-        found = Judged(**values)
-    except TypeError:
+        found = take(Judged, values)
+    except ValueError:
         return None
     return found if found.epoch == run.read_status().best_epoch else None

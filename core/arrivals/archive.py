@@ -20,7 +20,7 @@ MAGIC = b"PK\x03\x04"
 _ENTRY = b"PK\x01\x02"  # with which each begins in an archive's directory
 _LONGEST = 300  # bytes of an entry there on average, more than any that is meant as data
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # of an entry's flags
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeError)
 UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError)  # what reading a file in an archive may raise
 
 
@@ -63,7 +63,8 @@ def open_archive(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:
 
 def list_items(archive: zipfile.ZipFile) -> list[Item]:
     """Return the files in an archive, without folders and what systems leave there."""
-    named = ((_read_name(entry), entry) for entry in archive.infolist() if not entry.is_dir())
+    files = (entry for entry in archive.infolist() if not entry.filename.endswith("/"))
+    named = ((_read_name(entry), entry) for entry in files)
     return [_read_entry(archive, name, entry) for name, entry in named if not is_litter(name)]
 
 
@@ -93,6 +94,8 @@ def _count_entries(file: IO[bytes]) -> int:
 
 def _read_name(entry: zipfile.ZipInfo) -> str:
     """Return an entry's name; one that says nothing of its letters is mostly UTF-8 all the same, where it can be."""
+    if not entry.filename:  # one that begins with NUL comes out so
+        return "(an entry)"
     if entry.flag_bits & _UTF8:
         return entry.filename
     try:
@@ -107,6 +110,8 @@ def _read_entry(archive: zipfile.ZipFile, name: str, entry: zipfile.ZipInfo) -> 
 
 def _find_refusal(name: str, entry: zipfile.ZipInfo) -> str:
     mode = entry.external_attr >> 16
+    if not entry.filename:
+        return "has no name"
     if leads_out(name):
         return "leads out of its archive"
     if entry.flag_bits & _ENCRYPTED:

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import stat
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import read_arrays
 from core.files import write_file
-from core.reading import open_plain
+
+_MOST = 4_000_000_000  # bytes of such a file: ten million images
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,14 @@ class Kept:
 
     def _read(self) -> dict[str, tuple[int, int, np.void, str]]:
         try:
-            with open_plain(self.path) as kept, np.load(kept) as file:
-                if int(file["version"]) != self.version:
-                    return {}
-                values = file["values"]
-                stamps = zip(values["bytes"].tolist(), values["mtime_ns"].tolist(), strict=True)
-                rows = zip(file["paths"].tolist(), stamps, values, file["problems"].tolist(), strict=True)
-                return {path: (*stamp, row, note) for path, stamp, row, note in rows}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # none yet, or damaged
+            file = read_arrays(self.path, most=_MOST)
+            values = file["values"]
+            if int(file["version"]) != self.version or values.dtype != self.dtype:
+                return {}
+            stamps = zip(values["bytes"].tolist(), values["mtime_ns"].tolist(), strict=True)
+            rows = zip(file["paths"].tolist(), stamps, values, file["problems"].tolist(), strict=True)
+            return {path: (*stamp, row, note) for path, stamp, row, note in rows}
+        except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
             return {}
 
 

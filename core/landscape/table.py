@@ -6,13 +6,13 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from core.errors import RunError
 from core.files import write_rows, write_text
+from core.reading import take
 from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
 from core.words import format_count
@@ -77,9 +77,9 @@ def write_map(run: Run, table: pd.DataFrame, about: About) -> None:
 def read_about(run: Run) -> About | None:
     """Return what a run's map is of; None before the first, and where that is damaged."""
     try:
-        values: dict[str, Any] = run.read_json(about_path(run).name)
-        return About(**values) if table_path(run).exists() else None
-    except (RunError, TypeError):
+        about = take(About, run.read_json(about_path(run).name))
+        return about if table_path(run).exists() else None
+    except (RunError, ValueError):
         return None
 
 

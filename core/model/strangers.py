@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 from core.errors import RunError
 from core.model.neighbours import compute_features_of, locate
 from core.model.placement import choose_placement
+from core.reading import take
 from core.runs.run import Run
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -83,12 +84,14 @@ def read_strangers(run: Run) -> Strangers | None:
         return None
     values = load_checkpoint(run.strangers_path)
     try:
-        found = Strangers(values["epoch"], values["threshold"], values["count"], values["bank"].float())
-    except (KeyError, AttributeError):
+        found = take(Strangers, {field.name: values[field.name] for field in fields(Strangers)})
+        if found.bank.ndim != 2 or not found.bank.is_floating_point():
+            raise ValueError("bank must hold features")
+    except (KeyError, ValueError):
         raise RunError(
             f"{run.id}: strangers.pt cannot be used. Learn to recognise strangers again."
         ) from None
-    return found if found.epoch == run.read_status().best_epoch else None
+    return replace(found, bank=found.bank.float()) if found.epoch == run.read_status().best_epoch else None
 
 
 def _nearest(bank: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from core.addresses import name_house
+
 WINDOW = 900.0  # seconds
 PER_NAME, PER_ADDRESS = 10, 30  # failures within it; many may share an address behind a proxy
+_LONGEST = 100  # letters of a name that are looked at; no user has a longer one
 _MOST = 10_000  # names and addresses remembered; whoever makes up names pushes out old ones, not the limit of an address
 
 
@@ -22,7 +25,7 @@ class Attempts:
     def take(self, name: str, address: str) -> float:
         """Count a try, failed until `forgive`; return 0, or the seconds to wait, and then nothing is counted."""
         now = self._clock()
-        limits = {("name", name.casefold()): PER_NAME, ("address", address): PER_ADDRESS}
+        limits = dict(zip(_keys(name, address), (PER_NAME, PER_ADDRESS), strict=True))
         with self._lock:
             recent = {key: [at for at in self._failed.get(key, []) if at > now - WINDOW] for key in limits}
             waits = [
@@ -39,7 +42,13 @@ class Attempts:
 
     def forgive(self, name: str, address: str) -> None:
         """Forget a name's failures, and one try of the address: the password was right."""
+        of_name, of_address = _keys(name, address)
         with self._lock:
-            self._failed.pop(("name", name.casefold()), None)
-            if times := self._failed.get(("address", address)):
+            self._failed.pop(of_name, None)
+            if times := self._failed.get(of_address):
                 times.pop()
+
+
+def _keys(name: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return what a try counts for: the name, and the address, of IPv6 all that one client can have."""
+    return ("name", name[:_LONGEST].casefold()), ("address", name_house(address))

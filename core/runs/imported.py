@@ -8,14 +8,17 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import read_arrays
 from core.errors import RunError
 from core.files import write_file, write_text
+from core.reading import take
 from core.runs.run import Run
 
 ORIGIN_FILE = "imported.json"
 NONE, TOP, ALL = "none", "top", "all"
 CONFIDENCES = (NONE, TOP, ALL)
 _LOG_PROBS_FILE = "log-probs.npz"
+_MOST = 4_000_000_000  # bytes of it: a million images of 1,000 classes
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,10 @@ def read_origin(run: Run) -> Origin | None:
     if not values:
         return None
     try:
-        found = Origin(**{**values, "notes": tuple(map(str, values.get("notes", ())))})
-    except TypeError as error:
+        found = take(Origin, values)
+    except ValueError as error:
         raise RunError(f"{run.id}: {ORIGIN_FILE} is damaged: {error}. Import the table again.") from None
-    if not isinstance(found.table, str) or found.confidences not in CONFIDENCES:
+    if found.confidences not in CONFIDENCES:
         raise RunError(
             f"{run.id}: {ORIGIN_FILE} is damaged: confidences must be one of {', '.join(CONFIDENCES)}. Import the table again."
         )
@@ -93,9 +96,10 @@ def write_log_probs(run: Run, log_probs: npt.NDArray[np.float32]) -> None:
 def load_log_probs(run: Run) -> npt.NDArray[np.float32]:
     """Return what `write_log_probs` kept; raises RunError where it is gone or damaged."""
     try:
-        with np.load(run.folder / _LOG_PROBS_FILE, allow_pickle=False) as arrays:
-            found: npt.NDArray[np.float32] = arrays["log_probs"]
-    except (OSError, ValueError, KeyError) as error:
+        found = read_arrays(run.folder / _LOG_PROBS_FILE, most=_MOST).get("log_probs")
+        if found is None or found.dtype != np.float32 or found.ndim != 2:
+            raise ValueError("it holds no table of numbers")
+    except (OSError, ValueError) as error:
         raise RunError(
             f"{run.id}: {_LOG_PROBS_FILE} cannot be read ({error}). Import the table again."
         ) from None

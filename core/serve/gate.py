@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from secrets import compare_digest
 from urllib.parse import SplitResult, urlsplit
@@ -12,14 +11,14 @@ from urllib.parse import SplitResult, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from core.addresses import HOSTS, is_loopback
 from core.errors import UserError
 from core.serve.refusals import Refusal
 
-HOSTS = ("localhost", "127.0.0.1", "::1")
 OPEN = ("/healthz", "/docs", "/openapi.json")  # they tell nothing of a model
 TOKEN = "WEAKSPOT_TOKEN"
 # What a proxy adds: behind one every request comes from this machine, whoever sent it.
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _SHORTEST = 16  # characters of a token
 
 
@@ -74,16 +73,6 @@ def find_foreign_page(headers: Headers) -> tuple[str, str] | None:
             "Ask it from a program instead.",
         )
     return None
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether an address is one that only this machine reaches."""
-    try:
-        found = ip_address(address)
-    except ValueError:  # a name, such as the one of a test
-        return address in HOSTS
-    mapped = getattr(found, "ipv4_mapped", None)
-    return bool((mapped or found).is_loopback)
 
 
 def read_token(file: Path | None, environment: Mapping[str, str]) -> str:

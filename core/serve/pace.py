@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 
+from core.addresses import name_house
 from core.serve.refusals import Refusal
 from core.words import format_count
 
 _ADDRESSES = 10_000  # kept at a time; the one seen longest ago goes, as if it had been quiet
-_HOUSE = 64  # bits of an IPv6 address that name a network: whoever has one has all addresses in it
 
 
 class Pace:
@@ -39,15 +38,3 @@ class Pace:
             429, f"This address has made {format_count(self._most, 'request')} within a minute, which is the limit.",
             f"Send it again in {wait} s, or several images in one request.", {"Retry-After": wait},
         )  # fmt: skip
-
-
-def name_house(address: str) -> str:
-    """Return the address that a client counts as: of IPv6 its network."""
-    try:
-        found = ip_address(address)
-    except ValueError:  # a name, or none at all
-        return address
-    mapped = getattr(found, "ipv4_mapped", None)
-    if mapped is not None or found.version == 4:
-        return str(mapped or found)
-    return str(ip_network((int(found) >> (128 - _HOUSE) << (128 - _HOUSE), _HOUSE)))

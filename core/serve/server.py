@@ -9,6 +9,7 @@ import uvicorn
 
 from core.errors import UserError, describe_cause
 from core.serve.app import Service
+from core.serve.wire import Impatient
 
 _CONNECTIONS = 1000  # at a time; each is a file to the system
 _LAST = 10  # seconds in which what is inside is answered before the end
@@ -47,7 +48,7 @@ def make_server(service: Service) -> uvicorn.Server:
     """Return the server of a service; `run(sockets=[…])` serves until a signal, or `should_exit`, ends it."""
     config = uvicorn.Config(
         service.app,
-        http="h11",  # the same everywhere, whatever else is installed
+        http=Impatient,
         loop="asyncio",
         ws="none",
         lifespan="off",

@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.files import write_text
+from core.reading import read_object, take
 from core.recipe.config import SETTINGS, TrainConfig
 from core.words import format_bytes, format_count, format_rough
 
 FORECAST = "forecast.json"  # in the folder of the task that measured it
 TRAINING, VALIDATION, SAVING = "training", "validation", "saving"
+_MOST = 1_000_000  # bytes of it
 _REPEATED = (TRAINING, VALIDATION, SAVING)  # the parts of every epoch; all others are done once
 # What changes neither how long a step takes nor its memory.
 _FREE = (
@@ -143,7 +145,6 @@ def write_forecast(path: Path, forecast: Forecast) -> None:
 def read_forecast(path: Path) -> Forecast | None:
     """Read a forecast; None where there is none that can be read."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return Forecast(**{**values, "parts": tuple(Part(**part) for part in values["parts"])})
-    except (OSError, ValueError, KeyError, TypeError):
+        return take(Forecast, read_object(path, most=_MOST))
+    except (OSError, ValueError):
         return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from core.people.acting import Person
 from dashboard.access.who import base_path
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"  # below the base path
@@ -48,7 +50,8 @@ def is_its_own(path: str) -> bool:
 
 def lead_to_sign_in(request: HTTPConnection) -> Response:
     """Lead a page's request to the sign-in, from where it goes on to that page."""
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = request.scope["query_string"].decode("latin-1")
+    asked = request.scope["path"] + (f"?{query}" if query else "")
     return RedirectResponse(f"{base_path()}{SIGN_IN}?to={quote(asked, safe='')}", 303, HEADERS)
 
 
@@ -61,3 +64,14 @@ def keep_local(address: str) -> str:
 def show_page(title: str, body: str, code: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a page; `body` is HTML whose texts are escaped already."""
     return HTMLResponse(_PAGE.format(title=title, body=body), code, {**HEADERS, **(headers or {})})
+
+
+def show_sign_out(person: Person | None, button: str) -> Response:
+    """Ask whoever is signed in whether to sign out; `button` is the HTML that does it. Nobody is led to the sign-in."""
+    if person is None:
+        return RedirectResponse(base_path() + SIGN_IN, 303, HEADERS)
+    body = (
+        f"<p>You are signed in as <b>{html.escape(person.name)}</b>, with the role {html.escape(person.role)}.</p>"
+        f'{button}<p><a href="{base_path()}/">Back to Weakspot</a></p>'
+    )
+    return show_page("Sign out", body)

@@ -9,9 +9,9 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from streamlit.auth_util import encode_provider_token
 
-from dashboard.access.plain_page import HEADERS, SIGN_IN, SIGN_OUT, keep_local, show_page
+from dashboard.access.plain_page import HEADERS, SIGN_IN, SIGN_OUT, keep_local, show_page, show_sign_out
 from dashboard.access.provided import Provided
-from dashboard.access.who import base_path
+from dashboard.access.who import base_path, keep_sign
 
 _LOGIN, _LOGOUT, _BACK = (
     "/auth/login",
@@ -29,10 +29,12 @@ def is_streamlits(path: str) -> bool:
 
 def answer_streamlits(asked: HTTPConnection, provided: Provided) -> Response | None:
     """Refuse what a page of another site leads to; a sign-out ends the session here too. None: Streamlit goes on."""
-    if asked.url.path != base_path() + _LOGOUT:
+    if asked.scope["path"] != base_path() + _LOGOUT:
         return None
     if asked.headers.get("sec-fetch-site") == "cross-site":
         return show_page("Sign out", "<p>A page of another site asked for this.</p>", 403)
+    if mail := provided.find_mail(asked.cookies):
+        keep_sign("sign out", mail, asked.client.host if asked.client else "")
     provided.sign_out(asked.cookies)
     return None
 
@@ -42,8 +44,8 @@ def answer(request: Request, provided: Provided) -> Response:
     if request.method not in ("GET", "HEAD"):
         return Response("", 405, {**HEADERS, "allow": "GET, HEAD"})
     to = keep_local(request.query_params.get("to", ""))
-    if request.url.path == base_path() + SIGN_OUT:
-        return _show_sign_out(request, provided)
+    if request.scope["path"] == base_path() + SIGN_OUT:
+        return show_sign_out(provided.find_person(request.cookies, ""), _sign_out_button())
     if "by" in request.query_params:  # a fresh token: Streamlit takes one for two minutes only
         token = quote(encode_provider_token("default"), safe="")
         leading = RedirectResponse(f"{base_path()}{_LOGIN}?provider={token}", 303, HEADERS)
@@ -64,7 +66,7 @@ def refuse_unlisted(mail: str) -> Response:
     body = (
         f'<p class="told" role="alert">{html.escape(mail)} is not on the list of users of this server.</p>'
         "<p>Ask an administrator to add this email address, or sign in with another.</p>"
-        f'<a class="button" href="{base_path()}{_LOGOUT}">Sign out</a>'
+        f"{_sign_out_button()}"
     )
     return show_page("Not allowed", body, 403)
 
@@ -75,28 +77,21 @@ def refuse_unverified(mail: str) -> Response:
         f'<p class="told" role="alert">{html.escape(mail)} has not been verified, so you cannot sign in with it yet.</p>'
         "<p>Confirm the address where your organization manages accounts, often by a link in a mail. Then sign out here "
         "and sign in again.</p>"
-        f'<a class="button" href="{base_path()}{_LOGOUT}">Sign out</a>'
+        f"{_sign_out_button()}"
     )
     return show_page("Not verified", body, 403)
 
 
-def lead_on(asked: HTTPConnection) -> Response | None:
+def lead_on(asked: HTTPConnection, provided: Provided) -> Response | None:
     """Lead whoever comes back from the provider to the page they had asked for; None where that is this one."""
-    if asked.url.path != f"{base_path()}/" or _TO not in asked.cookies:
+    if asked.scope["path"] != f"{base_path()}/" or _TO not in asked.cookies:
         return None
+    keep_sign("sign in", provided.find_mail(asked.cookies), asked.client.host if asked.client else "")
     to = keep_local(unquote(asked.cookies[_TO]))
     leading = RedirectResponse(quote(to, safe="/?&=%:,+-._~"), 303, HEADERS)
     leading.delete_cookie(_TO, path=f"{base_path()}/", httponly=True, samesite="lax")
     return leading
 
 
-def _show_sign_out(request: Request, provided: Provided) -> Response:
-    person = provided.find_person(request.cookies, "")
-    if person is None:
-        return RedirectResponse(base_path() + SIGN_IN, 303, HEADERS)
-    body = (
-        f"<p>You are signed in as <b>{html.escape(person.name)}</b>, with the role {html.escape(person.role)}.</p>"
-        f'<a class="button" href="{base_path()}{_LOGOUT}">Sign out</a>'
-        f'<p><a href="{base_path()}/">Back to Weakspot</a></p>'
-    )
-    return show_page("Sign out", body)
+def _sign_out_button() -> str:
+    return f'<a class="button" href="{base_path()}{_LOGOUT}">Sign out</a>'

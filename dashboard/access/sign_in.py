@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from core.people.sessions import LIFE, Sessions
-from core.serve.gate import is_loopback
-from dashboard.access.plain_page import HEADERS, SIGN_IN, SIGN_OUT, keep_local, show_page
-from dashboard.access.who import COOKIE, base_path
+from dashboard.access.plain_page import HEADERS, SIGN_IN, SIGN_OUT, keep_local, show_page, show_sign_out
+from dashboard.access.who import COOKIE, base_path, keep_sign
 
-_MOST = 8192  # bytes of a form
+_MOST, _PATIENCE = 8192, 10.0  # bytes of a form, and seconds in which it has to come
+_checks = asyncio.Semaphore(
+    2
+)  # of passwords at a time: the others wait here, not in the threads that pages are read by
 _FORM = """{told}<form method="post" action="{action}">
 <label for="name">Name</label><input id="name" name="name" value="{name}" autocomplete="username" autocapitalize="none" spellcheck="false" required{name_focus}>
 <label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required{password_focus}>
 <button>Sign in</button></form>"""
+_STRANGER = "no user"  # in the record, for a name that is none
+_SIGN_OUT_BUTTON = '<form method="post"><button>Sign out</button></form>'  # to the page it stands on
 
 
 async def answer(request: Request, sessions: Sessions) -> Response:
     """Answer one of the two pages; what is done is done by a POST, of a page of this very server."""
     if request.method not in ("GET", "HEAD", "POST"):
         return Response("", 405, {**HEADERS, "allow": "GET, HEAD, POST"})
-    if request.url.path == base_path() + SIGN_OUT:
-        return _sign_out(request, sessions) if request.method == "POST" else _show_sign_out(request, sessions)
+    if request.scope["path"] == base_path() + SIGN_OUT:
+        if request.method == "POST":
+            return _sign_out(request, sessions)
+        return show_sign_out(sessions.find_person(find_token(request)), _SIGN_OUT_BUTTON)
     if request.method == "POST":
         return await _sign_in(request, sessions)
     return _show(request)
@@ -38,7 +45,10 @@ def find_token(request: HTTPConnection) -> str:
 
 
 async def _sign_in(request: Request, sessions: Sessions) -> Response:
-    form = await _read_form(request)
+    try:
+        form = await asyncio.wait_for(_read_form(request), _PATIENCE)
+    except asyncio.TimeoutError:
+        return _show(request, "The form came too slowly.", 408, headers={"connection": "close"})
     if form is None:
         return _show(request, "That was not a sign-in form.", 400)
     name, password = form.get("name", "").strip(), form.get("password", "")
@@ -48,31 +58,27 @@ async def _sign_in(request: Request, sessions: Sessions) -> Response:
         minutes = max(1, round(wait / 60))
         words = f"Too many failed sign-ins. Try again in {minutes} min."
         return _show(request, words, 429, name, {"retry-after": str(int(wait) + 1)})
-    token = await run_in_threadpool(sessions.sign_in, name, password, address)
+    async with _checks:
+        token = await run_in_threadpool(sessions.sign_in, name, password, address)
+    # A password that somebody typed as a name is not for the record.
+    who = name if sessions.knows(name) else _STRANGER
+    keep_sign("sign in", who, address, "done" if token else "failed")
     if not token:
         return _show(request, "The name or the password is wrong.", 401, name)
     sessions.sign_out(find_token(request))
     leading = RedirectResponse(
         quote(keep_local(request.query_params.get("to", "")), safe="/?&=%:,+-._~"), 303, HEADERS
     )
-    leading.set_cookie(
-        COOKIE,
-        token,
-        int(LIFE),
-        path=f"{base_path()}/",
-        httponly=True,
-        samesite="strict",
-        secure=_is_secure(request),
-    )
+    leading.set_cookie(COOKIE, token, int(LIFE), path=f"{base_path()}/", httponly=True, samesite="strict")
     return leading
 
 
 def _sign_out(request: Request, sessions: Sessions) -> Response:
+    if person := sessions.find_person(find_token(request)):
+        keep_sign("sign out", person.name, _find_address(request))
     sessions.sign_out(find_token(request))
     leading = RedirectResponse(base_path() + SIGN_IN, 303, HEADERS)
-    leading.delete_cookie(
-        COOKIE, path=f"{base_path()}/", httponly=True, samesite="strict", secure=_is_secure(request)
-    )
+    leading.delete_cookie(COOKIE, path=f"{base_path()}/", httponly=True, samesite="strict")
     return leading
 
 
@@ -90,16 +96,8 @@ def _show(
     return show_page("Sign in", form, code, headers)
 
 
-def _show_sign_out(request: Request, sessions: Sessions) -> Response:
-    person = sessions.find_person(find_token(request))
-    if person is None:
-        return RedirectResponse(base_path() + SIGN_IN, 303, HEADERS)
-    body = (
-        f"<p>You are signed in as <b>{html.escape(person.name)}</b>, with the role {html.escape(person.role)}.</p>"
-        f'<form method="post" action="{base_path()}{SIGN_OUT}"><button>Sign out</button></form>'
-        f'<p><a href="{base_path()}/">Back to Weakspot</a></p>'
-    )
-    return show_page("Sign out", body)
+def _find_address(request: Request) -> str:
+    return request.client.host if request.client else ""  # of who is behind a proxy that uvicorn trusts
 
 
 async def _read_form(request: Request) -> dict[str, str] | None:
@@ -107,23 +105,12 @@ async def _read_form(request: Request) -> dict[str, str] | None:
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return None
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _MOST:
-            return None
     try:
+        async for part in request.stream():
+            body += part
+            if len(body) > _MOST:
+                return None
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)
-    except ValueError:
+    except (ClientDisconnect, ValueError):
         return None
     return {name: values[0] for name, values in fields.items()}
-
-
-def _find_address(request: Request) -> str:
-    """Return the address that a request comes from; where a proxy of this machine passed it on, the one that tells."""
-    address = request.client.host if request.client else ""
-    passed_on = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return passed_on if passed_on and is_loopback(address) else address
-
-
-def _is_secure(request: Request) -> bool:
-    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"

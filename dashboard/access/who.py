@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import streamlit as st
 
 from core.people.acting import ADMINISTER, LOOK, NOBODY, Acting, Person
-from core.people.actions import FILE
+from core.people.actions import FILE, Action, keep_action
 from core.people.sessions import Sessions
 from core.people.users import users_path
 from core.places import own_folder, real_path, uploads_folder
@@ -53,6 +54,12 @@ def find_acting() -> Acting:
     if person is None or not person.may(LOOK):
         return NOBODY
     return Acting(person, list_roots(), kept_in)
+
+
+def keep_sign(what: str, who: str, address: str, end: str = "done") -> None:
+    """Keep among the actions that somebody came in or left: beside the runs, where those that they do stand too."""
+    asked = Action.now(who, address, what, "")
+    keep_action(default_root() / FILE, replace(asked, end=end))
 
 
 def list_roots() -> tuple[Path, ...]:

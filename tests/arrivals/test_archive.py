@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.arrivals import archive as room
-from core.arrivals.archive import BadArchive, list_items, open_archive
+from core.arrivals.archive import UNREADABLE, BadArchive, describe_unreadable, list_items, open_archive
 from core.errors import DataError
 from tests.arrivals.sending import encrypt, image_bytes, zip_bytes
 
@@ -36,6 +36,21 @@ def test_what_leads_out_is_refused_on_every_system(name: str) -> None:
         "leads out of its archive",
         "",
     ]
+
+
+def test_an_entry_without_a_name_is_left_out_and_costs_no_other() -> None:
+    data = zip_bytes({"x/1.png": b"one", "rose/1.png": b"two"}).replace(b"x/1.png", b"\0/1.png")
+    assert read(data) == {"(an entry)": "has no name", "rose/1.png": ""}
+
+
+def test_an_entry_that_calls_itself_what_no_letters_are_is_damaged() -> None:
+    data = zip_bytes({"a/1.png": b"one"})
+    wrong = data[:6] + b"\0\x08" + data[8:30] + b"\xeb" + data[31:]  # UTF-8, it says at the file itself
+    with open_archive(io.BytesIO(wrong), "a.zip") as opened:
+        (item,) = list_items(opened)
+        with pytest.raises(UNREADABLE) as told:
+            item.open()
+    assert describe_unreadable(told.value) == "is damaged in its archive"
 
 
 def test_links_devices_and_encrypted_files_are_refused() -> None:

@@ -5,58 +5,21 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from oidc_provider_mock import User, run_server_in_thread
 from playwright.sync_api import Page, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from core.people.users import add_user, remove_user
-from tests.dashboards import Dashboard, browse, settle
-
-USERS = {"ada": {}, "eve": {}, "mallory": {"email_verified": False}}
-SECRETS = """
-[auth]
-redirect_uri = "{url}/oauth2callback"
-cookie_secret = "for this test alone, and long"
-client_id = "weakspot"
-client_secret = "another"
-server_metadata_url = "{provider}/.well-known/openid-configuration"
-"""
-
-
-class Provided(Dashboard):
-    """A dashboard whose users sign in by a provider; `home` is the folder of its secrets."""
-
-    def __init__(self, folder: Path, provider: str) -> None:
-        self.provider, self.home = provider, folder / "home"
-        super().__init__(folder, folder, "--sign-in", "provider")
-
-    def start(self) -> None:
-        secrets = self.home / ".streamlit" / "secrets.toml"
-        secrets.parent.mkdir(parents=True)
-        secrets.write_text(SECRETS.format(url=self.url, provider=self.provider))
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setenv("HOME", str(self.home))
-            super().start()
+from core.people.users import remove_user
+from tests.dashboards import settle
+from tests.provided import Provided, serve_provided, signed_in
 
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provided]:
-    folder = tmp_path_factory.mktemp("provided")
-    for name in ("ada", "mallory"):
-        add_user(folder / "users.json", f"{name}@lab.example", "look", None)
-    known = [User(sub=name, claims={"email": f"{name}@lab.example", **more}) for name, more in USERS.items()]
-    with run_server_in_thread(user_claims=known) as provider:
-        server = Provided(folder, f"http://localhost:{provider.server_port}")
-        try:
-            yield server
-        finally:
-            server.stop()
-            server.log.close()
+    with serve_provided(tmp_path_factory.mktemp("provided")) as server:
+        yield server
 
 
 def ask(url: str, method: str = "GET", **headers: str) -> int:
@@ -70,22 +33,10 @@ def ask(url: str, method: str = "GET", **headers: str) -> int:
         return refused.code
 
 
-@contextmanager
-def signed_in(dashboard: Provided, name: str, path: str = "") -> Iterator[Page]:
-    with browse(dashboard, dashboard.provider, STYLE) as page:
-        page.route(f"{STYLE}**", lambda route: route.abort())
-        page.goto(f"{dashboard.url}/{path}")
-        page.get_by_role("link", name="Sign in").click()
-        page.get_by_role("button", name=name).click()
-        page.wait_for_url(f"{dashboard.url}/**")
-        yield page
-
-
 def cookies(page: Page) -> str:
     return "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
 
 
-STYLE = "https://cdn.jsdelivr.net/"  # the provider's pages ask for a style sheet from there, which is never sent for
 FORGED = "_streamlit_user=eyJpc19sb2dnZWRfaW4iOnRydWV9.aSmPxQ.AAAA"
 INSIDE = (
     ("GET", ""),

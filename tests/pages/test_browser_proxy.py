@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,51 +15,12 @@ from core.people.users import add_user
 from core.runs.run import Run
 from dashboard.access.who import COOKIE
 from tests.conftest import make_tiny_data
-from tests.dashboards import ROOT, Dashboard, browse, serve, settle
+from tests.dashboards import Dashboard, browse, serve, settle
 from tests.made_run import make_run
-from tests.programs import find
+from tests.proxied import BASE, Proxy
 
 pytestmark = pytest.mark.slow(30)
-BASE = "/weakspot"  # as deploy/nginx.conf has it
 PASSWORD = "correct horse battery"
-
-
-class Proxy:
-    """The nginx of deploy/nginx.conf in front of a dashboard; `url` is what its users open."""
-
-    def __init__(self, dashboard: Dashboard, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        told = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
-        for ours, theirs in (
-            ("listen 8080", f"listen 127.0.0.1:{self.port}"),
-            (":8501", f":{dashboard.port}"),
-        ):
-            assert ours in told
-            told = told.replace(ours, theirs)
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
-            told = told.replace("http {", f"http {{\n    {kind}_temp_path {folder / kind};", 1)
-        config = folder / "nginx.conf"
-        config.write_text(f"pid {folder / 'nginx.pid'};\ndaemon off;\nuser root;\n{told}", encoding="utf-8")
-        command = [find("nginx"), "-c", str(config), "-e", str(folder / "error.log")]
-        self.process = subprocess.Popen(command)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.1)
-        self.stop()
-        raise TimeoutError((folder / "error.log").read_text())
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{BASE}"
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +41,7 @@ def made(dashboard: Dashboard, best_model: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def proxy(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    server = Proxy(dashboard, tmp_path_factory.mktemp("nginx"))
+    server = Proxy(dashboard.port, tmp_path_factory.mktemp("nginx"))
     yield server
     server.stop()
 
@@ -133,7 +91,7 @@ def test_who_comes_through_a_proxy_is_nobody_of_this_machine(
 ) -> None:
     """Without sign-in all would be let in that reach the proxy."""
     with serve(tmp_path, dashboard.data) as alone:
-        behind = Proxy(alone, tmp_path)
+        behind = Proxy(alone.port, tmp_path)
         try:
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(f"{behind.url}/")

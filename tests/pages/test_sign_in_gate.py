@@ -10,26 +10,32 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
+import psutil
 import pytest
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from core.people.actions import FILE, read_actions
 from core.people.users import add_user, remove_user
-from dashboard.access import who
+from core.serve.wire import Impatient
+from dashboard.access import sign_in, who
 from dashboard.access.plain_page import keep_local
 from dashboard.gate import Gate
 from tests.dashboards import Dashboard, serve
 
 PASSWORD = "correct horse battery"
+FORM = "application/x-www-form-urlencoded"
 
 
 async def show(scope: Scope, receive: Receive, send: Send) -> None:
     """Be what lies behind the gate: an answer to every request, and a socket that says back what it hears."""
     if scope["type"] == "http":
-        await PlainTextResponse("inside")(scope, receive, send)
+        await PlainTextResponse("inside", headers={"set-cookie": "own=1; Path=/"})(scope, receive, send)
         return
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
@@ -39,7 +45,7 @@ async def show(scope: Scope, receive: Receive, send: Send) -> None:
 class Client:
     """A browser of another machine: it asks the gate, and keeps the cookie it is given."""
 
-    cookie = ""
+    cookie, address = "", "10.0.0.7"
 
     def talk(
         self, kind: str, method: str, address: str, said: Iterable[Message], **headers: str
@@ -53,22 +59,29 @@ class Client:
         scope = {
             "type": kind, "method": method, "path": path, "query_string": query.encode(), "scheme": "http",
             "headers": [(name.encode(), value.encode()) for name, value in given.items()],
-            "client": ("10.0.0.7", 5000), "server": ("lab", 8501), "root_path": "",
+            "client": (self.address, 5000), "server": ("lab", 8501), "root_path": "",
         }  # fmt: skip
         heard: list[Message] = []
         coming = iter(said)
 
         async def receive() -> Message:
-            return next(coming)
+            if (message := next(coming, None)) is None:
+                await asyncio.sleep(60)  # nothing comes
+            assert message is not None
+            return message
 
         async def send(message: Message) -> None:
             heard.append(message)
 
-        asyncio.run(Gate(show)(scope, receive, send))
+        served = ProxyHeadersMiddleware(Gate(show))  # as Streamlit's uvicorn has it
+        asyncio.run(served(scope, receive, send))
         return heard
 
-    def ask(self, method: str, address: str, body: str = "", **headers: str) -> Answer:
-        said: list[Message] = [{"type": "http.request", "body": body.encode(), "more_body": False}]
+    def ask(self, method: str, address: str, body: str | None = "", **headers: str) -> Answer:
+        """Send a request; one without a body never sends it to its end."""
+        said: list[Message] = [
+            {"type": "http.request", "body": (body or "").encode(), "more_body": body is None}
+        ]
         start, *parts = self.talk("http", method, address, said, **headers)
         answer = Answer(
             start["status"],
@@ -84,7 +97,7 @@ class Client:
 
     def sign_in(self, password: str = PASSWORD, name: str = "ada", to: str = "/", **headers: str) -> Answer:
         form = urlencode({"name": name, "password": password})
-        headers = {"content_type": "application/x-www-form-urlencoded", **headers}
+        headers = {"content_type": FORM, **headers}
         return self.ask("POST", f"/sign-in?{urlencode({'to': to})}", form, **headers)
 
 
@@ -101,6 +114,7 @@ def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     add_user(file, "ada", "look", PASSWORD)
     monkeypatch.setenv("WEAKSPOT_USERS", str(file))
     monkeypatch.setenv(who.MODE, who.PASSWORD)
+    monkeypatch.setenv("WEAKSPOT_RUNS", str(tmp_path / "runs"))
     who.open_sessions.cache_clear()
     yield file
     who.open_sessions.cache_clear()
@@ -132,6 +146,12 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert ("secure" in words) is secure
 
 
+def test_cookies_of_streamlits_own_stay_with_https_too(client: Client) -> None:
+    client.sign_in()
+    told = {by: client.get("/", x_forwarded_proto=by).headers["set-cookie"] for by in ("http", "https")}
+    assert told == {"http": "own=1; Path=/", "https": "own=1; Path=/; Secure"}
+
+
 def test_a_wrong_password_an_unknown_name_and_no_form_sign_nobody_in(client: Client) -> None:
     assert client.sign_in("wrong wrong wrong").code == 401
     assert client.sign_in(name="eve").code == 401
@@ -157,6 +177,71 @@ def test_too_many_tries_have_to_wait_also_with_the_right_password(
     assert client.sign_in().code == 429
 
 
+def test_who_comes_through_a_proxy_of_this_machine_is_counted_by_the_address_that_it_tells(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.people.sessions.check_password", lambda _, password: password == PASSWORD)
+    client.address = "127.0.0.1"
+    codes = [client.sign_in("wrong", f"u{n}", x_forwarded_for="10.0.0.1").code for n in range(31)]
+    assert codes == [401] * 30 + [429]
+    assert client.sign_in("wrong", "u99", x_forwarded_for="10.0.0.1, 10.0.0.2").code == 401
+
+
+def test_whoever_comes_from_elsewhere_cannot_make_up_addresses(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.people.sessions.check_password", lambda _, password: password == PASSWORD)
+    codes = [client.sign_in("wrong", f"u{n}", x_forwarded_for=f"10.9.9.{n}").code for n in range(31)]
+    assert codes == [401] * 30 + [429]
+
+
+def test_who_came_in_left_or_tried_to_stands_in_the_record_but_nothing_typed_as_a_name(
+    client: Client, tmp_path: Path
+) -> None:
+    client.sign_in("wrong wrong wrong")
+    client.sign_in("x", name=PASSWORD)
+    client.sign_in()
+    client.ask("POST", "/sign-out")
+    client.ask("POST", "/sign-out")
+    kept = [(one.what, one.who, one.end) for one in read_actions(tmp_path / "runs" / FILE)]
+    assert kept == [
+        ("sign in", "ada", "failed"), ("sign in", "no user", "failed"), ("sign in", "ada", "done"), ("sign out", "ada", "done"),
+    ]  # fmt: skip
+    assert PASSWORD not in (tmp_path / "runs" / FILE).read_text()
+
+
+def test_a_form_that_does_not_come_to_its_end_is_not_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "_PATIENCE", 0.05)
+    assert client.ask("POST", "/sign-in", None, content_type=FORM).code == 408
+
+
+def test_who_hangs_up_in_the_middle_of_a_form_is_no_fault(client: Client) -> None:
+    said: list[Message] = [
+        {"type": "http.request", "body": b"name=a", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    assert client.talk("http", "POST", "/sign-in", said, content_type=FORM)[0]["status"] == 400
+
+
+def test_a_file_that_does_not_fit_into_the_memory_is_refused_before_it_comes(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = "/_stcore/upload_file/session/file"
+    assert client.ask("PUT", upload, content_length="9" * 5000).code == 401
+    client.sign_in()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2_000_000_000))
+    assert client.ask("PUT", upload, content_length="1000000000").text == "inside"
+    refused = client.ask("PUT", upload, content_length="1000000001")
+    assert (refused.code, "room for 1.0 GB at the moment" in refused.text) == (413, True)
+    assert client.ask("PUT", upload, content_length="9" * 5000).code == 413
+    assert client.ask("PUT", upload).code == 411
+    assert client.ask("PUT", upload, content_length="3", transfer_encoding="chunked").code == 411
+    assert client.ask("PUT", upload, host="lab/x", content_length="9" * 50).code == 413  # part of no path
+    assert client.ask("DELETE", upload).text == "inside"
+
+
 def test_signing_out_ends_the_session_for_every_later_request(client: Client) -> None:
     client.sign_in()
     cookie = client.cookie
@@ -171,8 +256,9 @@ def test_a_socket_opens_with_a_session_alone_and_ends_with_it(client: Client, us
         remove_user(users, "ada")
         yield {"type": "websocket.receive", "text": "two"}
 
-    (closed,) = client.talk("websocket", "", "/_stcore/stream", [])
-    assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
+    for path in ("/_stcore/stream", "/_stcore/health"):
+        (closed,) = client.talk("websocket", "", path, [])
+        assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
     client.sign_in()
     heard = client.talk("websocket", "", "/_stcore/stream", say())
     assert [message.get("text") for message in heard] == [None, "one"]
@@ -273,3 +359,8 @@ def test_the_real_server_answers_a_session_and_says_at_its_start_how_users_sign_
     assert ask(f"{dashboard.url}/", Cookie=cookie) == 200
     assert ask(f"{dashboard.url}/plotly.min.js", Cookie=cookie) == 200
     assert "Sign-in: by password, for 1 user of" in (dashboard.runs.parent / "dashboard.log").read_text()
+
+
+def test_the_real_server_does_not_wait_for_ever_for_a_request_to_begin(dashboard: Dashboard) -> None:
+    with socket.create_connection(("127.0.0.1", dashboard.port), 2 * Impatient.patience) as wire:
+        assert wire.recv(1) == b""

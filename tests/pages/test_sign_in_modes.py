@@ -63,7 +63,14 @@ def test_a_provider_is_found_in_streamlits_secrets_and_lacks_are_named(
     secrets.write_text(SECRETS.replace("client_id", "client"))
     with pytest.raises(UserError, match=r"lacks client_id under \[auth\]"):
         choose_sign_in("0.0.0.0", "")
+    secrets.write_text(SECRETS.replace("a long random text", "short"))
+    with pytest.raises(UserError, match=r"cookie_secret .* could be guessed"):
+        choose_sign_in("0.0.0.0", "")
     secrets.write_text(SECRETS)
+    with pytest.raises(
+        UserError, match=r"and then /weakspot/oauth2callback, .* but it is https://lab\.example/o"
+    ):
+        choose_sign_in("0.0.0.0", "", "/weakspot")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install -r requirements-provider\.txt"):
         choose_sign_in("0.0.0.0", "")

@@ -112,6 +112,24 @@ def test_after_too_many_failures_a_name_and_an_address_have_to_wait() -> None:
     assert attempts.take("ada", "10.0.9.9") == 0.0
 
 
+def test_a_client_with_many_addresses_of_one_network_counts_as_one() -> None:
+    attempts = Attempts(Clock())
+    taken = [attempts.take(f"user{number}", f"2001:db8:1:2::{number:x}") for number in range(PER_ADDRESS + 1)]
+    assert [wait > 0 for wait in taken] == [False] * PER_ADDRESS + [True]
+    assert attempts.take("ada", "2001:db8:1:3::1") == 0.0
+    attempts.forgive("ada", "2001:db8:1:2::ffff")
+    assert attempts.take("ada", "2001:db8:1:2::1") == 0.0
+
+
+def test_long_names_take_no_more_memory_than_users_have() -> None:
+    attempts = Attempts(Clock())
+    attempts.take("x" * 8000, "y" * 60_000)
+    assert max(len(text) for key in attempts._failed for text in key) <= 100
+    assert [attempts.take("x" * 8000 + str(n), "::1") > 0 for n in range(PER_NAME)] == [False] * (
+        PER_NAME - 1
+    ) + [True]
+
+
 def test_a_right_password_forgets_the_failures_of_its_name() -> None:
     attempts = Attempts(Clock())
     for _ in range(PER_NAME - 1):
