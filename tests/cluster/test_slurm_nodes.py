@@ -23,7 +23,7 @@ def test_srun_starts_a_torchrun_on_each_and_the_same_script_goes_on_after_a_sign
 ) -> None:
     data = make_images(runs_root.parent / "data", train=24)
     run, log = Run(runs_root / "nodes"), runs_root.parent / "nodes.log"
-    words = train_words(data, "nodes", epochs=2, save_minutes=0.0)
+    words = train_words(data, "nodes", epochs=8, save_minutes=0.0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -47,4 +47,4 @@ def test_srun_starts_a_torchrun_on_each_and_the_same_script_goes_on_after_a_sign
     wait_until(lambda: run.read_status().state == "stopped", "it is saved and stopped", 60)
     again = submit_script(f"{script}\n", options, environment())
     wait_until(lambda: run.read_status().state == "finished", f"job {again} has finished", 200)
-    assert run.read_status().epoch == 2
+    assert run.read_status().epoch == 8
