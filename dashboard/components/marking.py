@@ -39,7 +39,7 @@ figure:is(:hover, :focus-within) > .ws-frame > :is(.ws-controls, .ws-pick), .ws-
 @media (hover: none) {{ .ws-controls, .ws-pick {{ opacity: 1; }} }}
 .ws-picked .ws-frame {{ outline: 3px solid var(--st-primary-color); outline-offset: 2px; border-radius: 8px; }}
 .ws-mark-said {{ position: absolute; top: 6px; right: 6px; max-width: calc(100% - 42px); overflow: hidden; text-overflow: ellipsis;
-  white-space: nowrap; padding: 1px 7px; border-radius: 7px; font-size: .75rem; font-weight: 600; color: #fff; background: {MUTED}; pointer-events: none; }}
+  white-space: nowrap; padding: 1px 7px; border-radius: 7px; font-size: .75rem; font-weight: 600; color: #fff; background: color-mix(in srgb, {MUTED} 70%, black); pointer-events: none; }}
 .ws-mark-said:empty {{ display: none; }}
 [data-mark=right] .ws-mark-said {{ background: color-mix(in srgb, {GOOD} 80%, black); }}
 [data-mark=relabel] .ws-mark-said {{ background: color-mix(in srgb, {TRAIN} 80%, black); }}
