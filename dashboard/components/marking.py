@@ -39,11 +39,11 @@ figure:is(:hover, :focus-within) > .ws-frame > :is(.ws-controls, .ws-pick), .ws-
 @media (hover: none) {{ .ws-controls, .ws-pick {{ opacity: 1; }} }}
 .ws-picked .ws-frame {{ outline: 3px solid var(--st-primary-color); outline-offset: 2px; border-radius: 8px; }}
 .ws-mark-said {{ position: absolute; top: 6px; right: 6px; max-width: calc(100% - 42px); overflow: hidden; text-overflow: ellipsis;
-  white-space: nowrap; padding: 1px 7px; border-radius: 7px; font-size: .75rem; font-weight: 600; color: #fff; background: {MUTED}; pointer-events: none; }}
+  white-space: nowrap; padding: 1px 7px; border-radius: 7px; font-size: .75rem; font-weight: 600; color: #fff; background: color-mix(in srgb, {MUTED} 70%, black); pointer-events: none; }}
 .ws-mark-said:empty {{ display: none; }}
-[data-mark=right] .ws-mark-said {{ background: {GOOD}; }}
-[data-mark=relabel] .ws-mark-said {{ background: {TRAIN}; }}
-[data-mark=drop] .ws-mark-said {{ background: {BAD}; }}
+[data-mark=right] .ws-mark-said {{ background: color-mix(in srgb, {GOOD} 80%, black); }}
+[data-mark=relabel] .ws-mark-said {{ background: color-mix(in srgb, {TRAIN} 80%, black); }}
+[data-mark=drop] .ws-mark-said {{ background: color-mix(in srgb, {BAD} 80%, black); }}
 .ws-card-foot {{ display: flex; flex-wrap: wrap; gap: 8px; margin-top: 12px; font-size: .85rem; }}
 .ws-card .ws-controls {{ position: static; flex: 1 1 170px; gap: 4px; opacity: 1; overflow: visible; }}
 .ws-card .ws-controls button:not(:hover, [aria-pressed=true]) {{ color: inherit; background: color-mix(in srgb, currentColor 10%, transparent); }}

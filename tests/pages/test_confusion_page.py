@@ -123,7 +123,7 @@ def test_a_difference_of_two_runs_on_other_images_is_refused_with_the_reason(
     app = open_page("confusion", run="first", against="run:second")
     assert title(app) == "Confusion"
     (warning,) = app.warning
-    assert "different images: 5 of 6 and 5 are in both." in warning.value.replace("\\", "")
+    assert "different images (6 and 5, with 5 in common)." in warning.value.replace("\\", "")
     assert "Confusion matrix" in component_data(app)[0]  # instead, with the choice to compare with another
 
 

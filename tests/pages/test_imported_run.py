@@ -210,7 +210,7 @@ def test_the_form_takes_the_weights_of_the_model_for_heat_maps(
     app = upload(open_page("runs"), PLAIN, tiny_data)
     name_weights(app, make_weights(tiny_data), size="32", resize="32")
     app.button(key="import-start").click().run()
-    assert app.error[0].value.startswith("Choose the network that the weights are of")
+    assert app.error[0].value.startswith("Choose the network that the weights belong to")
     app.selectbox(key="import-arch").set_value("resnet18").run()
     app.button(key="import-start").click().run()
     assert not app.error
@@ -240,7 +240,7 @@ def test_the_form_tells_what_is_wrong_with_the_weights(
 def test_the_form_tells_what_is_wrong_with_a_table(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
     app = upload(open_page("runs"), PLAIN.replace(PATHS[1], "val/2/9.png"), tiny_data)
     app.button(key="import-start").click().run()
-    assert "line 3, column 'path': no image 'val/2/9.png'" in app.error[0].value.replace("\\", "")
+    assert "line 3, column 'path': there is no image 'val/2/9.png'" in app.error[0].value.replace("\\", "")
     app = upload(open_page("runs"), "PK\x03\x04", tiny_data, "table.xlsx")
     assert "is an Excel workbook" in words(app)
     assert not app.error

@@ -315,7 +315,7 @@ def test_runs_are_judged_on_what_both_held_back(tmp_path: Path, tiny_data: Path)
     assert page is not None
     text = Page(page).text
     assert "and only after on 2 of 6 images" in text
-    assert "is unbiased, unless the file x.pt had seen them" in text
+    assert "is unbiased, unless the file x.pt, which it came from, had seen them" in text
     assert text.count("first came from the file x.pt, and what that model had seen is not known") == 2
     assert text.count("Judged on validation.") == text.count("back from both would settle it") == 2
 
