@@ -86,4 +86,4 @@ def test_where_there_is_no_slurm_the_command_says_so_and_leaves_no_run(
     assert "sbatch is not on this machine" in told.stderr
     assert list(runs_root.iterdir()) == []
     told = call_here(*train_words(data, "run"), "--partition=gpu", root=runs_root)
-    assert "--partition is asked of Slurm: add --slurm" in told.stderr
+    assert "--partition is an option of Slurm: add --slurm" in told.stderr
