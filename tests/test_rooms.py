@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room imports only from rooms before it.
 FLOORS = {
     "core": (
-        "errors", "addresses", "files", "places", "words", "reading", "arrays", "csv_table", "palette", "torchvision_ops", "people", "networks",
+        "errors", "addresses", "files", "places", "words", "reading", "arrays", "csv_table", "image_table", "palette", "torchvision_ops", "people", "networks",
         "splits", "recipe", "dataset", "marks", "runs", "census", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
