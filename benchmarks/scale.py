@@ -246,13 +246,13 @@ def _make_large_run(run: Run, size: int, images: int) -> list[str]:
         "path": paths,
         "true": Names(true, classes),
         "predicted": Names(predicted, classes),
-        "confidence": np.full(images, 0.5),
-        "true_confidence": np.full(images, 0.4),
-        "loss": np.full(images, 0.9),
+        "confidence": rng.random(images),
+        "true_confidence": rng.random(images),
+        "loss": rng.random(images),
     }
     for rank in range(1, 6):
         columns[f"top{rank}"] = Names((predicted + rank - 1) % size, classes)
-        columns[f"top{rank}_confidence"] = np.full(images, 0.5 / rank)
+        columns[f"top{rank}_confidence"] = rng.random(images)
     write_table(run.predictions_path(), columns)
     record = {
         "root": str(run.folder.parent / "data"), "classes": classes, "display": {}, "val_made": False, "skipped": [],

@@ -42,6 +42,13 @@ def test_clicks_lead_from_groups_to_an_image_and_the_way_leads_back(page: Page, 
     expect(page.get_by_role("button", name="All 2,000 classes")).to_be_visible()
 
 
+def test_a_part_without_errors_is_drawn_and_led_back_from(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "confusion?run=large&part=0-7")
+    assert len(chart(page, "Confusion matrix").evaluate("g => g._fullLayout.yaxis._categories")) == 45
+    page.get_by_role("button", name="All 2,000 classes").click()
+    expect(page).to_have_url(re.compile("part=all"))
+
+
 def test_keys_open_a_cell_too(page: Page, dashboard: Dashboard) -> None:
     open_page(page, dashboard, "confusion?run=large")
     chart(page, "Confusion matrix").focus()
