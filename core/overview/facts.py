@@ -67,7 +67,13 @@ def read_facts(run: Run) -> RunFacts:
     stamp, known = stamp_run(run), FACTS.get(run.folder)
     if known is not None and known[0] == stamp:
         return known[1]
-    facts = RunFacts(read_recipe(run), describe_origin(run), read_note(run), measure_folder(run.folder), read_owner(run.folder))
+    facts = RunFacts(
+        read_recipe(run),
+        describe_origin(run),
+        read_note(run),
+        measure_folder(run.folder),
+        read_owner(run.folder),
+    )
     FACTS[run.folder] = stamp, facts
     return facts
 

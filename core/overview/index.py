@@ -76,7 +76,10 @@ def _describe(folder: Path) -> Iterator[tuple[str, list[Any]]]:
     (changed, config), known = facts
     if config == recipe[0] and is_settled(changed):
         note = known.note
-        yield "facts", [changed, known.origin, known.disk, known.owner, note.text, list(note.tags), note.archived]
+        yield (
+            "facts",
+            [changed, known.origin, known.disk, known.owner, note.text, list(note.tags), note.archived],
+        )
 
 
 def _take(folder: Path, entry: object) -> bool:
