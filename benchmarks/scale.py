@@ -36,8 +36,8 @@ from core.verdicts.predictions import class_figures, count_cells, find_codes, mo
 from dashboard.charts.level_chart import level_matrix
 from dashboard.charts.matrix_colours import Look
 from dashboard.components.plot import PackedFigure, pack
-from dashboard.explorer.level_figures import Part, count_part, find_right, make_sides
-from dashboard.explorer.matrices import MOST_DRAWN
+from dashboard.explorer.level_figures import Part, count_part, draw_level, find_right, make_sides
+from dashboard.explorer.matrices import MOST_DRAWN, TableSource
 from dashboard.state.services import read_metrics
 
 GROUP = 8  # classes that are confused with each other
@@ -146,6 +146,7 @@ def measure_classes(folder: Path, size: int) -> None:
     run, images = Run(folder / "runs" / "large"), 100 * size
     classes = _make_large_run(run, size, images)
     path = run.predictions_path()
+    _measure_apart(_look_at_matrix, run.folder)
     with timed(f"{images:,} predictions read, {path.stat().st_size / 1e6:,.0f} MB in {path.name}"):
         table = read_predictions(path)
     csv = folder / "predictions-val.csv"
@@ -177,6 +178,11 @@ def measure_classes(folder: Path, size: int) -> None:
         page = write_report([run], folder / "report")
     assert page is not None
     print(f"{page.stat().st_size / 1e6:.1f} MB in {page.name}", flush=True)
+
+
+def _look_at_matrix(folder: Path) -> None:
+    with timed("first look at the matrix: table, record of the data, first level"):
+        draw_level(TableSource(Run(folder)), "name", Look(), ())
 
 
 def _draw_level(
