@@ -107,8 +107,8 @@ def write_odd(path: Path, /, **changes: object) -> None:
         ({"true": [7]}, "the column true holds numbers"),
         ({"true": [["a"]]}, "the column true holds list"),
         ({"confidence": [1.5]}, "confidence in line 2 is 1.5"),
-        ({"loss": ["low"]}, "is no predictions table"),
-        ({"true": pa.array([b"\xff"]).cast(pa.string(), safe=False)}, "is no predictions table"),
+        ({"loss": ["low"]}, "is not a predictions table"),
+        ({"true": pa.array([b"\xff"]).cast(pa.string(), safe=False)}, "is not a predictions table"),
     ],
 )
 def test_a_parquet_table_that_no_training_wrote_is_told(tmp_path: Path, changes: dict, told: str) -> None:
@@ -123,7 +123,7 @@ def test_a_parquet_table_that_is_cut_off_is_told_with_its_path(tmp_path: Path, k
     write_odd(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
-    with pytest.raises(RunError, match=r"predictions-val\.parquet: is no predictions table"):
+    with pytest.raises(RunError, match=r"predictions-val\.parquet is not a predictions table"):
         read_predictions(path)
 
 

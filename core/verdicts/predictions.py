@@ -45,7 +45,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise RunError(f"{path} is not a predictions table: it lacks the column {sorted(missing)[0]}.")
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
     if odd := [name for name in _TEXTS & set(table.columns) if table[name].dtype == np.float64]:
-        raise RunError(f"{path}: is no predictions table (the column {odd[0]} holds numbers).")
+        raise RunError(f"{path} is not a predictions table (the column {odd[0]} holds numbers).")
     try:
         table = table.astype(dict.fromkeys(numbers, np.float64))
     except ValueError as error:
