@@ -14,34 +14,37 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from core.census.count import count_data, read_count
 from core.census.stamps import is_small, is_unchanged, stamp_tree
 from core.dataset.folders import scan_folders
+from core.image_table import Names, write_table
+from core.networks.table import inputs_of
 from core.recipe.config import TrainConfig
-from core.runs.jobs import list_live
 from core.runs.run import Run, Status
-from core.verdicts.ordering import choose_confused, find_blocks, order_classes
+from core.verdicts.many_classes import order_many
+from core.verdicts.ordering import choose_confused, find_blocks
 from core.verdicts.predictions import class_figures, count_cells, find_codes, most_confused, read_predictions
-from dashboard.charts.matrix_chart import Totals
-from dashboard.charts.matrix_chart import confusion_matrix as draw_matrix
+from dashboard.charts.level_chart import level_matrix
 from dashboard.charts.matrix_colours import Look
-from dashboard.components.plot import pack
-from dashboard.explorer.matrices import MOST_DRAWN
+from dashboard.components.plot import PackedFigure, pack
+from dashboard.explorer.level_figures import Part, count_part, draw_level, find_right, make_sides
+from dashboard.explorer.matrices import MOST_DRAWN, TableSource
 from dashboard.state.services import read_metrics
 
 GROUP = 8  # classes that are confused with each other
 NEW_LINES = 200  # of figures, that come between two looks
 FLAT = "image.jpg"  # what every name of a made file ends in
 
-Part = Callable[[Path, int], None]
+Measure = Callable[[Path, int], None]
 
 
 def main() -> None:
@@ -60,32 +63,37 @@ def main() -> None:
     for name in options.parts or PARTS:
         part, size = PARTS[name]
         with tempfile.TemporaryDirectory(prefix="scale-", dir=options.dir) as folder:
-            process = multiprocessing.get_context("spawn").Process(
-                target=part, args=(Path(folder), options.size or size)
-            )
-            process.start()
-            process.join()
-            if process.exitcode:
-                sys.exit(f"{name} ended with {process.exitcode}")
+            _measure_apart(part, Path(folder), options.size or size)
+
+
+def _measure_apart(measure: Callable[..., None], *values: object) -> None:
+    """Measure something in a process of its own, which has read nothing yet."""
+    process = multiprocessing.get_context("spawn").Process(target=measure, args=values)
+    process.start()
+    process.join()
+    if process.exitcode:
+        sys.exit(f"{measure.__name__} ended with {process.exitcode}")
 
 
 def measure_runs(folder: Path, size: int) -> None:
-    """List run folders: the first time, and again."""
+    """List run folders by the command and on the page Runs: the first time, and again by what was kept of them."""
     for number in range(size):
         _make_run(folder / f"run-{number:05d}", number)
-    with timed(f"{size:,} runs listed first"):
-        assert len(list_live(folder)) == size
-    with timed(f"{size:,} runs listed again"):
-        list_live(folder)
+    os.environ["WEAKSPOT_RUNS"] = str(folder)
+    for time_ in ("first", "again"):
+        with timed(f"{size:,} runs by python -m core runs {time_}"):
+            assert not os.system(f"{sys.executable} -m core runs >{os.devnull}")
+    for server in ("", " by a server that was started again"):
+        _measure_apart(_look_at_runs, server, size)
+
+
+def _look_at_runs(server: str, size: int) -> None:
     from dashboard.listing import rows
 
-    os.environ["WEAKSPOT_RUNS"] = str(folder)
-    with timed(f"{size:,} rows of the page Runs first"):
+    with timed(f"{size:,} rows of the page Runs first{server}"):
+        assert len(rows.read_rows()) == size
+    with timed(f"{size:,} rows of the page Runs again{server}"):
         rows.read_rows()
-    with timed(f"{size:,} rows of the page Runs again"):
-        rows.read_rows()
-    with timed(f"{size:,} runs by python -m core runs"):
-        assert not os.system(f"{sys.executable} -m core runs >{os.devnull}")
 
 
 def measure_figures(folder: Path, size: int) -> None:
@@ -132,32 +140,59 @@ def measure_files(folder: Path, size: int) -> None:
 
 
 def measure_classes(folder: Path, size: int) -> None:
-    """Read a table of a hundred images a class and make all that the pages show of it."""
-    path, images = folder / "predictions-val.csv", 100 * size
-    classes = _write_table(path, size, images)
-    print(f"{path.stat().st_size / 1e6:,.0f} MB in predictions-val.csv", flush=True)
-    with timed(f"{images:,} predictions read"):
+    """Read a table of a hundred images a class, make what the pages show of it, and a report."""
+    from core.report.page import write_report  # brings torch, whose memory is none of the other parts'
+
+    run, images = Run(folder / "runs" / "large"), 100 * size
+    classes = _make_large_run(run, size, images)
+    path = run.predictions_path()
+    _measure_apart(_look_at_matrix, run.folder)
+    with timed(f"{images:,} predictions read, {path.stat().st_size / 1e6:,.0f} MB in {path.name}"):
         table = read_predictions(path)
+    csv = folder / "predictions-val.csv"
+    table.to_csv(csv, index=False)
+    with timed(f"the same of an older run, {csv.stat().st_size / 1e6:,.0f} MB in {csv.name}"):
+        read_predictions(csv)
+    csv.unlink()
     with timed("most confused pairs"):
         most_confused(table)
     with timed(f"figures of {size:,} classes"):
         class_figures(table, classes)
-    with timed("the most confused classes chosen, their matrix counted"):
-        true, predicted = find_codes(table, classes)
+    true, predicted = find_codes(table, classes)
+    for by in ("name", "similarity"):
+        with timed(f"classes ordered by {by}"):
+            order = order_many(true, predicted, size, by)
+    with timed("the most confused classes chosen, their blocks found"):
         drawn = choose_confused(true, predicted, size, MOST_DRAWN)
         places = np.full(size, -1)
         places[drawn] = np.arange(len(drawn))
-        counts = count_cells(places[true], places[predicted], len(drawn))
-        support, named = (np.bincount(codes, minlength=size)[drawn] for codes in (true, predicted))
-    with timed("blocks found"):
-        find_blocks(counts, support)
-    with timed("classes ordered by similarity"):
-        order_classes(counts, "similarity", support)
-    with timed(f"matrix of {len(drawn):,} classes drawn"):
-        pack(draw_matrix(counts, [classes[index] for index in drawn], Look(), Totals(support, named)))
+        find_blocks(
+            count_cells(places[true], places[predicted], len(drawn)), np.bincount(true, minlength=size)[drawn]
+        )
+    for what, steps in (("all classes", ()), ("one pair of groups", ((0, 0),))):
+        with timed(f"matrix of {what} drawn"):
+            packed = _draw_level(Part.open(order, steps), true, predicted, classes)
+        print(f"{len(packed.json) / 1e3:,.0f} kB to the browser", flush=True)
+    del table
+    with timed("report written"):
+        page = write_report([run], folder / "report")
+    assert page is not None
+    print(f"{page.stat().st_size / 1e6:.1f} MB in {page.name}", flush=True)
 
 
-PARTS: dict[str, tuple[Part, int]] = {
+def _look_at_matrix(folder: Path) -> None:
+    with timed("first look at the matrix: table, record of the data, first level"):
+        draw_level(TableSource(Run(folder)), "name", Look(), ())
+
+
+def _draw_level(
+    part: Part, true: npt.NDArray[np.intp], predicted: npt.NDArray[np.intp], classes: list[str]
+) -> PackedFigure:
+    cells, _ = count_part(part.level, part.find_places()[true], part.find_places()[predicted])
+    return pack(level_matrix(cells, find_right(part.level), *make_sides(part, classes), Look()))
+
+
+PARTS: dict[str, tuple[Measure, int]] = {
     "runs": (measure_runs, 10_000),
     "figures": (measure_figures, 3_000_000),
     "files": (measure_files, 1_000_000),
@@ -202,26 +237,37 @@ def _append_figures(run: Run, first: int, count: int) -> None:
                 )
 
 
-def _write_table(path: Path, size: int, images: int) -> list[str]:
-    """Write a predictions table in which an image in five is taken for a neighbour in its group; return the classes."""
+def _make_large_run(run: Run, size: int, images: int) -> list[str]:
+    """Make a finished run without pictures; an image in five is taken for a neighbour in its group. Return its classes."""
+    run.folder.parent.mkdir()
+    _make_run(run.folder, 0)
+    run.write_inputs("resnet18", inputs_of("resnet18"))
     rng = np.random.default_rng(0)
-    classes = np.array([f"class-{number:05d}" for number in range(size)])
+    classes = [f"class-{number:05d}" for number in range(size)]
     true = np.repeat(np.arange(size), images // size)
     near = (true // GROUP * GROUP + rng.integers(0, GROUP, images)).clip(max=size - 1)
     predicted = np.where(rng.random(images) < 0.2, near, true)
-    values: dict[str, object] = {
-        "path": [f"val/{name}/{row}.jpg" for row, name in enumerate(classes[true])],
-        "true": classes[true],
-        "predicted": classes[predicted],
-        "confidence": np.full(images, 0.5),
-        "true_confidence": np.full(images, 0.4),
-        "loss": np.full(images, 0.9),
+    paths = [f"val/{classes[code]}/{row}.jpg" for row, code in enumerate(true.tolist())]
+    columns: dict[str, Sequence[str] | Names | npt.NDArray[np.floating[Any]]] = {
+        "path": paths,
+        "true": Names(true, classes),
+        "predicted": Names(predicted, classes),
+        "confidence": rng.random(images),
+        "true_confidence": rng.random(images),
+        "loss": rng.random(images),
     }
     for rank in range(1, 6):
-        values[f"top{rank}"] = classes[(predicted + rank - 1) % size]
-        values[f"top{rank}_confidence"] = np.full(images, 0.5 / rank)
-    pd.DataFrame(values).to_csv(path, index=False)
-    return list(classes)
+        columns[f"top{rank}"] = Names((predicted + rank - 1) % size, classes)
+        columns[f"top{rank}_confidence"] = rng.random(images)
+    write_table(run.predictions_path(), columns)
+    record = {
+        "root": str(run.folder.parent / "data"), "classes": classes, "display": {}, "val_made": False, "skipped": [],
+        "sizes": {}, "train": [[f"train/{name}/0.jpg", name] for name in classes],
+        "val": [[path, classes[code]] for path, code in zip(paths, true.tolist(), strict=True)],
+    }  # fmt: skip
+    (run.folder / "data.json").write_text(json.dumps(record))
+    _append_figures(run, 0, 20_000)
+    return classes
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import gzip
 import io
 import json
@@ -10,7 +11,8 @@ import os
 import re
 import stat
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +33,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
+_LONG = 1_000_000  # letters of JSON
 _LARGEST = 2**63  # no number of ours is larger, and what counts in 64 bits takes none that is
 # Escapes of JSON by which a text may hold what no file name and no page can: an end before its end, or half a letter,
 # where the other half does not follow.
@@ -122,7 +125,8 @@ def read_object(path: Path, *, most: int) -> dict[str, Any]:
 def parse_json(text: str) -> Any:
     """Return what JSON says; raises ValueError in words, also for nesting, numbers and letters that nothing here can hold."""
     try:
-        values = json.loads(text, parse_int=_parse_int)
+        with _at_rest(len(text)):
+            values = json.loads(text, parse_int=_parse_int)
         if "\\u" in text:
             _refuse_odd_letters(text, values)
     except RecursionError:
@@ -130,6 +134,19 @@ def parse_json(text: str) -> Any:
     except UnicodeEncodeError:
         raise ValueError("a text in it holds half a letter (a lone surrogate)") from None
     return values
+
+
+@contextmanager
+def _at_rest(length: int) -> Iterator[None]:
+    """Let Python's collector rest while a long text is read: it would look at each of a million lists again and again."""
+    rests = length > _LONG and gc.isenabled()
+    if rests:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if rests:
+            gc.enable()
 
 
 def take(kind: type[_T], value: Any, name: str = "it") -> _T:

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
+from core.overview.index import recall
 from core.palette import TRAIN_WORDS
 from core.people.acting import ADMINISTER, MEANINGS, now_acting
 from core.runs import jobs
@@ -103,6 +104,7 @@ def main() -> None:
     st.set_page_config(page_title="Weakspot", page_icon=str(HERE / "icon.png"), layout="wide")
     st.html(STYLE + CHOSEN)
     st.logo(str(HERE / "logo.svg"), size="large")
+    recall(default_root())  # thousands of runs are known at once after a start of the server
     groups = {group: [make_page(*page) for page in found] for group, found in PAGES.items()}
     manages = bool(sign_in_mode()) and find_acting().person.may(ADMINISTER)
     groups.setdefault("Manage" if manages else "Use", []).append(make_page(*PEOPLE, hidden=not manages))

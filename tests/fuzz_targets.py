@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from PIL import Image
 from safetensors.torch import save
@@ -98,6 +100,15 @@ def _save_tensors() -> bytes:
     return file.getvalue()
 
 
+def _save_parquet() -> bytes:
+    file = io.BytesIO()
+    names = pa.array(["a", "b"]).dictionary_encode()
+    sure = pa.array([0.9, 0.5])
+    table = {"path": ["val/a/1.png", "val/b/1.png"], "true": names, "predicted": names, "confidence": sure}
+    pq.write_table(pa.table(table | {"true_confidence": sure, "loss": sure}), file)
+    return file.getvalue()
+
+
 @cache
 def input_targets() -> tuple[Target, ...]:
     """Return what reads the files that users bring, and those that a run is made with and grows by."""
@@ -129,6 +140,7 @@ def input_targets() -> tuple[Target, ...]:
         Target("notes.json", (b'{"text": "a", "tags": ["b"]}',), read_run_file("notes.json", read_note)),
         Target("queue.json", (b'{"since": 1.0, "priority": 1, "held": true}',), read_run_file("queue.json", read_place)),
         Target("predictions table", (b"path,true,predicted,confidence\na,b,b,0.5\n",), as_file("p.csv", read_predictions)),
+        Target("predictions Parquet", (_save_parquet(),), as_file("p.parquet", read_predictions)),
         Target("image", images, lambda data, _: read_image(io.BytesIO(data))),
         Target("zip", (zip_bytes({"a/1.png": image_bytes(), "b/2.png": image_bytes()}),), _bring_in),
         Target("weights", (_save_tensors(),), as_file("w.pt", read_state)),

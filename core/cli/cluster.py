@@ -105,13 +105,15 @@ def hand_to_slurm_again(run: Run, options: argparse.Namespace) -> int:
     return 0
 
 
-def follow_slurm() -> None:
-    """Write down what Slurm says of the runs that it has, before they are told of."""
+def follow_slurm() -> list[tuple[Run, Status]]:
+    """Write down what Slurm says of the runs that it has, before they are told of; return all runs, as `list_runs` does."""
     found = list_runs(default_root())
     if any(status.job for _, status in found):
         from core.cluster.follow import follow
 
-        follow(found)
+        if follow(found):
+            return list_runs(default_root())
+    return found
 
 
 def _tell(run: Run, request: SlurmRequest) -> None:

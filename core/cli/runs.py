@@ -9,10 +9,12 @@ from typing import Any
 from core.cli.bakeoff import stop_bakeoff
 from core.cli.cluster import follow_slurm
 from core.cli.terminal import add_run
+from core.overview import index
+from core.overview.facts import find_damage
 from core.places import own_command
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.run import Run, default_root, find_run
+from core.runs.run import default_root, find_run
 from core.words import format_share
 
 
@@ -38,16 +40,19 @@ def add_commands(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    follow_slurm()
+    root = default_root()
+    index.recall(root)
+    found = [(run, jobs.judge_status(run, status)) for run, status in follow_slurm()]
     rows: list[dict[str, Any]] = [
         {
             "id": run.id,
             **vars(status),
             "seconds": round(status.seconds, 1),
-            "damage": run.find_damage(),
+            "damage": find_damage(run, status),
         }
-        for run, status in jobs.list_live(default_root())
+        for run, status in found
     ]
+    index.keep(root, [run for run, _ in found])
     if options.json:
         print(json.dumps(rows, indent=2))
         return 0
@@ -55,8 +60,8 @@ def _list(options: argparse.Namespace) -> int:
         print(f"No runs yet. Start one: {own_command()} train --data DIR")
         return 0
     width = max(len(row["id"]) for row in rows)
-    for row in rows:
-        if origin := describe_origin(Run(default_root() / row["id"])):
+    for row, (run, _) in zip(rows, found, strict=True):
+        if origin := describe_origin(run):
             share = format_share(row["best_val_acc"])
             print(f"{row['id']:<{width}}  {row['state']:<8}  {origin}  {share}")
             continue

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.files import write_rows, write_text
+from core.files import write_text
+from core.image_table import Columns, Names, write_table
 from core.imports.reading import Floats, Ints, Reading
 from core.people.acting import TRAIN, needs
 from core.recipe.config import TrainConfig
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _GUESSES = 5  # likeliest classes of an image that are kept
 _LEAST = 1e-7  # a probability below it was rounded off, and its logarithm would be endless
-_HEAD = ("path", "true", "predicted", "confidence", "true_confidence", "loss")
 
 
 @needs(TRAIN, "import", lambda reading, *_, **__: Path(reading.table).name)
@@ -67,8 +66,7 @@ def _fill(run: Run, reading: Reading, model: Model | None) -> None:
     if reading.probabilities is not None:
         write_log_probs(run, np.log(np.maximum(reading.probabilities, _LEAST)).astype(np.float32))
     count = min(_GUESSES, len(reading.classes)) if reading.probabilities is not None else 0
-    ranks = [name for rank in range(1, count + 1) for name in (f"top{rank}", f"top{rank}_confidence")]
-    write_rows(run.predictions_path(), (*_HEAD, *ranks), _list_rows(reading, count))
+    write_table(run.predictions_path(), _list_columns(reading, count))
     run.write_status(
         replace(
             run.read_status(), state="finished", phase="finished", ended=time.time(), epochs=0,
@@ -95,20 +93,28 @@ def _describe_data(reading: Reading) -> dict[str, object]:
     }
 
 
-def _list_rows(reading: Reading, count: int) -> Iterator[list[str]]:
-    """Yield the rows of the predictions table, with so many likeliest classes; what is not known is `nan`."""
+def _list_columns(reading: Reading, count: int) -> Columns:
+    """Return the predictions table, with so many likeliest classes; what is not known is NaN."""
     classes = reading.classes
-    figures = np.column_stack(_find_figures(reading))
+    confidence, own, loss = _find_figures(reading)
     order, shares = _rank_guesses(reading, count)
-    for row, path in enumerate(reading.paths):
-        guesses = zip(order[row], shares[row], strict=True)
-        yield [
-            path,
-            classes[reading.true[row]],
-            classes[reading.predicted[row]],
-            *(f"{value:.6f}" for value in figures[row]),
-            *(text for index, share in guesses for text in (classes[index], f"{share:.6f}")),
-        ]
+    guesses = {
+        name: column
+        for rank in range(count)
+        for name, column in (
+            (f"top{rank + 1}", Names(order[:, rank], classes)),
+            (f"top{rank + 1}_confidence", shares[:, rank]),
+        )
+    }
+    return {
+        "path": reading.paths,
+        "true": Names(np.asarray(reading.true), classes),
+        "predicted": Names(np.asarray(reading.predicted), classes),
+        "confidence": confidence,
+        "true_confidence": own,
+        "loss": loss,
+        **guesses,
+    }
 
 
 def _find_figures(reading: Reading) -> tuple[Floats, Floats, Floats]:

@@ -97,7 +97,7 @@ class Keeper:
             return
         config, best = self.config, self.standing.best
         for split in ("held", TEST):  # they were of the model before
-            self.run.predictions_path(split).unlink(missing_ok=True)
+            self.run.drop_predictions(split)
         forget_calibration(self.run)
         self.run.strangers_path.unlink(missing_ok=True)
         write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from core.dataset.folders import ImageFolders, Sample
-from core.files import write_rows
+from core.image_table import Names, write_table
 from core.model.placement import choose_placement
 from core.networks.table import InputFormat
 from core.runs.run import Run
@@ -91,20 +92,21 @@ def write_predictions(
     """Write a predictions table atomically, one row an image in the order of `samples`.
 
     Columns: path, true, predicted, confidence and true_confidence (0..1), loss (nats), then top1…top5 with
-    top1_confidence…top5_confidence (fewer where there are fewer classes). Classes are named by folder. The table is
-    compressed where the name of `path` ends in .gz.
+    top1_confidence…top5_confidence (fewer where there are fewer classes). Classes are named by folder. It is Parquet
+    of very many images, else CSV, compressed where the name of `path` ends in .gz.
 
     Raises:
         OSError: when it cannot be written.
     """
-    k = outcome.top_index.shape[1]
-    head = ["path", "true", "predicted", "confidence", "true_confidence", "loss"]
-    head += [name for i in range(1, k + 1) for name in (f"top{i}", f"top{i}_confidence")]
-    rows: list[list[str]] = []
-    for number, sample in enumerate(samples):
-        names = [classes[i] for i in outcome.top_index[number]]
-        confidences = [f"{p:.6f}" for p in outcome.top_prob[number]]
-        pairs = [value for pair in zip(names, confidences, strict=True) for value in pair]
-        own = [f"{outcome.true_prob[number]:.6f}", f"{outcome.loss[number]:.6f}"]
-        rows.append([sample.path, classes[sample.target], names[0], confidences[0], *own, *pairs])
-    write_rows(path, head, rows)
+    columns: dict[str, Sequence[str] | Names | npt.NDArray[np.floating[Any]]] = {
+        "path": [sample.path for sample in samples],
+        "true": Names(np.array([sample.target for sample in samples], dtype=np.intp), classes),
+        "predicted": Names(outcome.top_index[:, 0], classes),
+        "confidence": outcome.top_prob[:, 0],
+        "true_confidence": outcome.true_prob,
+        "loss": outcome.loss,
+    }
+    for rank in range(outcome.top_index.shape[1]):
+        columns[f"top{rank + 1}"] = Names(outcome.top_index[:, rank], classes)
+        columns[f"top{rank + 1}_confidence"] = outcome.top_prob[:, rank]
+    write_table(path, columns)

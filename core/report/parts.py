@@ -36,6 +36,7 @@ from core.report.figures import (
     draw_training,
     measure_width,
 )
+from core.report.matrix import ChosenMatrix, choose_matrix
 from core.runs.seen import name_unknown, name_unknowns
 from core.verdicts import class_report, predictions
 from core.verdicts.comparison import compare_focus, compare_groups, group_seeds
@@ -47,7 +48,7 @@ from core.words import format_count, format_duration, format_share
 WEAKEST = 25  # classes whose recall is drawn
 PAIRS = 12  # confused pairs told
 CHANGES = 15  # classes told that differ between two runs
-LISTED = 500  # classes in the page's table; the CSV has all
+LISTED = 200  # classes in the page's table; the CSV has all
 _ZOOMED = 24  # classes of the matrix's part that is drawn larger
 
 Step = Callable[[], None]
@@ -117,19 +118,6 @@ def refuse_comparison(all_facts: Sequence[RunFacts]) -> None:
                 f"{facts.run.id} was imported from {facts.origin.table}, and a report compares how runs were trained. Leave it "
                 "out, or report on it alone; the page Compare compares its predictions with others."
             )
-
-
-def tabulate_matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
-    """Return a confusion matrix (C, C) as a table: the true class first, then a column for each predicted one.
-
-    A class may be called `true` itself; then the first column has a name that no class has.
-    """
-    table = pd.DataFrame(counts, columns=list(names))
-    head = "true"
-    while head in names:
-        head += " class"
-    table.insert(0, head, list(names))
-    return table
 
 
 def _add_words(parts: Parts, facts: RunFacts) -> None:
@@ -203,9 +191,9 @@ def _add_training(parts: Parts, facts: RunFacts) -> None:
 
 def _add_matrix(parts: Parts, facts: RunFacts) -> None:
     names = facts.data.classes
-    counts = predictions.confusion_matrix(facts.table, names)
+    matrix = choose_matrix(facts.table, names)
     top5 = int(class_report.find_top5(facts.table).sum())
-    parts.tables["confusion-matrix"] = tabulate_matrix(counts, names)
+    parts.tables[matrix.name] = matrix.cells
     parts.tables["confused-pairs"] = predictions.most_confused(facts.table)
     parts.values |= {
         "top5": predictions.format_rate(top5, len(facts.table)) if phrases.knows_top5(facts) else "",
@@ -215,28 +203,30 @@ def _add_matrix(parts: Parts, facts: RunFacts) -> None:
         "averages": _format_averages(facts),
         "pairs_confused": phrases.list_pairs(facts, PAIRS),
         "pair_count": len(parts.tables["confused-pairs"]),
+        "left_out": matrix.describe(),
     }
-    order = order_classes(counts, "similarity")
-    _draw_part(parts, facts, counts, order, "confusion-matrix", "Confusion matrix")
+    order = order_classes(matrix.counts, "similarity", matrix.support)
+    _draw_part(parts, facts, matrix, order, "confusion-matrix", "Confusion matrix")
     zoomed: list[int] = []
-    for block in find_blocks(counts):
+    for block in find_blocks(matrix.counts, matrix.support):
         if len(zoomed) + len(block.members) <= _ZOOMED:
             zoomed += block.members
     if len(names) > MAX_COUNTED and zoomed:
         title = "The classes confused with each other"
-        _draw_part(parts, facts, counts, np.array(zoomed), "confused-classes", title)
+        _draw_part(parts, facts, matrix, np.array(zoomed), "confused-classes", title)
 
 
 def _draw_part(
     parts: Parts,
     facts: RunFacts,
-    counts: npt.NDArray[np.int64],
+    matrix: ChosenMatrix,
     order: npt.NDArray[np.intp],
     name: str,
     title: str,
 ) -> None:
-    labels = [facts.data.labels[index] for index in order]
-    cells = counts[np.ix_(order, order)]
+    every = facts.data.labels
+    labels = [every[index] for index in matrix.drawn[order]]
+    cells = matrix.counts[np.ix_(order, order)]
     parts.draw(name, f"{title}, {len(labels)} classes", partial(draw_matrix, cells, labels, title))
 
 

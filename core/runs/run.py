@@ -17,6 +17,7 @@ import psutil
 
 from core.errors import RunError, UserError, describe_cause, is_full
 from core.files import discard_folder, draft_folder, sweep_drafts, write_file, write_in_place, write_text
+from core.image_table import drop_table, find_table
 from core.networks.table import InputFormat, inputs_of
 from core.people.acting import now_acting
 from core.people.limits import demand_room
@@ -82,7 +83,7 @@ class Status:
         return self.worked + (max(0.0, time.time() - self.updated) if self.state == "running" else 0.0)
 
 
-class _Stamp(NamedTuple):
+class Stamp(NamedTuple):
     """By what a file is known to be as it was: when it was changed in nanoseconds, which it is, and its size in bytes."""
 
     changed: int
@@ -91,11 +92,9 @@ class _Stamp(NamedTuple):
 
 
 # Statuses as they were read, since every page asks for those of all runs, of which thousands ended long ago.
-_STATUSES: dict[Path, tuple[_Stamp, Status]] = {}
-_MOST_STATUSES = 50_000
-_SETTLED = (
-    2_000_000_000  # nanoseconds: of two changes sooner after each other the clock of files may show one
-)
+STATUSES: dict[Path, tuple[Stamp, Status]] = {}
+MOST_STATUSES = 50_000
+SETTLED = 2_000_000_000  # nanoseconds: of two changes sooner after each other the clock of files may show one
 
 
 @dataclass(frozen=True)
@@ -136,22 +135,27 @@ class Run:
 
     def predictions_path(self, split: str = "val") -> Path:
         """Return the path of the predictions table of a split."""
-        return self.folder / f"predictions-{split}.csv"
+        return find_table(self.folder / f"predictions-{split}.csv")
+
+    def drop_predictions(self, split: str) -> None:
+        """Remove the predictions table of a split, where there is one."""
+        drop_table(self.predictions_path(split))
 
     def epoch_path(self, epoch: int) -> Path:
         """Return the path of the predictions table on validation after an epoch, from 1."""
-        return self.folder / "predictions" / f"val-{epoch:03d}.csv.gz"
+        return find_table(self.folder / "predictions" / f"val-{epoch:03d}.csv.gz")
 
     def list_epochs(self) -> list[int]:
         """Return the epochs that have a predictions table, in their order; a run of an older version has none."""
-        found = (re.fullmatch(r"val-(\d+)\.csv\.gz", p.name) for p in self.epoch_path(1).parent.glob("val-*"))
-        return sorted(int(match[1]) for match in found if match)
+        names = (path.name for path in self.epoch_path(1).parent.glob("val-*"))
+        found = (re.fullmatch(r"val-(\d+)\.(csv\.gz|parquet)", name) for name in names)
+        return sorted({int(match[1]) for match in found if match})
 
     def keep_epochs(self, epoch: int) -> None:
         """Drop the predictions tables of the epochs after this one: what a resumed run will write again."""
         for later in self.list_epochs():
             if later > epoch:
-                self.epoch_path(later).unlink()
+                drop_table(self.epoch_path(later))
 
     def read_config(self) -> TrainConfig:
         """Read the run's config; raises RunError when it is missing or refused."""
@@ -178,8 +182,8 @@ class Run:
     def _load_status(self) -> Status:
         path = self.folder / "status.json"
         try:
-            stamp = _stamp_status(path)
-            known = _STATUSES.get(self.folder)
+            stamp = stamp_file(path)
+            known = STATUSES.get(self.folder)
             if known is not None and known[0] == stamp:
                 return known[1]
             values = read_object(path, most=records.SIZES["status.json"])
@@ -191,10 +195,10 @@ class Run:
             raise RunError(f"{self.id}: status.json cannot be read: {_describe(error)}") from None
         if status.started and "worked" not in values:  # of an older version
             status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
-        if time.time_ns() - stamp.changed > _SETTLED:
-            if len(_STATUSES) >= _MOST_STATUSES:
-                _STATUSES.clear()
-            _STATUSES[self.folder] = stamp, status
+        if time.time_ns() - stamp.changed > SETTLED:
+            if len(STATUSES) >= MOST_STATUSES:
+                STATUSES.clear()
+            STATUSES[self.folder] = stamp, status
         return status
 
     def find_damage(self) -> str:
@@ -466,9 +470,10 @@ def delete_run(run: Run) -> None:
     sweep_drafts(run.folder.parent)
 
 
-def _stamp_status(path: Path) -> _Stamp:
+def stamp_file(path: Path) -> Stamp:
+    """Return by what a file is known to be as it was; raises OSError where there is none."""
     found = path.stat()
-    return _Stamp(found.st_mtime_ns, found.st_ino, found.st_size)
+    return Stamp(found.st_mtime_ns, found.st_ino, found.st_size)
 
 
 def _row_text(row: dict[str, Any]) -> str:

@@ -60,13 +60,20 @@ def order_classes(
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {by!r}")
     support = counts.sum(axis=1) if support is None else support
     if by == "recall":
-        recall = np.where(support > 0, counts.diagonal() / np.maximum(support, 1), np.inf)
-        return np.argsort(recall, kind="stable")
+        return order_by_recall(counts.diagonal(), support)
     if by == "support":
         return np.argsort(-support, kind="stable")
     if by == "similarity" and len(counts) > 2:
         return _seriate(measure_confusion(counts, support))
     return np.arange(len(counts))
+
+
+def order_by_recall(
+    right: npt.NDArray[np.integer[Any]], support: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.intp]:
+    """Return classes of so many right images of `support` (C,) with the lowest recall first, those without images last."""
+    recall = np.where(support > 0, right / np.maximum(support, 1), np.inf)
+    return np.argsort(recall, kind="stable")
 
 
 def find_blocks(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import zlib
 from collections.abc import Sequence
@@ -14,27 +13,27 @@ import pandas as pd
 from scipy.stats import norm
 
 from core.errors import RunError, describe_cause
-from core.reading import read_plain
+from core.image_table import read_table
 from core.runs.imported import ORIGIN_FILE
 from core.runs.run import TEST
 from core.words import shorten
 
 Z95 = float(norm.ppf(0.975))
 _MOST = 1_000_000_000  # bytes of a table, also of what one unpacks to
+_TEXTS = {"path", "true", "predicted", *(f"top{rank}" for rank in range(1, 6))}
 _SUREST = 1.00001  # a confidence, rounded up by a hair
 _OUTSIDE = r"\A/|(?:\A|/)\.\.(?:/|\Z)|\x00"
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Read a predictions table, compressed or not; class names and paths stay text ("007" is not 7).
+    """Read a predictions table, CSV, compressed or not, or Parquet; class names and paths stay text ("007" is not 7).
 
     Raises:
         FileNotFoundError: when there is none.
         RunError: naming the file and the column that is missing, or what is not a number.
     """
     try:
-        data = read_plain(path, most=_MOST)
-        table = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+        table = read_table(path, most=_MOST)
     except FileNotFoundError:
         raise
     except (ValueError, EOFError, zlib.error) as error:
@@ -45,12 +44,14 @@ def read_predictions(path: Path) -> pd.DataFrame:
     if missing:
         raise RunError(f"{path} is not a predictions table: it lacks the column {sorted(missing)[0]}.")
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
+    if odd := [name for name in _TEXTS & set(table.columns) if table[name].dtype == np.float64]:
+        raise RunError(f"{path} is not a predictions table (the column {odd[0]} holds numbers).")
     try:
         table = table.astype(dict.fromkeys(numbers, np.float64))
     except ValueError as error:
         raise RunError(f"{path} is not a predictions table ({_describe(error)}).") from None
     # Images that were judged from outside the data are known by their whole paths.
-    elsewhere = path.name == f"predictions-{TEST}.csv"
+    elsewhere = path.stem == f"predictions-{TEST}"
     imported = path.with_name(ORIGIN_FILE).exists()
     if problem := _find_odd_value(table, numbers, elsewhere=elsewhere, unknown=imported):
         raise RunError(f"{path} is not a predictions table ({problem}).")

@@ -26,9 +26,15 @@ def outline_cells(rows: Sequence[int], columns: Sequence[int]) -> list[Shape]:
 
 def mark_class(index: int, classes: int) -> list[Shape]:
     """Return the bands that mark a class's row and column."""
+    return mark_groups([index], [index], (classes, classes))
+
+
+def mark_groups(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, int]) -> list[Shape]:
+    """Return the bands that mark some rows and columns of a matrix that has so many of both."""
     band = {"fillcolor": TRAIN, "opacity": 0.22, "line": {"width": 0}, "layer": "below"}
-    own, all_of_them = (index, index), (0, classes - 1)
-    return [_rectangle(all_of_them, own, **band), _rectangle(own, all_of_them, **band)]
+    height, width = shape
+    bands = [_rectangle((0, width - 1), (row, row), **band) for row in rows]
+    return bands + [_rectangle((column, column), (0, height - 1), **band) for column in columns]
 
 
 def window_around(first: int, last: int, classes: int) -> tuple[float, float] | None:

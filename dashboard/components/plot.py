@@ -239,10 +239,10 @@ def pack_heatmap(trace: go.Heatmap) -> dict[str, Any]:
 
 def pack_array(values: npt.NDArray[Any]) -> dict[str, str]:
     """Return numbers as Plotly's JSON has them, whole ones in as few bytes as hold them all."""
-    if np.issubdtype(values.dtype, np.integer) and len(values):
-        values = values.astype(
-            np.promote_types(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
-        )
+    if np.issubdtype(values.dtype, np.integer):
+        # Of no numbers, too: a browser has no plain ones of 8 bytes.
+        low, high = (np.min_scalar_type(end) for end in (values.min(initial=0), values.max(initial=0)))
+        values = values.astype(np.promote_types(low, high))
     kind = values.dtype.str[1:]  # such as u2, f4
     data = values.astype(values.dtype.newbyteorder("<")).tobytes()
     return {"dtype": kind, "bdata": base64.b64encode(data).decode()}

@@ -9,6 +9,7 @@ from dashboard.explorer.look import AROUND, read_order
 from dashboard.explorer.matrices import TableFigures, TableSource
 from dashboard.guard import guard_callback
 from dashboard.state import address
+from dashboard.state.part import PART
 from dashboard.state.selection import Selection, select
 from dashboard.state.services import RunData
 from dashboard.text import escape_markdown, format_count, format_share
@@ -51,7 +52,7 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
     def choose(names: tuple[str, ...]) -> None:
         # Where the block stands together.
         st.session_state[REORDERED], st.session_state[AROUND] = read_order() != "similarity", names
-        address.set_params(order="similarity", find=address.ANY, zoom=address.ANY)
+        address.set_params(order="similarity", find=address.ANY, zoom=address.ANY, **{PART: address.ANY})
         show(Selection(names, names, wrong_only=True), data.classes)
 
     for number, block in enumerate(found[:BLOCKS]):

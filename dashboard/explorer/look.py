@@ -13,6 +13,7 @@ from dashboard.charts.matrix_marks import window_around
 from dashboard.components.plot import View
 from dashboard.guard import guard_callback
 from dashboard.state import address, kept
+from dashboard.state.part import PART
 from dashboard.state.services import RunData
 
 ORDER_TITLES: dict[Order, str] = {
@@ -23,8 +24,8 @@ ORDER_TITLES: dict[Order, str] = {
 }
 VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "column": "Share of column"}
 # What of the URL says how the page is looked at.
-PARAMS = ("order", "colour", "log", "right", "least", "find", "zoom", "wide", "sort")
-PLACES = ("order", "find")  # what of it moves classes to other places, so that a zoom is of others
+PARAMS = ("order", "colour", "log", "right", "least", "find", "zoom", PART, "wide", "sort")
+PLACES = ("order", "find")  # what of it moves classes to other places, so that a zoom or a part is of others
 WHOLE = "all"  # the zoom that shows all of the matrix though a class is looked for
 _T = TypeVar("_T", bound=str)
 _MOST_DIGITS = 9  # of the fewest images in a cell
@@ -118,7 +119,7 @@ def _keep(name: str, key: str, default: object) -> Callable[..., None]:
         if name == "find":
             st.session_state.pop(AROUND, None)
         value = str(st.session_state[key])
-        zoom = {"zoom": address.ANY} if name in PLACES else {}
+        zoom = {"zoom": address.ANY, PART: address.ANY} if name in PLACES else {}
         address.set_params(**{name: address.ANY if value == str(default) else value}, **zoom)
 
     return write
@@ -126,15 +127,20 @@ def _keep(name: str, key: str, default: object) -> Callable[..., None]:
 
 def read_view(places: dict[str, int], found: str) -> View | None:
     """Return what the matrix is zoomed to: what the URL says, else the surroundings of what is looked for."""
-    asked = address.get_param("zoom")
-    if asked == WHOLE:
+    if address.get_param("zoom") == WHOLE:
         return None
-    if asked and (view := _parse_view(asked, len(places))):
+    if view := read_zoom(len(places)):
         return view
     names: Sequence[str] = (found,) if found else st.session_state.get(AROUND, ())
     sought = [places[name] for name in names if name in places]
     window = window_around(min(sought), max(sought), len(places)) if sought else None
     return View(window, (window[1], window[0])) if window else None
+
+
+def read_zoom(classes: int) -> View | None:
+    """Return what a user zoomed to of a matrix of so many classes a side, as the URL says it; None for the whole."""
+    asked = address.get_param("zoom")
+    return _parse_view(asked, classes) if asked else None
 
 
 def keep_view(view: View | None) -> None:

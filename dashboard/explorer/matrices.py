@@ -63,7 +63,7 @@ class TableSource:
 
 
 # What a table is kept by beside its stamps.
-_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
+KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
     TableSource: lambda source: (str(source.run.folder), source.epoch, source.split)
 }
 
@@ -116,7 +116,7 @@ def judge(source: TableSource) -> TableFigures:
             "Runs that were made by an older version keep those of their best model only."
         )
     services.read_data(source.run)
-    return _judge(source, _stamps(source))
+    return _judge(source, find_stamps(source))
 
 
 def compare(source: TableSource, other: TableSource) -> Change:
@@ -125,35 +125,35 @@ def compare(source: TableSource, other: TableSource) -> Change:
     Raises:
         RunError: saying why they cannot be compared.
     """
-    return _compare(source, _stamps(source), other, _stamps(other))
+    return _compare(source, find_stamps(source), other, find_stamps(other))
 
 
 def order_names(source: TableSource, by: Order) -> Codes:
     """Return the order of the classes of the matrix (K,) as indices of the run's."""
-    return _order(source, _stamps(source), by)
+    return _order(source, find_stamps(source), by)
 
 
 def list_blocks(source: TableSource) -> list[Block]:
     """Return the blocks of classes that are confused with each other, most confusions first."""
-    return _list_blocks(source, _stamps(source))
+    return _list_blocks(source, find_stamps(source))
 
 
 def draw_matrix(source: TableSource, by: Order, look: Look) -> PackedFigure:
     """Return the figure of the confusion matrix."""
-    return _draw_matrix(source, _stamps(source), by, look)
+    return _draw_matrix(source, find_stamps(source), by, look)
 
 
 def draw_difference(source: TableSource, other: TableSource, by: Order, look: Look) -> PackedFigure:
     """Return the figure of what changed from another matrix, in the order of the newer one."""
-    return _draw_difference(source, _stamps(source), other, _stamps(other), by, look)
+    return _draw_difference(source, find_stamps(source), other, find_stamps(other), by, look)
 
 
-def _stamps(source: TableSource) -> Stamps:
+def find_stamps(source: TableSource) -> Stamps:
     """Return when the predictions and the record of the data were last written."""
     return source.path.stat().st_mtime_ns, (source.run.folder / "data.json").stat().st_mtime_ns
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the predictions …", hash_funcs=_KEYS)
+@st.cache_resource(max_entries=6, show_spinner="Reading the predictions …", hash_funcs=KEYS)
 def _judge(source: TableSource, stamps: Stamps) -> TableFigures:  # noqa: ARG001
     table = _read_epoch(source) if source.epoch else services.read_predictions(source.run, source.split)
     classes = services.read_data(source.run).classes
@@ -182,7 +182,7 @@ def _read_epoch(source: TableSource) -> pd.DataFrame:
         raise RunError(f"{error} Choose another epoch.") from None
 
 
-@st.cache_resource(max_entries=4, show_spinner="Comparing …", hash_funcs=_KEYS)
+@st.cache_resource(max_entries=4, show_spinner="Comparing …", hash_funcs=KEYS)
 def _compare(source: TableSource, stamps: Stamps, other: TableSource, other_stamps: Stamps) -> Change:
     one, two = _judge(source, stamps), _judge(other, other_stamps)
     rows = match_images(one.table, two.table)
@@ -198,21 +198,21 @@ def _compare(source: TableSource, stamps: Stamps, other: TableSource, other_stam
     return Change(before, counts, *count_moves(true, then, now, size), verdict)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Ordering the classes …", hash_funcs=_KEYS)
+@st.cache_resource(max_entries=16, show_spinner="Ordering the classes …", hash_funcs=KEYS)
 def _order(source: TableSource, stamps: Stamps, by: Order) -> Codes:
     judged = _judge(source, stamps)
     order: Codes = judged.drawn[order_classes(judged.counts, by, judged.support[judged.drawn])]
     return order
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=KEYS)
 def _list_blocks(source: TableSource, stamps: Stamps) -> list[Block]:
     judged = _judge(source, stamps)
     found = find_blocks(judged.counts, judged.support[judged.drawn])
     return [replace(block, members=tuple(judged.drawn[list(block.members)].tolist())) for block in found]
 
 
-@st.cache_resource(max_entries=16, show_spinner="Drawing the matrix …", hash_funcs=_KEYS)
+@st.cache_resource(max_entries=16, show_spinner="Drawing the matrix …", hash_funcs=KEYS)
 def _draw_matrix(source: TableSource, stamps: Stamps, by: Order, look: Look) -> PackedFigure:
     order = _order(source, stamps, by)
     judged = _judge(source, stamps)
@@ -221,7 +221,7 @@ def _draw_matrix(source: TableSource, stamps: Stamps, by: Order, look: Look) -> 
     return pack(confusion_matrix(counts, _names(source.run, order), look, totals))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Drawing the difference …", hash_funcs=_KEYS)
+@st.cache_resource(max_entries=8, show_spinner="Drawing the difference …", hash_funcs=KEYS)
 def _draw_difference(
     source: TableSource, stamps: Stamps, other: TableSource, other_stamps: Stamps, by: Order, look: Look
 ) -> PackedFigure:

@@ -67,10 +67,8 @@ def draw_card(row: Row, *, choosable: bool = False) -> None:
             draw_result(row)
         with actions:
             draw_buttons(row)
-        if row.facts.damage:
-            st.warning(
-                f"This run is damaged. {escape_markdown(row.facts.damage)}", icon=":material/broken_image:"
-            )
+        if damage := row.facts.recipe.damage:
+            st.warning(f"This run is damaged. {escape_markdown(damage)}", icon=":material/broken_image:")
         draw_report_panel([row.run])
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
@@ -89,19 +87,19 @@ def draw_name(row: Row, badge: str, *, choosable: bool) -> None:
 
 def describe(row: Row) -> str:
     """Return what a run was made of, as Markdown; empty where nothing is known of it."""
-    config, when = row.facts.config, format_when(row.status.created)
+    recipe, when = row.facts.recipe, format_when(row.status.created)
     if row.facts.owner:
         when = f"{when} by {escape_markdown(row.facts.owner)}"
     if row.facts.origin:
         images = escape_markdown(row.data_name) or "an unknown folder"
         return f"{escape_markdown(row.facts.origin)} · images in {images} · {when}"
-    if config is None:
+    if recipe.damage:
         return ""
-    parts = [escape_markdown(row.data_name), config.arch, f"preset {config.preset}"]
-    if config.fixes:
-        parts.append(f"fix list {escape_markdown(Path(config.fixes).name)}")
-    if row.facts.parent:
-        parts.append(f"starts from {escape_markdown(row.facts.parent)}")
+    parts = [escape_markdown(row.data_name), recipe.arch, f"preset {recipe.preset}"]
+    if recipe.fixes:
+        parts.append(f"fix list {escape_markdown(Path(recipe.fixes).name)}")
+    if recipe.parent:
+        parts.append(f"starts from {escape_markdown(recipe.parent)}")
     if row.children:
         more = len(row.children) - NAMED
         names = ", ".join(escape_markdown(name) for name in row.children[:NAMED])
@@ -161,7 +159,7 @@ def draw_buttons(row: Row) -> None:
                 **lock(TRAIN, help=stop_help, disabled=asked),
             )
             return
-        if status.state != "finished" and row.facts.config is not None and not status.hopeless:
+        if status.state != "finished" and not row.facts.recipe.damage and not status.hopeless:
             resume_help = "Goes on from its last checkpoint."
             st.button(
                 "Resume",

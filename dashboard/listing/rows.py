@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.cluster.follow import follow
+from core.overview import index
+from core.overview.facts import RunFacts, read_facts
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.run import Run, Status, default_root, list_runs
-from dashboard.state.run_facts import RunFacts, read_facts
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,16 @@ class Row:
     @property
     def data_name(self) -> str:
         """Return the name of its folder of images; empty where its config cannot be read."""
-        return Path(self.facts.config.data).name if self.facts.config else ""
+        return Path(self.facts.recipe.data).name
 
     @property
     def network(self) -> str:
         """Return the name of its network; empty where it has none or its config cannot be read."""
-        return self.facts.config.arch if self.facts.config and not self.facts.origin else ""
+        return "" if self.facts.origin else self.facts.recipe.arch
 
     def matches(self, words: str) -> bool:
         """Tell whether all of some words, in small letters, stand in its name, note, tags, network, data, parent or owner."""
-        own = (self.run.id, self.network, self.data_name, self.facts.parent, self.facts.owner)
+        own = (self.run.id, self.network, self.data_name, self.facts.recipe.parent, self.facts.owner)
         return all(
             any(word in text.casefold() for text in own) or self.facts.note.matches(word)
             for word in words.split()
@@ -43,14 +44,17 @@ class Row:
 
 def read_rows() -> list[Row]:
     """Return all runs, newest first."""
-    found = list_runs(default_root())
+    root = default_root()
+    index.recall(root)
+    found = list_runs(root)
     if any((revive_queue(found), follow(found))):
-        found = list_runs(default_root())
+        found = list_runs(root)
     facts = {run: read_facts(run) for run, _ in found}
+    index.keep(root, list(facts))
     children = defaultdict(list)
     for run, known in facts.items():
-        if known.parent:
-            children[known.parent].append(run.id)
+        if known.recipe.parent:
+            children[known.recipe.parent].append(run.id)
     return [
         Row(run, jobs.judge_status(run, status), facts[run], tuple(children[run.id])) for run, status in found
     ]

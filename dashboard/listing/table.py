@@ -95,7 +95,7 @@ def tabulate(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def _values(row: Row) -> dict[str, Any]:
-    status, config = row.status, row.facts.config
+    status, recipe = row.status, row.facts.recipe
     return {
         "name": row.run.id,
         "state": status.state,
@@ -103,16 +103,12 @@ def _values(row: Row) -> dict[str, Any]:
         "interval": _format_interval(row),
         "network": row.network,
         "data": row.data_name,
-        "preset": config.preset
-        if config and not row.facts.origin
-        else "imported"
-        if row.facts.origin
-        else "",
+        "preset": "imported" if row.facts.origin else recipe.preset,
         "epochs": None if row.facts.origin else status.epoch,
         "minutes": None if row.facts.origin else status.seconds / 60,
         "started": datetime.fromtimestamp(status.created) if status.created else None,
         "disk": row.facts.disk / 1e6,
-        "parent": row.facts.parent,
+        "parent": recipe.parent,
         "children": ", ".join(row.children),
         "tags": ", ".join(row.facts.note.tags),
         "owner": row.facts.owner,

@@ -16,6 +16,7 @@ from dashboard.charts.matrix_colours import Look
 from dashboard.charts.matrix_marks import mark_class, outline_cells
 from dashboard.components.plot import Box, Click, LabelClick, plot
 from dashboard.explorer import browse, matrices
+from dashboard.explorer.levels import draw_levels, has_levels
 from dashboard.explorer.lists import REORDERED, SEEN, draw_blocks, draw_pairs, name_classes, show
 from dashboard.explorer.look import draw_look, keep_view, read_view, restore_look
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
@@ -76,7 +77,13 @@ def draw_explorer(
     with st.container(key="beside-matrix"):
         explorer, side = (st.container(), st.container()) if wide else st.columns([6, 5], gap="medium")
     with explorer:
-        draw_matrix(source, other, data, by, look, selection, found, wide=wide)
+        if has_levels(len(data.classes)):
+            draw_levels(
+                source, other, data, by, look, selection, found,
+                height=TALLEST if wide else BESIDE, summary=summarise(matrices.judge(source), data),
+            )  # fmt: skip
+        else:
+            draw_matrix(source, other, data, by, look, selection, found, wide=wide)
     # On a narrow screen the images of a selection come as a sheet over the matrix: see the page's style.
     with side.container(key="sheet-images" if selection and not wide else "confusion-side"):
         draw_side(run, source, other, data, selection, wide=wide)
@@ -143,10 +150,11 @@ def draw_summary(
             for s in (source, other)
         )
         sentence += f" {format_count(int((change.before != judged.predicted).sum()), 'image', 'is')} predicted as another class than by {two}. {change.verdict.describe(one, two)}"
-    st.markdown(
-        f"{sentence} **Click** a cell or a class's name, or drag a block with the box tool, to see its images.",
-        help=explain(sentence),
-    )
+    if not has_levels(len(judged.support)):
+        sentence += (
+            " **Click** a cell or a class's name, or drag a block with the box tool, to see its images."
+        )
+    st.markdown(sentence, help=explain(sentence))
     best = judged_here and not source.epoch
     if best and (told := tell_apart(source.run.read_status(), right, count, WRITTEN_AGAIN)):
         st.caption(told)
@@ -181,14 +189,10 @@ def draw_matrix(
         rows, columns = (tuple(classes[first : last + 1]) for first, last in (box.y, box.x))
         show(Selection(rows, columns, wrong_only), data.classes)
 
-    told = tell_drawn(len(classes), data, found if found not in places else "")
-    if told:
-        st.caption(told)
-    shapes = mark_class(places[found], len(classes)) if found in places else []
+    shapes = mark_class(places[found], len(classes)) if found else []
     if selection:
         sides = (
-            [places[name] for name in names or classes if name in places]
-            for names in (selection.true, selection.predicted)
+            [places[name] for name in names or classes] for names in (selection.true, selection.predicted)
         )
         shapes += outline_cells(*sides)
     draw = (
@@ -206,21 +210,8 @@ def draw_matrix(
         on_zoom=keep_view,
         view=read_view(places, found),
         height=choose_height(len(classes), wide),
-        summary=summarise(matrices.judge(source), data),
+        summary=f"{summarise(matrices.judge(source), data)} Arrow keys move from cell to cell, Enter shows the images of one.",
     )
-
-
-def tell_drawn(drawn: int, data: RunData, missed: str) -> str:
-    """Say which classes a matrix is of that leaves some out, and that one which is looked for is `missed`; empty of all."""
-    if drawn == len(data.classes):
-        return ""
-    words = (
-        f"The matrix shows the {drawn:,} classes with the most errors, out of {len(data.classes):,}. "
-        "The list of confused pairs and the page Weak classes cover all classes."
-    )
-    if missed:
-        words += f" {escape_markdown(data.label(missed))} is not among those shown: choose it under Images."
-    return words
 
 
 def choose_height(classes: int, wide: bool) -> int | None:
@@ -237,7 +228,7 @@ def summarise(judged: TableFigures, data: RunData) -> str:
     if not judged.pairs.empty:
         first = judged.pairs.iloc[0]
         words += f" Confused most: {data.label(first['true'])} taken for {data.label(first['predicted'])}, {format_count(int(first['count']), 'image')}."
-    return f"{words} Arrow keys move from cell to cell, Enter shows the images of one."
+    return words
 
 
 def draw_gallery(

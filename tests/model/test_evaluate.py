@@ -19,7 +19,7 @@ from core.model.evaluate import evaluate_run, write_predictions
 from core.networks.build import build_model
 from core.networks.table import IMAGENET
 from core.recipe.config import TrainConfig
-from core.report.parts import tabulate_matrix
+from core.report.matrix import tabulate_matrix
 from core.runs.run import Run, create_run
 from core.runs.run_data import record_data, recorded_folders, split_samples
 from core.training.checkpoint import best_values, save_checkpoint

@@ -328,15 +328,3 @@ def test_a_zoom_that_is_none_is_left_aside(open_page: Open, run: Run, nonsense: 
     app = open_page("confusion", run="first", zoom=nonsense)
     assert not app.error
     assert view_of(app) is None
-
-
-def test_of_very_many_classes_the_matrix_shows_those_with_most_errors_and_says_so(
-    open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.explorer.matrices.MOST_DRAWN", 2)
-    app = open_page("confusion", run="first", true="35", find="2")
-    told = "The matrix shows the 2 classes with the most errors, out of 3."
-    assert any(told in caption.value for caption in app.caption)
-    assert set(pictures(app)) == {"val/35/1.png", "val/35/2.png"}
-    for order in ("recall", "support", "similarity"):
-        assert title(open_page("confusion", run="first", order=order)) == "Confusion"

@@ -39,6 +39,7 @@ def test_a_heat_map_travels_as_its_filled_cells() -> None:
 def test_a_heat_map_without_a_filled_cell_travels_too() -> None:
     cells = plot.pack_heatmap(matrix(np.eye(2, dtype=int), ["a", "b"], diagonal=False).data[0])["cells"]
     assert [unpack(cells[name]) for name in ("row", "column", "z")] == [[], [], []]
+    assert cells["row"]["dtype"] == "u1"  # i8 is a kind that the browser does not unpack
 
 
 @pytest.mark.parametrize(

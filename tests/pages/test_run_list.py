@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from core.overview.facts import read_facts
 from core.runs.claim import claim
 from core.runs.notes import Note, write_note
 from core.runs.run import create_run
 from dashboard.listing.sought import Sought
-from dashboard.state.run_facts import read_facts
 from dashboard.views import runs
 from tests.made_run import make_run
 from tests.opened import watch_opens
@@ -46,10 +46,10 @@ def test_what_is_known_of_a_run_is_read_anew_when_its_folder_changes(
 ) -> None:
     run = make_run(runs_root, tiny_data)
     before = read_facts(run)
-    assert (before.note.text, before.parent) == ("", "")
+    assert (before.note.text, before.recipe.parent) == ("", "")
     assert read_facts(run) is before
     write_note(run, Note("better than all before"))
     assert read_facts(run).note.text == "better than all before"
     config = run.folder / "config.json"
     config.write_text("{}broken", encoding="utf-8")  # in place, as an editor does
-    assert "config.json cannot be used" in read_facts(run).damage
+    assert "config.json cannot be used" in read_facts(run).recipe.damage

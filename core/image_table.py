@@ -1,0 +1,185 @@
+"""The one way to keep a table with a row an image: as CSV, and of very many images as Parquet, column by column.
+
+Both hold the same: texts, and numbers of six decimals. A million predictions are 160 MB of CSV.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.files import write_file, write_rows
+from core.reading import read_plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+MANY = 100_000  # rows from which on a table is Parquet: smaller ones are read in a moment, and any program opens CSV
+_CSV, _PACKED, _PARQUET = ".csv", ".csv.gz", ".parquet"
+_DECIMALS = 6
+_MOST_CELLS = 500_000_000  # of a Parquet file, a few bytes of which may stand for any number of equal ones
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Names:
+    """A column of names, of which there are few: `codes` (N,) are indices into `names`."""
+
+    codes: npt.NDArray[np.integer[Any]]
+    names: Sequence[str]
+
+
+Columns = Mapping[str, Sequence[str] | Names | Floats]
+
+
+def find_table(path: Path) -> Path:
+    """Return where a table lies that is called so as CSV: there, or in the Parquet file in its place; the newer of both."""
+    parquet = _rename(path, _PARQUET)
+    try:
+        written = parquet.stat().st_mtime_ns
+    except OSError:
+        return path
+    try:
+        return path if path.stat().st_mtime_ns > written else parquet
+    except OSError:
+        return parquet
+
+
+def write_table(path: Path, columns: Columns) -> None:
+    """Write a table whole or not at all, in the place of `path`, whichever of its names that is.
+
+    It becomes Parquet from `MANY` rows on, else CSV, which is compressed where the name of `path` ends in .gz.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    rows = _count_rows(columns)
+    if rows >= MANY:
+        path = _rename(path, _PARQUET)
+        table = _make_arrow(columns)
+
+        def write(file: Any) -> None:
+            import pyarrow.parquet as pq
+
+            pq.write_table(table, file, compression="zstd")
+
+        write_file(path, write)
+    else:
+        path = _rename(path, _CSV) if path.suffix == _PARQUET else path
+        write_rows(path, tuple(columns), zip(*map(_list_texts, columns.values()), strict=True))
+    for other in _list_forms(path):
+        if other != path:
+            other.unlink(missing_ok=True)
+
+
+def drop_table(path: Path) -> None:
+    """Remove a table in whatever form it lies there."""
+    for form in _list_forms(path):
+        form.unlink(missing_ok=True)
+
+
+def read_table(path: Path, *, most: int) -> pd.DataFrame:
+    """Read a table of at most so many bytes; of CSV every column is text, of Parquet texts are texts and numbers float64.
+
+    Raises:
+        ValueError: saying why it is no table.
+        EOFError, zlib.error: when it is compressed and cut off or damaged.
+        OSError: when it cannot be read.
+    """
+    data = read_plain(path, most=most)
+    if path.suffix == _PARQUET:
+        return _read_parquet(data, most)
+    import pandas as pd
+
+    return pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+
+
+def _rename(path: Path, suffix: str) -> Path:
+    """Return what a table is called in another form."""
+    name = path.name
+    for own in (_PACKED, _CSV, _PARQUET):
+        name = name.removesuffix(own)
+    return path.with_name(name + suffix)
+
+
+def _list_forms(path: Path) -> Iterator[Path]:
+    yield from (_rename(path, suffix) for suffix in (_CSV, _PACKED, _PARQUET))
+
+
+def _count_rows(columns: Columns) -> int:
+    first = next(iter(columns.values()))
+    return len(first.codes if isinstance(first, Names) else first)
+
+
+def _list_texts(column: Sequence[str] | Names | Floats) -> Sequence[str]:
+    if isinstance(column, Names):
+        return [column.names[code] for code in column.codes.tolist()]
+    if isinstance(column, np.ndarray):
+        return [f"{value:.{_DECIMALS}f}" for value in column.tolist()]
+    return column
+
+
+def _make_arrow(columns: Columns) -> pa.Table:
+    import pyarrow as pa
+
+    found: dict[str, Any] = {}
+    for name, column in columns.items():
+        if isinstance(column, Names):
+            codes = pa.array(column.codes.astype(np.int32))
+            found[name] = pa.DictionaryArray.from_arrays(codes, pa.array(list(column.names), pa.string()))
+        elif isinstance(column, np.ndarray):
+            # As CSV has them, so that a table says the same in either form.
+            found[name] = pa.array(np.round(column.astype(np.float64), _DECIMALS))
+        else:
+            found[name] = pa.array(list(column), pa.string())
+    return pa.table(found)
+
+
+def _read_parquet(data: bytes, most: int) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        about = file.metadata
+        if about.num_rows * about.num_columns > _MOST_CELLS:
+            raise ValueError(f"it has {about.num_rows:,} rows of {about.num_columns} columns")
+        table = file.read()
+        table.validate(full=True)  # else a text that is none would be met much later
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(str(error) or "it is no Parquet file") from None
+    if len(set(table.column_names)) < table.num_columns:
+        raise ValueError("two of its columns have one name")
+    plain = {name: _take_column(name, table[name], most) for name in table.column_names}
+    frame: pd.DataFrame = pa.table(plain).to_pandas()
+    return frame
+
+
+def _take_column(name: str, column: pa.ChunkedArray, most: int) -> pa.ChunkedArray:
+    """Return a column as texts or as float64; raises ValueError where it is neither, or too large as such."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if column.null_count:
+        raise ValueError(f"the column {name} has rows without a value")
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        return column.cast(pa.float64(), safe=False)
+    if pa.types.is_string(kind):
+        return column
+    if not (pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)):
+        raise ValueError(f"the column {name} holds {kind}")
+    longest = max(
+        (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0 for chunk in column.chunks), default=0
+    )
+    if longest * len(column) > most:
+        raise ValueError(f"a name in the column {name} has {longest:,} bytes")
+    return column.cast(pa.string())
