@@ -111,7 +111,7 @@ def measure_images(
                     saved = time.monotonic()
         except BrokenExecutor:
             raise DataError(
-                "A process that measures images was ended by the system, most often for want of memory. Start again: "
+                "A process that measures images was ended by the system, most often because memory ran out. Start again: "
                 "what was measured is kept."
             ) from None
         finally:

@@ -37,7 +37,7 @@ def test_whatever_several_do_at_once_is_told_in_words_and_loses_nothing(
 def test_what_was_just_deleted_is_said_to_be_gone(runs_root: Path, act: str) -> None:
     run = make_job(runs_root, "one", state="stopped")
     jobs.delete(run)
-    with pytest.raises(Gone, match=r"^one is not there any more: it was deleted or renamed"):
+    with pytest.raises(Gone, match=r"^one is no longer there: it was deleted or renamed"):
         ACTS[act](run, "two")
     assert [path.name for path in runs_root.iterdir() if path.name != ".queue.lock"] == []
 
