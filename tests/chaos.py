@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,56 +24,21 @@ from pathlib import Path
 import psutil
 
 from benchmarks.sections import write_section
-from core.files import DRAFT, sweep_drafts, write_text
+from core.files import write_text
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.claim import is_alive
 from core.runs.run import ACTIVE, Run, create_run, list_runs
-from tests import harms
-from tests.forks import Start, fork_server
+from tests import browser, dashboard_harms, half_copies, hands, harms, mounts
+from tests.forks import fork_server
+from tests.harmed import PATIENCE, Harm, Place
 from tests.processes import REPOSITORY, make_images, tiny_config, wait_until
-from tests.same_runs import assert_same_run
 
 REPORT = REPOSITORY / "docs" / "reliability.md"
-PATIENCE = 300.0  # seconds for one training, which takes a few
 KILLS = 4  # of one run at most; it may have finished before
 OFTEN = 4  # times as many runs are killed as have any other fault
-LONGEST = 20 * 60.0  # seconds in all, but for what is begun
+LONGEST = 17 * 60.0  # seconds in all, but for what is begun
 YEAR = 365 * 86400.0
-SMALLEST, LARGEST = (
-    20,
-    260,
-)  # MB of the small disk: of a run 45 are for its best model and 90 for what it goes on from
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where trainings are harmed: the data and the root of all runs, how a job is started, and the run to be like."""
-
-    data: Path
-    root: Path
-    launch: Start
-    undisturbed: Run
-
-    def make_run(self, name: str) -> Run:
-        """Make a run like the undisturbed one, saved after each step."""
-        return create_run(tiny_config(self.data, name, save_minutes=0.0), self.root)
-
-    def finish(self, run: Run) -> None:
-        """Let a run go on to its end; AssertionError where it is not the same as the undisturbed one."""
-        code: int | None = 0
-        if jobs.live_status(run).state != "finished":
-            process = self.launch(run)
-            process.join(PATIENCE)
-            code = process.exitcode
-        status = run.read_status()
-        assert status.state == "finished", (
-            f"{status.state}, {status.phase} {status.message} (exit code {code}; {run.read_log(3)})"
-        )
-        assert_same_run(run, self.undisturbed)
-        sweep_drafts(run.folder)  # as who is launched does: what the killed ones began is known by their pids
-        drafts = [path.name for path in run.folder.iterdir() if path.name.endswith(DRAFT)]
-        assert not drafts, f"left behind: {drafts}"
 
 
 def kill_at_random(place: Place, run: Run, chance: random.Random) -> None:
@@ -182,27 +147,13 @@ def start_two(place: Place, run: Run, chance: random.Random) -> None:
     second.join(PATIENCE)
 
 
-def fill_the_disk(place: Place, run: Run, chance: random.Random) -> None:
-    """Train on a small disk until it is full, which has to be said, then make room and go on; in a process of its own."""
-    size = chance.randint(SMALLEST, LARGEST)
-    words = [
-        sys.executable,
-        "-m",
-        "tests.chaos",
-        "--disk",
-        str(place.data),
-        str(place.undisturbed.folder),
-        str(size),
-    ]
-    done = subprocess.run(
-        ["unshare", "-rm", *words],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr.strip().splitlines()[-1]
+def lend_many_hands(place: Place, run: Run, chance: random.Random) -> None:
+    """Let three people in processes of their own do anything to the same few runs at once."""
+    root = place.root.with_name(f"hands-{run.id}")
+    root.mkdir()
+    faults = hands.find_faults(root, hands.work_together(root, chance))
+    assert not faults, "; ".join(faults)
+    shutil.rmtree(root)
     shutil.rmtree(run.folder)
 
 
@@ -219,21 +170,34 @@ with hold(run):
 time.sleep(60)
 """
 
-FAULTS: dict[str, Callable[[Place, Run, random.Random], None]] = {
+FAULTS: dict[str, Harm] = {
     "the trainer is killed (-9), up to four times, at random moments": kill_at_random,
     "the trainer is told to end (-15 or Ctrl-C) at a random moment": ask_to_end,
+    "processes that load its images are killed (-9) at random moments": harms.kill_a_loader,
     "the trainer is suspended for a while": suspend,
+    "all of a training is suspended until its times are long past, as a machine that sleeps": harms.suspend_everything,
     "the trainer is killed and another program has its pid": reuse_the_pid,
     "the launching program is killed at a random moment, at times with the trainer": kill_the_launcher,
+    "the dashboard is killed (-9) while a job that it started is at work": dashboard_harms.kill_the_dashboard,
+    "the dashboard and the job are killed (-9)": dashboard_harms.kill_both,
     "the status file is overwritten by something else": damage_status,
     "the clock is set a year back or forth": set_the_clock,
     "two trainers are started on one folder": start_two,
-    "the disk is full (a small one, of random size)": fill_the_disk,
+    "three people do anything to the same runs at once, from processes of their own": lend_many_hands,
+    "the disk is full (a small one, of random size)": mounts.fill_the_disk,
+    "the disk of the dashboard is full: marks, notes, settings, users": mounts.fill_the_dashboards_disk,
+    "the folder of the runs becomes read-only": mounts.write_protect,
+    "shared memory (/dev/shm) is too small (4 to 800 kB)": mounts.shrink_shared_memory,
     "the data set is gone for a while": harms.take_the_data_away,
     "the run folder is deleted under the trainer": harms.delete_the_folder,
+    "run folders are half copied, or of another version, while their pages are open": half_copies.copy_half,
     "the trainer may take no more memory (RLIMIT_AS)": harms.take_the_memory,
     "the trainer may open no more files (RLIMIT_NOFILE)": harms.take_the_handles,
 }
+OF_MOUNTS = (
+    mounts.fill_the_disk, mounts.fill_the_dashboards_disk, mounts.write_protect, mounts.shrink_shared_memory,
+)  # fmt: skip
+OF_BROWSERS = (dashboard_harms.kill_the_dashboard, dashboard_harms.kill_both)
 
 
 @dataclass
@@ -249,9 +213,10 @@ def do_harm(
     folder: Path,
     rounds: int,
     chance: random.Random,
-    faults: dict[str, Callable[..., None]],
+    faults: Mapping[str, Harm],
     *,
     seconds: float = math.inf,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
     """Do each fault so many times to a run of its own, for so many seconds at most; return what came of it."""
     data, root = make_images(folder / "data"), folder / "runs"
@@ -267,39 +232,25 @@ def do_harm(
                 for again in range(OFTEN if harm is kill_at_random else 1):
                     if time.monotonic() > deadline:
                         return list(rows.values())
-                    run = place.make_run(f"harmed-{number}-{turn}-{again}")
-                    rows[fault].tried += 1
-                    try:
-                        harm(place, run, chance)
-                        if run.folder.is_dir():
-                            place.finish(run)
-                    except Exception as error:
-                        rows[fault].lost.append(" ".join(f"{type(error).__name__}: {error}".split())[:200])
-                    shutil.rmtree(run.folder, ignore_errors=True)
+                    begun = time.monotonic()
+                    try_fault(
+                        place, harm, place.make_run(f"harmed-{number}-{turn}-{again}"), chance, rows[fault]
+                    )
+                    tell(f"{time.monotonic() - begun:5.1f} s, {len(rows[fault].lost)} lost: {fault}")
     return list(rows.values())
 
 
-def train_on_small_disk(data: Path, undisturbed: Path, megabytes: int) -> None:
-    """Be the process with a disk of its own: train until it is full, see that it is said, make room, and go on."""
-    with tempfile.TemporaryDirectory() as name:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", name], check=True)
-        try:
-            run = create_run(tiny_config(data, "small", save_minutes=0.0), Path(name))
-            with fork_server() as launch:
-                launch(run).join(PATIENCE)
-                status = jobs.live_status(run)
-                if status.state != "finished":
-                    assert (status.state, "disk is full" in status.message) == ("failed", True), status
-                subprocess.run(["mount", "-o", "remount,size=1g", name], check=True)
-                Place(data, Path(name), launch, Run(undisturbed)).finish(run)
-        finally:
-            subprocess.run(["umount", "--lazy", name], check=True)
-
-
-def _can_mount() -> bool:
-    with tempfile.TemporaryDirectory() as name:
-        words = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", name]
-        return shutil.which("unshare") is not None and subprocess.run(words, check=False).returncode == 0
+def try_fault(place: Place, harm: Harm, run: Run, chance: random.Random, row: Row) -> None:
+    """Do a fault to a run, let the run go on where it is still there, and note in the row what was lost."""
+    row.tried += 1
+    try:
+        harm(place, run, chance)
+        if run.folder.is_dir():
+            place.finish(run)
+        place.assert_nobody_left()
+    except Exception as error:
+        row.lost.append(" ".join(f"{type(error).__name__}: {error}".split())[:300])
+    shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def write_report(rows: list[Row], seconds: float) -> None:
@@ -312,29 +263,39 @@ def write_report(rows: list[Row], seconds: float) -> None:
         "chaos",
         "## What a training survives\n\n"
         "`make chaos` trains tiny networks, does harm to each, lets it go on and compares it with one that nothing "
-        "disturbed. It survived where figures, checkpoints and predictions are the same, bit for bit (CPU, fp32), and no "
-        "draft is left. It ends with an error where anything was lost.\n\n"
+        "disturbed. It survived where figures, checkpoints and predictions are the same, bit for bit (CPU, fp32), where no "
+        "draft, process or lock is left, and where the pages show every run and say in words what is wrong. It ends with "
+        "an error where anything was lost.\n\n"
         f"| fault | tried | survived | lost |\n|---|---|---|---|\n{table}\n\n"
-        f"{sum(row.tried for row in rows)} trainings in {seconds / 60:.0f} minutes."
+        f"{sum(row.tried for row in rows)} times in {seconds / 60:.0f} minutes."
         + (f"\n\nWhat was lost:\n{lost}" if lost else ""),
         REPORT,
     )
 
 
+def list_possible() -> dict[str, Harm]:
+    """Return the faults that this machine lets be done, and say which it does not."""
+    left_out: tuple[Harm, ...] = ()
+    if not mounts.can_mount():
+        print("This system lets nobody mount a disk, so not tried is what takes one.")
+        left_out += OF_MOUNTS
+    if not browser.is_usable():
+        left_out += OF_BROWSERS
+    return {fault: harm for fault, harm in FAULTS.items() if harm not in left_out}
+
+
 def main() -> int:
     """Do harm, tell it and return 1 where anything was lost."""
-    if sys.argv[1:2] == ["--disk"]:
-        train_on_small_disk(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
-        return 0
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     seed, begun = random.SystemRandom().randrange(2**32), time.monotonic()
     print(f"{rounds} rounds of {len(FAULTS)} faults, by the seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         os.environ["WEAKSPOT_RUNS"] = str(Path(name) / "runs")
-        faults = {fault: harm for fault, harm in FAULTS.items() if harm is not fill_the_disk or _can_mount()}
-        rows = do_harm(Path(name), rounds, random.Random(seed), faults, seconds=LONGEST)
-    for fault in FAULTS.keys() - faults.keys():
-        print(f"Not tried, since this system lets nobody mount a disk: {fault}")
+        rows = do_harm(
+            Path(name), rounds, random.Random(seed), list_possible(), seconds=LONGEST,
+            tell=lambda line: print(line, flush=True),
+        )  # fmt: skip
+    rows = [row for row in rows if row.tried]
     for row in rows:
         print(f"{row.tried - len(row.lost)} of {row.tried} survived: {row.fault}", *row.lost, sep="\n  ")
     write_report(rows, time.monotonic() - begun)

@@ -42,7 +42,7 @@ def fork_server() -> Iterator[Start]:
 def work(folder: Path, epochs: int | None) -> None:
     """Be the job of the run in a folder, as a process that was launched is."""
     from core.cli.task import do_work
-    from core.errors import UserError
+    from core.errors import UserError, describe_error
     from core.runs import jobs
     from core.runs.claim import claim
 
@@ -50,5 +50,5 @@ def work(folder: Path, epochs: int | None) -> None:
     try:
         with claim(run) if run.read_status().state == "queued" else jobs.resume_here(run, epochs):
             do_work(run, None)
-    except UserError as error:  # another one is its job
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:  # another one is its job, or the folder cannot be worked on
+        print(f"{type(error).__name__}: {describe_error(error)}", file=sys.stderr)

@@ -39,6 +39,7 @@ GROWTH = 50.0  # MB that the server may take more at the end
 PATIENCE = 60_000  # ms for a page
 PAUSES = (2.0, 8.0)  # seconds that a person looks at a page
 HEAT_STEPS = 500  # heat maps, and as many predictions
+MOST_ERRORS = 5  # after which one session is given up: each may have taken a minute
 FAULTS = ("could not be drawn", "unexpected fault", "Traceback", "Connection error")
 RUN = "made"
 FIRST_ROUND = "the first round, all at once"
@@ -220,6 +221,9 @@ async def repeat(url: str, pid: int, data: Path, times: int, seen: Seen) -> tupl
             await timed(
                 seen, "a prediction with its heat map", lambda n=number, c=content: predict(page, n, c)
             )  # type: ignore[misc]
+            if len(seen.errors) >= MOST_ERRORS:
+                seen.errors.append(f"given up after {number + 1} of {warm + times} pictures")
+                break
         after = measure_memory(pid)
         await browser.close()
     return before, after
@@ -246,9 +250,10 @@ async def predict(page: Page, number: int, content: bytes) -> None:
     await drop.set_input_files([{"name": name, "mimeType": "image/png", "buffer": content}])
     card = page.locator(".ws-card", has_text=name)
     await card.wait_for(timeout=PATIENCE)
-    await card.locator("img").nth(1).wait_for(timeout=PATIENCE)
+    # Until the heat map is there, the picture itself stands in its place.
+    await card.get_by_alt_text(re.compile(f"^Grad-CAM of {re.escape(name)} for ")).wait_for(timeout=PATIENCE)
     await rest(page)
-    await page.get_by_test_id("stFileUploaderDeleteBtn").first.get_by_role("button").click(timeout=PATIENCE)
+    await page.get_by_role("button", name=f"Remove {name}", exact=True).click(timeout=PATIENCE)
     await card.wait_for(state="detached", timeout=PATIENCE)
 
 
@@ -266,6 +271,8 @@ def describe(title: str, how: str, seen: Seen, before: float, after: float) -> s
         lines.append(
             f"| {PAGES.get(name, name)} | {len(found)} | {statistics.median(found):.1f} s | {find_p95(found):.1f} s |"
         )
+    if not seen.seconds:
+        return "\n".join([f"## {title}", "", "Nothing was seen.", *(f"- {error}" for error in seen.errors)])
     every = [one for name, found in seen.seconds.items() if name != FIRST_ROUND for one in found]
     lines.append(
         f"| **all but the first round** | {len(every)} | {statistics.median(every):.1f} s | {find_p95(every):.1f} s |"

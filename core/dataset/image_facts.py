@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from scipy.ndimage import laplace
 
 from core.dataset.images import ImageProblem, read_image
 from core.dataset.kept import Kept, stamp_file
+from core.errors import DataError
 
 THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
 SAVE_EVERY = 10.0  # seconds between two savings of what is measured
@@ -83,6 +84,9 @@ def measure_images(
     What is measured is saved to `cache` now and then and at the end, also of a stop or an error, so that the next
     call goes on from there. `progress(done, total)` is called now and then and ends it early by returning False. Without
     `processes` many files too are measured by threads alone.
+
+    Raises:
+        DataError: when the system has ended a process that measures.
     """
     kept = Kept(cache, _FACT, _VERSION)
     values, problems, missing = kept.take(root, paths)
@@ -92,8 +96,8 @@ def measure_images(
     with warnings.catch_warnings(), _open_pool(len(missing) if processes else 0) as pool:
         warnings.simplefilter("ignore")
         work = partial(_measure_files, root)
-        results = pool.map(work, ([paths[index] for index in chunk] for chunk in chunks))
         try:
+            results = pool.map(work, ([paths[index] for index in chunk] for chunk in chunks))
             for chunk, (facts, told) in zip(chunks, results, strict=True):
                 values[chunk] = facts
                 for index, problem in zip(chunk, told, strict=True):
@@ -105,6 +109,11 @@ def measure_images(
                 if time.monotonic() - saved > SAVE_EVERY:
                     kept.save(root, paths, problems, values)
                     saved = time.monotonic()
+        except BrokenExecutor:
+            raise DataError(
+                "A process that measures images was ended by the system, most often because memory ran out. Start again: "
+                "what was measured is kept."
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
             if missing:

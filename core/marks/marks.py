@@ -206,12 +206,13 @@ def _read_steps(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise RunError(f"{path} cannot be read ({describe_cause(error)}).") from None
     steps = []
-    lines = data.decode(errors="surrogateescape").split("\n")
+    # What no newline ends was cut off, on a full disk too, and was told as not marked, whole as it may look.
+    lines = data.decode(errors="surrogateescape").split("\n")[:-1]
     for number, line in enumerate(lines, start=1):
         try:
             steps.append(_read_step(line))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            if line and number < len(lines) and not line.endswith(_CUT):
+            if line and not line.endswith(_CUT):
                 raise RunError(
                     f"{path}, line {number} cannot be read as a mark. Remove this line; the others count without it."
                 ) from None

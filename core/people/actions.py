@@ -52,8 +52,10 @@ def keep_action(file: Path | None, action: Action) -> None:
         if file.exists() and file.stat().st_size >= MOST:
             insist(lambda: file.replace(_old(file)))
         # One write of one line at the end of the file: those of several processes do not mix.
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
+            if _is_cut_off(handle):  # by a disk that was full: its line is lost, and this one is not
+                line = f"\n{line}"
             os.write(handle, line.encode(errors="replace"))
         finally:
             os.close(handle)
@@ -85,6 +87,13 @@ def parse_action(line: str | bytes) -> Action | None:
 def list_files(file: Path) -> tuple[Path, Path]:
     """Return the files that actions are kept in: the newest, and the one before it."""
     return file, _old(file)
+
+
+def _is_cut_off(handle: int) -> bool:
+    if not os.lseek(handle, 0, os.SEEK_END):
+        return False
+    os.lseek(handle, -1, os.SEEK_END)
+    return os.read(handle, 1) != b"\n"
 
 
 def _old(file: Path) -> Path:

@@ -21,6 +21,7 @@ from core.people.owner import read_owner
 from core.queue.shares import Ask, find_over
 from core.queue.slots import Slots, read_slots, split_slots
 from core.reading import read_object, take
+from core.runs.claim import told_when_gone
 from core.runs.jobs import list_live
 from core.runs.run import Run, Status
 
@@ -221,14 +222,22 @@ def _grow(times: Sequence[float]) -> list[float]:
 
 def _change(run: Run, find_places: Callable[[Sequence[Waiting], int], dict[int, Place]]) -> None:
     root = run.folder.parent
-    with lock_line(root):
+    with told_when_gone(run), lock_line(root):
         line = read_line(root).waiting
         at = next((index for index, one in enumerate(line) if one.run == run), None)
         if at is None:
             raise RunError(f"{run.id} is not waiting for its turn: it is {run.read_status().state}.")
         for index, place in find_places(line, at).items():
             if place != line[index].place:
-                write_text(line[index].run.folder / PLACE, json.dumps(asdict(place)) + "\n")
+                _write_place(line[index].run, place)
+
+
+def _write_place(run: Run, place: Place) -> None:
+    try:
+        write_text(run.folder / PLACE, json.dumps(asdict(place)) + "\n")
+    except OSError:
+        if run.folder.is_dir():  # else it was deleted meanwhile, and stands in no line
+            raise
 
 
 def _read_devices(run: Run) -> tuple[str, int]:

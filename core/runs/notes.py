@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from core.files import insist, write_text
 from core.people.acting import ADMINISTER, TRAIN, needs
 from core.reading import read_object
 from core.recipe.config import TrainConfig
-from core.runs.claim import hold
+from core.runs.claim import hold, told_when_gone
 from core.runs.jobs import live_status
 from core.runs.run import ACTIVE, Run, iter_runs
 
@@ -71,11 +72,14 @@ def parse_tags(text: str) -> tuple[str, ...]:
     lambda runs, *_, **__: ", ".join(run.id for run in runs),
 )
 def archive(runs: Sequence[Run], archived: bool = True) -> None:
-    """Put runs away, or take them out again; raises RunError of one that is active."""
+    """Put runs away, or take them out again; raises RunError of one that is active, or gone."""
     for run in runs:
-        _refuse_active(run)
+        with told_when_gone(run):
+            _refuse_active(run)
     for run in runs:
-        write_note(run, replace(read_note(run), archived=archived))
+        with told_when_gone(run), hold(run):  # nobody resumes it meanwhile
+            _refuse_active(run, held=True)
+            write_note(run, replace(read_note(run), archived=archived))
 
 
 def iter_listed(root: Path, keep: Collection[str] = ()) -> Iterator[Run]:
@@ -89,29 +93,52 @@ def rename(run: Run, name: str) -> Run:
 
     Raises:
         ConfigError: when no run can be called so.
-        RunError: when it is active, is of a bake-off, another run starts from it or has that name.
+        RunError: when it is active or gone, is of a bake-off, another run starts from it or has that name.
     """
-    config = run.read_config()
-    renamed = replace(config, name=name)  # refuses what is no name
-    if not name:
-        raise RunError("A run needs a name.")
-    if name == run.id:
-        return run
-    _refuse_active(run)
-    if config.group:
-        raise RunError(
-            f"{run.id} cannot be renamed: it belongs to the bake-off {config.group}, which knows it by its name."
-        )
-    root = run.folder.parent
-    if children := [child.id for child in iter_runs(root) if find_parent(child) == run.id]:
-        raise RunError(f"{run.id} cannot be renamed: {children[0]} starts from it, and knows it by its name.")
-    target = root / name
+    with told_when_gone(run):
+        config = run.read_config()
+        renamed = replace(config, name=name)  # refuses what is no name
+        if not name:
+            raise RunError("A run needs a name.")
+        if name == run.id:
+            return run
+        _refuse_active(run)
+        if config.group:
+            raise RunError(
+                f"{run.id} cannot be renamed: it belongs to the bake-off {config.group}, which knows it by its name."
+            )
+        target = run.folder.parent / name
+        with hold(run):  # nobody resumes it meanwhile
+            _refuse_active(run, held=True)
+            _refuse_children(run)
+            _refuse_taken(target)
+            run.write_config(renamed)
+            if os.name != "nt":
+                _move(run, target, config)
+                return Run(target)
+        _move(run, target, config)  # Windows moves no folder with an open file in it
+        return Run(target)
+
+
+def _move(run: Run, target: Path, config: TrainConfig) -> None:
+    try:
+        insist(lambda: run.folder.rename(target))
+    except OSError:
+        if run.folder.is_dir():
+            run.write_config(config)
+            _refuse_taken(target)  # another took the name just now
+        raise
+
+
+def _refuse_taken(target: Path) -> None:
     if target.exists():
-        raise RunError(f"A run named {name} exists already. Choose another name.")
-    with hold(run):
-        run.write_config(renamed)
-    insist(lambda: run.folder.rename(target))
-    return Run(target)
+        raise RunError(f"A run named {target.name} exists already. Choose another name.")
+
+
+def _refuse_children(run: Run) -> None:
+    children = [child.id for child in iter_runs(run.folder.parent) if find_parent(child) == run.id]
+    if children:
+        raise RunError(f"{run.id} cannot be renamed: {children[0]} starts from it, and knows it by its name.")
 
 
 def find_parent(run: Run) -> str:
@@ -127,7 +154,7 @@ def parent_of(config: TrainConfig) -> str:
     return config.weights.removeprefix(_FROM) if config.weights.startswith(_FROM) else ""
 
 
-def _refuse_active(run: Run) -> None:
-    status = live_status(run)
+def _refuse_active(run: Run, *, held: bool = False) -> None:
+    status = live_status(run, held=held)
     if status.state in ACTIVE:
         raise RunError(f"{run.id} is {status.state}. Wait until it has ended, or stop it first.")

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import shutil
-import signal
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
+from torch.utils.data import Dataset, Sampler
 
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
 from core.dataset.folders import Sample
 from core.dataset.images import ImageProblem, read_image
-from core.errors import DataError, RunError, UserError
+from core.errors import DataError
+from core.loading.loader import Loader
 from core.networks.table import InputFormat
 from core.parallel.share import Part, Share
 from core.recipe.config import TrainConfig
@@ -232,79 +227,9 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         ]
 
 
-class _Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
-    """A loader that passes a data error on in its own words from its processes too, and says when their memory is full."""
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # type: ignore[override]
-        try:
-            yield from super().__iter__()
-        except UserError as error:
-            # From a process it comes with the whole traceback as its text; the last line is the error itself.
-            last = str(error).strip().splitlines()[-1]
-            raise DataError(last.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
-        except (RuntimeError, OSError) as error:
-            if self.num_workers and _lacks_handles(error):
-                raise RunError(
-                    "Too many files are open at once: each batch of the loading processes is passed on as an open file. "
-                    "Allow more (ulimit -n 4096), or set workers to 0."
-                ) from None
-            if self.num_workers and _is_memory_full(error):
-                raise RunError(_describe_full_memory()) from None
-            if not str(error).startswith("DataLoader worker"):
-                raise
-            # The system ends a process that takes more memory than there is.
-            raise RunError(
-                f"A process that loads images was ended by the system, most often because memory ran out. Lower workers "
-                f"(now {self.num_workers}) or batch_size."
-            ) from None
-
-
-def make_loader(
-    table: ImageTable, batches: EpochBatches, *, workers: int, pin_memory: bool
-) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+def make_loader(table: ImageTable, batches: EpochBatches, *, workers: int, pin_memory: bool) -> Loader:
     """Return a loader of (images (B, 3, S, S) float32, targets (B,) int64) whose workers live on between epochs."""
-    return _Loader(  # collating turns the int of an item into the batch's tensor
-        table,  # type: ignore[arg-type]
-        batch_sampler=batches,
-        num_workers=workers,
-        pin_memory=pin_memory,
-        persistent_workers=workers > 0,
-        prefetch_factor=4 if workers else None,
-        worker_init_fn=_start_worker,
-        collate_fn=_collate,
-    )
-
-
-def _collate(items: list[tuple[torch.Tensor, int]]) -> list[torch.Tensor]:
-    images, targets = default_collate(items)
-    if get_worker_info() is not None:
-        # Both on their way through shared memory here, where a lack of it is told. Later the batch would be lost, and
-        # waited for without end.
-        targets.share_memory_()
-    return [images, targets]
-
-
-def _is_memory_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOSPC
-    # The latter is what torch calls a piece of it.
-    return "shared memory" in str(error) or "file </torch_" in str(error)
-
-
-def _lacks_handles(error: Exception) -> bool:
-    # A process that loads images tells what it met as a text; the last is what one says that was handed none.
-    words = ("Too many open files", "received 0 items of ancdata")
-    many = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
-    return many or any(word in str(error) for word in words)
-
-
-def _describe_full_memory() -> str:
-    place = Path("/dev/shm")
-    size = f" ({place}, {shutil.disk_usage(place).total / 2**20:,.0f} MB)" if place.is_dir() else ""
-    return (
-        f"Shared memory{size} is full: the processes that load images pass them on through it. "
-        "Give it more (a container: --shm-size=1g), or set workers to 0."
-    )
+    return Loader(table, batches, workers=workers, pin_memory=pin_memory)
 
 
 def choose_workers(asked: int, device_type: str, sharing: int = 1) -> int:
@@ -322,25 +247,6 @@ def _count_cores() -> int:
     """Return how many cores this process may use: a cluster gives its jobs some of a machine's."""
     own = getattr(os, "sched_getaffinity", None)  # Linux has it
     return len(own(0)) if own else os.cpu_count() or 1
-
-
-def _start_worker(_: int) -> None:
-    # A Ctrl-C reaches the whole process group: it is the job's to obey, which still needs the images on their way.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # the images were checked; the log is for figures
-    sys.excepthook = _report
-
-
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Write an error of a loading process to its standard error, the run's log, unless the parent broke off.
-
-    The thread that hands images on (`multiprocessing.resource_sharer`) tells here what it could not finish. It is cut
-    short where the parent was killed, and the log's last lines are to be the training's. A living parent whose
-    connection breaks has an error of its own.
-    """
-    if not isinstance(error, (ConnectionError, EOFError)):
-        sys.__excepthook__(kind, error, trace)
 
 
 def derive_seed(seed: int, epoch: int, index: int) -> int:

@@ -110,6 +110,17 @@ def test_a_step_that_a_crash_cut_off_is_left_out_and_the_next_ones_count(path: P
     assert list(read_marks(path).marks) == [WRONG.path]
 
 
+def test_a_step_that_lacks_only_its_end_was_told_as_not_marked_and_is_not(path: Path, tmp_path: Path) -> None:
+    add_marks(path, [WRONG])
+    other = tmp_path / "other.jsonl"
+    add_marks(other, [BLURRED])
+    with path.open("ab") as file:  # as a disk leaves it that was full but for this
+        file.write(other.read_bytes()[:-1])
+    for _ in range(2):
+        assert list(read_marks(path).marks) == [WRONG.path]
+        add_marks(path, [WRONG])
+
+
 @pytest.mark.parametrize(
     "line", ["nonsense", "5", "[" * 3000, '{"id": "1"}', '{"id": "1", "marks": [{"path": 1}]}',
      '{"id": "1", "marks": [{"path": "a", "given": "b", "action": "burn"}]}'],

@@ -13,7 +13,7 @@ from core.errors import RunError
 from core.marks.marks import Mark, add_marks, read_marks
 from core.people import acting as acting_module
 from core.people.acting import LOOK, ROLES, TRAIN, Acting, NotAllowed, Person, acting, demand_names
-from core.people.actions import FILE, read_actions
+from core.people.actions import FILE, Action, keep_action, read_actions
 from core.queue.slots import write_slots
 from core.recipe.config import TrainConfig
 from core.runs import jobs, notes
@@ -151,3 +151,13 @@ def test_a_name_with_line_ends_stays_one_line_and_a_damaged_line_is_left_out(run
         more.write('half of a li\n[1]\n{"at": "x"}\n')
     assert [one.of for one in read_actions(file)] == ['x {"at": 1}']
     assert json.loads(file.read_text().splitlines()[0])["end"] == "failed"
+
+
+def test_a_line_that_a_full_disk_cut_off_costs_none_of_those_after_it(tmp_path: Path) -> None:
+    file = tmp_path / "actions.jsonl"
+    for number in range(3):
+        keep_action(file, Action.now("ada", "::1", "stop", f"run-{number}"))
+        if number == 0:
+            with file.open("ab") as half:
+                half.write(b'{"at": 17')
+    assert [action.of for action in read_actions(file)] == ["run-0", "run-1", "run-2"]

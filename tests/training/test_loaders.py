@@ -6,7 +6,6 @@ import os
 import pickle
 import resource
 import select
-import signal
 import socket
 from multiprocessing.connection import Client
 from multiprocessing.process import current_process
@@ -170,21 +169,6 @@ def test_a_file_that_broke_after_the_check_is_named(tiny_data: Path) -> None:
     table = ImageTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32, IMAGENET))
     with pytest.raises(DataError, match=r"^train/2/1\.png cannot be opened .* Repair or replace it"):
         table[0, 0]
-
-
-class KilledTable(ImageTable):
-    """Images whose loading ends the process that loads them, as the system does where memory runs out."""
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
-        os.kill(os.getpid(), signal.SIGKILL)
-        return super().__getitem__(key)
-
-
-def test_a_loading_process_that_the_system_ends_is_told_with_what_to_lower(tiny_data: Path) -> None:
-    table = KilledTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32, IMAGENET))
-    loader = loaders.make_loader(table, EpochBatches(1, 1, seed=None), workers=1, pin_memory=False)
-    with pytest.raises(RunError, match=r"ended by the system.* Lower workers \(now 1\) or batch_size\."):
-        list(loader)
 
 
 class ForsakenTable(ImageTable):
