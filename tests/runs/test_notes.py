@@ -77,7 +77,7 @@ def test_a_name_that_cannot_be_is_told_and_the_run_stays(tmp_path: Path) -> None
         notes.rename(first, "a/b")
     with pytest.raises(RunError, match="child starts from it"):
         notes.rename(first, "other")
-    with pytest.raises(RunError, match="of the bake-off bake"):
+    with pytest.raises(RunError, match="belongs to the bake-off bake"):
         notes.rename(grouped, "other")
     with pytest.raises(RunError, match="active is queued"):
         notes.rename(active, "other")

@@ -186,7 +186,7 @@ def test_a_machine_says_what_it_lacks_for_several_devices(
 
 def test_batch_statistics_are_shared_on_gpus_only() -> None:
     config = TrainConfig(data="x", device="cpu", devices=2, sync_batch_norm=True)
-    assert "CUDA GPUs only" in find_lacks(config, Slots(1, ("0", "1")))["sync_batch_norm"]
+    assert "only works on CUDA GPUs" in find_lacks(config, Slots(1, ("0", "1")))["sync_batch_norm"]
 
 
 @pytest.mark.parametrize(

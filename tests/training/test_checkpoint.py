@@ -110,16 +110,16 @@ def test_a_checkpoint_in_the_place_of_the_best_model_is_refused(run: Run) -> Non
         ({"image_size": 10**9}, "image_size must be a number of pixels"),
         ({"resize_size": "36"}, "resize_size must be a number of pixels"),
         ({"arch": ["resnet18"]}, "arch must name a network"),
-        ({"arch": "resnet19"}, "there is no network"),
+        ({"arch": "resnet19"}, "unknown network"),
         ({"std": [0.0, 1.0, 1.0]}, "std must be above 0"),
         ({"interpolation": "by heart"}, "interpolation must be one of"),
         ({"model": [1, 2]}, "model hold its tensors"),
         ({"model": {"fc.weight": 5}}, "fc.weight is not a tensor"),
         (
             {"model": {"fc.weight": torch.full((3, 512), torch.nan)}},
-            "fc.weight holds numbers that are not finite",
+            "fc.weight has numbers that are not finite",
         ),
-        ({"model": {"fc.weight": torch.ones((3, 512), dtype=torch.int8)}}, "fc.weight is of int8"),
+        ({"model": {"fc.weight": torch.ones((3, 512), dtype=torch.int8)}}, "fc.weight has the type int8"),
     ],
 )
 def test_a_best_model_that_is_not_what_it_must_be_is_named_with_the_reason(
