@@ -96,6 +96,6 @@ def test_who_comes_through_a_proxy_is_nobody_of_this_machine(
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(f"{behind.url}/")
             assert refused.value.code == 403
-            assert b"passed on by a proxy" in refused.value.read()
+            assert b"a proxy passed this request on" in refused.value.read()
         finally:
             behind.stop()
