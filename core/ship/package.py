@@ -65,7 +65,7 @@ def ship_to_file(
         )
     if out.suffix != FORMATS[kind].suffix:
         raise UserError(
-            f"{out}: the name of a {FORMATS[kind].title} file must end in {FORMATS[kind].suffix}."
+            f"{out}: for {FORMATS[kind].title} the file name must end in {FORMATS[kind].suffix}."
         )
     with draft_folder(out) as draft:
         made = _make(run, kind, draft / out.name, int8=int8, progress=progress)

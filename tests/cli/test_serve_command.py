@@ -141,7 +141,7 @@ def test_a_token_that_could_be_guessed_or_sent_wrongly_is_refused(
     file.write_text(text, encoding="utf-8")
     assert main(["serve", "first", "--port", "0", "--token-file", str(file)]) == 2
     told = capsys.readouterr().err
-    assert f"{file}: a token has at least 16" in told
+    assert f"{file}: a token needs at least 16" in told
     assert "secrets.token_urlsafe" in told
     if text:
         assert text not in told

@@ -52,7 +52,7 @@ def test_a_run_of_a_gone_process_is_not_called_crashed_while_slurm_has_it(
         ("TIMEOUT", "crashed", "Ask for more time"),
         ("OUT_OF_MEMORY", "crashed", "Ask for more memory"),
         ("NODE_FAIL", "crashed", "node it trained on failed"),
-        ("FAILED", "crashed", "the log may tell"),
+        ("FAILED", "crashed", "the log may say more"),
         ("", "crashed", "no longer knows job 7"),
     ],
 )

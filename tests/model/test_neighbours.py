@@ -133,7 +133,7 @@ def test_a_file_that_broke_since_is_named(run: Run, tiny_data: Path) -> None:
 def test_a_data_folder_that_was_emptied_is_told(run: Run, tiny_data: Path) -> None:
     for path in tiny_data.rglob("*.png"):
         path.unlink()
-    with pytest.raises(RunError, match="the images it was trained on are not in"):
+    with pytest.raises(RunError, match="the images it was trained on are no longer in"):
         locate(run)
 
 

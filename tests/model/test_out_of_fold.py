@@ -220,7 +220,7 @@ def test_too_few_images_are_refused(shop: Path, runs_root: Path) -> None:
         for path in (shop / "train" / label).iterdir():
             if path.name != "1.png":
                 path.unlink()
-    with pytest.raises(DataError, match="Too few training images"):
+    with pytest.raises(DataError, match="too few training images"):
         judge_training(make_run(shop, runs_root), progress=go_on)
 
 

@@ -168,7 +168,7 @@ def test_what_is_missing_is_told_before_the_work(run: Run, tiny_data: Path, tmp_
         ship_to_file(run, ONNX, tmp_path / "gone" / "m.onnx", progress=go_on)
     with pytest.raises(RunError, match=r"is a folder\. Name a file"):
         ship_to_file(run, ONNX, tmp_path, progress=go_on)
-    with pytest.raises(UserError, match=r"a file of ONNX ends in \.onnx"):
+    with pytest.raises(UserError, match=r"for ONNX the file name must end in \.onnx"):
         ship_to_file(run, ONNX, tmp_path / "m.pt", progress=go_on)
     with pytest.raises(UserError, match="int8 is only for ONNX; safetensors is written in fp32"):
         ship_to_file(run, SAFETENSORS, tmp_path / "m.safetensors", int8=True, progress=go_on)

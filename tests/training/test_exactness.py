@@ -194,7 +194,7 @@ def test_a_finished_run_is_extended_and_is_the_same_as_a_longer_one_where_the_sc
         RunError, match=r"has finished\. .* how many epochs it should reach in total \(it did 1\)"
     ):
         jobs.reopen(run)
-    with pytest.raises(RunError, match="done 1 epoch already"):
+    with pytest.raises(RunError, match="already done 1 epoch"):
         jobs.reopen(run, 1)
     train_on(run, launch, EPOCHS)
     assert run.read_config().epochs == run.read_status().epochs == EPOCHS
