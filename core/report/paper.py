@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -127,12 +128,11 @@ def _print(browser: Path, page: Path, pdf: Path, progress: Progress | None, limi
 
 def _end(process: psutil.Popen) -> None:
     """End a browser that still runs, with the processes that it has started."""
-    try:
-        family = [*process.children(recursive=True), process]
-    except psutil.NoSuchProcess:
-        family = [process]
+    family: list[psutil.Process] = [process]
+    with suppress(psutil.NoSuchProcess):  # it may end by itself at any moment
+        family += process.children(recursive=True)
     for one in family:
-        if one.is_running():
+        with suppress(psutil.NoSuchProcess):
             one.kill()
     psutil.wait_procs(family, timeout=10)
 

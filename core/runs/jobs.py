@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -246,12 +246,12 @@ def kill(run: Run) -> None:
     """End a run's process tree at once, without saving: for a job that does not answer a stop."""
     status = live_status(run)
     if status.state in ACTIVE and (process := find_process(status)) is not None:
-        family = [process, *process.children(recursive=True)]
+        family = [process]
+        with suppress(psutil.NoSuchProcess):  # it may end by itself at any moment
+            family += process.children(recursive=True)
         for member in family:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 member.kill()
-            except psutil.NoSuchProcess:
-                continue
         psutil.wait_procs(family, timeout=10)
 
 

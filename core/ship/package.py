@@ -64,9 +64,7 @@ def ship_to_file(
             f"{out} is a folder. Name a file to be written, such as {out / suggest_name(run.id, kind)}."
         )
     if out.suffix != FORMATS[kind].suffix:
-        raise UserError(
-            f"{out}: for {FORMATS[kind].title} the file name must end in {FORMATS[kind].suffix}."
-        )
+        raise UserError(f"{out}: for {FORMATS[kind].title} the file name must end in {FORMATS[kind].suffix}.")
     with draft_folder(out) as draft:
         made = _make(run, kind, draft / out.name, int8=int8, progress=progress)
         if made is not None:

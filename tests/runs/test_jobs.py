@@ -197,6 +197,20 @@ def test_a_launched_job_waits_is_killed_and_leaves_no_zombie(
     assert not job.is_running()
 
 
+def test_a_job_that_ends_just_before_it_is_killed_is_no_fault(
+    runs_root: Path, sleeper: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_job(runs_root, "run", sleeper, "running")
+
+    def find(_: Status) -> psutil.Process:
+        sleeper.kill()
+        sleeper.wait()
+        return sleeper
+
+    monkeypatch.setattr(jobs, "find_process", find)
+    jobs.kill(run)
+
+
 def test_a_run_on_another_machine_counts_as_alive_while_it_writes(runs_root: Path) -> None:
     run = make_job(runs_root, "far", state="running")
     status = run.write_status(replace(run.read_status(), host="elsewhere"))

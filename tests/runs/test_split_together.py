@@ -93,7 +93,9 @@ def test_a_class_that_is_one_group_is_refused_by_name(runs_root: Path, tmp_path:
     data = make_images(tmp_path / "data", train=6, val=0)
     for path in sorted((data / "train" / "10").iterdir()):
         path.rename(path.with_stem(f"film_{path.stem}"))
-    with pytest.raises(DataError, match=r"group_by: all 6 images of class '10' belong to one group \('film'\)"):
+    with pytest.raises(
+        DataError, match=r"group_by: all 6 images of class '10' belong to one group \('film'\)"
+    ):
         read(runs_root, data, "films", group_by="name")
 
 
