@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from core.errors import UserError
+from core.files import sweep_drafts
 from core.queue.order import move, read_line, set_held, set_priority
 from core.queue.turn import revive_queue
 from core.runs import jobs, notes
@@ -143,6 +144,10 @@ def find_faults(root: Path, deeds: list[Deed]) -> list[str]:
     there = {folder.name for folder in root.iterdir() if not folder.name.startswith(".")}
     faults += [f"lost: {name}" for name in known - there] + [f"come again: {name}" for name in there - known]
     faults += [f"{run.id}: {problem}" for run, _ in list_runs(root) if (problem := run.find_damage())]
+    for run, _ in list_runs(root):
+        sweep_drafts(
+            run.folder
+        )  # as the run's next job does: who wrote while it was renamed cannot take back what it began
     faults += [f"left behind: {path}" for path in root.rglob("*.draft")]
     faults += [f"still at work: {pid}" for pid in find_workers(root)]
     return faults
