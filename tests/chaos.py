@@ -236,7 +236,9 @@ def do_harm(
                     try_fault(
                         place, harm, place.make_run(f"harmed-{number}-{turn}-{again}"), chance, rows[fault]
                     )
-                    tell(f"{time.monotonic() - begun:5.1f} s, {len(rows[fault].lost)} lost: {fault}")
+                    tell(
+                        f"{time.monotonic() - begun:5.1f} s, {len(rows[fault].lost)} lost: {fault} {rows[fault].lost[-1:] or ''}"
+                    )
     return list(rows.values())
 
 

@@ -18,7 +18,7 @@ from tests.processes import TINY, call_here, make_images, tiny_config, train_wor
 from tests.same_runs import assert_same_run
 from tests.slurm import Slurm, hurry, in_state, wait_for
 
-pytestmark = pytest.mark.slow(25)
+pytestmark = pytest.mark.slow(60)
 ONE, TWO = SlurmRequest(cpus=1), SlurmRequest(cpus=2)
 
 
@@ -72,6 +72,7 @@ def test_a_run_saved_before_its_time_limit_waits_again_and_goes_on_exactly(
     assert_same_run(run, Run(runs_root / "whole"))
 
 
+@pytest.mark.scale
 def test_a_run_on_two_devices_is_one_task_that_asks_for_a_core_each_and_starts_both(
     slurm: Slurm, runs_root: Path
 ) -> None:

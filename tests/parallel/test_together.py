@@ -63,6 +63,7 @@ def test_two_processes_have_the_losses_and_the_table_of_one(place: Path) -> None
     assert "Computing in 2 processes" in log
 
 
+@pytest.mark.scale
 def test_batches_that_add_up_and_processes_that_share_them_are_one_step(place: Path) -> None:
     changes = {"keep_statistics": True, "accumulate": 2, "epochs": 1, "lr": 0.01}
     one, two = (make_run(place, f"sum-{count}", **changes, devices=count) for count in (1, 2))
@@ -89,6 +90,7 @@ def test_a_run_of_two_that_is_stopped_and_resumed_ends_bit_for_bit_as_one_that_w
     assert_same_run(stopped, whole)
 
 
+@pytest.mark.scale
 def test_a_run_goes_on_in_another_number_of_processes_and_says_what_changes(place: Path) -> None:
     run = make_run(place, "fewer", devices=2, epochs=1)
     train_in(run, 2)

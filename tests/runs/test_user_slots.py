@@ -195,6 +195,7 @@ time.sleep(300)
 """
 
 
+@pytest.mark.scale
 def test_who_waits_goes_on_waiting_when_the_process_that_started_it_is_killed(
     runs_root: Path, tmp_path: Path, sleeper: psutil.Process
 ) -> None:
