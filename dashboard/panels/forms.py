@@ -281,13 +281,18 @@ def fill_specialise(
     changes: dict[str, Any] = {
         "name": "", "weights": f"run:{run.id}", "focus": tuple(classes), "head_only": head_only,
         "pairs": tuple(pairs),
+        "head_first": config.head_first and not head_only,  # it has learnt all classes alike; now it is trained on
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
         "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
     }  # fmt: skip
     if head_only or pairs:
         changes.update(mixup=0.0, cutmix=0.0)
-    if not head_only:
+    if head_only:
+        changes.update(keep_statistics=False, layer_decay=1.0, devices=1)  # are of a whole network
+    else:
         changes.update(feature_views=1)
+        if config.head_only:  # its recipe says little of how to train a whole network
+            changes.update(preset="fast")
     fill_form(replace(config, **changes))
     names = ", ".join(escape_markdown(services.label_classes(run)(name)) for name in classes)
     story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)

@@ -309,6 +309,21 @@ def test_a_preset_can_be_filled_in_before_data_is_chosen(session: dict[str, Any]
     assert session["form-lr"] == PRESETS["demo"]["lr"]
 
 
+@pytest.mark.parametrize("head_only", [True, False])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_run_of_any_recipe_can_be_specialised(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path, preset: str, head_only: bool
+) -> None:
+    run = create_run(from_preset(preset, data=str(tiny_data), name="parent"), runs_root)
+    run.best_path.touch()
+    forms.fill_specialise(run, ["2"], [("2", "10")], head_only=head_only)
+    config, problems = forms.read_form()
+    assert problems == {}
+    assert config is not None
+    assert (config.focus, config.head_only, config.weights) == (("2",), head_only, "run:parent")
+    assert config.preset != "quick" or head_only
+
+
 @pytest.mark.parametrize("again", ["specialised", "fixed"])
 def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
     session: dict[str, Any], runs_root: Path, tiny_data: Path, again: str

@@ -80,7 +80,9 @@ def test_a_limit_is_set_shown_changed_and_taken_away_by_the_command(
     assert read_users(file)["ada"] == User("train")
 
 
-@pytest.mark.parametrize("words", [["--slots", "0"], ["--disk", "much"], ["--disk", "0"], ["--disk=-1G"]])
+@pytest.mark.parametrize(
+    "words", [["--slots", "0"], ["--disk", "much"], ["--disk", "0"], ["--disk", "50"], ["--disk=-1G"]]
+)
 def test_a_limit_that_is_none_is_refused_and_changes_nothing(
     file: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,7 +95,7 @@ def test_a_limit_that_is_none_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("50G", 50 * 10**9), ("1.5 TB", 15 * 10**11), ("800m", 800 * MB), ("7", 7)]
+    ("text", "size"), [("50G", 50 * 10**9), ("1.5 TB", 15 * 10**11), ("800m", 800 * MB), ("7k", 7_000)]
 )
 def test_a_size_is_read_with_its_unit(text: str, size: int) -> None:
     assert parse_size(text) == size
