@@ -10,10 +10,10 @@ from typing import Any
 
 import psutil
 
+from core.confidence.threshold import write_threshold
 from core.errors import UserError
 from core.files import DRAFT
 from core.marks.marks import Mark, add_marks, list_path, read_marks
-from core.model.calibration import write_threshold
 from core.people.users import add_user, read_users
 from core.queue.order import read_place, set_priority
 from core.queue.slots import read_slots, write_slots

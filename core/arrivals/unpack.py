@@ -63,6 +63,8 @@ def unpack(
     """
     shards = find_shards(source)
     if shards is None:
+        if source.is_file():
+            raise DataError(f"{show_path(source)} is a file. Name the folder that holds it.")
         raise DataError(
             f"{show_path(source)} holds no shards: no .parquet, .arrow or .tar file lies in it or in a few folders below it."
         )

@@ -72,7 +72,7 @@ class Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
             except Exception as error:
                 tell_problem(error, self.num_workers)
                 ended = self._find_ended(error)
-                if not ended:
+                if not ended and not isinstance(error, EOFError):  # that is: who starts processes was killed
                     raise
                 self._give_up_processes()
                 batches, lost = None, lost + 1
@@ -111,6 +111,8 @@ class Loader(DataLoader[tuple[torch.Tensor, torch.Tensor]]):
         """End all processes: one that was killed may have held a lock that the others wait for."""
         iterator: Any = self._iterator
         self._iterator = None
+        if iterator is None:  # none was there yet
+            return
         for process in iterator._workers:
             process.kill()
             process.join()

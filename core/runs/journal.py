@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from core.errors import RunError, UserError, describe_error, describe_fault
 from core.reading import open_at_once
 from core.runs.run import Run, Status
+from core.runs.tasks import TASK
 
 STATUS_EVERY = 0.5  # seconds between writes of the status file
 
@@ -45,6 +46,8 @@ class Journal:
         self.status: Status = run.read_status()
         self._written = time.monotonic()
         self.heard = self._written  # when the work last told or asked something
+        # What makes the folder a run's, or a task's: where that is gone, somebody has deleted the folder.
+        self._made_of = [path for name in ("config.json", TASK) if (path := run.folder / name).is_file()]
         self.own_state = "stopped"  # to end in where `should_stop` asks, and no request in the folder
         self.obeys = False  # whether it has seen that it is to end, and saves
         self._first: tuple[int, float] | None = (
@@ -93,6 +96,8 @@ class Journal:
         self.status = replace(self.status, **changes)
         since = time.monotonic() - self._written
         if force or since > STATUS_EVERY:
+            if not all(path.is_file() for path in self._made_of):
+                raise RunError(f"{self.run.id}: its folder was deleted while it was at work, so it ended.")
             self.status = self.run.write_status(replace(self.status, worked=self.status.worked + since))
             self._written += since
 

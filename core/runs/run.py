@@ -426,13 +426,20 @@ def _is_run(folder: Path) -> bool:
     """Tell whether a folder holds a run, also one that is damaged or that this process may not look into."""
     if folder.name.startswith(".") or show_path(folder.name) != folder.name:
         return False  # a name that is not text can stand neither on a page nor in an address
-    try:
-        (folder / "config.json").lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return folder.is_dir()
-    return True
+    for name in (
+        "config.json",
+        "status.json",
+    ):  # of what was deleted in part the one may be left without the other
+        try:
+            (folder / name).lstat()
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:
+            return False
+        except OSError:
+            return folder.is_dir()
+        return True
+    return False
 
 
 def iter_runs(root: Path) -> Iterator[Run]:

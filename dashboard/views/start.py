@@ -12,11 +12,13 @@ import streamlit as st
 
 from core.cluster.follow import follow
 from core.errors import UserError
+from core.people.acting import TRAIN
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import read_note
 from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
+from dashboard.access.lock import lock
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard
 from dashboard.launch import arrivals_panel, folder_picker
@@ -122,7 +124,9 @@ def draw_ways(demo_run: tuple[Run, Status] | None) -> None:
                 icon=":material/open_in_new:",
                 query_params={"run": run.id},
             )
-        elif st.button("Start the demo training", icon=":material/play_arrow:", key="start-demo"):
+        elif st.button(
+            "Start the demo training", icon=":material/play_arrow:", key="start-demo", **lock(TRAIN)
+        ):
             run = submit_demo()
             address.choose_run(run)
             st.switch_page(pages["live"], query_params={"run": run.id})

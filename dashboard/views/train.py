@@ -179,22 +179,27 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
             if not SETTINGS[field].basic:
                 st.markdown(f":red[:material/error: **{label_of(field)}** {escape_markdown(problem)}]")
         return
+    if started:
+        begin(config, asked)
     if not in_slurm:  # it would be measured on this machine
         draw_estimate(config)
     with st.expander("The same from the command line", icon=":material/terminal:"):
         st.code(describe_command(command_line(config), asked), language="bash", wrap_lines=True)
-    if started:
-        try:
-            run = start_run(config, asked)
-        except (UserError, OSError) as error:
-            what = escape_markdown(describe_error(error))
-            st.error(f"The run could not be started: {what}", icon=":material/error:")
-            return
-        st.session_state["train-clear-name"] = (
-            True  # the name is taken now; its widget is drawn, so clear it later
-        )
-        address.choose_run(run)
-        st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
+
+
+def begin(config: TrainConfig, asked: SlurmRequest | None) -> None:
+    """Start the run and lead to Live, or say below the button why it cannot be."""
+    try:
+        run = start_run(config, asked)
+    except (UserError, OSError) as error:
+        what = escape_markdown(describe_error(error))
+        st.error(f"The run could not be started: {what}", icon=":material/error:")
+        return
+    st.session_state["train-clear-name"] = (
+        True  # the name is taken now; its widget is drawn, so clear it later
+    )
+    address.choose_run(run)
+    st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
 
 
 def start_run(config: TrainConfig, asked: SlurmRequest | None) -> Run:

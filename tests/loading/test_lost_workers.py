@@ -149,3 +149,21 @@ def test_one_that_lacks_shared_memory_is_told_by_that() -> None:
     loader, batches = open_loader(lambda _: os.kill(os.getpid(), signal.SIGBUS), workers=1)
     with pytest.raises(RunError, match=r"^Shared memory .* is full"):
         list(read_pass(loader, batches, 0))
+
+
+def test_where_the_process_that_starts_them_is_killed_they_are_started_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python's fork server, which some systems start processes by, is killed while it starts one: only its error is planted."""
+    begin, tries = Loader._begin, []
+
+    def break_once(loader: Loader, first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        tries.append(first)
+        if len(tries) == 1:
+            raise EOFError("unexpected EOF")
+        return begin(loader, first)
+
+    monkeypatch.setattr(Loader, "_begin", break_once)
+    loader, batches = open_loader()
+    assert list(read_pass(loader, batches, 0)) == expected(0)
+    assert tries == [0, 0]

@@ -88,7 +88,7 @@ def test_an_arm_that_fails_is_told_and_the_others_go_on(
 def test_a_stop_ends_those_that_train_and_those_that_wait(runs_root: Path, launch: Start) -> None:
     runs = make_runs(runs_root, epochs=500)
     started = [launch(run) for run in runs]
-    wait_until(lambda: sum(run.read_status().phase == "training" for run in runs) == 2, "two arms train")
+    wait_until(lambda: sum(run.read_status().epoch > 0 for run in runs) == 2, "two arms train")
     assert main(["stop", "--group", "arms"]) == 0
     for job in started:
         job.join()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import RunError
 from core.runs import run as run_module
 from core.runs.bakeoff import find_todo
 from core.runs.journal import Hopeless, Journal
@@ -59,3 +60,17 @@ def test_a_bake_off_leaves_a_run_alone_that_would_fail_alike(runs_root: Path) ->
     todo = find_todo(configs, runs_root)
     assert [run.id for run in todo.kept] == ["one", "other"]
     assert todo.again == ()
+
+
+def test_work_whose_folder_is_deleted_in_part_ends_and_writes_nothing_more_into_it(run: Run) -> None:
+    journal = Journal(run, io.StringIO())
+
+    def work() -> str:
+        for path in run.folder.iterdir():
+            path.unlink()
+        journal.set(phase="training", force=True)
+        return "done"
+
+    with pytest.raises(RunError, match="its folder was deleted"):
+        journal.perform(work, describe_stop=str)
+    assert list(run.folder.iterdir()) == []

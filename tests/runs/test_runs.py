@@ -19,7 +19,7 @@ from core.errors import RunError
 from core.files import make_draft, write_rows
 from core.recipe.config import TrainConfig
 from core.runs.journal import Journal
-from core.runs.run import Run, Status, create_run, default_root, delete_run, find_run, iter_runs
+from core.runs.run import Run, Status, create_run, default_root, delete_run, find_run, iter_runs, list_runs
 from tests.disks import no_file_larger_than
 
 
@@ -381,6 +381,17 @@ def test_where_the_disk_is_full_no_part_of_a_new_run_is_left(runs_root: Path) ->
     with no_file_larger_than(100), pytest.raises(OSError, match="cannot be written"):
         make_run(runs_root)
     assert list(runs_root.iterdir()) == []
+
+
+def test_what_is_left_of_a_run_that_was_deleted_in_part_is_shown_as_damaged_and_can_be_deleted(
+    runs_root: Path, tiny_data: Path
+) -> None:
+    run = create_run(TrainConfig(data=str(tiny_data), name="half"), runs_root)
+    (run.folder / "config.json").unlink()
+    assert [known.id for known, _ in list_runs(runs_root)] == ["half"]
+    assert "config.json cannot be used" in run.find_damage()
+    delete_run(run)
+    assert list_runs(runs_root) == []
 
 
 def test_a_deleted_run_is_gone_with_its_files(runs_root: Path, run: Run) -> None:
