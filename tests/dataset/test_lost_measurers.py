@@ -20,7 +20,9 @@ COUNT = 400
 def paths(tmp_path: Path) -> list[str]:
     noise = np.random.default_rng(0)
     for number in range(COUNT):
-        Image.fromarray(noise.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+        # Large enough that a part of the work is left when the first of it is heard of.
+        pixels = noise.integers(0, 255, (192, 192, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png", compress_level=0)
     return [f"{number}.png" for number in range(COUNT)]
 
 
