@@ -31,6 +31,7 @@ class Place:
     root: Path
     launch: Start
     undisturbed: Run
+    kills: list[str] = field(default_factory=list)  # a run's id for each time its trainer was killed
     before: frozenset[int] = field(
         default_factory=lambda: frozenset(psutil.pids())
     )  # processes that are not of here
