@@ -29,7 +29,8 @@ from core.dataset.folders import scan_folders
 from core.image_table import Names, write_table
 from core.networks.table import inputs_of
 from core.recipe.config import TrainConfig
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 from core.verdicts.many_classes import order_many
 from core.verdicts.ordering import choose_confused, find_blocks
 from core.verdicts.predictions import class_figures, count_cells, find_codes, most_confused, read_predictions

@@ -12,7 +12,8 @@ import streamlit as st
 from core.errors import RunError, UserError, describe_error, describe_fault
 from core.people.acting import LOOK, acting
 from core.runs import jobs
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
+from core.stored.status import ACTIVE
 from dashboard.access.who import find_acting
 from dashboard.text import escape_markdown
 

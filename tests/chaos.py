@@ -29,7 +29,8 @@ from core.files import write_text
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.claim import is_alive
-from core.runs.run import ACTIVE, Run, create_run, list_runs
+from core.runs.run import Run, create_run, list_runs
+from core.stored.status import ACTIVE
 from tests import browser, dashboard_harms, half_copies, hands, harms, mounts
 from tests.forks import fork_server
 from tests.harmed import PATIENCE, Harm, Place

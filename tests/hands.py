@@ -21,7 +21,8 @@ from core.queue.turn import revive_queue
 from core.runs import jobs, notes
 from core.runs.claim import is_held
 from core.runs.notes import Note
-from core.runs.run import ACTIVE, Run, iter_runs, list_runs
+from core.runs.run import Run, iter_runs, list_runs
+from core.stored.status import ACTIVE
 from tests.made_job import make_job
 from tests.processes import tiny_config, wait_until
 

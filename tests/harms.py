@@ -15,7 +15,8 @@ from core.errors import UserError
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.claim import is_alive
-from core.runs.run import ACTIVE, Run, list_runs
+from core.runs.run import Run, list_runs
+from core.stored.status import ACTIVE
 from tests.harmed import PATIENCE, Place, assert_told, begin
 
 HOUR = 3600.0

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from core.cluster.follow import follow
 from core.runs import jobs
-from core.runs.run import Run, Status, list_runs
+from core.runs.run import Run, list_runs
+from core.stored.status import Status
 from tests.programs import find
 
 _CONFIG = """

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "core": (
         "errors", "addresses", "files", "places", "words", "reading", "arrays", "csv_table", "image_table", "palette", "torchvision_ops", "people",
-        "networks", "splits", "recipe", "dataset", "marks", "runs", "census", "overview", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "loading", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
+        "networks", "splits", "recipe", "dataset", "marks", "stored", "runs", "census", "overview", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "loading", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
         "text", "terms", "builtin", "access", "guard", "charts", "state", "components", "explorer", "mapping", "panels", "launch", "listing", "predicting", "views", "signposts", "app", "gate", "server", "start", "__main__",

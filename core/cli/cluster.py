@@ -19,7 +19,8 @@ from core.reading import open_at_once
 from core.recipe.config import TrainConfig
 from core.runs.claim import Taken
 from core.runs.journal import Journal
-from core.runs.run import Run, Status, default_root, list_runs
+from core.runs.run import Run, default_root, list_runs
+from core.stored.status import Status
 
 if TYPE_CHECKING:
     from core.cluster.job import Signals

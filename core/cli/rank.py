@@ -25,7 +25,8 @@ from core.recipe.config import TrainConfig
 from core.runs.claim import REMOTE_SILENCE, claim
 from core.runs.jobs import live_status, prepare, resume_here
 from core.runs.journal import Console, Journal
-from core.runs.run import ACTIVE, Run, Status, default_root
+from core.runs.run import Run, default_root
+from core.stored.status import ACTIVE, Status
 
 if TYPE_CHECKING:
     from core.parallel.group import Group

@@ -25,9 +25,10 @@ from core.reading import open_at_once
 from core.recipe.config import NONE, TrainConfig
 from core.runs.claim import Taken, claim
 from core.runs.journal import Interrupted, Journal
-from core.runs.run import Run, Status, default_root, find_run, make_slug
+from core.runs.run import Run, default_root, find_run, make_slug
 from core.runs.tasks import TASK, read_order
 from core.runs.watchdog import end_when_stuck
+from core.stored.status import Status
 from core.words import format_count
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from core.errors import UserError
 from core.people.acting import TRAIN, needs
 from core.runs import jobs
 from core.runs.claim import Taken, hold, is_held
-from core.runs.run import ACTIVE, Run, Status
+from core.runs.run import Run
+from core.stored.status import ACTIVE, Status
 from core.words import format_rough
 
 HELD = "On hold in Slurm: it waits until you release it."

@@ -13,7 +13,8 @@ from core.cluster.request import SAVE_SECONDS
 from core.cluster.slurm import requeue
 from core.errors import UserError
 from core.runs.claim import Taken, claim_process, hold
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 from core.words import format_duration
 
 _OVER = ("finished", "stopped", "paused", "failed")

@@ -20,7 +20,8 @@ from core.recipe.config import TrainConfig
 from core.runs.bakeoff import Todo, start
 from core.runs.claim import hold
 from core.runs.jobs import environment, prepare, reopen
-from core.runs.run import ACTIVE, Run, delete_run
+from core.runs.run import Run, delete_run
+from core.stored.status import ACTIVE
 
 ASKED = "slurm.json"  # in a run's folder: what it asked of Slurm, and asks again where it goes on
 _MOST_BYTES = 100_000

@@ -16,8 +16,8 @@ from core.errors import RunError
 from core.files import write_text
 from core.places import own_command
 from core.reading import read_object, take
-from core.runs.records import MOST
 from core.runs.run import Run
+from core.stored.records import MOST
 from core.verdicts.selective import Answers
 
 _VERSION = 1

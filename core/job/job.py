@@ -23,9 +23,10 @@ from core.parallel.replica import Replica, synchronise_statistics
 from core.recipe.config import TrainConfig
 from core.recipe.focus import focus_indices
 from core.runs.journal import Console, Interrupted, Journal
-from core.runs.run import Run, Status
+from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.runs.watchdog import end_when_stuck
+from core.stored.status import Status
 from core.training import engine, loaders
 from core.training.batches import BatchSource, open_source
 from core.training.learner import Learner, make_learner

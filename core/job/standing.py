@@ -8,7 +8,7 @@ from typing import Any
 
 from core.recipe.config import TrainConfig
 from core.runs.journal import Hopeless
-from core.runs.run import Status
+from core.stored.status import Status
 from core.training.best import Best
 from core.training.engine import PassFigures, StepFigures
 from core.words import format_count, format_rough

@@ -11,7 +11,8 @@ from core.people.disk import measure_folder
 from core.people.owner import read_owner
 from core.runs.imported import describe_origin
 from core.runs.notes import Note, parent_of, read_note
-from core.runs.run import SETTLED, Run, Stamp, Status, stamp_file
+from core.runs.run import Run
+from core.stored.status import SETTLED, Stamp, Status, stamp_file
 
 _NOTHING = Stamp(0, 0, 0)
 

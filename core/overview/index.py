@@ -17,7 +17,8 @@ from core.files import write_text
 from core.overview.facts import FACTS, RECIPES, Recipe, RunFacts, is_settled
 from core.reading import read_object
 from core.runs.notes import Note
-from core.runs.run import STATUSES, Run, Stamp, Status
+from core.runs.run import Run
+from core.stored.status import STATUSES, Stamp, Status
 
 NAME = ".runs.json"
 FEW = 200  # runs that are read in a moment: for as many new ones no file is written

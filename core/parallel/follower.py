@@ -8,7 +8,8 @@ from typing import Any
 
 from core.parallel.group import Left
 from core.runs.journal import Hopeless, Interrupted, Journal
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 
 
 class Silence:

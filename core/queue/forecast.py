@@ -12,7 +12,8 @@ from core.errors import UserError
 from core.queue.order import Line, Waiting
 from core.queue.shares import Ask, find_over
 from core.queue.slots import split_slots
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 
 _LOOKED_THROUGH = 200  # runs that have ended, for how long one like them takes
 

@@ -23,7 +23,8 @@ from core.queue.slots import Slots, read_slots, split_slots
 from core.reading import read_object, take
 from core.runs.claim import told_when_gone
 from core.runs.jobs import list_live
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 
 PLACE = "queue.json"  # in a run's folder
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}

@@ -17,7 +17,8 @@ from core.queue.order import Busy, Line, Waiting, lock_line, read_line, read_pla
 from core.queue.slots import describe_slot_environment, join_slots, read_slots
 from core.runs.claim import REMOTE_SILENCE, Gone, Taken, hold, is_alive
 from core.runs.jobs import launch
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 from core.words import format_count
 
 ON_HOLD = "On hold: it waits until you release it."

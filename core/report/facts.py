@@ -13,8 +13,9 @@ from core.recipe.config import TrainConfig
 from core.runs import jobs
 from core.runs.figures import read_figures
 from core.runs.imported import Origin, read_origin
-from core.runs.run import Run, Status
+from core.runs.run import Run
 from core.runs.run_data import RunData, read_run_data
+from core.stored.status import Status
 from core.verdicts import class_report, predictions
 from core.verdicts.judged_on import JudgedOn
 from core.words import format_accuracy

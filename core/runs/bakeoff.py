@@ -14,7 +14,8 @@ from core.recipe.presets import from_preset
 from core.recipe.settings import find_differing, label_settings, settings_of, write_value
 from core.runs import jobs
 from core.runs.notes import read_note
-from core.runs.run import ACTIVE, Run, Status, list_runs, make_slug
+from core.runs.run import Run, list_runs, make_slug
+from core.stored.status import ACTIVE, Status
 
 # An optimizer's rate where SGD (momentum 0.9) has 1: Adam's steps do not shrink with the gradient, and momentum makes
 # SGD's ten times as long. Lookahead goes half of the way its optimizer went, so Ranger gets twice AdamW's.

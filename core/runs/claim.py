@@ -19,7 +19,8 @@ import psutil
 from filelock import FileLock, Timeout, lock_descriptor, unlock_descriptor
 
 from core.errors import RunError
-from core.runs.run import ACTIVE, LAUNCHING, Run, Status, describe_self
+from core.runs.run import Run, describe_self
+from core.stored.status import ACTIVE, LAUNCHING, Status
 
 LOCK = ".lock"
 # A job on another machine (a shared folder) writes its status twice a second; silent for this long it is lost.

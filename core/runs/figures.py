@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from core.runs.run import Run, parse_rows
+from core.runs.run import Run
+from core.stored.metric_rows import parse_rows
 
 MOST_STEPS = 40_000  # steps kept; twenty times what a curve shows
 BLOCK = 16_000_000  # bytes that are looked at at a time: longer than any line of ours

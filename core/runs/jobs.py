@@ -25,17 +25,8 @@ from core.recipe.config import TrainConfig
 from core.recipe.own_paths import allow_config
 from core.runs.claim import claim_process, find_process, hold, is_alive, told_when_gone
 from core.runs.imported import refuse_imported
-from core.runs.run import (
-    ACTIVE,
-    LAUNCHING,
-    Run,
-    Status,
-    create_run,
-    default_root,
-    delete_run,
-    describe_self,
-    list_runs,
-)
+from core.runs.run import Run, create_run, default_root, delete_run, describe_self, list_runs
+from core.stored.status import ACTIVE, LAUNCHING, Status
 from core.words import format_count
 
 _NEW_GROUP, _NO_WINDOW = 0x00000200, 0x08000000  # of Windows, where `subprocess` has names for them

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from core.errors import RunError, UserError, describe_error, describe_fault
 from core.reading import open_at_once
-from core.runs.run import Run, Status
+from core.runs.run import Run
 from core.runs.tasks import TASK
+from core.stored.status import Status
 
 STATUS_EVERY = 0.5  # seconds between writes of the status file
 

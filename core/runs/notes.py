@@ -15,7 +15,8 @@ from core.reading import read_object
 from core.recipe.config import TrainConfig
 from core.runs.claim import hold, told_when_gone
 from core.runs.jobs import live_status
-from core.runs.run import ACTIVE, Run, iter_runs
+from core.runs.run import Run, iter_runs
+from core.stored.status import ACTIVE
 
 NOTES = "notes.json"
 LONGEST = 2000  # characters of a note

@@ -1,4 +1,4 @@
-"""The run folder: its paths, atomic writes, metrics that are appended and read on, status, and the list of runs."""
+"""The run folder: the paths of its files, what is read from them and written, and the list of runs."""
 
 from __future__ import annotations
 
@@ -8,93 +8,31 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any
 
 import psutil
 
-from core.errors import RunError, UserError, describe_cause, is_full
-from core.files import discard_folder, draft_folder, sweep_drafts, write_file, write_in_place, write_text
+from core.errors import RunError, UserError, describe_cause
+from core.files import discard_folder, draft_folder, sweep_drafts, write_text
 from core.image_table import drop_table, find_table
 from core.networks.table import InputFormat, inputs_of
 from core.people.acting import now_acting
 from core.people.limits import demand_room
 from core.people.owner import write_owner
 from core.places import own_folder
-from core.reading import open_at_once, open_plain, parse_json, read_object, read_plain
+from core.reading import read_object, read_plain
 from core.recipe.config import TrainConfig
-from core.runs import records
+from core.stored import records
+from core.stored.console_log import read_tail
+from core.stored.metric_rows import append_row, keep_rows, parse_rows, read_block
+from core.stored.status import LAUNCHING, Status, load_status, save_status
 from core.words import show_path
 
-ACTIVE = ("queued", "running")
 FOLD = "fold"  # the split whose predictions table has the training images, each judged by a model fitted without it
 TEST = "test"  # the split whose predictions table has labelled images that are none of the run's data
-STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
-LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
-_BLOCK = 16_000_000  # bytes of figures that are copied at a time: longer than any line of ours
-_LOG = 10_000_000  # bytes of a log's end that are looked through
-_LINE = 2_000  # letters of one of its lines
-
-
-@dataclass(frozen=True)
-class Status:
-    """What a run is doing. Times are seconds since the epoch; `worked`, `seconds_left` and `seconds` are durations."""
-
-    state: str = "queued"
-    phase: str = "waiting"
-    message: str = ""
-    pid: int = 0
-    pid_created: float = 0.0
-    host: str = ""
-    created: float = 0.0
-    started: float = 0.0
-    updated: float = 0.0
-    ended: float = 0.0
-    worked: float = 0.0  # as of `updated`, without the time it waited, was paused or was gone
-    done: int = 0
-    total: int = 0
-    epoch: int = 0
-    epochs: int = 0
-    images_per_second: float = 0.0
-    seconds_left: float = 0.0
-    best_epoch: int = 0
-    best_val_acc: float = 0.0
-    val_count: int = 0
-    extended_from: int = 0  # epochs that were done when more were asked for
-    slot: str = ""  # where on its machine it trains, or trained last
-    job: str = ""  # the job of a cluster whose work it is or was last, as squeue names it; empty: a process started here
-    hopeless: bool = False  # it failed by its own settings, so to go on from where it stands fails alike
-
-    def find_problem(self) -> str:
-        """Say which value is none that a status can have; empty where all are."""
-        defaults = {field.name: field.default for field in fields(self)}
-        return records.find_status_problem(vars(self), defaults, STATES)
-
-    @property
-    def has_best(self) -> bool:
-        """Tell whether there is a best model: of an epoch, or the initial one where a run specialises (epoch 0)."""
-        return self.best_epoch > 0 or self.best_val_acc > 0
-
-    @property
-    def seconds(self) -> float:
-        """Return how long the run has worked so far, in seconds."""
-        return self.worked + (max(0.0, time.time() - self.updated) if self.state == "running" else 0.0)
-
-
-class Stamp(NamedTuple):
-    """By what a file is known to be as it was: when it was changed in nanoseconds, which it is, and its size in bytes."""
-
-    changed: int
-    file: int
-    size: int
-
-
-# Statuses as they were read, since every page asks for those of all runs, of which thousands ended long ago.
-STATUSES: dict[Path, tuple[Stamp, Status]] = {}
-MOST_STATUSES = 50_000
-SETTLED = 2_000_000_000  # nanoseconds: of two changes sooner after each other the clock of files may show one
 
 
 @dataclass(frozen=True)
@@ -180,26 +118,10 @@ class Run:
             return Status(state="failed", message=str(error).removeprefix(f"{self.id}: "))
 
     def _load_status(self) -> Status:
-        path = self.folder / "status.json"
         try:
-            stamp = stamp_file(path)
-            known = STATUSES.get(self.folder)
-            if known is not None and known[0] == stamp:
-                return known[1]
-            values = read_object(path, most=records.SIZES["status.json"])
-            names = {field.name for field in fields(Status)}
-            status = Status(**{key: value for key, value in values.items() if key in names})
-            if problem := status.find_problem():
-                raise ValueError(problem)
+            return load_status(self.folder / "status.json")
         except (OSError, ValueError) as error:
             raise RunError(f"{self.id}: status.json cannot be read: {_describe(error)}") from None
-        if status.started and "worked" not in values:  # of an older version
-            status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
-        if time.time_ns() - stamp.changed > SETTLED:
-            if len(STATUSES) >= MOST_STATUSES:
-                STATUSES.clear()
-            STATUSES[self.folder] = stamp, status
-        return status
 
     def find_damage(self) -> str:
         """Say what is damaged of the two files that every list of runs needs, and why; empty where both can be read."""
@@ -212,19 +134,8 @@ class Run:
         return "; ".join(found)
 
     def write_status(self, status: Status) -> Status:
-        """Write the status atomically, its `updated` set to now, and return it.
-
-        On a full disk it is written over the one before: how a job ended has to be known there most of all.
-        """
-        status, path = replace(status, updated=time.time()), self.folder / "status.json"
-        text = json.dumps(asdict(status), indent=2) + "\n"
-        try:
-            write_text(path, text)
-        except OSError as error:
-            if not is_full(error) or not path.is_file():
-                raise
-            write_in_place(path, text)
-        return status
+        """Write the status atomically, its `updated` set to now, and return it."""
+        return save_status(self.folder / "status.json", status)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read one of the run's JSON files (data.json, environment.json); empty when it is not there yet."""
@@ -249,8 +160,7 @@ class Run:
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Append one row of figures; a reader never sees half of it as a row."""
-        with open(self.metrics_path, "a", encoding="utf-8", opener=open_at_once) as file:
-            file.write(_row_text(row))
+        append_row(self.metrics_path, row)
 
     def read_metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Read the whole rows from a byte offset on; return them and the offset to read on from.
@@ -274,60 +184,24 @@ class Run:
             RunError: when the file cannot be read, or is far larger than figures ever are.
         """
         try:
-            with open_plain(self.metrics_path) as file:
-                size = file.seek(0, os.SEEK_END)
-                if size < offset:
-                    return b"", 0
-                if size > records.FIGURES:
-                    raise ValueError(f"it has {size:,} bytes, and never more than {records.FIGURES:,}")
-                file.seek(offset)
-                chunk = file.read(most)
-        except FileNotFoundError:
-            return b"", 0
+            return read_block(self.metrics_path, offset, most)
         except (OSError, ValueError) as error:
             name = self.metrics_path.name
             raise RunError(f"{self.id}: {name} cannot be read: {_describe(error)}") from None
-        end = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == most else 0)
-        return chunk[:end], offset + end
 
     def keep_metrics(self, *, step: int, epoch: int) -> None:
         """Drop the rows after this step and epoch: what a resumed run will write again."""
-        if not self.metrics_path.exists():
-            return
-        last = {"step": step, "epoch": epoch}
-
-        def copy(file: IO[bytes]) -> None:
-            offset = 0
-            while True:
-                block, offset = self.read_block(offset, _BLOCK)
-                if not block:
-                    return
-                rows = (
-                    row for row in parse_rows(block.splitlines()) if row[row["kind"]] <= last[row["kind"]]
-                )
-                file.write("".join(map(_row_text, rows)).encode())
-
-        write_file(self.metrics_path, copy)
+        try:
+            keep_rows(self.metrics_path, step=step, epoch=epoch)
+        except ValueError as error:
+            raise RunError(f"{self.id}: {self.metrics_path.name} cannot be read: {error}") from None
 
     def read_log(self, lines: int = 40) -> list[str]:
         """Return the log's last lines as a terminal would show them (a bar redrawn in place counts once).
 
         Why it cannot be read stands in their place: whoever shows a log has something else to show beside it.
         """
-        try:
-            with open_plain(self.log_path) as file:
-                size, length = file.seek(0, os.SEEK_END), 400 * lines
-                while True:
-                    file.seek(max(0, size - length))
-                    screen = _screen(file.read(length).decode("utf-8", errors="replace"))
-                    # One line more than asked for, since the first may be cut off.
-                    if length >= min(size, _LOG) or len(screen) > lines:
-                        return [line[:_LINE] for line in screen[-lines:]]
-                    length *= 4  # the redrawings of one bar can fill far more than a line's length
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            return [f"{self.log_path.name} cannot be read: {_describe(error)}"]
+        return read_tail(self.log_path, lines)
 
     def request_stop(self) -> None:
         """Ask the job to finish its step, save and end."""
@@ -477,38 +351,9 @@ def delete_run(run: Run) -> None:
     sweep_drafts(run.folder.parent)
 
 
-def stamp_file(path: Path) -> Stamp:
-    """Return by what a file is known to be as it was; raises OSError where there is none."""
-    found = path.stat()
-    return Stamp(found.st_mtime_ns, found.st_ino, found.st_size)
-
-
-def _row_text(row: dict[str, Any]) -> str:
-    return json.dumps(row, separators=(",", ":")) + "\n"
-
-
 def _describe(error: Exception) -> str:
     """Return why a file of a run cannot be used, without its name."""
     return describe_cause(error) if isinstance(error, OSError) else str(error)
-
-
-def parse_rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of figures that lines hold; a line that holds none is passed over."""
-    for line in lines:
-        if not records.is_line(line):
-            continue
-        try:
-            row = parse_json(line.decode())
-        except ValueError:
-            continue  # a line cut off by a crash of the machine; the rows around it are whole
-        # What is no row of ours is passed over too: a figure of it would be read by name.
-        if records.is_row(row):
-            yield row
-
-
-def _screen(text: str) -> list[str]:
-    # A progress bar redraws its line with a carriage return; only its last drawing is worth a line.
-    return [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n") if line.strip()]
 
 
 def make_slug(text: str) -> str:

@@ -20,7 +20,8 @@ from core.recipe.config import TrainConfig
 from core.recipe.own_paths import allow_config
 from core.runs import jobs
 from core.runs.claim import Taken, hold
-from core.runs.run import ACTIVE, Run, Status
+from core.runs.run import Run
+from core.stored.status import ACTIVE, Status
 
 TASK = "task.json"
 _LOOKING = ("predict", "report", "count")  # kinds of work that only ask a model, or show what is known

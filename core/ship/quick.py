@@ -14,13 +14,14 @@ from core.errors import RunError
 from core.files import draft_folder, insist
 from core.model.predict import Predictor
 from core.runs import jobs
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.run_data import recorded_folders
 from core.ship.check import LIMIT, compare_answers, refuse_other_answers, spread
 from core.ship.formats import ONNX
 from core.ship.network import load_source
 from core.ship.readers import Shipped, open_model
 from core.ship.writers import write_model
+from core.stored.status import ACTIVE
 
 WORTH = 500  # images; for fewer the file would take longer to make than it saves
 _FOLDER = ".quick"  # beside the runs: a run folder that came from elsewhere brings no such file

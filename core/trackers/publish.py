@@ -17,7 +17,8 @@ from core.reading import read_object
 from core.recipe.config import NO_TRACKER, TRACKERS
 from core.runs.jobs import live_status
 from core.runs.notes import read_note
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
+from core.stored.status import ACTIVE
 from core.trackers.mlflow_log import MLflow
 from core.trackers.seam import FIGURES, TITLES, About, Tracker
 from core.trackers.tensorboard_log import TensorBoard

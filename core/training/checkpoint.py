@@ -16,8 +16,8 @@ from core.networks.state import find_bad_tensor
 from core.networks.table import InputFormat
 from core.reading import open_plain
 from core.runs.imported import refuse_without_model
-from core.runs.records import check_network
 from core.runs.run import Run
+from core.stored.records import check_network
 
 FORMAT = 1
 _LARGEST_SIDE = 8192  # pixels; no network here takes larger images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.run import ACTIVE, Status
+from core.stored.status import ACTIVE, Status
 from core.words import format_count, format_share
 
 ASKED_AGAIN = "Here its best model was asked again in {precision}, as Predict asks it"

@@ -6,8 +6,8 @@ import streamlit as st
 
 from core.census.summary import DataSummary
 from core.recipe.config import TrainConfig
-from core.runs.run import ACTIVE
 from core.runs.tasks import read_task
+from core.stored.status import ACTIVE
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.state import data_folder

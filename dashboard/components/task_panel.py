@@ -8,8 +8,9 @@ import streamlit as st
 
 from core.people.acting import TRAIN
 from core.runs import jobs
-from core.runs.run import ACTIVE, Run, Status
+from core.runs.run import Run
 from core.runs.tasks import read_task, role_to_stop, stop_task
+from core.stored.status import ACTIVE, Status
 from dashboard.access.lock import lock
 from dashboard.guard import guard, guard_callback
 from dashboard.text import escape_markdown, format_duration

@@ -10,11 +10,12 @@ from core.csv_table import parse_table
 from core.errors import UserError
 from core.files import write_text
 from core.people.acting import TRAIN, demand
-from core.runs.run import ACTIVE, FOLD, Run
+from core.runs.run import FOLD, Run
 from core.runs.tasks import launch_task, read_task
 from core.slices.columns import take_columns
 from core.slices.report import SliceReport
 from core.slices.search import list_counting, list_splits
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer.kind_images import draw_report, read_split

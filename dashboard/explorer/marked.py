@@ -14,8 +14,9 @@ from core.dataset.label_report import ACTIONS as FIX_ACTIONS
 from core.marks.fix_list import format_marks, list_corrections, write_fix_list
 from core.marks.marks import Mark
 from core.people.acting import TRAIN, demand
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.gallery import PAGE, Tile, draw_pager
 from dashboard.components.marking import Item

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.people.acting import TRAIN
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.task_panel import draw_end, draw_running

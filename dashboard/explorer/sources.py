@@ -7,7 +7,8 @@ import streamlit as st
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import iter_listed
-from core.runs.run import ACTIVE, FOLD, TEST, Run, default_root
+from core.runs.run import FOLD, TEST, Run, default_root
+from core.stored.status import ACTIVE
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import POLL, guard, guard_callback
 from dashboard.state import address

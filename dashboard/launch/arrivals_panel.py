@@ -15,8 +15,9 @@ from core.errors import RunError
 from core.people.acting import TRAIN, demand, now_acting
 from core.people.limits import demand_room
 from core.places import uploads_folder
-from core.runs.run import ACTIVE, Status, default_root
+from core.runs.run import default_root
 from core.runs.tasks import launch_task, read_order, read_task
+from core.stored.status import ACTIVE, Status
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback

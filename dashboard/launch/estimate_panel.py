@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.people.acting import TRAIN
 from core.recipe.config import TrainConfig
-from core.runs.run import ACTIVE, default_root
+from core.runs.run import default_root
 from core.runs.tasks import launch_task, read_task, stop_task
+from core.stored.status import ACTIVE
 from core.trial.forecast import FORECAST, Forecast, key_of, read_forecast
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running

@@ -11,7 +11,8 @@ from core.people.acting import ADMINISTER, TRAIN
 from core.queue import forecast, order, slots
 from core.queue.order import Line, Waiting
 from core.runs import jobs
-from core.runs.run import Run, Status, default_root
+from core.runs.run import Run, default_root
+from core.stored.status import Status
 from core.words import format_rough
 from dashboard.access.lock import lock
 from dashboard.guard import guard_callback

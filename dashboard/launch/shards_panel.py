@@ -10,8 +10,9 @@ from core.arrivals.bring_in import ARRIVAL, read_arrival
 from core.arrivals.shards import Shards
 from core.people.acting import TRAIN, now_acting
 from core.people.limits import demand_room
-from core.runs.run import ACTIVE, default_root
+from core.runs.run import default_root
 from core.runs.tasks import read_task
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback

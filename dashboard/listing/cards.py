@@ -11,7 +11,7 @@ import streamlit as st
 from core.cluster.follow import go_on
 from core.people.acting import TRAIN
 from core.runs import jobs
-from core.runs.run import ACTIVE
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.note_panel import describe_note, draw_note_button
 from dashboard.guard import guard_callback

@@ -11,7 +11,8 @@ from core.overview import index
 from core.overview.facts import RunFacts, read_facts
 from core.queue.turn import revive_queue
 from core.runs import jobs
-from core.runs.run import Run, Status, default_root, list_runs
+from core.runs.run import Run, default_root, list_runs
+from core.stored.status import Status
 
 
 @dataclass(frozen=True)

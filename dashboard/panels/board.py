@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from core.palette import BAD, GOOD, MUTED, TRAIN, VAL
 from core.runs.bakeoff import Board, Member
-from core.runs.run import Status
+from core.stored.status import Status
 from dashboard.state.status_words import format_best
 from dashboard.text import format_duration
 

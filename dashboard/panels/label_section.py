@@ -12,8 +12,9 @@ from core.dataset.label_report import LEAST_ACCURACY, LIKELIEST, SURE_ACCURACY, 
 from core.errors import UserError
 from core.people.acting import TRAIN
 from core.runs.imported import lacks_model
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.gallery import PAGE, Tile, draw_pager
 from dashboard.components.marking import Item, Step

@@ -12,8 +12,9 @@ import streamlit as st
 from core.people.acting import TRAIN
 from core.recipe.config import TrainConfig
 from core.runs.rate_curve import RateCurve, read_curve
-from core.runs.run import ACTIVE, default_root
+from core.runs.run import default_root
 from core.runs.tasks import launch_task, read_task, stop_task
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.charts import curve_charts
 from dashboard.components.plot import plot

@@ -12,8 +12,9 @@ import streamlit as st
 from core.dataset.export import pack_folder
 from core.report.facts import PAGE
 from core.report.paper import find_browser
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 

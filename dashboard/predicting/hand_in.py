@@ -11,8 +11,9 @@ import streamlit as st
 
 from core.answers.hand_in import DETAILS, HAND_IN, HandIn, hand_in_folder, read_hand_in
 from core.dataset.layout import find_split
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_order, read_task
+from core.stored.status import ACTIVE
 from core.ways.choice import Choice
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard, guard_callback

@@ -12,8 +12,9 @@ from core.answers.keeping import keep_images
 from core.dataset.layout import find_split
 from core.people.acting import TRAIN, demand
 from core.people.roots import allow_path
-from core.runs.run import ACTIVE, TEST, Run
+from core.runs.run import TEST, Run
 from core.runs.tasks import launch_task, read_order, read_task
+from core.stored.status import ACTIVE
 from core.verdicts.predictions import format_rate
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running

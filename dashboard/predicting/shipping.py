@@ -9,10 +9,11 @@ import streamlit as st
 
 from core.dataset.export import pack_folder
 from core.people.acting import TRAIN
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_order, read_task
 from core.ship.formats import FORMATS, ONNX
 from core.ship.package import read_shipment, shipment_folder
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard, guard_callback

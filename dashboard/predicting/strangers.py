@@ -6,8 +6,9 @@ import streamlit as st
 
 from core.errors import UserError
 from core.people.acting import TRAIN
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback

@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.errors import UserError
 from core.people.acting import TRAIN
-from core.runs.run import ACTIVE, Run, find_run
+from core.runs.run import Run, find_run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from core.verdicts.ways import Gain, compare_ways, describe_verdict
 from core.ways.choice import ABOUT_AVERAGES, ABOUT_SOUP, Choice, list_choices
 from core.ways.offers import Offer, describe_refused

@@ -16,8 +16,9 @@ from core.people.roots import allow_path
 from core.places import expand_home, real_path
 from core.recipe.config import TrainConfig
 from core.recipe.own_paths import allow_config
-from core.runs.run import ACTIVE, default_root
+from core.runs.run import default_root
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 
 if TYPE_CHECKING:
     from core.arrivals.shards import Shards

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.run import Status
+from core.stored.status import Status
 from core.verdicts.predictions import wilson_interval
 from dashboard.text import format_accuracy, format_duration
 

@@ -16,8 +16,9 @@ from core.errors import RunError, UserError
 from core.people.acting import TRAIN
 from core.runs import jobs
 from core.runs.imported import NONE, lacks_model, read_origin
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from core.verdicts.reliability import reliability_bins
 from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 from core.verdicts.selective import ThresholdEffect, cross_choose, images_to_show, risk_coverage

@@ -18,8 +18,9 @@ from core.errors import UserError
 from core.people.acting import TRAIN
 from core.people.roots import allow_path
 from core.recipe.config import TrainConfig
-from core.runs.run import ACTIVE, Run, default_root
+from core.runs.run import Run, default_root
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, wanted_data
 from dashboard.charts import data_charts

@@ -22,7 +22,8 @@ from core.recipe.settings import GROUPS, command_line, format_setting, label_of
 from core.runs import jobs
 from core.runs.imported import Origin, read_origin
 from core.runs.notes import read_note
-from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
+from core.runs.run import Run, default_root, list_runs
+from core.stored.status import ACTIVE, Status
 from core.verdicts.predictions import find_overfitting, format_rate
 from dashboard.access.lock import lock
 from dashboard.charts import curve_charts

@@ -6,7 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
-from core.runs.run import ACTIVE
+from core.stored.status import ACTIVE
 from dashboard.builtin import submit_demo
 from dashboard.components.gallery import draw_pager
 from dashboard.components.import_form import draw_import

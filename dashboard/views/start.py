@@ -17,7 +17,8 @@ from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.notes import read_note
-from core.runs.run import ACTIVE, Run, Status, default_root, list_runs
+from core.runs.run import Run, default_root, list_runs
+from core.stored.status import ACTIVE, Status
 from dashboard.access.lock import lock
 from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard

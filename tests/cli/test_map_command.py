@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from tests.made_run import make_run
 from tests.processes import wait_until
 

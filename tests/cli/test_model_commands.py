@@ -11,8 +11,9 @@ import pytest
 from core.__main__ import main
 from core.confidence.kept import read_calibration
 from core.confidence.threshold import write_threshold
-from core.runs.run import ACTIVE, Run
+from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from tests.made_run import make_run, measure_confidence
 from tests.processes import wait_until
 

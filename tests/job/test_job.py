@@ -21,7 +21,8 @@ import pytest
 from core.errors import RunError
 from core.runs import jobs
 from core.runs.journal import Journal
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 from core.words import format_share
 from tests.made_run import make_run
 from tests.processes import call, call_here, finish, make_images, start, train_words, wait_until

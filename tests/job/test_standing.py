@@ -11,7 +11,7 @@ import pytest
 from core.job.standing import Standing
 from core.recipe.config import TrainConfig
 from core.runs.journal import Hopeless
-from core.runs.run import Status
+from core.stored.status import Status
 from core.training.engine import StepFigures
 
 CONFIG = TrainConfig(data="photos", epochs=10)

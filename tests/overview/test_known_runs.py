@@ -16,9 +16,9 @@ from core.__main__ import main
 from core.overview import facts, index
 from core.overview.facts import find_damage, read_facts, read_recipe
 from core.recipe.config import TrainConfig
-from core.runs import run as run_module
 from core.runs.notes import Note, write_note
-from core.runs.run import Run, Status, list_runs
+from core.runs.run import Run, list_runs
+from core.stored.status import STATUSES, Status
 from tests.opened import watch_opens
 
 MANY = index.FEW + 5
@@ -26,7 +26,7 @@ MANY = index.FEW + 5
 
 def forget() -> None:
     """Make this process know as little as one that has just begun."""
-    for known in (run_module.STATUSES, facts.RECIPES, facts.FACTS, index._indexed):
+    for known in (STATUSES, facts.RECIPES, facts.FACTS, index._indexed):
         known.clear()
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from core.dataset.demo import make_demo
 from core.runs import jobs
-from core.runs.run import ACTIVE
+from core.stored.status import ACTIVE
 from tests.dashboards import (
     Dashboard,
     chart,

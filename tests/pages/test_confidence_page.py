@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.confidence.threshold import read_threshold
-from core.runs.run import Run, Status
+from core.runs.run import Run
 from core.runs.tasks import read_order
+from core.stored.status import Status
 from core.verdicts.selective import cross_choose
 from tests.made_run import measure_confidence
 from tests.pages.apps import Open, charts_of, set_state, title, words

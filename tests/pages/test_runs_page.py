@@ -13,7 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.notes import Note, archive, read_note, write_note
-from core.runs.run import ACTIVE, Run, find_run
+from core.runs.run import Run, find_run
+from core.stored.status import ACTIVE
 from dashboard.panels.report_panel import report_folder
 from tests.made_run import make_member, make_run
 from tests.pages.apps import PAGES, Open, saves, set_state, title, words

@@ -14,7 +14,8 @@ import pytest
 
 from core.runs import jobs
 from core.runs.claim import Taken, claim, claim_process, hold
-from core.runs.run import LAUNCHING, Run, create_run
+from core.runs.run import Run, create_run
+from core.stored.status import LAUNCHING
 from tests.processes import REPOSITORY, tiny_config
 
 # Claims a run, and has a child that loads images as those of a training do, by a fork.

@@ -88,7 +88,7 @@ def test_half_a_line_is_read_when_it_is_whole(run: Run) -> None:
 
 
 def test_what_a_resume_cuts_off_is_gone_block_by_block(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.run._BLOCK", 500)
+    monkeypatch.setattr("core.stored.metric_rows._BLOCK", 500)
     append(run, 0, 300)
     run.keep_metrics(step=149, epoch=1)
     found = read_figures(run)

@@ -21,7 +21,8 @@ from core.errors import RunError
 from core.queue.turn import wait_for_turn
 from core.runs import jobs
 from core.runs.claim import REMOTE_SILENCE
-from core.runs.run import Run, Status
+from core.runs.run import Run
+from core.stored.status import Status
 from tests.made_job import make_job
 from tests.processes import REPOSITORY, environment, make_images, tiny_config, wait_until
 

@@ -19,7 +19,8 @@ from core.errors import RunError
 from core.files import make_draft, write_rows
 from core.recipe.config import TrainConfig
 from core.runs.journal import Journal
-from core.runs.run import Run, Status, create_run, default_root, delete_run, find_run, iter_runs, list_runs
+from core.runs.run import Run, create_run, default_root, delete_run, find_run, iter_runs, list_runs
+from core.stored.status import Status
 from tests.disks import no_file_larger_than
 
 

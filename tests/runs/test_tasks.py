@@ -24,8 +24,9 @@ from core.files import DRAFT, make_draft, write_text
 from core.runs import journal
 from core.runs.claim import claim
 from core.runs.journal import Journal
-from core.runs.run import Run, Status
+from core.runs.run import Run
 from core.runs.tasks import TASK, launch_task, read_order, read_task, stop_task
+from core.stored.status import Status
 from tests.made_run import make_run
 from tests.processes import REPOSITORY, environment, wait_until
 

@@ -15,8 +15,8 @@ from torch import nn
 from core.errors import DataError
 from core.recipe.config import TrainConfig
 from core.runs.rate_curve import read_curve
-from core.runs.run import ACTIVE
 from core.runs.tasks import launch_task, read_task
+from core.stored.status import ACTIVE
 from core.training import rate_finder
 from core.training.engine import Batches, Compute
 from core.training.learner import Learner, make_learner

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.runs.run import Status
+from core.stored.status import Status
 from core.verdicts.run_accuracy import ASKED_AGAIN, WRITTEN_AGAIN, tell_apart
 
 STATUS = Status(state="finished", best_epoch=3, best_val_acc=0.75, val_count=8)

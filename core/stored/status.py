@@ -1,0 +1,124 @@
+"""What a run is doing, status.json: its values, how they are read, checked, kept in memory, and written."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from core.errors import is_full
+from core.files import write_in_place, write_text
+from core.reading import read_object
+from core.stored import records
+
+ACTIVE = ("queued", "running")
+STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
+LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a run is doing. Times are seconds since the epoch; `worked`, `seconds_left` and `seconds` are durations."""
+
+    state: str = "queued"
+    phase: str = "waiting"
+    message: str = ""
+    pid: int = 0
+    pid_created: float = 0.0
+    host: str = ""
+    created: float = 0.0
+    started: float = 0.0
+    updated: float = 0.0
+    ended: float = 0.0
+    worked: float = 0.0  # as of `updated`, without the time it waited, was paused or was gone
+    done: int = 0
+    total: int = 0
+    epoch: int = 0
+    epochs: int = 0
+    images_per_second: float = 0.0
+    seconds_left: float = 0.0
+    best_epoch: int = 0
+    best_val_acc: float = 0.0
+    val_count: int = 0
+    extended_from: int = 0  # epochs that were done when more were asked for
+    slot: str = ""  # where on its machine it trains, or trained last
+    job: str = ""  # the job of a cluster whose work it is or was last, as squeue names it; empty: a process started here
+    hopeless: bool = False  # it failed by its own settings, so to go on from where it stands fails alike
+
+    def find_problem(self) -> str:
+        """Say which value is none that a status can have; empty where all are."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return records.find_status_problem(vars(self), defaults, STATES)
+
+    @property
+    def has_best(self) -> bool:
+        """Tell whether there is a best model: of an epoch, or the initial one where a run specialises (epoch 0)."""
+        return self.best_epoch > 0 or self.best_val_acc > 0
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the run has worked so far, in seconds."""
+        return self.worked + (max(0.0, time.time() - self.updated) if self.state == "running" else 0.0)
+
+
+class Stamp(NamedTuple):
+    """By what a file is known to be as it was: when it was changed in nanoseconds, which it is, and its size in bytes."""
+
+    changed: int
+    file: int
+    size: int
+
+
+# Statuses as they were read, since every page asks for those of all runs, of which thousands ended long ago.
+STATUSES: dict[Path, tuple[Stamp, Status]] = {}
+MOST_STATUSES = 50_000
+SETTLED = 2_000_000_000  # nanoseconds: of two changes sooner after each other the clock of files may show one
+
+
+def load_status(path: Path) -> Status:
+    """Return the status that a file holds; one that was read before and is as it was comes from memory.
+
+    Raises:
+        OSError: when it cannot be read.
+        ValueError: when it holds no status, saying why.
+    """
+    stamp = stamp_file(path)
+    known = STATUSES.get(path.parent)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    values = read_object(path, most=records.SIZES["status.json"])
+    names = {field.name for field in fields(Status)}
+    status = Status(**{key: value for key, value in values.items() if key in names})
+    if problem := status.find_problem():
+        raise ValueError(problem)
+    if status.started and "worked" not in values:  # of an older version
+        status = replace(status, worked=max(0.0, (status.ended or status.updated) - status.started))
+    if time.time_ns() - stamp.changed > SETTLED:
+        if len(STATUSES) >= MOST_STATUSES:
+            STATUSES.clear()
+        STATUSES[path.parent] = stamp, status
+    return status
+
+
+def save_status(path: Path, status: Status) -> Status:
+    """Write a status atomically, its `updated` set to now, and return it.
+
+    On a full disk it is written over the one before: how a job ended has to be known there most of all.
+    """
+    status = replace(status, updated=time.time())
+    text = json.dumps(asdict(status), indent=2) + "\n"
+    try:
+        write_text(path, text)
+    except OSError as error:
+        if not is_full(error) or not path.is_file():
+            raise
+        write_in_place(path, text)
+    return status
+
+
+def stamp_file(path: Path) -> Stamp:
+    """Return by what a file is known to be as it was; raises OSError where there is none."""
+    found = path.stat()
+    return Stamp(found.st_mtime_ns, found.st_ino, found.st_size)
