@@ -1,6 +1,6 @@
 """Work on data beside training (a scan, wrong labels, a report …): a folder like a run's, with `task.json` for config.
 
-What is to be done is a kind of work, by name, and its parameters as plain JSON; `core.cli.task` does it. Status, log,
+What is to be done is a kind of work, by name, and its parameters as plain JSON; `core.cli.kinds` does it. Status, log,
 lock and stop are those of a run, so `jobs` says whether it lives.
 """
 

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from core.cli.task import KINDS
+from core.cli.kinds import KINDS
 from core.runs import jobs
 from core.runs.run import Run
 from core.runs.tasks import read_order

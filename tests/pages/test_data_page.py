@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.cli.task import KINDS
+from core.cli.kinds import KINDS
 from core.dataset.audit import audit_data, audit_folder
 from core.dataset.folders import scan_folders
 from core.dataset.label_report import (

@@ -8,7 +8,7 @@ import os
 import psutil
 import pytest
 
-from core.cli.task import KINDS
+from core.cli.kinds import KINDS
 from core.files import write_text
 from core.model.out_of_sample import read_out_of_fold
 from core.runs.run import FOLD, Run

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from core.__main__ import main
-from core.cli import task
+from core.cli.kinds import KINDS
 from core.cli.terminal import Progress
 from core.dataset.audit import audit_folder, read_audit
 from core.errors import RunError
@@ -116,7 +116,7 @@ def test_a_task_tells_its_progress_and_the_time_left_and_obeys_a_stop(
                 return None
         return "all done"
 
-    monkeypatch.setitem(task.KINDS, "count", work)
+    monkeypatch.setitem(KINDS, "count", work)
     ask_for(tmp_path, "count", images=100)
     assert main(["task", str(tmp_path)]) == 1
     assert seen == [
@@ -143,7 +143,7 @@ def test_a_signal_stops_a_task_and_is_given_back_what_it_did_before(
         os.kill(os.getpid(), signal.SIGTERM)
         return "done" if progress(1, 2) else None
 
-    monkeypatch.setitem(task.KINDS, "work", work)
+    monkeypatch.setitem(KINDS, "work", work)
     ask_for(tmp_path, "work")
     before = signal.getsignal(signal.SIGTERM)
     assert main(["task", str(tmp_path)]) == 1
@@ -154,7 +154,7 @@ def test_a_signal_stops_a_task_and_is_given_back_what_it_did_before(
 def test_what_a_killed_task_left_half_made_goes_when_the_next_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(task.KINDS, "work", lambda *_: "done")
+    monkeypatch.setitem(KINDS, "work", lambda *_: "done")
     asked = ask_for(tmp_path, "work")
     (make_draft(asked.folder, "result") / "prediction.csv").touch()
     assert main(["task", str(tmp_path)]) == 0
@@ -178,7 +178,7 @@ def test_what_goes_wrong_becomes_the_message(
     def fail(*_: object) -> str | None:
         raise error
 
-    monkeypatch.setitem(task.KINDS, "fail", fail)
+    monkeypatch.setitem(KINDS, "fail", fail)
     asked = ask_for(tmp_path, "fail")
     assert main(["task", str(tmp_path)]) == 2
     assert read_task(tmp_path).state == "failed"
@@ -206,7 +206,7 @@ def test_a_task_claims_its_process_before_it_loads_what_takes_long(
 
 
 def test_every_kind_of_task_is_tried_here() -> None:
-    assert LACKING.keys() == task.KINDS.keys()
+    assert LACKING.keys() == KINDS.keys()
 
 
 @pytest.mark.parametrize("kind", LACKING)
