@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from core.dataset.demo import make_demo
 from tests.dashboards import Dashboard, chart, field, open_page, serve, settle
+from tests.processes import make_images
 
 pytestmark = pytest.mark.slow(45)
 MOST = 90  # presses of Tab that a page may take to anything on it
@@ -18,9 +18,11 @@ AROUND = 6  # pixels around an element in which its focus may be shown
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """Serve three colours, and a green image that is labelled as a red one: whatever is trained, there is an error."""
     folder = tmp_path_factory.mktemp("keys")
-    make_demo("digits", folder / "digits")
-    with serve(folder, folder / "digits") as server:
+    data = make_images(folder / "tiny", train=12, val=4)
+    (data / "val/10/0.png").rename(data / "val/2/green.png")
+    with serve(folder, data) as server:
         yield server
 
 
