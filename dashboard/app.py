@@ -17,7 +17,7 @@ from core.runs.imported import describe_origin
 from core.runs.notes import iter_listed
 from core.runs.run import default_root
 from dashboard.access.who import base_path, find_acting, sign_in_mode
-from dashboard.guard import guard, guard_callback
+from dashboard.guard import forget_elsewhere, guard, guard_callback
 from dashboard.signposts import HOME, TITLES
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
@@ -118,6 +118,7 @@ def main() -> None:
     )
     # Of more than twelve pages Streamlit would fold the last away.
     page = st.navigation({**groups, "": [first, named]}, expanded=True)
+    forget_elsewhere(page.url_path)
     guard(draw_person)()
     if page.url_path in RUN_PAGES:
         guard(draw_run_choice)()

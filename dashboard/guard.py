@@ -21,6 +21,9 @@ POLL = 2.0
 _P = ParamSpec("_P")
 _INFO, _ERROR = ":material/info:", ":material/error:"
 _TOLD = "told-by-callbacks"  # messages until they are shown
+_KEPT = "kept-told"  # those that a toast cuts, until the next action or another page
+_PAGE = "told-on"  # the page that was drawn last
+_TOAST = 100  # letters that a toast shows whole
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,14 @@ class _Message:
     words: str
     icon: str
     duration: Literal["long", "infinite"]  # what went wrong stays until it is closed
+
+
+@dataclass
+class _Kept:
+    """A message that stays where it was shown first: at the top of a page, or of the fragment its button is in."""
+
+    message: _Message
+    drawn_by: str = ""
 
 
 class NotYet(RunError):
@@ -46,8 +57,7 @@ def guard(draw: Callable[_P, None]) -> Callable[_P, None]:
         if not who.person.may(LOOK):  # the session has ended since the page was opened
             st.info("You are not signed in any more. Reload the page to sign in.", icon=":material/lock:")
             return
-        for message in st.session_state.pop(_TOLD, []):
-            st.toast(escape_markdown(message.words), icon=message.icon, duration=message.duration)
+        _show_told(f"{draw.__module__}.{draw.__qualname__}")
         try:
             with acting(who):
                 draw(*args, **kwargs)
@@ -71,6 +81,7 @@ def guard_callback(act: Callable[..., object]) -> Callable[..., None]:
     """
 
     def act_guarded(*args: object, **kwargs: object) -> None:
+        st.session_state.pop(_KEPT, None)
         try:
             with acting(find_acting()):
                 act(*args, **kwargs)
@@ -85,6 +96,25 @@ def guard_callback(act: Callable[..., object]) -> Callable[..., None]:
 
 def _tell(message: _Message) -> None:
     st.session_state.setdefault(_TOLD, []).append(message)
+    if len(message.words) > _TOAST:
+        st.session_state.setdefault(_KEPT, []).append(_Kept(message))
+
+
+def _show_told(drawn_by: str) -> None:
+    """Show what callbacks told: all of it as toasts once, and long words whole by whoever draws first, as long as they hold."""
+    for message in st.session_state.pop(_TOLD, []):
+        st.toast(escape_markdown(message.words), icon=message.icon, duration=message.duration)
+    for kept in st.session_state.get(_KEPT, ()):
+        kept.drawn_by = kept.drawn_by or drawn_by
+        if kept.drawn_by == drawn_by:
+            st.warning(escape_markdown(kept.message.words), icon=kept.message.icon)
+
+
+def forget_elsewhere(page: str) -> None:
+    """Drop what actions on another page told; a whole run of the script begins with it."""
+    if st.session_state.get(_PAGE, page) != page:
+        st.session_state.pop(_KEPT, None)
+    st.session_state[_PAGE] = page
 
 
 def _describe(error: Exception, what: str) -> str:

@@ -150,6 +150,51 @@ def test_a_callback_that_fails_leaves_the_page_and_a_message_in_words(
     assert not app.run().toast  # it is told once
 
 
+REFUSAL = RunError(
+    "The run cannot go on: you have 52.1 MB of the 50 MB that you may have on the disk. Delete one of your runs, or ask an administrator."
+)
+
+
+def page_with_a_refusal_and_more(error: Exception, page: str) -> None:
+    """Be the script of a page of two fragments: one whose button fails, and one whose button does what it says."""
+    import streamlit as st
+
+    from dashboard.guard import forget_elsewhere, guard, guard_callback
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    def draw_failing() -> None:
+        st.button("Resume", on_click=guard_callback(fail), args=(error,))
+
+    def draw_other() -> None:
+        st.button("Do more", on_click=guard_callback(lambda: None))
+
+    forget_elsewhere(page)
+    st.fragment(guard(draw_failing))()
+    st.fragment(guard(draw_other))()
+
+
+def test_long_words_stay_whole_on_the_page_until_the_next_action() -> None:
+    app = AppTest.from_function(
+        page_with_a_refusal_and_more, kwargs={"error": REFUSAL, "page": "live"}, default_timeout=30
+    ).run()
+    app.button[0].click().run()
+    assert [message.value.replace("\\", "") for message in app.warning] == [str(REFUSAL)]
+    assert len(app.run().warning) == 1
+    app.button[1].click().run()
+    assert not app.warning
+
+
+def test_long_words_of_one_page_are_not_told_on_another() -> None:
+    app = AppTest.from_function(
+        page_with_a_refusal_and_more, kwargs={"error": REFUSAL, "page": "live"}, default_timeout=30
+    ).run()
+    app.button[0].click().run()
+    app.session_state["told-on"] = "runs"  # as another page leaves it
+    assert not app.run().warning
+
+
 def page_that_fails(error: Exception) -> None:
     """Be the script of a page that fails half way."""
     import streamlit as st
