@@ -43,6 +43,10 @@ class WeightsError(UserError):
     """Weights cannot be had or do not fit; the text says what else there is."""
 
 
+class Refused(UserError):
+    """What was asked is against a rule that somebody set: a role, or a limit."""
+
+
 def cut(text: str) -> str:
     """Return a text for people: of a word without end its beginning, of a text without end likewise."""
     words = _ENDLESS.sub(lambda word: f"{word[0][:_WORD]}…", text)

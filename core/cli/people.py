@@ -140,7 +140,8 @@ def _show(options: argparse.Namespace) -> int:
         print(format_rows(HEAD, ([defuse(cell) for cell in one.list_cells()] for one in shown)), end="")
         return 0
     for one in shown:
-        when, who, address, what, of, end = one.list_cells()
-        print(f"{when}  {who or 'somebody'} ({address}): {what} {of}{'' if end == 'done' else f' – {end}'}")
+        when, who, address, what, of, end, why = one.list_cells()
+        told = "" if end == "done" else f" – {end}{f': {why}' if why else ''}"
+        print(f"{when}  {who or 'somebody'} ({address}): {what} {of}{told}")
     print(f"{format_count(len(shown), 'action')} of {len(found):,}, kept in {file}")
     return 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from core.errors import UserError
+from core.errors import Refused, UserError, describe_error
 from core.people.actions import Action, keep_action
 
 _P = ParamSpec("_P")
@@ -24,7 +24,7 @@ MEANINGS = {
 }
 
 
-class NotAllowed(UserError):
+class NotAllowed(Refused):
     """The person who asks may not do this; the text says which role it takes."""
 
 
@@ -110,13 +110,14 @@ def needs(
             asked = Action.now(who.person.name, who.person.address, what, of(*args, **kwargs))
             refusal = refusal_of(role(*args, **kwargs) if callable(role) else role)
             if refusal:
-                keep_action(who.kept_in, replace(asked, end="refused"))
+                keep_action(who.kept_in, asked.ended("refused", refusal))
                 raise NotAllowed(refusal)
             try:
                 with acting(replace(who, within=True)):
                     done = act(*args, **kwargs)
-            except Exception:
-                keep_action(who.kept_in, replace(asked, end="failed"))
+            except Exception as error:
+                end = "refused" if isinstance(error, Refused) else "failed"
+                keep_action(who.kept_in, asked.ended(end, _tell(error)))
                 raise
             keep_action(who.kept_in, asked)
             return done
@@ -124,3 +125,8 @@ def needs(
         return act_allowed
 
     return make
+
+
+def _tell(error: Exception) -> str:
+    """Return why an action was not done: of a fault of the program its kind alone, since its text may hold anything."""
+    return describe_error(error) if isinstance(error, (UserError, OSError)) else type(error).__name__

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.errors import cut
@@ -17,12 +17,12 @@ from core.reading import open_plain, take
 FILE = ".actions.jsonl"  # beside the run folders; the one before it has .old at its end
 MOST = 5_000_000  # bytes of a file, about 30,000 actions; then it becomes the old one
 _LONGEST = 200  # letters of a name
-HEAD = ("time", "who", "address", "action", "of", "end")  # of a table of actions
+HEAD = ("time", "who", "address", "action", "of", "end", "why")  # of a table of actions
 
 
 @dataclass(frozen=True)
 class Action:
-    """One action: `who` is empty for whoever sits at the machine, `end` is done, failed or refused."""
+    """One action: `who` is empty for whoever sits at the machine, `end` is done, failed or refused, and `why` not done."""
 
     at: float
     who: str
@@ -30,16 +30,21 @@ class Action:
     what: str
     of: str
     end: str = "done"
+    why: str = ""
 
     @classmethod
     def now(cls, who: str, address: str, what: str, of: str) -> Action:
         """Return an action that is being done, its texts short and on one line."""
         return cls(round(time.time(), 3), *(_tidy(text) for text in (who, address, what, of)))
 
+    def ended(self, end: str, why: str) -> Action:
+        """Return this action as one that was not done, with the reason, short and on one line."""
+        return replace(self, end=end, why=_tidy(why))
+
     def list_cells(self) -> tuple[str, ...]:
         """Return the row of a table, its columns those of HEAD; the time is this machine's."""
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
-        return when, self.who, self.address, self.what, self.of, self.end
+        return when, self.who, self.address, self.what, self.of, self.end, self.why
 
 
 def keep_action(file: Path | None, action: Action) -> None:

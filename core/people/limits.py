@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from core.errors import UserError
+from core.errors import Refused, UserError
 from core.people.acting import now_acting
 from core.people.disk import measure_folder
 from core.people.known import KnownUsers
@@ -23,7 +23,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP])B?", re.IGNORECASE)
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 
 
-class LimitReached(UserError):
+class LimitReached(Refused):
     """A user's folders take as much of the disk as they may; the text says how much, and what can be done."""
 
 

@@ -205,7 +205,7 @@ def draw_actions(found: Sequence[Action], *, looked_on: bool) -> None:
     st.dataframe(
         {name: [row[place] for row in rows] for place, name in enumerate(HEAD)},
         hide_index=True,
-        alt="Actions, a row each: when, who, from where, what, of what, and how it ended",
+        alt="Actions, a row each: when, who, from where, what, of what, how it ended, and why it was not done",
         placeholder="–",
     )
 

@@ -103,7 +103,7 @@ def test_the_saved_table_holds_what_is_looked_for_and_no_formula(run: Run) -> No
     for name in ("ada", "=cmd|' /C calc'!A0"):
         keep_action(file, Action.now(name, "::1", "stop", "first"))
     rows = save_record(file, SoughtActions()).splitlines()
-    assert rows[0] == "time,who,address,action,of,end"
+    assert rows[0] == "time,who,address,action,of,end,why"
     assert ",'=cmd" in rows[1]
     assert len(save_record(file, SoughtActions(who="ada")).splitlines()) == 2
 

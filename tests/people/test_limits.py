@@ -15,6 +15,8 @@ from core.arrivals.bring_in import bring_in
 from core.arrivals.sources import keep_sent
 from core.errors import UserError
 from core.people.acting import ADMINISTER, TRAIN, Acting, NotAllowed, Person, acting
+from core.people.actions import FILE as ACTIONS
+from core.people.actions import read_actions
 from core.people.disk import measure_folder
 from core.people.limits import LimitReached, describe_use, list_held, parse_size
 from core.people.owner import FILE, read_owner
@@ -150,6 +152,20 @@ def test_a_start_at_the_limit_is_refused_with_what_is_used_and_the_largest_runs(
     create_run(tiny_config(runs_root, "typed"), runs_root)  # at the command line nobody is limited
     with acting(as_("bob")):
         create_run(tiny_config(runs_root, "more"), runs_root)
+
+
+def test_what_a_limit_refused_is_recorded_as_that_with_the_reason(
+    file: Path, runs_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, record = make(runs_root, "first", size=2 * MB), runs_root / ACTIONS
+    set_limits(file, "ada", disk=MB, slots=None)
+    with acting(replace(as_("ada"), kept_in=record)), pytest.raises(LimitReached):
+        jobs.resume(run)
+    (kept,) = read_actions(record)
+    assert (kept.what, kept.of, kept.end) == ("resume", "first", "refused")
+    assert kept.why.startswith("You use 2 MB of the disk, and your limit is 1 MB.")
+    assert main(["actions"]) == 0
+    assert "resume first – refused: You use 2 MB" in capsys.readouterr().out
 
 
 def test_a_resume_counts_for_the_owner_whoever_asks(file: Path, runs_root: Path) -> None:
