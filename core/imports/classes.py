@@ -80,7 +80,7 @@ def _describe_both(
     row = next(row for row, index in enumerate(named) if index != numbered[row])
     return (
         f"{table.name}, column {column!r}: {cells[row]!r} could be the class of that name, or class number {cells[row]}, "
-        f"counted from 0 in alphabetical order, which is {classes[numbered[row]]!r}. Say which: --classes names or --classes numbers."
+        f"counted from 0 in alphabetical order, which is {classes[numbered[row]]!r}. Say which: names or numbers (--classes)."
     )
 
 

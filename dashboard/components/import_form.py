@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import streamlit as st
 
@@ -11,7 +13,7 @@ from core.imports.classes import AUTO, KINDS
 from core.imports.columns import ROLES, suggest_roles
 from core.imports.made import make_run
 from core.imports.reading import understand_table
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, refusal_of
 from core.people.roots import allow_path
 from core.places import real_path
 from core.runs.run import Run, default_root
@@ -30,6 +32,18 @@ _HELPS = {
     "predicted": "None: the class with the highest probability.",
     "confidence": "Of the predicted class, from 0 to 1. Columns named after the classes, with or without prob_, are found automatically.",
 }
+# What the command's options, which errors of an import name, are called in the form.
+FIELDS = {
+    "--data": "Folder of the images",
+    **{f"--{role}-column": title for role, title in _TITLES.items()},
+    "--classes": "Classes are given",
+    "--weights": "Weights of its model",
+    "--arch": "Network of the weights",
+    "--image-size": "Image size",
+    "--resize-size": "Resized to",
+    "--mean": "Mean of red, green, blue",
+    "--std": "Deviation of red, green, blue",
+}
 _CLASSES = {AUTO: "find out", "names": "by names", "numbers": "by numbers from 0"}
 
 
@@ -45,6 +59,9 @@ def draw_form() -> None:
         "Trained elsewhere? A table of predictions (CSV, one row per image) becomes a run, and every page of analysis works. Heat maps "
         "and new predictions need the model's weights too."
     )
+    if refusal := refusal_of(TRAIN):
+        st.caption(f":material/lock: {escape_markdown(refusal)}")
+        return
     with st.container(key="medium-import"):
         left, right = st.columns(2)
     file = left.file_uploader(
@@ -85,10 +102,15 @@ def draw_table(table: Table, key: str, folder: str, name: str) -> None:
         model = ask_model(read_weights(weights), reading) if weights else None
         run = make_run(reading, default_root(), name=name, model=model)
     except UserError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
+        st.error(escape_markdown(name_fields(str(error))), icon=":material/error:")
         return
     st.session_state[_DONE] = (run, reading.notes if model is None else (*reading.notes, model.note))
     st.rerun()  # of the whole page: the list has one more
+
+
+def name_fields(text: str) -> str:
+    """Return what an import was refused for, with the fields of the form in place of the command's options."""
+    return re.sub(r"--[a-z-]+", lambda option: FIELDS.get(option[0], option[0]), text)
 
 
 def draw_columns(table: Table, key: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, refusal_of
 from core.runs import notes
 from core.runs.notes import Note
 from core.runs.run import Run
@@ -31,13 +31,19 @@ def draw_note_button(run: Run, words: str = "") -> None:
 
 
 def _edit(run: Run) -> None:
-    note = notes.read_note(run)
+    note, refusal = notes.read_note(run), refusal_of(TRAIN)
+    if refusal:
+        st.caption(f":material/lock: {escape_markdown(refusal)}")
     st.text_area(
         "Note", note.text, max_chars=notes.LONGEST, placeholder="What was tried, and what came of it",
-        key=f"note-text-{run.id}",
+        key=f"note-text-{run.id}", disabled=bool(refusal),
     )  # fmt: skip
-    st.text_input("Tags", ", ".join(note.tags), help="Separated by commas.", key=f"note-tags-{run.id}")
-    st.text_input("Name", run.id, help="Letters, digits, '.', '_' and '-'.", key=f"note-name-{run.id}")
+    st.text_input(
+        "Tags", ", ".join(note.tags), help="Separated by commas.", key=f"note-tags-{run.id}", disabled=bool(refusal)
+    )  # fmt: skip
+    st.text_input(
+        "Name", run.id, help="Letters, digits, '.', '_' and '-'.", key=f"note-name-{run.id}", disabled=bool(refusal)
+    )  # fmt: skip
     saved = st.button(
         "Save",
         type="primary",

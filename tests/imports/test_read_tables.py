@@ -242,7 +242,7 @@ def test_what_may_be_names_or_numbers_is_asked_for(tiny_data: Path) -> None:
     assert guesses(understand(text, tiny_data)) == ["2"] * 6  # the same either way
     text = text.replace("val/10/1.png,2", "val/10/1.png,1")
     with pytest.raises(
-        DataError, match=r"'1' could be the class of that name, or .* which is '10'.*--classes names or"
+        DataError, match=r"'1' could be the class of that name, or .* which is '10'.*names or numbers"
     ):
         understand(text, tiny_data)
     assert guesses(understand(text, tiny_data, classes="names")).count("1") == 1

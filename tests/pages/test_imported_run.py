@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from core.model.calibration import calibrate_run
 from core.report.page import write_report
 from core.runs.imported import ORIGIN_FILE, Origin, read_origin
 from core.runs.run import Run, find_run, iter_runs
+from dashboard.components.import_form import FIELDS, name_fields
 from tests.imports.models import make_weights, open_tiny
 from tests.imports.tables import PATHS, PLAIN, SURE, WHOLE, import_run, understand
 from tests.made_run import make_run
 from tests.pages.apps import ERROR, PAGES, Open, charts_of, links, pictures, title, words
 
+ROOT = Path(__file__).resolve().parents[2]
 BETTER = PLAIN.replace("10/2.png,10,2", "10/2.png,10,10")  # right on one image more
 KNOWING = ("confusion", "weak", "confidence", "compare")  # pages that show confidences where there are some
 
@@ -319,3 +322,12 @@ def test_a_report_of_an_imported_run_with_its_model_has_heat_maps(with_model: Ru
     said = page.read_text(encoding="utf-8")
     assert "Colour over an image is where the network found evidence" in said
     assert "Heat maps are left out" not in said
+
+
+def test_every_option_that_an_error_of_an_import_names_is_a_field_of_the_form() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "core/imports").glob("*.py"))
+    named = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", sources))
+    assert len(named) >= 7
+    assert named <= FIELDS.keys()
+    said = name_fields("Say which column has the true class (--true-column).")
+    assert said == "Say which column has the true class (True class)."
