@@ -21,6 +21,7 @@ from core.errors import DataError
 MAX_FILES = 5_000
 MAX_FILE = 50_000_000  # bytes, as the page takes of a file that is no archive
 MAX_BYTES = 500_000_000  # unpacked, of all archives together: they are held in memory
+_NO_MEMBERS = b"PK\5\6"  # how an archive begins that has none
 _ELSEWHERE = "or give their folder under “A whole test folder”"
 
 
@@ -46,7 +47,7 @@ def unpack_files(files: Sequence[tuple[str, bytes]]) -> tuple[Arrived, ...]:
     budget = MAX_BYTES
     for name, content in files:
         if not content.startswith(MAGIC):
-            found.append(Arrived(name, content))
+            found.append(Arrived(name, content, _find_fault(name, content)))
             continue
         inside = list(_unpack(name, content, MAX_FILES - len(found), budget))
         budget -= sum(len(one.content) for one in inside)
@@ -54,6 +55,15 @@ def unpack_files(files: Sequence[tuple[str, bytes]]) -> tuple[Arrived, ...]:
     if len(found) > MAX_FILES:
         raise DataError(f"There are more than {MAX_FILES:,} files. Drop fewer at a time, {_ELSEWHERE}.")
     return tuple(_name_apart(found))
+
+
+def _find_fault(name: str, content: bytes) -> str:
+    """Say why a file that holds no members cannot be the archive that its name promises; empty where it promises none."""
+    if not name.lower().endswith(".zip"):
+        return ""
+    if content.startswith(_NO_MEMBERS):
+        return "is a zip archive without files in it"
+    return "is not a zip archive, whatever its name says" if content else "is an empty file"
 
 
 def _unpack(archive: str, content: bytes, most: int, budget: int) -> Iterator[Arrived]:

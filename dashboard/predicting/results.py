@@ -45,6 +45,8 @@ def draw_table(run: Run, data: RunData, batch: Batch, table: pd.DataFrame) -> No
             "problem": rows["problem"],
         }
     )
+    # What no image has takes no width from the others.
+    shown = shown.drop(columns=[name for name in ("stranger", "problem") if not shown[name].any()])
     event = st.dataframe(
         shown,
         hide_index=True,
@@ -57,6 +59,7 @@ def draw_table(run: Run, data: RunData, batch: Batch, table: pd.DataFrame) -> No
         on_select="rerun",
         selection_mode="single-row",
         key="predict-table",
+        placeholder="–",
         alt="Predicted images",
     )
     chosen = [place for place in event["selection"]["rows"] if place < len(rows)]

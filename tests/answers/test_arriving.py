@@ -40,6 +40,18 @@ def test_an_archive_is_known_by_its_content_and_an_archive_in_an_archive_is_no_i
     assert unpack_files([("a.zip", pack({"inner.zip": inner}))]) == (Arrived("inner.zip", inner),)
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is an empty file"),
+        (b"a text", "is not a zip archive, whatever its name says"),
+        (pack({}), "is a zip archive without files in it"),
+    ],
+)
+def test_a_file_that_is_no_archive_but_is_named_as_one_is_told_as_that(content: bytes, problem: str) -> None:
+    assert problems(content) == {"a.zip": problem}
+
+
 def test_files_of_one_name_are_told_apart() -> None:
     found = unpack_files([("1.jpg", b"a"), ("a.zip", pack({"1.jpg": b"b"})), ("1.jpg", b"c")])
     assert [one.name for one in found] == ["1.jpg", "1.jpg (2)", "1.jpg (3)"]
