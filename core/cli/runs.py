@@ -10,7 +10,7 @@ from core.cli.bakeoff import stop_bakeoff
 from core.cli.cluster import follow_slurm
 from core.cli.terminal import add_run
 from core.overview import index
-from core.overview.facts import find_damage
+from core.overview.facts import find_damage, read_recipe
 from core.places import own_command
 from core.runs import jobs
 from core.runs.imported import describe_origin
@@ -48,7 +48,7 @@ def _list(options: argparse.Namespace) -> int:
             "id": run.id,
             **vars(status),
             "seconds": round(status.seconds, 1),
-            "damage": find_damage(run, status),
+            "damage": find_damage(run, status, read_recipe(run)),
         }
         for run, status in found
     ]
@@ -61,6 +61,9 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     width = max(len(row["id"]) for row in rows)
     for row, (run, _) in zip(rows, found, strict=True):
+        if row["damage"]:
+            print(f"{row['id']:<{width}}  damaged   {row['damage']}")
+            continue
         if origin := describe_origin(run):
             share = format_share(row["best_val_acc"])
             print(f"{row['id']:<{width}}  {row['state']:<8}  {origin}  {share}")
@@ -71,8 +74,6 @@ def _list(options: argparse.Namespace) -> int:
             else "no epoch yet"
         )
         print(f"{row['id']:<{width}}  {row['state']:<8}  epoch {row['epoch']}/{row['epochs']}  {best}")
-        if row["damage"]:
-            print(f"{'':<{width}}  damaged: {row['damage']}")
     return 0
 
 

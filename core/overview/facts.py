@@ -12,6 +12,7 @@ from core.people.owner import read_owner
 from core.runs.imported import describe_origin
 from core.runs.notes import Note, parent_of, read_note
 from core.runs.run import Run
+from core.stored.damage import find_file_damage
 from core.stored.status import SETTLED, Stamp, Status, stamp_file
 
 _NOTHING = Stamp(0, 0, 0)
@@ -79,12 +80,13 @@ def read_facts(run: Run) -> RunFacts:
     return facts
 
 
-def find_damage(run: Run, status: Status) -> str:
-    """Say what is damaged of the two files that every list of runs needs, and why; empty where both can be read.
+def find_damage(run: Run, status: Status, recipe: Recipe) -> str:
+    """Say which files of a run are damaged, and why; empty where none is, as far as a list looks.
 
-    `status` is as it was read: that of a damaged file is a failed one.
+    `status` and `recipe` are as they were read: the status of a damaged file is a failed one.
     """
-    return run.find_damage() if status.state == "failed" or read_recipe(run).damage else ""
+    listed = run.find_damage() if status.state == "failed" or recipe.damage else ""
+    return "; ".join(filter(None, (listed, find_file_damage(run.folder))))
 
 
 def stamp_run(run: Run) -> tuple[int, Stamp]:

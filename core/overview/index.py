@@ -18,18 +18,19 @@ from core.overview.facts import FACTS, RECIPES, Recipe, RunFacts, is_settled
 from core.reading import read_object
 from core.runs.notes import Note
 from core.runs.run import Run
+from core.stored.damage import SOUND
 from core.stored.status import STATUSES, Stamp, Status
 
 NAME = ".runs.json"
 FEW = 200  # runs that are read in a moment: for as many new ones no file is written
 _MOST = 500_000_000  # bytes: a million runs
-_VERSION = 1
+_VERSION = 2
 _DEFAULTS = {field.name: field.default for field in fields(Status)}
 _RECIPE = len(fields(Recipe))
 
-Stamps = tuple[object, object, object]
+Known = tuple[object, ...]
 _indexed: dict[
-    Path, dict[Path, Stamps]
+    Path, dict[Path, Known]
 ] = {}  # for each folder of runs, by which stamps its index knows each run
 
 
@@ -60,9 +61,9 @@ def keep(root: Path, runs: list[Run]) -> None:
         _indexed[root] = now
 
 
-def _list_stamps(folder: Path) -> Stamps:
+def _list_stamps(folder: Path) -> Known:
     status, recipe, facts = (known.get(folder) for known in (STATUSES, RECIPES, FACTS))
-    return status and status[0], recipe and recipe[0], facts and facts[0]
+    return status and status[0], recipe and recipe[0], facts and facts[0], SOUND.get(str(folder))
 
 
 def _describe(folder: Path) -> Iterator[tuple[str, list[Any]]]:
@@ -72,6 +73,8 @@ def _describe(folder: Path) -> Iterator[tuple[str, list[Any]]]:
         yield "status", [*status[0], told]
     if (recipe := RECIPES.get(folder)) is not None:
         yield "recipe", [*recipe[0], *vars(recipe[1]).values()]
+    if (sound := SOUND.get(str(folder))) is not None and all(map(_has_settled, sound)):
+        yield "sound", list(sound)
     if (facts := FACTS.get(folder)) is None or recipe is None:
         return
     (changed, config), known = facts
@@ -103,6 +106,8 @@ def _take_parts(folder: Path, entry: Mapping[str, Any]) -> None:
         raise ValueError("a recipe is texts")
     recipe = Recipe(*texts)
     RECIPES.setdefault(folder, (_stamp(stamp), recipe))
+    if (sound := entry.get("sound")) is not None:
+        SOUND.setdefault(str(folder), tuple(None if one is None else _stamp(one) for one in sound))
     if (facts := entry.get("facts")) is not None:
         changed, origin, disk, owner, text, tags, archived = facts
         kinds = (int, str, int, str, str, bool, *(str for _ in tags))
@@ -110,6 +115,10 @@ def _take_parts(folder: Path, entry: Mapping[str, Any]) -> None:
             raise ValueError("facts are texts and numbers")
         found = RunFacts(recipe, origin, Note(text, tuple(tags), archived), disk, owner)
         FACTS.setdefault(folder, ((changed, _stamp(stamp)), found))
+
+
+def _has_settled(stamp: Stamp | None) -> bool:
+    return stamp is None or is_settled(stamp.changed)
 
 
 def _stamp(numbers: list[Any]) -> Stamp:

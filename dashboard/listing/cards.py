@@ -54,11 +54,11 @@ def draw_chosen(shown: Sequence[Row], archived: bool) -> None:
 def draw_card(row: Row, *, choosable: bool = False) -> None:
     """Draw one run, with a box to tick where there are others."""
     status = row.status
-    colour, icon = BADGES[status.state]
+    colour, icon = BADGES[row.state]
     with st.container(border=True, key=f"run-{row.run.id}"), st.container(key=f"medium-{row.run.id}"):
         name, result, actions = st.columns([5, 3, 4], vertical_alignment="center")
         with name:
-            draw_name(row, f":{colour}-badge[{icon} {status.state}]", choosable=choosable)
+            draw_name(row, f":{colour}-badge[{icon} {row.state}]", choosable=choosable)
             if described := describe(row):
                 st.caption(described)
             if said := describe_note(row.facts.note):
@@ -67,8 +67,11 @@ def draw_card(row: Row, *, choosable: bool = False) -> None:
             draw_result(row)
         with actions:
             draw_buttons(row)
-        if damage := row.facts.recipe.damage:
-            st.warning(f"This run is damaged. {escape_markdown(damage)}", icon=":material/broken_image:")
+        if row.damage:
+            st.warning(
+                f"This run is damaged. {escape_markdown(row.damage.rstrip('.'))}. Put the file back as it was, or delete the run.",
+                icon=":material/broken_image:",
+            )
         draw_report_panel([row.run])
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
@@ -126,7 +129,8 @@ def draw_last_words(row: Row) -> None:
     """Say why a run ended where it did not end well."""
     status = row.status
     if status.state in ("failed", "crashed"):
-        st.error(escape_markdown(status.message), icon=BADGES[status.state][1])
+        if status.message not in row.damage:  # of a status that cannot be read it says no more than that
+            st.error(escape_markdown(status.message), icon=BADGES[status.state][1])
         lines = row.run.read_log(12)
         if lines:
             with st.expander("End of the log"):

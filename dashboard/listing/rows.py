@@ -8,21 +8,28 @@ from pathlib import Path
 
 from core.cluster.follow import follow
 from core.overview import index
-from core.overview.facts import RunFacts, read_facts
+from core.overview.facts import RunFacts, find_damage, read_facts
 from core.queue.turn import revive_queue
 from core.runs import jobs
 from core.runs.run import Run, default_root, list_runs
 from core.stored.status import Status
+from dashboard.state.status_words import DAMAGED
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run with what is shown of it; `children` are the ids of the runs that start from its model."""
+    """A run with what is shown of it; `children` start from its model, `damage` says which of its files cannot be used."""
 
     run: Run
     status: Status
     facts: RunFacts
     children: tuple[str, ...] = ()
+    damage: str = ""
+
+    @property
+    def state(self) -> str:
+        """Return what a list shows as its state."""
+        return DAMAGED if self.damage else self.status.state
 
     @property
     def data_name(self) -> str:
@@ -51,11 +58,13 @@ def read_rows() -> list[Row]:
     if any((revive_queue(found), follow(found))):
         found = list_runs(root)
     facts = {run: read_facts(run) for run, _ in found}
+    damage = {run: find_damage(run, status, facts[run].recipe) for run, status in found}
     index.keep(root, list(facts))
     children = defaultdict(list)
     for run, known in facts.items():
         if known.recipe.parent:
             children[known.recipe.parent].append(run.id)
     return [
-        Row(run, jobs.judge_status(run, status), facts[run], tuple(children[run.id])) for run, status in found
+        Row(run, jobs.judge_status(run, status), facts[run], tuple(children[run.id]), damage[run])
+        for run, status in found
     ]

@@ -32,7 +32,7 @@ class Sought:
 
 PARAMS = tuple(field.name for field in fields(Sought))
 _OF_RUN: dict[str, Callable[[Row], Sequence[str]]] = {
-    "state": lambda row: (row.status.state,),
+    "state": lambda row: (row.state,),
     "network": lambda row: (row.network,),
     "data": lambda row: (row.data_name,),
     "tag": lambda row: row.facts.note.tags,

@@ -16,6 +16,7 @@ from dashboard.terms import explain
 
 _TICKED = "runs-ticked"
 _LINE = 35  # px, a row of Streamlit's tables
+_BAR = 12  # px, the bar below a table that is wider than the page
 _MOST = 12  # rows to be seen without scrolling
 
 # The columns that not every list fills are left out where they are empty.
@@ -72,7 +73,7 @@ def draw_table(rows: Sequence[Row]) -> list[Row]:
     state = st.dataframe(
         tabulate(rows),
         hide_index=True,
-        height=_LINE * (_MOST + 1) if len(rows) > _MOST else "content",
+        height=_LINE * (_MOST + 1) + _BAR if len(rows) > _MOST else "content",
         column_config=_FORMATS,
         key=f"runs-table-{hashlib.blake2b('/'.join(ids).encode(), digest_size=8).hexdigest()}",
         on_select="rerun",
@@ -98,7 +99,7 @@ def _values(row: Row) -> dict[str, Any]:
     status, recipe = row.status, row.facts.recipe
     return {
         "name": row.run.id,
-        "state": status.state,
+        "state": row.state,
         "accuracy": 100 * status.best_val_acc if status.has_best else None,
         "interval": _format_interval(row),
         "network": row.network,

@@ -6,6 +6,7 @@ from core.stored.status import Status
 from core.verdicts.predictions import wilson_interval
 from dashboard.text import format_accuracy, format_duration
 
+DAMAGED = "damaged"  # what a list shows as the state of a run whose files cannot be used
 BADGES = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "running": ("blue", ":material/play_circle:"),
@@ -14,6 +15,7 @@ BADGES = {
     "paused": ("violet", ":material/pause_circle:"),
     "failed": ("red", ":material/error:"),
     "crashed": ("red", ":material/warning:"),
+    DAMAGED: ("red", ":material/broken_image:"),
 }
 
 

@@ -99,7 +99,7 @@ def draw_list(drawn: tuple[bool, int], sought: Sought, view: View, archived: boo
     draw_own_use(rows)
     draw_queue([(row.run, row.status) for row in rows])
     rows = [row for row in rows if row.facts.note.archived == archived]
-    counts = {name: sum(row.status.state == name for row in rows) for name in BADGES}
+    counts = {name: sum(row.state == name for row in rows) for name in BADGES}
     st.caption(
         f"{format_count(len(rows), 'run')}: " + ", ".join(f"{n:,} {name}" for name, n in counts.items() if n)
     )

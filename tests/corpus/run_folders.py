@@ -105,6 +105,11 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def half(path: Path) -> None:
+    """Leave the first half of the file, as a copy does that was stopped."""
+    os.truncate(path, path.stat().st_size // 2)
+
+
 def folder(path: Path) -> None:
     """Put a folder in the file's place."""
     path.unlink(missing_ok=True)
@@ -184,7 +189,10 @@ DAMAGES = {
     "predictions: a pipe": Damage(TABLE, pipe, ("confusion", "weak"), "it is not a file but a pipe"),
     "log: a pipe": Damage("train.log", pipe, LIVE, "train.log cannot be read"),
     "log: one line of 30 MB": Damage("train.log", size(30_000_000), LIVE),
-    "best model: anything": Damage("best.pt", text("anything"), ("predict",)),
+    "predictions: empty": Damage(TABLE, text(""), ("runs", "confusion"), "lacks the column confidence"),
+    "data: nothing": Damage(DATA, text("{}"), ("runs", "confusion"), "root is missing"),
+    "best model: anything": Damage("best.pt", text("anything"), ("runs", "predict"), "best.pt is damaged: it is cut off, or not a checkpoint"),
+    "best model: half": Damage("best.pt", half, ("runs", "predict"), "best.pt is damaged: it is cut off, or not a checkpoint"),
     "best model: a pipe": Damage("best.pt", pipe, ("confusion",)),
     "confidences: a list": Damage(CALIBRATION, text("[]"), ("confidence", "predict"), "it is not a JSON object"),
     "confidences: a pipe": Damage(CALIBRATION, pipe, ("predict",), "it is not a file but a pipe"),

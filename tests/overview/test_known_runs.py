@@ -105,7 +105,7 @@ def damage_config(run: Run) -> None:
         (lambda run: write_note(run, Note("the best")), lambda run: read_facts(run).note.text == "the best"),
         (
             lambda run: (run.folder / "status.json").write_text("[]"),
-            lambda run: "status.json" in find_damage(run, run.read_status()),
+            lambda run: "status.json" in find_damage(run, run.read_status(), read_recipe(run)),
         ),
     ],
 )
