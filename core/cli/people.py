@@ -42,7 +42,7 @@ def add_commands(commands: Any) -> None:
         "quota",
         help="limit what a user may take of the disk and of the slots to train in; alone it shows that",
     )
-    quota.add_argument("name", metavar="NAME")
+    quota.add_argument("name", metavar="NAME", nargs="?", help="left out, the limits of all users are listed")
     quota.add_argument(
         "--disk",
         type=_read_size,
@@ -92,9 +92,14 @@ def _list(_: argparse.Namespace) -> int:
 
 def _limit(options: argparse.Namespace) -> int:
     name, file = options.name, users_path()
+    changes = options.disk is not None or options.slots is not None or options.none
+    if name is None:
+        if changes:
+            raise UserError(f"A limit is for one user: {own_command()} users quota NAME --disk SIZE.")
+        return _list(options)
     known = find_user(read_users(file), name)
     disk, slots = (None, None) if options.none else (known.disk, known.slots)
-    if options.disk is not None or options.slots is not None or options.none:
+    if changes:
         disk = disk if options.disk is None else options.disk
         slots = slots if options.slots is None else options.slots
         set_limits(file, name, disk=disk, slots=slots)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from core.errors import RunError
 from core.places import own_command
 from core.runs.run import default_root, find_run, list_runs
 from core.words import format_count, format_duration, format_rough
@@ -43,7 +44,13 @@ def _queue(options: argparse.Namespace) -> int:
     revive_queue(list_runs(root))
     if options.slots is not None:
         slots.write_slots(root, options.slots)
-    elif options.run is not None:
+    elif options.run is None:
+        asked = options.to or next(
+            (word for word in ("hold", "release", "priority") if getattr(options, word)), ""
+        )
+        if asked:
+            raise RunError(f"--{asked} needs a run: {own_command()} queue RUN --{asked}.")
+    else:
         run = find_run(options.run, root)
         if options.to is not None:
             order.move(run, options.to)

@@ -32,6 +32,7 @@ from core.stored.status import LAUNCHING, Status, load_status, save_status
 from core.words import show_path
 
 FOLD = "fold"  # the split whose predictions table has the training images, each judged by a model fitted without it
+_NAMED = 5  # runs that an error names
 TEST = "test"  # the split whose predictions table has labelled images that are none of the run's data
 
 
@@ -335,7 +336,8 @@ def find_run(name: str, root: Path) -> Run:
     names = [run.id for run in runs]
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
-    known = ", ".join(names[:5]) or "none yet"
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    known = f"{', '.join(names[:_NAMED])}{more}" or "none yet"
     raise RunError(f"There is no run {name!r} under {root}.{meant} Runs: {known}.")
 
 

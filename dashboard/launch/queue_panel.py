@@ -12,7 +12,7 @@ from core.queue import forecast, order, slots
 from core.queue.order import Line, Waiting
 from core.runs import jobs
 from core.runs.run import Run, default_root
-from core.stored.status import Status
+from core.stored.status import ACTIVE, Status
 from core.words import format_rough
 from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
@@ -22,14 +22,16 @@ SHOWN = 20  # waiting runs that are drawn
 
 
 def draw_queue(found: list[tuple[Run, Status]]) -> None:
-    """Draw the line of waiting runs, where any waits; `found` are all runs with their live statuses, newest first."""
-    if not any(status.state == "queued" for _, status in found):
+    """Draw the line of runs, where any trains or waits; `found` are all runs with their live statuses, newest first."""
+    if not any(status.state in ACTIVE for _, status in found):
         return
     line = order.make_line(found, slots.read_slots(default_root()))
-    if not line.waiting:  # they wait on another machine
+    if not line.waiting and not line.running:  # they are on another machine
         return
     starts, over = forecast.forecast_starts(line, found), line.find_over()
-    with st.expander(_describe(line), icon=":material/low_priority:", key="queue", expanded=True):
+    with st.expander(
+        _describe(line), icon=":material/low_priority:", key="queue", expanded=bool(line.waiting)
+    ):
         for number, one in enumerate(line.waiting[:SHOWN]):
             told = one.status.message if one.run.id in over else ""
             _draw_waiting(one, number, len(line.waiting), starts.get(one.run.id), told)

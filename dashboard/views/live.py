@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.cluster import follow as slurm
+from core.overview.facts import read_recipe
 from core.people.acting import TRAIN
 from core.queue.order import set_held
 from core.queue.turn import ON_HOLD, revive_queue
@@ -70,7 +71,8 @@ def render() -> None:
     st.fragment(guard(draw), run_every=POLL if active else None)(
         run, active, len(epochs), "step" if by == "step" else "epoch"
     )
-    guard(draw_settings)(run)
+    if not read_recipe(run).damage:  # of a config that cannot be used the fragment above has told
+        guard(draw_settings)(run)
     if not epochs.empty:
         guard(draw_classes)(run, epochs)
 

@@ -383,6 +383,7 @@ def test_the_line_of_waiting_runs_is_shown_and_changed(runs_root: Path) -> None:
     assert "No run trains or waits." in call("queue", root=runs_root).stdout
     assert call("queue", "--slots", "2", root=runs_root).stdout.startswith("2 slots: CPU 1, CPU 2")
     assert_refused(call("queue", "--slots", "0", root=runs_root), "The CPU can have 1 to 64 slots")
+    assert_refused(call("queue", "--first", root=runs_root), "--first needs a run")
     waits = [make_job(runs_root, name, psutil.Process()) for name in ("one", "two")]
     assert re.search(r"one: place 1, starts now\ntwo: place 2", call("queue", root=runs_root).stdout)
     assert re.search(

@@ -234,3 +234,13 @@ def test_use_is_told_beside_the_limit_where_there_is_one() -> None:
     )
     assert describe_use(0, 0, User("train", slots=2)) == "0 MB and 0 of 2 slots"
     assert describe_use(3_200 * MB, 1, None) == "3.2 GB and 1 slot"
+
+
+def test_limits_without_a_name_are_those_of_all_and_none_is_set(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_limits(file, "ada", disk=50 * MB, slots=None)
+    assert run_command("users", "quota") == 0
+    assert "ada: train, by a provider, at most 50 MB" in capsys.readouterr().out
+    assert run_command("users", "quota", "--slots", "1") == 2
+    assert "A limit is for one user" in capsys.readouterr().err
