@@ -26,6 +26,13 @@ def draw_count(config: TrainConfig, found: DataSummary) -> None:
         draw_running(folder, "files", key="count")
         return
     draw_end(status)
+    draw_again(config)
+
+
+def draw_again(config: TrainConfig) -> None:
+    """Offer to count once more, where a count of the folder has ended."""
+    if read_task(data_folder.count_task(config)).state not in ("stopped", "failed", "crashed"):
+        return
     st.button(
         "Count again",
         icon=":material/refresh:",

@@ -240,14 +240,17 @@ def _chosen_run(ids: list[str]) -> str | None:
 
 def _summarise_data() -> DataSummary:
     """Return what the data of the form holds, also where another field is wrong."""
+    config = read_data()
+    return DataSummary() if config is None else data_folder.summarise_data(config)
+
+
+def read_data() -> TrainConfig | None:
+    """Return the form's settings of the data alone, also where another field is wrong; None where one of these is."""
     values = _read_values()
     try:
-        config = TrainConfig.from_dict(
-            {field: values[field] for field in GROUPS["Data"] if field not in NAMES}
-        )
+        return TrainConfig.from_dict({field: values[field] for field in GROUPS["Data"] if field not in NAMES})
     except ConfigError:
-        return DataSummary()
-    return data_folder.summarise_data(config)
+        return None
 
 
 def _data_problem(config: TrainConfig) -> dict[str, str]:

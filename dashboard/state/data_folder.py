@@ -68,6 +68,8 @@ def _find_count(config: TrainConfig, asked: tuple[object, ...]) -> DataSummary:
         except (UserError, OSError) as error:
             return DataSummary(problem=describe_error(error))
     st.session_state[_BEGUN] = str(folder)
+    if ended and status.state == "failed":  # a training would fail alike
+        return DataSummary(problem=status.message)
     return replace(found or DataSummary(), counting=True)
 
 

@@ -19,7 +19,7 @@ from core.runs.run import Run, default_root
 from dashboard.access.lock import lock
 from dashboard.builtin import builtin_folder, is_builtin, wanted_data
 from dashboard.charts import curve_charts
-from dashboard.components.count_panel import draw_count
+from dashboard.components.count_panel import draw_again, draw_count
 from dashboard.components.gallery import Tile, show_tiles
 from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
@@ -100,6 +100,8 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
             on_click=guard_callback(_use_folder),
             args=(remedy,),
         )
+    if "data" in problems and (data := forms.read_data()) is not None:
+        draw_again(data)
     if config is not None:
         draw_contents(config)
         draw_group_offer(config)

@@ -122,3 +122,18 @@ def test_a_class_that_is_not_there_is_named_once_the_folder_is_counted(
     finish(only_count(runs_root), tiny_data)
     app.run()
     assert app.button(key="train-start").disabled
+
+
+def test_a_folder_that_cannot_be_counted_cannot_be_trained_on_until_it_can(
+    open_page: Open, runs_root: Path, no_jobs: None
+) -> None:
+    app = open_page("train")
+    task = only_count(runs_root)
+    set_state(task, "failed", message="/photos/private: Permission denied")
+    app.run()
+    assert "/photos/private: Permission denied" in words(app).replace("\\", "")
+    assert "You can start already" not in words(app)
+    assert app.button(key="train-start").disabled
+    app.button(key="count-again").click().run()
+    assert task.read_status().state == "queued"
+    assert not app.button(key="train-start").disabled
