@@ -185,11 +185,9 @@ def draw_shared() -> None:
             )  # fmt: skip
         for field in SHARED:
             setting = SETTINGS[field]
-            assert setting.span is not None
-            low, high = setting.span
             with st.container(width=215):
                 st.number_input(
-                    setting.title, min_value=int(low), max_value=int(high), value=None, step=1,
+                    setting.title, value=None, step=1,
                     placeholder=AS_PRESET, key=f"bake-{field}", help=setting.help, persist_state="session",
                 )  # fmt: skip
 

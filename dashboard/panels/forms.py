@@ -192,12 +192,13 @@ def _draw_field(setting: Setting) -> None:
         st.text_input(label, key=key, help=setting.help, persist_state="session")
     else:
         low, high = setting.span
-        if setting.name == "devices":
-            high = _count_devices()
+        # What is out of the span is told beside the field, and holds the start back. The browser's own limits would keep
+        # it to themselves: the value before would stay in force, without a word.
+        is_devices = setting.name == "devices"
         st.number_input(
             label,
-            min_value=kind(low),
-            max_value=kind(high),
+            min_value=kind(low) if is_devices else None,
+            max_value=_count_devices() if is_devices else None,
             step=setting.step or _STEPS[kind],
             format="%d" if kind is int else "%g",
             key=key,

@@ -184,3 +184,10 @@ def test_time_and_memory_are_estimated_once_for_the_settings_that_matter(
     app.number_input(key="form-batch_size").set_value(8).run()
     assert "of memory" not in words(app)
     assert app.button(key="train-estimate").label == "Estimate time and memory"
+
+
+def test_a_number_out_of_its_span_is_told_at_its_field_and_holds_the_start_back(open_page: Open) -> None:
+    app = open_page("train")
+    app.number_input(key="form-hold_back").set_value(-3).run()
+    assert "must be from 0 to 10000, got -3" in words(app).replace("\\", "")
+    assert app.button(key="train-start").disabled
