@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.cluster.request import SlurmRequest, is_offered, read_defaults
+from core.cluster.slurm import list_jobs
 from core.errors import ConfigError, UserError, describe_error
 from dashboard.panels.forms import HERE, SLURM
 from dashboard.text import escape_markdown
@@ -50,6 +51,10 @@ def draw_place(key: str) -> tuple[bool, SlurmRequest | None]:
         st.markdown(f":red[:material/error: {escape_markdown(describe_error(error))}]")
         defaults = SlurmRequest()
     values = _draw_fields(defaults, key)
+    with st.spinner("Asking Slurm …"):
+        problem = list_jobs().problem
+    if problem:
+        st.warning(f"Slurm may not take a run now. {escape_markdown(problem)}", icon=":material/cloud_off:")
     try:
         return True, SlurmRequest.from_values(values)
     except ConfigError as error:

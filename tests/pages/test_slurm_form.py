@@ -32,6 +32,7 @@ def test_the_form_holds_the_usual_answers_says_what_is_wrong_and_what_slurm_refu
     app.button_group(key="train-where").set_value("Slurm").run()
     assert app.text_input(key="train-slurm-partition").value == "gpu"
     assert app.number_input(key="train-slurm-cpus").value == 4
+    assert "Slurm may not take a run now. Slurm's program squeue is not on this machine" in words(app)
     app.text_input(key="train-slurm-time").set_value("soon").run()
     assert "**Time limit** must be a time such as" in words(app)
     assert app.button(key="train-start").disabled
