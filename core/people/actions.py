@@ -7,16 +7,21 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from core.errors import cut
 from core.files import insist
-from core.reading import open_plain, take
+from core.reading import open_plain, parse_json, take
 
 FILE = ".actions.jsonl"  # beside the run folders; the one before it has .old at its end
 MOST = 5_000_000  # bytes of a file, about 30,000 actions; then it becomes the old one
 _LONGEST = 200  # letters of a name
+_LATEST = 32_503_680_000.0  # seconds, the year 3000: no clock shows a later time, and not every system can write one
+_PATIENCE = 5.0  # seconds for who puts a file aside, which takes a moment
 HEAD = ("time", "who", "address", "action", "of", "end", "why")  # of a table of actions
 
 
@@ -54,8 +59,7 @@ def keep_action(file: Path | None, action: Action) -> None:
     line = json.dumps(asdict(action), ensure_ascii=False) + "\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        if file.exists() and file.stat().st_size >= MOST:
-            insist(lambda: file.replace(_old(file)))
+        _put_aside(file)
         # One write of one line at the end of the file: those of several processes do not mix.
         handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -84,14 +88,32 @@ def read_actions(file: Path) -> Iterator[Action]:
 def parse_action(line: str | bytes) -> Action | None:
     """Return the action that a line holds; None where it is damaged."""
     try:
-        return take(Action, json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        action = take(Action, parse_json(line.decode() if isinstance(line, bytes) else line))
+    except ValueError:
         return None
+    return action if 0 <= action.at <= _LATEST else None  # so written, NaN is none
 
 
 def list_files(file: Path) -> tuple[Path, Path]:
     """Return the files that actions are kept in: the newest, and the one before it."""
     return file, _old(file)
+
+
+def _put_aside(file: Path) -> None:
+    """Make a file that is full the old one; of two who come at once only one, or the second would put an empty one there."""
+    if not _is_full(file):
+        return
+    # Where nobody gets the lock, the file grows on: no action is lost for it.
+    with suppress(Timeout), FileLock(file.with_name(f"{file.name}.lock"), timeout=_PATIENCE):
+        if _is_full(file):
+            insist(lambda: file.replace(_old(file)))
+
+
+def _is_full(file: Path) -> bool:
+    try:
+        return file.stat().st_size >= MOST
+    except FileNotFoundError:
+        return False
 
 
 def _is_cut_off(handle: int) -> bool:

@@ -19,7 +19,7 @@ from core.places import uploads_folder
 from core.words import format_bytes, format_count, format_size
 
 _NAMED = 3  # of the largest folders in a refusal
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP])B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGTP])B?", re.IGNORECASE)
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 
 

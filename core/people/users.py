@@ -22,6 +22,7 @@ from core.reading import read_object, take
 from core.words import format_count, format_size
 
 SHORTEST, LONGEST = 10, 1000  # letters of a password
+LARGEST = 10**18  # of a limit: a million TB, and a number that the file can hold
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 _MOST = 5_000_000  # bytes of the file
 # About 0.1 s and 32 MB a try: OWASP's password storage cheat sheet, scrypt with N = 2**15, r = 8, p = 3 or dearer.
@@ -125,10 +126,13 @@ def set_limits(file: Path, name: str, *, disk: int | None, slots: int | None) ->
     """Limit what a user may take: bytes on the disk, and slots to train in at a time; None for as much as there is.
 
     Raises:
-        UserError: where there is no such user, or a limit is below 1.
+        UserError: where there is no such user, or a limit is below 1 or larger than any machine.
     """
-    if any(limit is not None and limit < 1 for limit in (disk, slots)):
+    asked = [limit for limit in (disk, slots) if limit is not None]
+    if any(limit < 1 for limit in asked):
         raise UserError("A limit is 1 or more. To let somebody train nothing, give them the role look.")
+    if any(limit > LARGEST for limit in asked):
+        raise UserError("That is more than any machine has. Set no limit to let somebody take as much as there is.")
     with _change(file) as users:
         users[name] = replace(find_user(users, name), disk=disk, slots=slots)
 

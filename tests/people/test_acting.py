@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,40 @@ def test_a_line_that_a_full_disk_cut_off_costs_none_of_those_after_it(tmp_path: 
             with file.open("ab") as half:
                 half.write(b'{"at": 17')
     assert [action.of for action in read_actions(file)] == ["run-0", "run-1", "run-2"]
+
+
+def test_of_two_who_find_the_file_full_at_once_only_one_puts_it_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the second put the new file in the place of the old one, and thousands of actions were gone."""
+    file = tmp_path / "actions.jsonl"
+    for number in range(5):
+        keep_action(file, Action.now("ada", "::1", "stop", f"run-{number}"))
+    monkeypatch.setattr("core.people.actions.MOST", file.stat().st_size)
+    both = threading.Barrier(2)
+
+    def wait_for_the_other(act: Callable[[], object]) -> object:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.3)
+        return act()
+
+    monkeypatch.setattr("core.people.actions.insist", wait_for_the_other)
+    threads = [
+        threading.Thread(target=keep_action, args=(file, Action.now("bob", "::1", "stop", f"late-{number}")))
+        for number in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = {action.of for action in read_actions(file)}
+    assert kept == {*(f"run-{number}" for number in range(5)), "late-0", "late-1"}
+
+
+@pytest.mark.parametrize("at", ["NaN", "1e300", "-1e18", "Infinity"])
+def test_a_line_with_a_time_that_no_clock_shows_is_left_out(tmp_path: Path, at: str) -> None:
+    file = tmp_path / "actions.jsonl"
+    line = '{"at": TIME, "who": "ada", "address": "", "what": "stop", "of": "TEXT", "end": "done"}\n'
+    file.write_text(line.replace("TIME", at) + line.replace("TIME", "1").replace("TEXT", "\\ud800"))
+    keep_action(file, Action.now("ada", "::1", "stop", "first"))
+    assert [action.list_cells()[4] for action in read_actions(file)] == ["first"]

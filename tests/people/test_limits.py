@@ -83,7 +83,18 @@ def test_a_limit_is_set_shown_changed_and_taken_away_by_the_command(
 
 
 @pytest.mark.parametrize(
-    "words", [["--slots", "0"], ["--disk", "much"], ["--disk", "0"], ["--disk", "50"], ["--disk=-1G"]]
+    "words",
+    [
+        ["--slots", "0"],
+        ["--disk", "much"],
+        ["--disk", "0"],
+        ["--disk", "50"],
+        ["--disk=-1G"],
+        # A number that the file of users cannot hold: nobody could sign in any more.
+        ["--disk", "10000P"],
+        ["--disk", f"{'9' * 400}G"],
+        ["--slots", "99999999999999999999"],
+    ],
 )
 def test_a_limit_that_is_none_is_refused_and_changes_nothing(
     file: Path, words: list[str], capsys: pytest.CaptureFixture[str]
