@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import IO
 
 from core.arrivals.rows import MOST_OF_ONE, DamagedShard, Row
 from core.dataset.layout import IMAGE_ENDINGS
@@ -15,6 +16,9 @@ from core.words import format_count, shorten
 _LABEL_ENDINGS = ("cls", "cls.txt", "label", "label.txt")
 _IN_JSON = ("label", "cls", "class", "target")  # keys of a sample's JSON that may have its label
 _MOST_OF_LABEL = 1_000_000  # bytes of the file of a label
+_MOST_FILES = 1_000  # of a sample
+_PIECE = 1 << 16  # bytes that are read at a time; no header of an entry is as long
+_DIGITS = 18  # of a label that is a number; no number of more is that of a class
 _UNREADABLE = (tarfile.TarError, OSError, EOFError, ValueError)
 
 
@@ -29,10 +33,10 @@ def iter_samples(path: Path, classes: Sequence[str] = (), start: int = 0) -> Ite
     """
     number, size = 0, max(1, path.stat().st_size)
     try:
-        with tarfile.open(path, "r:") as archive:
-            members = (member for member in archive if member.isfile())
+        with path.open("rb") as file, tarfile.open(mode="r:", fileobj=_InPieces(file)) as archive:  # type: ignore[call-overload]
+            members = _iter_files(archive)
             for key, group in groupby(members, key=lambda member: _split_name(member.name)[0]):
-                parts = {_split_name(member.name)[1]: member for member in group}
+                parts = _list_parts(group)
                 image = _find_image(parts)
                 if not image:
                     continue
@@ -46,6 +50,46 @@ def iter_samples(path: Path, classes: Sequence[str] = (), start: int = 0) -> Ite
             f"{path} is cut off or damaged after {format_count(number, 'image')} ({shorten(str(error))}). Get this file again, then unpack "
             "again: it goes on."
         ) from None
+
+
+class _InPieces:
+    """A file that is never read by more than a piece: an entry's header may say that it is as long as the whole archive."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.tell, self.seek = file, file.tell, file.seek
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _PIECE:
+            raise tarfile.ReadError(f"the header of an entry says that it has {size:,} bytes")
+        return self._file.read(size)
+
+
+def _iter_files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the plain files of an archive; those before are let go, of which there may be millions.
+
+    A file with holes is none: in a few bytes it may say that it has any number of zeros.
+
+    Raises:
+        TarError: where an entry says that the next one lies before it, as older releases of Python would read for ever.
+    """
+    end = 0
+    while (member := archive.next()) is not None:
+        if archive.offset <= end:
+            raise tarfile.ReadError("an entry ends before it begins")
+        end = archive.offset
+        archive.members.clear()  # type: ignore[attr-defined]  # where tarfile keeps all it has met
+        if member.isfile() and not member.issparse():
+            yield member
+
+
+def _list_parts(members: Iterable[tarfile.TarInfo]) -> dict[str, tarfile.TarInfo]:
+    """Return the files of a sample by their endings."""
+    parts: dict[str, tarfile.TarInfo] = {}
+    for member in members:
+        parts[_split_name(member.name)[1]] = member
+        if len(parts) > _MOST_FILES:
+            raise tarfile.ReadError(f"a sample has more than {_MOST_FILES:,} files")
+    return parts
 
 
 def _split_name(name: str) -> tuple[str, str]:
@@ -106,7 +150,7 @@ def _read_label(
         return None, ""
     if not classes or not value.isdecimal():
         return value, ""
-    if int(value[:9]) >= len(classes):
+    if len(value) > _DIGITS or int(value) >= len(classes):
         return None, f"has the label {shorten(value)}, and there are {len(classes):,} classes, from 0 on"
     return classes[int(value)], ""
 
@@ -121,7 +165,7 @@ def _find_in_json(text: str) -> str:
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member)
-    data = file.read() if file is not None else b""
+    data = b"".join(iter(lambda: file.read(_PIECE), b"")) if file is not None else b""
     if len(data) != member.size:
         raise EOFError("unexpected end of data")
     return data

@@ -44,6 +44,7 @@ _AT_ONCE = 256  # rows whose places are decided, noted and then filled
 _BYTES_AT_ONCE = 64 * 10**6
 _LISTED = 500  # refusals that are kept one by one
 _MOST_CLASSES = 50_000
+_LONGEST_LABEL = 1_000  # letters of the name of a class
 
 
 def unpack(
@@ -191,6 +192,8 @@ def _judge(row: Row, shard: Shard) -> tuple[str, str]:
         return "", "has no label"
     if row.label is not None and not row.label.strip():
         return "", "has an empty label"
+    if row.label is not None and len(row.label) > _LONGEST_LABEL:
+        return "", f"has a label of more than {_LONGEST_LABEL:,} letters"
     kind, why = read_kind(io.BytesIO(row.data))
     return ("", why) if why else (_ENDINGS.get(kind, ".img"), "")
 

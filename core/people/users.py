@@ -132,7 +132,9 @@ def set_limits(file: Path, name: str, *, disk: int | None, slots: int | None) ->
     if any(limit < 1 for limit in asked):
         raise UserError("A limit is 1 or more. To let somebody train nothing, give them the role look.")
     if any(limit > LARGEST for limit in asked):
-        raise UserError("That is more than any machine has. Set no limit to let somebody take as much as there is.")
+        raise UserError(
+            "That is more than any machine has. Set no limit to let somebody take as much as there is."
+        )
     with _change(file) as users:
         users[name] = replace(find_user(users, name), disk=disk, slots=slots)
 

@@ -1,0 +1,132 @@
+"""Shards that were made to do harm: each is told in words or left out, and takes neither the memory nor for ever."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.arrivals.tar_samples import iter_samples
+from core.arrivals.unpack import unpack
+from core.errors import DataError
+from tests.arrivals.shard_files import make_rows, make_samples, make_table, picture, write_parquet, write_tar
+
+MB = 10**6
+
+
+@pytest.fixture
+def traced() -> Iterator[Callable[[], int]]:
+    """Return what tells the most bytes that were taken at a time."""
+    tracemalloc.start()
+    yield lambda: tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+
+def write_entries(
+    path: Path, entries: list[tuple[tarfile.TarInfo, bytes]], *, kind: int = tarfile.GNU_FORMAT
+) -> Path:
+    """Write an archive of entries whose headers say what they are told to, and after each header the bytes given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for member, data in entries:
+            file.write(member.tobuf(kind, "utf-8", "surrogateescape"))
+            file.write(data + bytes(-len(data) % tarfile.BLOCKSIZE))
+        file.write(bytes(2 * tarfile.BLOCKSIZE))
+    return path
+
+
+def entry(
+    name: str, size: int, type: bytes = tarfile.REGTYPE, pax: dict[str, str] | None = None
+) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.type, member.pax_headers = size, type, pax or {}
+    return member
+
+
+def unpack_all(source: Path) -> tuple[int, list[str]]:
+    """Return how many images a folder of shards holds, and why others were refused."""
+    found = unpack(source, source.parent / "made", lambda *_: True)
+    assert found is not None
+    return found.images, [item.reason for item in found.refused]
+
+
+def test_only_plain_files_of_an_archive_are_taken(tmp_path: Path) -> None:
+    """Links, devices and pipes are left out, and so is a file with holes, which has gigabytes in a line."""
+    odd = [
+        (tarfile.LNKTYPE, "/etc/passwd"), (tarfile.SYMTYPE, "../../secret"), (tarfile.CHRTYPE, ""), (tarfile.BLKTYPE, ""),
+        (tarfile.FIFOTYPE, ""), (tarfile.DIRTYPE, ""),
+    ]  # fmt: skip
+    entries = []
+    for number, (kind, aim) in enumerate(odd):
+        member = entry(f"odd{number}.jpg", 0, kind)
+        member.linkname = aim
+        entries.append((member, b""))
+    giant = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.name": "giant.jpg"}
+    giant |= {"GNU.sparse.realsize": str(150 * MB), "GNU.sparse.map": f"0,512,{150 * MB},0"}
+    whole = picture(1)[:512]
+    entries.append((entry("giant.jpg", 512, pax=giant), whole))
+    entries += [(entry(name, len(data)), data) for name, data in make_samples(2).items()]
+    write_entries(tmp_path / "in/a.tar", entries, kind=tarfile.PAX_FORMAT)
+    assert unpack_all(tmp_path / "in") == (2, [])
+    assert sum(path.stat().st_size for path in (tmp_path / "made").rglob("*")) < MB
+
+
+@pytest.mark.parametrize("kind", ["negative", "pax", "long name", "without end"])
+def test_an_archive_whose_headers_lie_is_told(traced: Callable[[], int], tmp_path: Path, kind: str) -> None:
+    first = [(entry(name, len(data)), data) for name, data in make_samples(2).items()]
+    path = tmp_path / "in/a.tar"
+    if kind == "pax":  # of which Python read the same entries for ever
+        write_entries(
+            path, [*first, (entry("b.jpg", 0, pax={"size": "-2560"}), b"")], kind=tarfile.PAX_FORMAT
+        )
+    else:
+        sizes = {"negative": -1024, "long name": 3 * 10**9, "without end": 3 * 10**9}
+        type = tarfile.GNUTYPE_LONGNAME if kind == "long name" else tarfile.REGTYPE
+        write_entries(path, [*first, (entry("b.jpg", sizes[kind], type), b"x")])
+        if kind == "long name":
+            with path.open("ab") as file:
+                file.truncate(2 * 10**9)  # of holes, which would have been read whole
+    with pytest.raises(DataError, match=r"a\.tar is cut off or damaged after [12] images? \("):
+        list(iter_samples(path))
+    assert traced() < 50 * MB
+
+
+def test_a_sample_has_no_more_files_than_anybody_means(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", {f"1.x{number}": b"" for number in range(1_200)})
+    with pytest.raises(DataError, match="a sample has more than 1,000 files"):
+        list(iter_samples(tmp_path / "a.tar"))
+
+
+def test_entries_that_are_past_take_no_memory(traced: Callable[[], int], tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for number in range(5_000):
+            archive.addfile(tarfile.TarInfo(f"{number}.txt"), io.BytesIO())
+    tracemalloc.reset_peak()
+    assert list(iter_samples(tmp_path / "a.tar")) == []
+    assert traced() < 2 * MB
+
+
+@pytest.mark.parametrize("label", ["0" * 12 + "99999", "9" * 5000, "-0"])
+def test_a_number_that_is_no_class_refuses_its_image_alone(tmp_path: Path, label: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/classes.txt").write_text("rose\ntulip\n")
+    write_tar(tmp_path / "in/a.tar", {"0.jpg": picture(0), "0.cls": label.encode(), **make_samples(2, 1)})
+    images, refused = unpack_all(tmp_path / "in")
+    assert images == 2 + (label == "-0")
+    assert all(reason.startswith("has the label ") for reason in refused)
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_a_label_without_end_refuses_its_image_alone(tmp_path: Path, kind: str) -> None:
+    label = "rose" * 50_000
+    if kind == "tar":
+        write_tar(tmp_path / "in/a.tar", {"0.jpg": picture(0), "0.cls": label.encode(), **make_samples(2, 1)})
+    else:
+        table = make_table(make_rows(3), classes=None)
+        table = table.set_column(1, "label", [[label, "rose", "tulip"]])
+        write_parquet(tmp_path / "in/a.parquet", table)
+    assert unpack_all(tmp_path / "in") == (2, ["has a label of more than 1,000 letters"])
