@@ -20,11 +20,14 @@ from core.reading import read_plain
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MANY = 100_000  # rows from which on a table is Parquet: smaller ones are read in a moment, and any program opens CSV
 _CSV, _PACKED, _PARQUET = ".csv", ".csv.gz", ".parquet"
 _DECIMALS = 6
 _MOST_CELLS = 500_000_000  # of a Parquet file, a few bytes of which may stand for any number of equal ones
+# How pyarrow packs columns unless it is told otherwise. In the others equal beginnings may take no room.
+_PACKINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -148,38 +151,59 @@ def _read_parquet(data: bytes, most: int) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        about = file.metadata
-        if about.num_rows * about.num_columns > _MOST_CELLS:
-            raise ValueError(f"it has {about.num_rows:,} rows of {about.num_columns} columns")
-        table = file.read()
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            _refuse_large(file.metadata, most)
+            texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+        # As the different ones and which of them each is, since a file of kilobytes may say a long one a million times.
+        with pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts) as file:
+            table = file.read()
         table.validate(full=True)  # else a text that is none would be met much later
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(str(error) or "it is no Parquet file") from None
     if len(set(table.column_names)) < table.num_columns:
         raise ValueError("two of its columns have one name")
-    plain = {name: _take_column(name, table[name], most) for name in table.column_names}
+    left, plain = most, {}
+    for name in table.column_names:
+        left -= _count_bytes(table[name])
+        if left < 0:
+            raise ValueError(f"with the column {name} its texts come to more than {most:,} bytes")
+        plain[name] = _take_column(name, table[name])
     frame: pd.DataFrame = pa.table(plain).to_pandas()
     return frame
 
 
-def _take_column(name: str, column: pa.ChunkedArray, most: int) -> pa.ChunkedArray:
-    """Return a column as texts or as float64; raises ValueError where it is neither, or too large as such."""
+def _refuse_large(about: pq.FileMetaData, most: int) -> None:
+    """Raise ValueError where a file says that it holds more than so many bytes, or packs them as no table of ours is."""
+    if about.num_rows * about.num_columns > _MOST_CELLS:
+        raise ValueError(f"it has {about.num_rows:,} rows of {about.num_columns} columns")
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    parts = [group.column(number) for group in groups for number in range(group.num_columns)]
+    if sum(part.total_uncompressed_size for part in parts) > most:
+        raise ValueError(f"it unpacks to more than {most:,} bytes")
+    if odd := {packing for part in parts for packing in part.encodings} - _PACKINGS:
+        raise ValueError(f"it is packed in a way that is not read ({min(odd)})")
+
+
+def _count_bytes(column: pa.ChunkedArray) -> int:
+    """Return how many bytes the texts of a column come to, one a row; 0 of a column that holds none."""
     import pyarrow as pa
     import pyarrow.compute as pc
+
+    if not (pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type)):
+        return 0
+    lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks)
+    return sum(pc.sum(one).as_py() or 0 for one in lengths)
+
+
+def _take_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as texts or as float64; raises ValueError where it is neither."""
+    import pyarrow as pa
 
     kind = column.type
     if column.null_count:
         raise ValueError(f"the column {name} has rows without a value")
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         return column.cast(pa.float64(), safe=False)
-    if pa.types.is_string(kind):
-        return column
     if not (pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)):
         raise ValueError(f"the column {name} holds {kind}")
-    longest = max(
-        (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0 for chunk in column.chunks), default=0
-    )
-    if longest * len(column) > most:
-        raise ValueError(f"a name in the column {name} has {longest:,} bytes")
     return column.cast(pa.string())

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import RunError
-from core.image_table import MANY, Columns, Names, drop_table, find_table, write_table
+from core.image_table import MANY, Columns, Names, drop_table, find_table, read_table, write_table
 from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
 
@@ -137,7 +137,8 @@ def test_a_file_with_a_wrong_byte_anywhere_is_read_or_told(tmp_path: Path) -> No
             assert len(read_predictions(path)) == 1
 
 
-def test_few_bytes_that_stand_for_endless_names_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["names", "texts"])
+def test_few_bytes_that_stand_for_endless_texts_are_refused(tmp_path: Path, kind: str) -> None:
     path, rows = tmp_path / "predictions-val.parquet", 300_000
     codes = pa.array(np.zeros(rows, dtype=np.int32))
     long = pa.DictionaryArray.from_arrays(codes, pa.array(["x" * 10_000]))
@@ -145,9 +146,32 @@ def test_few_bytes_that_stand_for_endless_names_are_refused(tmp_path: Path) -> N
         path, path=pa.DictionaryArray.from_arrays(codes, pa.array(["val/1.png"])), true=long, predicted=long,
         **{name: np.zeros(rows) for name in ("confidence", "true_confidence", "loss")},
     )  # fmt: skip
+    if kind == "texts":  # the same file without the word of its writer that they are names
+        pq.write_table(pq.read_table(path), path, store_schema=False)
     assert path.stat().st_size < 1_000_000
-    with pytest.raises(RunError, match="has 10,000 bytes"):
+    with pytest.raises(
+        RunError, match="with the column true its texts come to more than 1,000,000,000 bytes"
+    ):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            {"column_encoding": {"note": "DELTA_BYTE_ARRAY"}},
+            r"packed in a way that is not read \(DELTA_BYTE_ARRAY\)",
+        ),
+        ({"compression": "zstd"}, "unpacks to more than 5,000,000 bytes"),
+    ],
+)
+def test_texts_that_take_no_room_packed_are_refused_before_they_are_unpacked(
+    tmp_path: Path, options: dict, told: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"note": ["x" * 1000] * 10_000}), path, use_dictionary=False, **options)
+    with pytest.raises(ValueError, match=told):
+        read_table(path, most=5_000_000)
 
 
 @pytest.mark.scale
