@@ -24,7 +24,7 @@ from core.dataset.layout import IMAGE_ENDINGS
 from core.errors import DataError
 from core.files import discard_folder, write_bytes, write_rows
 from core.people.limits import demand_room
-from core.people.owner import write_owner
+from core.people.owner import read_owner, write_owner
 from core.reading import read_plain
 from core.runs.run import default_root
 from core.words import format_bytes, show_path
@@ -168,10 +168,7 @@ def _take_batch(shard: Shard, batch: Sequence[Row], state: State, place: Path) -
         places[key] = state.pending.get(key) or _free_place(place, folder, row, shard, ending, taken)
     begun = replace(state, row=batch[0].number, labels=labels, pending=places)
     write_state(place / STATE, begun)
-    if shutil.disk_usage(place).free < _SPARE:  # of files that hold more than their size lets expect
-        raise DataError(
-            f"The disk of {place.parent} is nearly full. Free some of it, then unpack again: it goes on."
-        )
+    _refuse_more(begun, place)
     written = 0
     for row in batch:
         if path := places.get(str(row.number)):
@@ -182,6 +179,16 @@ def _take_batch(shard: Shard, batch: Sequence[Row], state: State, place: Path) -
         begun, row=batch[-1].number + 1, pending={}, images=state.images + len(places), bytes=state.bytes + written,
         refused=(*state.refused, *refused)[:_LISTED], refused_count=state.refused_count + len(refused),
     )  # fmt: skip
+
+
+def _refuse_more(state: State, place: Path) -> None:
+    """Refuse to go on where shards hold more than their size lets expect, and that is more than there is room for."""
+    if shutil.disk_usage(place).free < _SPARE:
+        raise DataError(
+            f"The disk of {place.parent} is nearly full. Free some of it, then unpack again: it goes on."
+        )
+    if state.bytes > sum(size for _, size, _ in state.shards):
+        demand_room(read_owner(place), default_root())
 
 
 def _judge(row: Row, shard: Shard) -> tuple[str, str]:
