@@ -12,6 +12,7 @@ import streamlit as st
 from core.arrivals.bring_in import ARRIVAL, MOST_BYTES, MOST_FILES, Arrival, read_arrival
 from core.arrivals.sources import keep_sent
 from core.errors import RunError
+from core.files import discard_folder, make_draft
 from core.people.acting import TRAIN, demand, now_acting
 from core.people.limits import demand_room
 from core.places import uploads_folder
@@ -31,6 +32,7 @@ WAYS = {"folder": "A folder", "archive": "A zip archive or images", "table": "A 
 _AWAITED, _OPEN, _TURN, _PAGE = "arrivals-awaited", "arrivals-open", "arrivals-turn", "arrivals-page"
 _MOST_MB = 2000  # of one file that is sent
 _SHOWN = 100  # refused files
+_SECOND = "Other images are being brought in. Wait until they are there, or stop that first."
 
 
 def open_arrivals() -> None:
@@ -150,9 +152,14 @@ def _send(files: Sequence[UploadedFile], name: str) -> None:
     _refuse_second()
     owner = now_acting().person.name
     demand_room(owner, default_root(), adding=sum(file.size for file in files))
-    sent = task_folder() / "sent"
-    keep_sent(((file.name, file.getvalue()) for file in files), sent)
-    begin("bring-in", sent=str(sent), name=name, owner=owner)
+    task_folder().mkdir(parents=True, exist_ok=True)
+    sent = make_draft(task_folder(), "sent")  # of its own: another user may send at the same moment
+    try:
+        keep_sent(((file.name, file.getvalue()) for file in files), sent)
+        begin("bring-in", sent=str(sent), name=name, owner=owner)
+    except Exception:
+        discard_folder(sent)
+        raise
     # Another widget in the place of this one lets go of the files, which the server keeps in memory.
     st.session_state[_TURN] = int(st.session_state.get(_TURN, 0)) + 1
 
@@ -162,14 +169,17 @@ def begin(kind: str, page: str = "train", **parameters: object) -> None:
     demand(TRAIN)
     _refuse_second()
     (task_folder() / ARRIVAL).unlink(missing_ok=True)
-    launch_task(task_folder(), kind, root=str(uploads_folder()), **parameters)
+    asked = {"root": str(uploads_folder()), **parameters}
+    launch_task(task_folder(), kind, **asked)
+    if read_order(task_folder()) != (kind, asked):  # of two who begin at once the second launches nothing
+        raise RunError(_SECOND)
     st.session_state[_AWAITED] = True
     st.session_state[_PAGE] = page
 
 
 def _refuse_second() -> None:
     if read_task(task_folder()).state in ACTIVE:
-        raise RunError("Other images are being brought in. Wait until they are there, or stop that first.")
+        raise RunError(_SECOND)
 
 
 def _draw_result(status: Status, use: Callable[[str], None]) -> None:
