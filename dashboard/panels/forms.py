@@ -291,12 +291,12 @@ def fill_specialise(
     }  # fmt: skip
     if head_only or pairs:
         changes.update(mixup=0.0, cutmix=0.0)
-    if head_only:
-        changes.update(keep_statistics=False, layer_decay=1.0, devices=1)  # are of a whole network
-    else:
-        changes.update(feature_views=1)
-        if config.head_only:  # its recipe says little of how to train a whole network
-            changes.update(preset="fast")
+    if config.head_only and not head_only:  # its recipe says little of how to train a whole network
+        changes.update(preset="fast")
+    values = {**vars(config), **changes}
+    for field, setting in SETTINGS.items():
+        if setting.is_off(setting.default) and not setting.applies(values):
+            changes[field] = setting.default  # such as devices of a whole network, which a head alone has not
     fill_form(replace(config, **changes))
     names = ", ".join(escape_markdown(services.label_classes(run)(name)) for name in classes)
     story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)

@@ -324,6 +324,46 @@ def test_a_run_of_any_recipe_can_be_specialised(
     assert config.preset != "quick" or head_only
 
 
+@pytest.mark.parametrize("head_only", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trivial_augment": True},
+        {"devices": 2, "sync_batch_norm": True},
+        {"keep_statistics": True, "layer_decay": 0.7, "optimizer": "sgd", "momentum": 0.5},
+        {
+            "schedule": "step",
+            "step_epochs": 2,
+            "warmup_epochs": 3,
+            "progressive_from": 64,
+            "freeze_epochs": 2,
+        },
+        {"head_only": True, "feature_views": 3, "trivial_augment": True},
+        {"head_only": True, "head_first": True, "epochs": 1},
+        {"cutmix": 1.0, "mixup": 0.2, "ema": 0.99, "class_balance": True},
+        {"focus": ("2",), "pairs": (("2", "10"),), "focal": 2.0},
+    ],
+    ids=lambda settings: "-".join(settings) if isinstance(settings, dict) else None,
+)
+def test_a_run_of_any_settings_can_be_specialised(
+    session: dict[str, Any],
+    runs_root: Path,
+    tiny_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    head_only: bool,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")  # a machine of two GPUs
+    config = TrainConfig.from_dict({"data": str(tiny_data), "name": "parent", **settings})
+    run = create_run(config, runs_root)
+    run.best_path.touch()
+    forms.fill_specialise(run, ["2"], [("2", "10")], head_only=head_only)
+    filled, problems = forms.read_form()
+    assert problems == {}
+    assert filled is not None
+    assert (filled.head_only, filled.weights) == (head_only, "run:parent")
+
+
 @pytest.mark.parametrize("again", ["specialised", "fixed"])
 def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
     session: dict[str, Any], runs_root: Path, tiny_data: Path, again: str
