@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -21,6 +22,7 @@ _LATEST = (
 )
 _MOST_EPOCHS = 1_000_000
 _MOST_PID = 2**31 - 1
+_JOB = re.compile(r"(\d+([_+]\d+)?)?", re.ASCII)  # of Slurm, as squeue names it; it is handed to scancel
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "nearest-exact", "lanczos", "box", "hamming")
 _NUMBERS = ("loss", "acc", "lr", "train_loss", "train_acc", "val_loss", "val_acc", "seconds", "val_seconds")
 
@@ -127,6 +129,8 @@ def find_status_problem(values: Mapping[str, Any], defaults: Mapping[str, Any], 
             return f"{name} must be a number, got {shorten(repr(value))}"
     if values["state"] not in states:
         return f"state must be one of {', '.join(states)}, got {shorten(repr(values['state']))}"
+    if not _JOB.fullmatch(values["job"]):
+        return f"job must be the number of a Slurm job, got {shorten(repr(values['job']))}"
     return ""
 
 

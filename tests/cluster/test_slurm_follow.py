@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.cluster import slurm
-from core.cluster.follow import describe_wait, follow_run
+from core.cluster.follow import describe_wait, end_now, follow_run
 from core.cluster.slurm import Answer, SlurmJob
 from core.cluster.submit import write_script
 from core.runs import jobs
@@ -99,3 +100,19 @@ def test_a_folder_of_any_name_is_one_word_of_the_batch_script(tmp_path: Path) ->
     assert "0) run='" in script
     assert """it'"'"'s $(touch hacked); 5 %j' ;;""" in script
     assert script.rstrip().endswith('slurm-job "$run"')
+
+
+@pytest.mark.parametrize("job", ["--me", "-u root", "7 8", "7;id", "\u0667"])
+def test_a_run_folder_from_elsewhere_cannot_have_other_jobs_cancelled(
+    run: Run, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    """What stands as its job in the status goes to scancel, which takes options too."""
+    called: list[object] = []
+    monkeypatch.setattr(slurm, "_call", lambda words, **_: called.append(words) or "")
+    values = json.loads((run.folder / "status.json").read_text())
+    (run.folder / "status.json").write_text(json.dumps({**values, "job": job, "updated": 9e10}))
+    run.request_stop()
+    follow_run(run)
+    end_now(run)
+    assert [words for words in called if "squeue" not in str(words)] == []
+    assert "job must be the number of a Slurm job" in run.find_damage()
