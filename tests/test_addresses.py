@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.addresses import is_loopback, name_house
+from core.addresses import hide_user, is_loopback, name_house
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
@@ -25,3 +25,15 @@ def test_a_network_of_ipv6_counts_as_one_address_and_a_mapped_one_as_itself() ->
     assert name_house("::ffff:10.0.0.1") == name_house("10.0.0.1") == "10.0.0.1"
     assert name_house("testclient") == "testclient"
     assert len(name_house("x" * 60_000)) == 100
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("to http://ada:se@cret@host:5000/x failed", "to http://host:5000/x failed"),
+        ("https://token@host, ftp://a:b@h", "https://host, ftp://h"),
+        ("http://host/a@b ada@lab.example", "http://host/a@b ada@lab.example"),
+    ],
+)
+def test_names_and_passwords_in_an_address_are_left_out(told: str, shown: str) -> None:
+    assert hide_user(told) == shown

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from core.errors import RunError, UserError
+from core.addresses import hide_user
+from core.errors import RunError, UserError, describe_error
 from core.files import write_text
 from core.reading import read_object
 from core.recipe.config import NO_TRACKER, TRACKERS
@@ -55,12 +56,15 @@ def publish(run: Run, kind: str, *, follow: bool = False) -> tuple[int, str]:
         tracker.end(state=status.state, best=status.best_val_acc if status.has_best else None)
         if run.folder.is_dir():
             _write_record(run, kind, identity, max(last, _read_record(run, kind)[1]))
-    except (UserError, OSError):
+    except UserError:
         raise
+    except OSError as error:
+        raise RunError(hide_user(describe_error(error))) from error
     except Exception as error:  # of a program that is not ours
-        why = f"{type(error).__name__}: {shorten(str(error), 200)}"
+        # It may quote the address it was given, with the password in it: this gets into the run's folder and on its page.
+        why = f"{type(error).__name__}: {shorten(hide_user(str(error)), 200)}"
         raise RunError(f"{run.id} could not be written to {TITLES[kind]}: {why}") from error
-    return count, tracker.place
+    return count, hide_user(tracker.place)
 
 
 def _iter_epochs(run: Run, last: int, *, follow: bool) -> Iterator[tuple[int, dict[str, float]]]:

@@ -161,6 +161,21 @@ def test_a_tracker_that_is_not_installed_is_named_and_the_training_goes_on(
     assert read_fault(run) is None
 
 
+def test_the_password_in_the_address_of_a_tracker_gets_neither_into_the_run_nor_on_its_page(
+    runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(runs_root, tiny_data, name="first")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:planted-5f2a@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert main(["track", "first", "--to", "mlflow", "--follow"]) == 2
+    fault = read_fault(run)
+    assert fault is not None
+    assert "http://127.0.0.1:9" in fault.why
+    kept = [path for path in runs_root.rglob("*") if path.is_file() and b"planted" in path.read_bytes()]
+    assert kept == []
+    assert "planted" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("kind", READERS)
 def test_no_tracker_asks_the_network(runs_root: Path, tiny_data: Path, kind: str) -> None:
     """Whatever a tracker would ask goes to a proxy, which is ours and hears nothing."""
