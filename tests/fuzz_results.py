@@ -118,7 +118,7 @@ def result_targets() -> tuple[Target, ...]:
     seen = json.dumps(Seen().to_values()).encode()
     return (
         Target("users", (users,), as_file("users.json", _read_users)),
-        Target("actions", (_seed(Action)[0] + b"\n",), as_file("actions", lambda path: list(read_actions(path)))),
+        Target("actions", (_seed(Action)[0] + b"\n",), as_file("actions", lambda path: [one.list_cells() for one in read_actions(path)])),
         Target("slots", (b'{"cpu": 2}',), as_file("queue.json", lambda path: read_slots(path.parent))),
         Target("task.json", (b'{"kind": "map", "parameters": {}}',), as_file("task.json", lambda path: read_order(path.parent))),
         Target("what Slurm was asked", _seed(SlurmRequest), read_run_file(ASKED, read_request)),

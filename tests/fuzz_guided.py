@@ -1,0 +1,96 @@
+"""Feeds the readers of tests/fuzz.py with inputs that reach ever more lines of our code, which libFuzzer draws.
+
+Atheris has to be installed (requirements-fuzz.txt). It watches which branches an input takes, and goes on from those that
+take new ones. libFuzzer ends its process at the first fault, so each search is a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / ".test-artifacts" / "fuzz"  # inputs that were a fault
+# What is watched: our own readers, and what they are made of that is Python.
+WATCHED = ["core", "csv", "json", "tarfile", "zipfile", "yaml", "PIL"]
+_SLOWEST, _MEMORY = 10, 4000  # seconds of an input, and MB of the process
+_START = 90.0  # seconds that a process may take beyond its time: it loads torch
+
+
+def is_installed() -> bool:
+    """Tell whether inputs can be drawn so."""
+    return importlib.util.find_spec("atheris") is not None
+
+
+def search(seconds: float, passed_over: Collection[str]) -> dict[str, str]:
+    """Search for so long, and return what went wrong by the name of the reader; those `passed_over` are left out."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    faults: dict[str, str] = {}
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 1:
+        begun = time.time()
+        names = [*passed_over, *faults]
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "tests.fuzz_guided", str(round(left)), *names],
+            cwd=ROOT, check=False, capture_output=True, text=True, errors="replace", timeout=left + _START,
+        )  # fmt: skip
+        found = max(KEPT.iterdir(), key=lambda path: path.stat().st_mtime, default=None)
+        if found is None or found.stat().st_mtime < begun:
+            if done.returncode:
+                faults["guided search"] = _find_words(done.stdout + done.stderr)
+            break
+        name = _name_target(found, names)
+        faults[name] = f"{_find_words(done.stdout + done.stderr)} (the input: {found.relative_to(ROOT)})"
+    return faults
+
+
+def _find_words(text: str) -> str:
+    """Return the lines in which a process said what ended it: an exception's, or libFuzzer's own."""
+    lines = text.splitlines()
+    at = [number for number, line in enumerate(lines) if "Uncaught Python exception" in line]
+    if at:
+        return " ".join(line.strip() for line in lines[at[-1] + 1 :] if line.strip())[:1500]
+    return " ".join([line for line in lines if "ERROR: libFuzzer" in line] or lines[-5:])[:1500]
+
+
+def _name_target(file: Path, passed_over: Collection[str]) -> str:
+    from tests.fuzz import targets
+
+    data, left = file.read_bytes(), [one for one in targets() if one.name not in passed_over]
+    return left[data[0] % len(left)].name if data else "guided search"
+
+
+def main() -> None:
+    """Search in this process for argv[1] seconds among all readers but those named after it; libFuzzer ends it."""
+    logging.disable(logging.CRITICAL)
+    atheris: Any = importlib.import_module("atheris")
+    with atheris.instrument_imports(include=WATCHED):  # before anything of ours is loaded
+        from tests.fuzz import judge, targets
+    left = [one for one in targets() if one.name not in sys.argv[2:]]
+
+    def feed(data: bytes) -> None:
+        if data:  # its first byte says who reads the rest
+            judge(left[data[0] % len(left)], data[1:])
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number, target in enumerate(left):
+            for place, seed in enumerate(target.seeds):
+                (Path(folder) / f"{number}-{place}").write_bytes(bytes([number]) + seed)
+        options = [
+            f"-max_total_time={sys.argv[1]}", f"-timeout={_SLOWEST}", f"-rss_limit_mb={_MEMORY}", f"-artifact_prefix={KEPT}/",
+            "-verbosity=0", "-print_final_stats=0",
+        ]  # fmt: skip
+        atheris.Setup([sys.argv[0], folder, *options], feed)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
