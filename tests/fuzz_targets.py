@@ -24,6 +24,7 @@ from core.dataset.images import read_image
 from core.dataset.label_report import read_fixes
 from core.errors import UserError
 from core.imports.columns import find_columns
+from core.imports.reading import understand_table
 from core.marks.marks import read_marks
 from core.networks.state import read_state
 from core.queue.order import read_place
@@ -67,6 +68,15 @@ def _read_labels(path: Path) -> object:
     table = read_table(path)
     columns = label_table.suggest_columns(table.head)
     return columns and label_table.match_rows(table, columns, path.parent, skip_missing=True)
+
+
+def _import_table(data: bytes, folder: Path) -> object:
+    for path in ("train/a/1.png", "train/b/1.png", "val/a/1.png", "val/b/1.png"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(b"")
+    table = parse_table("p.csv", data)
+    find_columns(table, ("a", "b"), {})
+    return understand_table(table, folder)
 
 
 def _read_settings(data: bytes, _: Path) -> object:
@@ -119,6 +129,7 @@ def input_targets() -> tuple[Target, ...]:
         "val": [["b/1.png", "b"]], "skipped": [], "sizes": {"a": 1, "b": 1}, "test_count": 0, "fingerprint": "",
     }  # fmt: skip
     table = b"path,true,predicted,confidence\nval/a/1.png,a,b,0.9\nval/b/1.png,b,b,0.5\n"
+    numbers = b"path,true,predicted,prob_a,prob_b\nval/a/1.png,0,1,0.25,0.75\nval/b/1.png,1.0,1,0,1\n"
     mark = {
         "id": "x",
         "marks": [{"path": "train/a/1.png", "action": "drop", "label": "", "tags": [], "at": 1.0}],
@@ -126,7 +137,7 @@ def input_targets() -> tuple[Target, ...]:
     return (
         Target("labels CSV", (b"image,label,split\nrose.png,a,train\n", b"id;breed\nrose;b\n"), as_file("l.csv", _read_labels)),
         Target("sample submission", (b"image_name,pred_label\nrose,1\n",), lambda data, _: take_sample(parse_table("s.csv", data))),
-        Target("predictions CSV", (table,), lambda data, _: find_columns(parse_table("p.csv", data), ("a", "b"), {})),
+        Target("predictions CSV", (table, numbers), _import_table),
         Target("columns CSV", (b"path,light\nval/a/1.png,3\n",), lambda data, at: take_columns(parse_table("c.csv", data), ("val/a/1.png",), at)),
         Target("class_names.csv", (b"label,name\na,rose\n",), as_file("class_names.csv", lambda path: read_display_names(path.parent, ("a",)))),
         Target("cat_to_name.json", (b'{"a": "rose"}',), as_file("cat_to_name.json", lambda path: read_display_names(path.parent, ("a",)))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 NAMED, NUMBERED, AUTO = "names", "numbers", "auto"
 KINDS = (AUTO, NAMED, NUMBERED)
-_NUMBER = re.compile(r"(\d+)(\.0*)?")  # pandas writes 3.0 where a cell of the column was empty
+# pandas writes 3.0 where a cell of the column was empty; no class has a number of more digits.
+_NUMBER = re.compile(r"0*(\d{1,9})(\.0*)?", re.ASCII)
 
 
 def read_classes(
@@ -64,7 +66,8 @@ def read_classes(
 def _index_names(classes: Sequence[str], display: Mapping[str, str]) -> dict[str, int]:
     """Return the index of each class by its folder's name, and by its display name where only one class has it."""
     shown = [display.get(name, "") for name in classes]
-    by_display = {name: index for index, name in enumerate(shown) if name and shown.count(name) == 1}
+    times = Counter(shown)
+    by_display = {name: index for index, name in enumerate(shown) if name and times[name] == 1}
     return {**by_display, **{normalise(name): index for index, name in enumerate(classes)}}
 
 

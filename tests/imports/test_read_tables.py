@@ -307,3 +307,10 @@ def test_twenty_thousand_rows_of_a_hundred_classes_are_understood_in_under_three
     assert time.process_time() - begun < 3
     assert (reading.accuracy, len(reading.paths)) == (0.01, 20_000)
     assert reading.paths[-1] == "c99/199.jpg"
+
+
+@pytest.mark.parametrize("cell", ["9" * 5000, "0" * 5000 + "9", "\u0661"])
+def test_a_number_without_end_is_told_as_one_of_no_class(tiny_data: Path, cell: str) -> None:
+    text = PLAIN.replace("val/35/2.png,35,35", f"val/35/2.png,35,{cell}")
+    with pytest.raises(DataError, match=r"line 7, column 'predicted'"):
+        understand(text, tiny_data)
