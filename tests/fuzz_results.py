@@ -32,6 +32,7 @@ from core.people.actions import Action, read_actions
 from core.people.users import read_users
 from core.queue.slots import read_slots
 from core.reading import take
+from core.recipe.config_text import read_settings_text
 from core.runs.imported import Origin, load_log_probs, read_origin
 from core.runs.rate_curve import RateCurve, read_curve
 from core.runs.run import Run
@@ -102,6 +103,15 @@ def _beside(name: str, read: Callable[[Run], object]) -> Callable[[Run], object]
     return act
 
 
+def _read_slurm(data: bytes, _: Path) -> object:
+    text = data.decode("utf-8", errors="replace")
+    return (
+        SlurmRequest.from_values(read_settings_text(text, "slurm.yaml")).list_options()
+        if text.strip()
+        else None
+    )
+
+
 def _read_users(path: Path) -> object:
     path.chmod(0o600)
     return read_users(path)
@@ -116,12 +126,14 @@ def result_targets() -> tuple[Target, ...]:
         calibration = _calibration(Path(name))
     users = json.dumps({"users": {"ada": {"role": "look", "salt": "00", "digest": "00"}}}).encode()
     seen = json.dumps(Seen().to_values()).encode()
+    slurm = json.dumps(SlurmRequest("gpu", "lab", "", 1, 2, "16G", "1-12:00:00").to_values()).encode()
     return (
         Target("users", (users,), as_file("users.json", _read_users)),
         Target("actions", (_seed(Action)[0] + b"\n",), as_file("actions", lambda path: [one.list_cells() for one in read_actions(path)])),
         Target("slots", (b'{"cpu": 2}',), as_file("queue.json", lambda path: read_slots(path.parent))),
         Target("task.json", (b'{"kind": "map", "parameters": {}}',), as_file("task.json", lambda path: read_order(path.parent))),
-        Target("what Slurm was asked", _seed(SlurmRequest), read_run_file(ASKED, read_request)),
+        Target("what Slurm was asked", (slurm,), read_run_file(ASKED, read_request)),
+        Target("settings of Slurm", (b"partition: gpu\ntime: \"1-12:00\"\nmemory: 16G\n",), _read_slurm),
         Target("network.json", (b'{"arch": "a", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bilinear"}',), read_run_file("network.json", Run.read_inputs)),
         Target("seen.json", (seen,), read_run_file("seen.json", read_seen)),
         Target("imported.json", _seed(Origin), read_run_file("imported.json", read_origin)),

@@ -24,7 +24,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,@+-]*")
 _MEMORY = re.compile(r"[1-9][0-9]*[KMGT]?")
 # D-HH, D-HH:MM, D-HH:MM:SS; MM, MM:SS, HH:MM:SS, as sbatch reads them.
 _TIME = re.compile(
-    r"(?:(?P<days>\d+)-(?P<h>\d+)(?::(?P<m>\d+))?(?::\d+)?)|(?:(?P<a>\d+)(?::(?P<b>\d+))?(?::(?P<c>\d+))?)"
+    r"(?P<days>N)-(?P<h>N)(?::(?P<m>N))?(?::N)?|(?P<a>N)(?::(?P<b>N))?(?::(?P<c>N))?".replace(
+        "N", r"\d{1,9}"
+    ),
+    re.ASCII,
 )
 
 

@@ -23,6 +23,8 @@ from tests.processes import call_here, make_images, train_words
         ("memory", "lots", "a size such as 16G"),
         ("time", "soon", "a time such as"),
         ("time", 7200, "in quotes"),  # what YAML makes of 2:00:00
+        pytest.param("time", "9" * 400, "a time such as", id="time without end"),
+        pytest.param("time", "1" * 5000 + "-0", "a time such as", id="days without end"),
         ("time", "4", "5 minutes or more"),
         ("time", "00:04:59", "5 minutes or more"),
         ("partitoin", "gpu", "did you mean partition"),
