@@ -13,6 +13,7 @@ from core.words import show_path
 
 Watch = Callable[[int], None]  # is told how many files were found so far; what it raises ends the walk
 
+_DIGITS = 1_000  # of a number in a name; of a few thousand Python makes none
 MISNAMED = "has a name that is not UTF-8 and must be renamed"
 # What systems leave in folders of images. Names beginning with a dot (.DS_Store, ._photo.jpg, .ipynb_checkpoints) are
 # left out too, and so are folders whose name begins with two underscores (__MACOSX).
@@ -50,7 +51,10 @@ class Found:
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Return a sort key that puts 2 before 10; names that count alike (2 and 02, a and A) keep one order."""
     parts = (part for part in re.split(r"(\d+)", name) if part)
-    key = [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts]
+    key = [
+        (0, int(part), "") if part.isdecimal() and len(part) <= _DIGITS else (1, 0, part.casefold())
+        for part in parts
+    ]
     return [*key, (-1, 0, name)]
 
 

@@ -20,7 +20,9 @@ def test_names_are_sorted_as_people_count() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("names", [["2", "02", "002"], ["Rose", "rose"], ["a1", "a", "a01", "A"]])
+@pytest.mark.parametrize(
+    "names", [["2", "02", "002"], ["Rose", "rose"], ["a1", "a", "a01", "A"], ["9" * 5000, "a", "9"]]
+)
 def test_names_that_count_alike_still_have_one_order(names: list[str]) -> None:
     orders = {tuple(sorted(names[i:] + names[:i], key=natural_key)) for i in range(len(names))}
     assert len(orders) == 1
