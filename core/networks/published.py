@@ -67,11 +67,6 @@ def load_published(
     return f"its published weights ({path.name}); the head is new"
 
 
-def is_here(arch: str) -> bool:
-    """Tell whether the published weights of a network are on this machine already."""
-    return any(source.path.is_file() for source in find_sources(arch))
-
-
 def find_sources(arch: str) -> list[Source]:
     """Return where the published weights of a network lie, by preference; none where nobody has published any."""
     network = find_network(arch)

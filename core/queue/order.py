@@ -157,8 +157,8 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
         if status.state == "running":
             running.append((run, status))
         elif status.state == "queued":
-            needs = _read_devices(run) if slots.gpus else ("auto", 1)
-            waiting.append(Waiting(run, status, read_place(run), *needs))
+            asked = _read_devices(run) if slots.gpus else ("auto", 1)
+            waiting.append(Waiting(run, status, read_place(run), *asked))
     owners = {
         run.id: read_owner(run.folder)
         for run in (*(run for run, _ in running), *(one.run for one in waiting))

@@ -59,6 +59,9 @@ class Journal:
         """Do the work and write how it ended; return the last status: errors end in it, not in an exception.
 
         `work` returns the message to end with, or raises Interrupted; `describe_stop(state)` gives the message then.
+
+        Raises:
+            RunError: where the folder was deleted meanwhile, so that nothing can be written down.
         """
         started = self.status.started or time.time()
         self.set(
