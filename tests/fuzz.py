@@ -90,10 +90,10 @@ def main() -> int:
         flush=True,
     )
     if guided:
-        more = search(seconds / 2, faults)
+        count, more = search(seconds / 2, faults)
         for name, words in more.items():
             print(f"{name}: {words}")
-        print(f"{seconds / 2:.0f} s of inputs that atheris drew, {len(more)} with a fault.")
+        print(f"{count:,} inputs that atheris drew in {seconds / 2:.0f} s, {len(more)} readers with a fault.")
         faults |= more
     else:
         print("With atheris it would search by coverage as well: pip install -r requirements-fuzz.txt")

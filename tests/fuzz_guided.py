@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ KEPT = ROOT / ".test-artifacts" / "fuzz"  # inputs that were a fault
 # What is watched: our own readers, and what they are made of that is Python.
 WATCHED = ["core", "csv", "json", "tarfile", "zipfile", "yaml", "PIL"]
 _SLOWEST, _MEMORY = 10, 4000  # seconds of an input, and MB of the process
+_COUNT = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 _START = 90.0  # seconds that a process may take beyond its time: it loads torch
 
 
@@ -30,10 +32,13 @@ def is_installed() -> bool:
     return importlib.util.find_spec("atheris") is not None
 
 
-def search(seconds: float, passed_over: Collection[str]) -> dict[str, str]:
-    """Search for so long, and return what went wrong by the name of the reader; those `passed_over` are left out."""
+def search(seconds: float, passed_over: Collection[str]) -> tuple[int, dict[str, str]]:
+    """Search for so long; return how many inputs were read, and what went wrong by the name of the reader.
+
+    Those `passed_over` are left out.
+    """
     KEPT.mkdir(parents=True, exist_ok=True)
-    faults: dict[str, str] = {}
+    count, faults = 0, dict[str, str]()
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 1:
         begun = time.time()
@@ -42,6 +47,7 @@ def search(seconds: float, passed_over: Collection[str]) -> dict[str, str]:
             [sys.executable, "-W", "ignore", "-m", "tests.fuzz_guided", str(round(left)), *names],
             cwd=ROOT, check=False, capture_output=True, text=True, errors="replace", timeout=left + _START,
         )  # fmt: skip
+        count += sum(map(int, _COUNT.findall(done.stderr)))
         found = max(KEPT.iterdir(), key=lambda path: path.stat().st_mtime, default=None)
         if found is None or found.stat().st_mtime < begun:
             if done.returncode:
@@ -49,7 +55,7 @@ def search(seconds: float, passed_over: Collection[str]) -> dict[str, str]:
             break
         name = _name_target(found, names)
         faults[name] = f"{_find_words(done.stdout + done.stderr)} (the input: {found.relative_to(ROOT)})"
-    return faults
+    return count, faults
 
 
 def _find_words(text: str) -> str:
@@ -86,7 +92,7 @@ def main() -> None:
                 (Path(folder) / f"{number}-{place}").write_bytes(bytes([number]) + seed)
         options = [
             f"-max_total_time={sys.argv[1]}", f"-timeout={_SLOWEST}", f"-rss_limit_mb={_MEMORY}", f"-artifact_prefix={KEPT}/",
-            "-verbosity=0", "-print_final_stats=0",
+            "-verbosity=0", "-print_final_stats=1",
         ]  # fmt: skip
         atheris.Setup([sys.argv[0], folder, *options], feed)
         atheris.Fuzz()
