@@ -38,7 +38,7 @@ chaos: $(VENV)/.dev ## do harm to trainings by chance and write what was lost to
 soak: $(VENV)/.dev ## let 20 people use the dashboard for half an hour and write what it held to docs/reliability.md (make soak MINUTES=2 SESSIONS=3)
 	@$(PY) -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SESSIONS),--sessions $(SESSIONS))
 
-fuzz: $(VENV)/.dev ## feed what reads other people's files with damaged ones for ten minutes (make fuzz SECONDS=60)
+fuzz: $(VENV)/.dev ## feed what reads other people's files with damaged ones for ten minutes, by coverage too where atheris is installed (make fuzz SECONDS=60)
 	@$(PY) -W ignore -m tests.fuzz $(SECONDS)
 
 audit: $(TOOLS)/.ready $(VENV)/.runtime ## ask the public list of known faults (OSV) about every package that is installed

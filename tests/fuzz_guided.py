@@ -6,6 +6,7 @@ take new ones. libFuzzer ends its process at the first fault, so each search is 
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import logging
@@ -43,27 +44,30 @@ def search(seconds: float, passed_over: Collection[str]) -> tuple[int, dict[str,
     while (left := end - time.monotonic()) > 1:
         begun = time.time()
         names = [*passed_over, *faults]
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.fuzz_guided", str(round(left)), *names],
-            cwd=ROOT, check=False, capture_output=True, text=True, errors="replace", timeout=left + _START,
-        )  # fmt: skip
+        command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz_guided", str(round(left)), *names]
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, check=False, capture_output=True, text=True, errors="replace", timeout=left + _START
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            faults["guided search"] = "its process did not end in its time"
+            break
         count += sum(map(int, _COUNT.findall(done.stderr)))
         found = max(KEPT.iterdir(), key=lambda path: path.stat().st_mtime, default=None)
         if found is None or found.stat().st_mtime < begun:
             if done.returncode:
-                faults["guided search"] = _find_words(done.stdout + done.stderr)
+                faults["guided search"] = _find_words(done.stdout, done.stderr)
             break
         name = _name_target(found, names)
-        faults[name] = f"{_find_words(done.stdout + done.stderr)} (the input: {found.relative_to(ROOT)})"
+        faults[name] = f"{_find_words(done.stdout, done.stderr)} (the input: {found.relative_to(ROOT)})"
     return count, faults
 
 
-def _find_words(text: str) -> str:
+def _find_words(told: str, complained: str) -> str:
     """Return the lines in which a process said what ended it: an exception's, or libFuzzer's own."""
-    lines = text.splitlines()
-    at = [number for number, line in enumerate(lines) if "Uncaught Python exception" in line]
-    if at:
-        return " ".join(line.strip() for line in lines[at[-1] + 1 :] if line.strip())[:1500]
+    if "Uncaught Python exception" in told:
+        return " ".join(told.rpartition("Uncaught Python exception: ===")[2].split())[:1500]
+    lines = complained.splitlines()
     return " ".join([line for line in lines if "ERROR: libFuzzer" in line] or lines[-5:])[:1500]
 
 
@@ -83,8 +87,14 @@ def main() -> None:
     left = [one for one in targets() if one.name not in sys.argv[2:]]
 
     def feed(data: bytes) -> None:
-        if data:  # its first byte says who reads the rest
-            judge(left[data[0] % len(left)], data[1:])
+        try:
+            if data:  # its first byte says who reads the rest
+                judge(left[data[0] % len(left)], data[1:])
+        except (
+            BaseException
+        ):  # libFuzzer keeps what took too long or ended the process, and not each of these
+            (KEPT / f"fault-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
+            raise
 
     with tempfile.TemporaryDirectory() as folder:
         for number, target in enumerate(left):
