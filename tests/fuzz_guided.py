@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -42,13 +43,9 @@ def search(seconds: float, passed_over: Collection[str]) -> tuple[int, dict[str,
     count, faults = 0, dict[str, str]()
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 1:
-        begun = time.time()
-        names = [*passed_over, *faults]
-        command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz_guided", str(round(left)), *names]
+        begun, names = time.time(), [*passed_over, *faults]
         try:
-            done = subprocess.run(
-                command, cwd=ROOT, check=False, capture_output=True, text=True, errors="replace", timeout=left + _START
-            )  # fmt: skip
+            done = _start(left, names)
         except subprocess.TimeoutExpired:
             faults["guided search"] = "its process did not end in its time"
             break
@@ -61,6 +58,16 @@ def search(seconds: float, passed_over: Collection[str]) -> tuple[int, dict[str,
         name = _name_target(found, names)
         faults[name] = f"{_find_words(done.stdout, done.stderr)} (the input: {found.relative_to(ROOT)})"
     return count, faults
+
+
+def _start(seconds: float, passed_over: Collection[str]) -> subprocess.CompletedProcess[str]:
+    """Be done with a process that searches for so long; what it leaves in its folder of temporary files goes with that."""
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "tests.fuzz_guided", str(round(seconds)), *passed_over],
+            cwd=ROOT, env=os.environ | {"TMPDIR": folder}, check=False, capture_output=True, text=True, errors="replace",
+            timeout=seconds + _START,
+        )  # fmt: skip
 
 
 def _find_words(told: str, complained: str) -> str:
