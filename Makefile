@@ -44,7 +44,7 @@ fuzz: $(VENV)/.dev ## feed what reads other people's files with damaged ones for
 audit: $(TOOLS)/.ready $(VENV)/.runtime ## ask the public list of known faults (OSV) about every package that is installed
 	@site=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	$(TOOLS)/bin/pip-audit --path "$$site" -s osv --progress-spinner off 2>$(TOOLS)/audit.log; code=$$?; \
-	if grep -q -e ConnectionError -e ServiceError -e Timeout $(TOOLS)/audit.log; then \
+	if grep -q -e ConnectionError -e ProxyError -e SSLError -e ServiceError -e Timeout $(TOOLS)/audit.log; then \
 		echo "Nothing was audited: the list of known faults cannot be reached from here (see $(TOOLS)/audit.log)."; exit 2; \
 	fi; cat $(TOOLS)/audit.log; exit $$code
 
