@@ -190,7 +190,7 @@ def _read_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
 
 
 def _choose_image(path: Path, schema: pa.Schema, features: Mapping[str, Any], asked: str) -> str:
-    fitting = [field.name for field in schema if _holds_images(field.type)]
+    fitting = _list_fitting(schema, _holds_images)
     declared = [name for name in fitting if features.get(name, {}).get("_type") == "Image"]
     if asked:
         if asked not in fitting:
@@ -207,7 +207,7 @@ def _choose_image(path: Path, schema: pa.Schema, features: Mapping[str, Any], as
 def _choose_label(
     path: Path, schema: pa.Schema, features: Mapping[str, Any], asked: str, *, must: bool
 ) -> str:
-    fitting = [field.name for field in schema if _holds_labels(field.type)]
+    fitting = _list_fitting(schema, _holds_labels)
     if asked:
         if asked not in fitting and must:
             raise DataError(f"{path}: {asked!r} is not a column of labels. {_list_columns(schema)}")
@@ -217,9 +217,16 @@ def _choose_label(
     return next(iter([*(name for name in usual if name in declared), *declared, *usual]), "")
 
 
+def _list_fitting(schema: pa.Schema, fits: Callable[[pa.DataType], bool]) -> list[str]:
+    """Return the columns whose type fits, by name; which is meant by a name that two have, nobody knows."""
+    return [field.name for field in schema if fits(field.type) and schema.names.count(field.name) == 1]
+
+
 def _holds_images(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return any(field.name == "bytes" and _is_bytes(field.type) for field in kind)
+        names = [field.name for field in kind]
+        alone = names.count("bytes") == 1 and names.count("path") <= 1
+        return alone and _is_bytes(kind.field("bytes").type)
     return _is_bytes(kind)
 
 

@@ -8,12 +8,21 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from core.arrivals.tar_samples import iter_samples
 from core.arrivals.unpack import unpack
 from core.errors import DataError
-from tests.arrivals.shard_files import make_rows, make_samples, make_table, picture, write_parquet, write_tar
+from tests.arrivals.shard_files import (
+    make_rows,
+    make_samples,
+    make_table,
+    picture,
+    write_arrow,
+    write_parquet,
+    write_tar,
+)
 
 MB = 10**6
 
@@ -130,3 +139,17 @@ def test_a_label_without_end_refuses_its_image_alone(tmp_path: Path, kind: str) 
         table = table.set_column(1, "label", [[label, "rose", "tulip"]])
         write_parquet(tmp_path / "in/a.parquet", table)
     assert unpack_all(tmp_path / "in") == (2, ["has a label of more than 1,000 letters"])
+
+
+@pytest.mark.parametrize("twice", ["image", "label", "bytes"])
+def test_of_two_columns_of_one_name_none_is_taken(tmp_path: Path, twice: str) -> None:
+    images, labels = pa.array([picture(0), picture(1)]), pa.array([0, 1])
+    if twice == "bytes":
+        kind = pa.field("bytes", pa.binary())
+        images = pa.StructArray.from_arrays([images, images], fields=[kind, kind])
+    columns = {"image": images, "label": labels}
+    names = [*columns, *([twice] if twice in columns else [])]
+    table = pa.Table.from_arrays([columns[name] for name in names], names=names)
+    write_arrow(tmp_path / "in/a.arrow", table)
+    with pytest.raises(DataError, match=r"a\.arrow has no column of (images|labels)"):
+        unpack_all(tmp_path / "in")
