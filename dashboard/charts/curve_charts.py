@@ -70,6 +70,7 @@ def training_curves(
             mode="lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"size": 7},
+            cliponaxis=False,
             customdata=epochs["epoch"],
             hovertemplate=f"{name.split(',')[0]}, epoch %{{customdata}}: <b>{value_format(quantity)}</b><extra></extra>",
         )
@@ -269,7 +270,8 @@ def name_quantity(figure: go.Figure, quantity: Quantity) -> None:
     if quantity == "loss":
         figure.update_yaxes(title_text="cross-entropy loss", rangemode="tozero")
     else:
-        figure.update_yaxes(title_text="accuracy (%)")
+        # No room beyond 100 %, where no accuracy is: `cliponaxis` lets a mark on the edge be drawn whole.
+        figure.update_yaxes(title_text="accuracy (%)", autorangeoptions={"clipmin": 0, "clipmax": 100})
 
 
 def value_format(quantity: Quantity) -> str:
@@ -289,5 +291,6 @@ def _mark_best(figure: go.Figure, best: pd.DataFrame, quantity: Quantity, by: st
         name=f"best: epoch {int(row['epoch'])}, {text}",
         mode="markers",
         marker={"symbol": "star", "size": 17, "color": VAL, "line": {"width": 1, "color": "white"}},
+        cliponaxis=False,
         hoverinfo="skip",
     )

@@ -94,6 +94,8 @@ async function drawFigure(chart, look, theme) {
   if (!chart.drawn) graph.replaceChildren();
   const layout = { ...figure.layout, template: themeTemplate(theme), height: data.height, autosize: true };
   layout.uirevision = `${data.key} ${figure.layout.uirevision ?? ""}`;
+  // Of other cells than before: a finger leaves no cell, so what it said of one would stay over the others.
+  if (chart.drawn && layout.uirevision !== graph.layout?.uirevision) window.Plotly.Fx.unhover(graph);
   layout.shapes = [...(figure.layout.shapes ?? []), ...data.shapes];
   const { shapes = [], xaxis, yaxis } = figure.layout;
   const whole = { x: [...(xaxis?.range ?? [])], y: [...(yaxis?.range ?? [])] }; // Plotly writes into the figure's own

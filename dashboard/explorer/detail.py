@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core.confidence.apart import explain_apart
 from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage
 from core.model.pictures import STRENGTH
 from core.runs.imported import lacks_model
@@ -88,7 +89,7 @@ def draw_evidence(run: Run, data: RunData, row: pd.Series) -> None:
         asked.append(Evidence(row["predicted"], rather_than=rival))
     (explained,) = maps.explain_images(run, [(path, tuple(asked))], method=method, stage=stage)
     if explained is not None:
-        draw_maps(run, data, path, explained, asked, method)
+        draw_maps(run, data, row, explained, asked, method)
 
 
 def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:
@@ -180,9 +181,10 @@ def _choose(
 
 
 def draw_maps(
-    run: Run, data: RunData, path: str, explained: Explained, asked: list[Evidence], method: str
+    run: Run, data: RunData, row: pd.Series, explained: Explained, asked: list[Evidence], method: str
 ) -> None:
     """Show the maps asked for, the strength of their colour, and whether the first of them is to be believed."""
+    path = row["path"]
     asked_strength = address.get_param("strength", [str(value) for value in STRENGTHS])
     strength = int(asked_strength or round(STRENGTH * 100))
     tiles = []
@@ -214,12 +216,14 @@ def draw_maps(
             lambda: address.set_params(strength=str(st.session_state["detail-strength"]))
         ),
     )
-    draw_faithfulness(run, data, path, explained, asked[0])
+    draw_faithfulness(run, data, row, explained, asked[0])
 
 
-def draw_faithfulness(run: Run, data: RunData, path: str, explained: Explained, evidence: Evidence) -> None:
+def draw_faithfulness(
+    run: Run, data: RunData, row: pd.Series, explained: Explained, evidence: Evidence
+) -> None:
     """Show how the confidence falls when what a map marks is hidden, and say what that means."""
-    found = maps.measure(run, path, explained.maps[evidence], evidence.name)
+    found = maps.measure(run, row["path"], explained.maps[evidence], evidence.name)
     if found is None:
         st.info(
             f"By this method and layer nothing in this image speaks for {escape_markdown(data.label(evidence.name))}, "
@@ -245,3 +249,16 @@ def draw_faithfulness(run: Run, data: RunData, path: str, explained: Explained, 
         for title, value, explanation in figures:
             st.metric(title, format_confidence(value), help=explanation, width="content")
     st.markdown(found.describe())
+    if told := tell_apart(run, row, evidence.name, found.whole):
+        st.caption(told)
+
+
+def tell_apart(run: Run, row: pd.Series, name: str, whole: float) -> str:
+    """Say why the best model's confidence in a class is not the one that a table's row has; nothing where both read alike."""
+    known = dict(list_guesses(row)) | {row["true"]: row["true_confidence"]}
+    if name not in known or format_confidence(known[name]) == format_confidence(whole):
+        return ""
+    best = services.read_predictions(run) if run.predictions_path().exists() else None
+    own = None if best is None else best[best["path"] == row["path"]]
+    same = own is not None and len(own) == 1 and own["confidence"].iloc[0] == row["confidence"]
+    return explain_apart(run, same_model=same)

@@ -17,7 +17,7 @@ from core.reading import is_there
 from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import focus_indices, pair_indices
-from core.recipe.presets import from_preset
+from core.recipe.presets import PRESETS, from_preset
 from core.recipe.rules import FIT_ALONE, fits_alone
 from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES, label_of
@@ -276,7 +276,8 @@ def fill_specialise(
 ) -> None:
     """Put into the form what specialises a run's best model on classes: few epochs at a tenth of its rate.
 
-    Of the head alone the rate stays and the epochs are many: they take a second each. `pairs` are look-alikes.
+    Of the head alone the rate stays and the epochs are many: they take a second each. Where only the head was trained so far,
+    the whole network is trained as the preset `fast` does it. `pairs` are look-alikes.
 
     Raises:
         RunError: when the run's config cannot be read.
@@ -295,11 +296,28 @@ def fill_specialise(
         changes.update(keep_statistics=False, layer_decay=1.0, devices=1)  # are of a whole network
     else:
         changes.update(feature_views=1)
-        if config.head_only:  # its recipe says little of how to train a whole network
-            changes.update(preset="fast")
+        if config.head_only:  # its recipe says nothing of how to train a whole network: that of `fast` does
+            changes.update(_take_whole_recipe(config))
     fill_form(replace(config, **changes))
     names = ", ".join(escape_markdown(services.label_classes(run)(name)) for name in classes)
     story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)
+
+
+def _take_whole_recipe(config: TrainConfig) -> dict[str, Any]:
+    """Return how the preset `fast` trains a whole network, for a run whose recipe is of a head alone.
+
+    Its rate is not lowered: beneath the head nothing has learnt these images yet. How images are augmented is the run's own
+    where it augmented them.
+    """
+    own = {
+        "arch",
+        "head_first",
+        "epochs",
+        "schedule",
+    }  # the network there is, its head already fitted, as specialising has it
+    if config.feature_views > 1:
+        own |= {name for name, setting in SETTINGS.items() if setting.augments}
+    return {"preset": "fast", **{name: value for name, value in PRESETS["fast"].items() if name not in own}}
 
 
 def fill_control(run: Run) -> None:

@@ -119,8 +119,11 @@ def find_before(run: Run) -> Run | None:
         return None
 
 
-def draw_changes(first: Run, second: Run) -> None:
-    """Say class by class what the second run won and lost against the first, and show those images."""
+def draw_changes(first: Run, second: Run, told: JudgedOn | None = None) -> None:
+    """Say class by class what the second run won and lost against the first, and show those images.
+
+    Which of the two is better on all classes is left out where the page says it already of the same images, `told`.
+    """
     reads = [partial(services.read_predictions, run) for run in (first, second)]
     common = list_common(reads)
     try:
@@ -131,12 +134,14 @@ def draw_changes(first: Run, second: Run) -> None:
         return  # why they are not compared is said above
     st.header(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
     pair = load_pair(reads[0], reads[1], draw_judged_on(common))
-    draw_verdict(second, pair, data)
+    is_told = pair.judged_on == told
+    draw_verdict(second, pair, data, is_told=is_told)
     doubts = {
         escape_markdown(run): escape_markdown(name) for run, name in name_unknowns([first, second]).items()
     }
     imported = sum(bool(describe_origin(run)) for run in (first, second))
-    st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts, imported=imported))
+    if not is_told or len(common) > 1:
+        st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts, imported=imported))
     changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")
@@ -164,14 +169,16 @@ def draw_judged_on(common: Sequence[JudgedOn]) -> JudgedOn:
     return chosen or common[0]
 
 
-def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
-    """Say whether a gain is real: on the classes specialised on and on the others, or on all of them."""
+def draw_verdict(second: Run, pair: TablePair, data: RunData, *, is_told: bool) -> None:
+    """Say whether a gain is real: on the classes specialised on and on the others, or on all of them unless that is told."""
     try:
         config = second.read_config()
     except UserError:
         return  # said where the settings are compared
     tests = compare_focus(config, pair.first, pair.second)
     if tests is None:
+        if is_told and not config.fixes:
+            return
         verdict = compare_paired(pair.first, pair.second).describe("before", "after")
         fixed = f" after the fix list {escape_markdown(Path(config.fixes).name)}" if config.fixes else ""
         st.markdown(f"On all classes{fixed}: {verdict}")
