@@ -121,9 +121,9 @@ def main() -> None:
     page = st.navigation({**groups, "": [first, named]}, expanded=True)
     forget_elsewhere(page.url_path)
     guard(draw_person)()
+    guard(tell_lost)(page.url_path)
     if page.url_path in RUN_PAGES:
         guard(draw_run_choice)()
-    guard(tell_lost)(page.url_path)
     page.run()
 
 

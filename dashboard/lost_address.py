@@ -63,7 +63,7 @@ def tell_lost(page: str) -> None:
     if not told:
         return
     words = [
-        f"The address {'also ' if number else ''}asks for {one}" for number, one in enumerate(told[:_NAMED])
+        f"{'It also' if number else 'The address'} asks for {one}" for number, one in enumerate(told[:_NAMED])
     ]
     if len(told) > _NAMED:
         words.append("More of what it asks for does not exist and is left aside.")

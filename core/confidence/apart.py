@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.confidence.kept import read_precision
 from core.runs.run import Run
 
-OTHER_MODEL = "The figures above are of another model than the run's best, which is asked here."
+OTHER_MODEL = "The likeliest classes are those of another model than the run's best, which is asked here."
 
 
 def explain_apart(run: Run, *, same_model: bool) -> str:
@@ -19,10 +19,10 @@ def explain_apart(run: Run, *, same_model: bool) -> str:
     trained, asked = str(run.read_json("environment.json").get("precision", "")), read_precision(run)
     if trained and trained != asked:
         return (
-            f"The figures above were computed in {trained} when the run was trained. Here its best model is asked in {asked}, "
+            f"The confidences of the likeliest classes were computed in {trained} when the run was trained. Here its best model is asked in {asked}, "
             "as Predict asks it, so the same image comes out a little differently."
         )
     return (
-        "The figures above were computed when the run was trained. Here its best model is asked again, alone with this "
+        "The confidences of the likeliest classes were computed when the run was trained. Here its best model is asked again, alone with this "
         "image, so the last digits can differ."
     )

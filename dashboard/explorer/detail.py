@@ -175,7 +175,7 @@ def _choose(
         format_func=label,
         help=help,
         disabled=disabled,
-        width=220,
+        width=300,
         on_change=guard_callback(lambda: address.set_params(**{param: st.session_state[key]})),
     )
 
