@@ -132,6 +132,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
         y=labels,
         mode="markers",
         marker={"color": BAD, "size": 9},
+        cliponaxis=False,
         error_x={
             "array": high - recall,
             "arrayminus": recall - low,
@@ -230,6 +231,7 @@ def new_figure(title: str, *, height: int, revision: str) -> go.Figure:
         # At the end, where it has as many lines as it needs: on a narrow screen it would run over a title above it.
         legend={
             "orientation": "h",
+            "xref": "container",  # as wide as the chart, also beside long names
             "x": 0,
             "xanchor": "left",
             "yref": "container",

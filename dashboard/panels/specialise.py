@@ -140,7 +140,7 @@ def draw_changes(first: Run, second: Run, told: JudgedOn | None = None) -> None:
         escape_markdown(run): escape_markdown(name) for run, name in name_unknowns([first, second]).items()
     }
     imported = sum(bool(describe_origin(run)) for run in (first, second))
-    if not is_told or len(common) > 1:
+    if not is_told:
         st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts, imported=imported))
     changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
