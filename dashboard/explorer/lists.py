@@ -33,6 +33,12 @@ class ShownPart:
     true: frozenset[str]
     predicted: frozenset[str]
 
+    def holds(self, names: set[str]) -> bool:
+        """Tell whether it shows confusions of these classes, and all of the classes."""
+        return (
+            names <= self.true | self.predicted and bool(names & self.true) and bool(names & self.predicted)
+        )
+
 
 def show(selection: Selection, classes: list[str]) -> None:
     """Select cells and have their images shown, also where they were selected before and something else stands there."""
@@ -82,8 +88,7 @@ def draw_blocks(source: TableSource, data: RunData, part: ShownPart | None = Non
     if part is None:
         _draw_blocks(found, data, "block")
         return
-    shown = {*part.true, *part.predicted}
-    inside = [block for block in found if shown.issuperset(data.classes[index] for index in block.members)]
+    inside = [block for block in found if part.holds({data.classes[index] for index in block.members})]
     if inside:
         st.caption("Within the part shown:")
         _draw_blocks(inside, data, "block")
