@@ -18,7 +18,7 @@ from core.runs.notes import iter_listed
 from core.runs.run import default_root
 from dashboard.access.who import base_path, find_acting, sign_in_mode
 from dashboard.guard import forget_elsewhere, guard, guard_callback
-from dashboard.lost_address import tell_lost
+from dashboard.lost.tell import tell_lost
 from dashboard.signposts import HOME, TITLES
 from dashboard.state import address
 from dashboard.state.status_words import BADGES

@@ -288,7 +288,7 @@ def fill_specialise(
         "pairs": tuple(pairs),
         "head_first": config.head_first and not head_only,  # it has learnt all classes alike; now it is trained on
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
-        "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
+        "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else _lower_rate(config),
     }  # fmt: skip
     if head_only or pairs:
         changes.update(mixup=0.0, cutmix=0.0)
@@ -301,6 +301,15 @@ def fill_specialise(
     fill_form(replace(config, **changes))
     names = ", ".join(escape_markdown(services.label_classes(run)(name)) for name in classes)
     story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)
+
+
+def _lower_rate(config: TrainConfig) -> float:
+    """Return a tenth of a run's rate; of one that was specialised already no less than a tenth of its recipe's."""
+    lower = config.lr / 10
+    if not (config.focus or config.pairs):
+        return lower
+    usual = from_preset(config.preset, data=config.data).lr if config.preset in PRESETS else config.lr
+    return min(config.lr, max(lower, usual / 10))
 
 
 def _take_whole_recipe(config: TrainConfig) -> dict[str, Any]:

@@ -324,6 +324,35 @@ def test_a_run_of_any_recipe_can_be_specialised(
     assert config.preset != "quick" or head_only
 
 
+def test_a_run_of_a_head_alone_is_specialised_by_the_recipe_that_the_form_names(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path
+) -> None:
+    run = create_run(from_preset("quick", data=str(tiny_data), name="parent", hold_back=1), runs_root)
+    run.best_path.touch()
+    forms.fill_specialise(run, ["2"], [], head_only=False)
+    config = forms.read_form()[0]
+    assert config is not None
+    fast = from_preset("fast", data=str(tiny_data))
+    alike = [field for field in PRESETS["fast"] if getattr(config, field) == getattr(fast, field)]
+    assert set(PRESETS["fast"]) - set(alike) == {"epochs", "schedule"}
+    assert (config.hold_back, config.preset) == (1, "fast")
+
+
+def test_specialising_again_does_not_lower_the_rate_further(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path
+) -> None:
+    parent, rates = from_preset("fast", data=str(tiny_data), name="parent"), []
+    for number in range(3):
+        run = create_run(dataclasses.replace(parent, name=f"run-{number}"), runs_root)
+        run.best_path.touch()
+        forms.fill_specialise(run, ["2"], [], head_only=False)
+        found = forms.read_form()[0]
+        assert found is not None
+        rates.append(found.lr)
+        parent = found
+    assert rates == pytest.approx([5e-5] * 3)
+
+
 @pytest.mark.parametrize("again", ["specialised", "fixed"])
 def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
     session: dict[str, Any], runs_root: Path, tiny_data: Path, again: str

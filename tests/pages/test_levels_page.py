@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,34 @@ def test_a_part_in_the_address_shows_its_single_classes_and_the_way_back(open_pa
     assert app.query_params["part"] == "all"
     assert len(matrix_of(app)["y"]) == 45
     assert way(app) == []
+
+
+def pairs(app: AppTest, key: str) -> list[str]:
+    return [
+        re.sub(r"[*\\]", "", button.label)
+        for button in app.button
+        if re.fullmatch(rf"{key}-\d+", button.key or "")
+    ]
+
+
+def test_beside_a_part_its_own_confusions_come_first(open_page: Open, large: Run) -> None:
+    assert pairs(open_page("confusion", run="large"), "pair")[0].startswith(
+        "class-00000 taken for class-00001"
+    )
+    app = open_page("confusion", run="large", part="1-0")
+    assert "Within the part shown, confused most:" in words(app)
+    assert pairs(app, "pair") == ["class-00047 taken for class-00040 · 1"]
+    assert pairs(app, "pair-of-all")[0].startswith("class-00000 taken for class-00001")
+    assert [box.label for box in app.expander] == ["Of all 2,000 classes"]
+    app.button_group(key="confusion-beside").set_value("Blocks").run()
+    assert len(pairs(app, "block")) == 1  # the one that lies on the border of the two groups
+    assert len(pairs(app, "block-of-all")) == 12
+
+
+def test_a_part_without_confusions_says_so(open_page: Open, large: Run) -> None:
+    app = open_page("confusion", run="large", part="5-0")
+    assert "No two classes of the part shown are confused." in words(app)
+    assert len(pairs(app, "pair-of-all")) == 12
 
 
 def test_a_part_of_two_groups_is_called_by_both(open_page: Open, large: Run) -> None:

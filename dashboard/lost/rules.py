@@ -1,21 +1,14 @@
-"""An address that asks for what is not there: a line at the top of the page names it and what is shown instead.
-
-Whoever reads a parameter takes what it may be and leaves aside what it may not; this is where that is told, for all pages.
-That a run does not exist is told where the run is chosen, in `state.address`.
-"""
+"""What the parameters of each page's address may ask for, and what the page shows in place of what is not there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
-import streamlit as st
-
-from core.errors import UserError
 from core.model.evidence import METHODS
-from core.runs.run import FOLD, TEST, Run, default_root, iter_runs
+from core.runs.run import FOLD, TEST, Run
 from core.slices.search import list_splits
 from core.verdicts.ordering import ORDERS
 from core.words import shorten
@@ -28,14 +21,13 @@ from dashboard.explorer.sources import list_others
 from dashboard.mapping.look import COLOUR_TITLES, SPLIT_TITLES
 from dashboard.mapping.look import WRONG as WRONG_ONLY
 from dashboard.panels.label_section import SPLITS as LABEL_SPLITS
-from dashboard.state import address, services
+from dashboard.state import services
 from dashboard.state.part import WHOLE, is_part, read_steps
 from dashboard.state.selection import unpack_names
 from dashboard.text import escape_markdown
 from dashboard.views.map import SIDES
 
 _LONGEST = 60  # letters of a value that are repeated
-_NAMED = 4  # of what is not there; an address can ask for any number of things
 
 
 @dataclass(frozen=True)
@@ -55,54 +47,6 @@ class Rule:
         """Return that the value is not there, to follow 'The address asks for', and what is shown instead."""
         named = f" “{escape_markdown(shorten(value, _LONGEST))}”" if self.repeated else ""
         return f"{self.what}{named}, {self.lacks.format(run=escape_markdown(run))}. {self.instead}"
-
-
-def tell_lost(page: str) -> None:
-    """Say in one line what the page's address asks for that is not there; nothing where all of it is."""
-    told = list(_find_lost(page))
-    if not told:
-        return
-    words = [
-        f"{'It also' if number else 'The address'} asks for {one}" for number, one in enumerate(told[:_NAMED])
-    ]
-    if len(told) > _NAMED:
-        words.append("More of what it asks for does not exist and is left aside.")
-    st.warning(" ".join(words), icon=":material/link_off:")
-
-
-def _find_lost(page: str) -> Iterator[str]:
-    if page == "compare":
-        yield from _find_lost_runs()
-    rules = RULES.get(page, {})
-    asked = {name: value for name in rules if (value := address.get_param(name))}
-    run = address.selected_run() if asked else None
-    if run is None:
-        return
-    for name, value in asked.items():
-        try:
-            known = rules[name].knows(run, value)
-        except (UserError, OSError):  # what it is held against cannot be read, which the page itself tells
-            continue
-        if not known:
-            yield rules[name].tell(run.id, value)
-
-
-def _find_lost_runs() -> Iterator[str]:
-    """Say which runs there are not that Compare is asked for."""
-    known = {run.id for run in iter_runs(default_root())}
-    asked = [*address.get_param("runs").split(","), address.get_param("run")]
-    lost = [name for name in dict.fromkeys(asked) if name and name not in known]
-    found = [name for name in asked if name in known]
-    instead = (
-        "The others are compared."
-        if len(found) > 1
-        else "It is left out."
-        if found
-        else "The newest runs are shown."
-    )
-    rule = Rule("the run", lambda *_: False, instead, "which does not exist, or no longer")
-    for name in lost:
-        yield rule.tell("", name)
 
 
 def _is_class(run: Run, value: str) -> bool:
@@ -205,7 +149,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "sort": _SORT,
         "only": _ONLY,
         "least": Rule(
-            "cells of at least as many images as", lambda _, value: value.isdecimal(), "All cells are shown.", "which is no number"
+            "cells of at least as many images as", lambda _, value: value.isdecimal(), "All cells are shown.", "which is not a number"
         ),
         "part": Rule("a part of the matrix", _is_part, "All classes are shown.", repeated=False),
         **_HEAT_MAPS,
@@ -231,7 +175,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **_HEAT_MAPS,
     },
     "confidence": {
-        "wanted": Rule("an accuracy of", _is_accuracy, "The usual one is shown.", "which is no percentage from 50 to 99.9"),
+        "wanted": Rule("an accuracy of", _is_accuracy, "The usual one is shown.", "which is not a percentage from 50 to 99.9"),
     },
     "data": {
         "marked": Rule("the marks", _one_of(*KINDS), "All marked images are shown."),
