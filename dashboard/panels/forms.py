@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,7 @@ WEIGHT_KINDS = {
 }
 HERE, SLURM = "This machine", "Slurm"
 WHERE = "train-where"  # in the session: which of these two the form has
+_LONGEST_STEM = 60  # letters of a run's name in that of one made from it; a name has 80 at most
 _STEPS = {int: 1, float: 0.05}  # of a field that names no step of its own
 
 
@@ -284,7 +287,7 @@ def fill_specialise(
     """
     config = run.read_config()
     changes: dict[str, Any] = {
-        "name": "", "weights": f"run:{run.id}", "focus": tuple(classes), "head_only": head_only,
+        "name": _find_name(run, "specialised"), "weights": f"run:{run.id}", "focus": tuple(classes), "head_only": head_only,
         "pairs": tuple(pairs),
         "head_first": config.head_first and not head_only,  # it has learnt all classes alike; now it is trained on
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
@@ -303,6 +306,13 @@ def fill_specialise(
     story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)
 
 
+def _find_name(run: Run, what: str) -> str:
+    """Return a free name that tells a run made from another by what it is: a long one of data, network and time tells little."""
+    stem = f"{re.sub(rf'-{what}(-[0-9]+)?$', '', run.id)[:_LONGEST_STEM]}-{what}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (default_root() / name).exists())
+
+
 def _lower_rate(config: TrainConfig) -> float:
     """Return a tenth of a run's rate; of one that was specialised already no less than a tenth of its recipe's."""
     lower = config.lr / 10
@@ -313,10 +323,9 @@ def _lower_rate(config: TrainConfig) -> float:
 
 
 def _take_whole_recipe(config: TrainConfig) -> dict[str, Any]:
-    """Return how the preset `fast` trains a whole network, for a run whose recipe is of a head alone.
+    """Return how the preset `fast` trains a whole network, at a tenth of its rate, for a run whose recipe is of a head alone.
 
-    Its rate is not lowered: beneath the head nothing has learnt these images yet. How images are augmented is the run's own
-    where it augmented them.
+    How images are augmented is the run's own where it augmented them.
     """
     own = {
         "arch",
@@ -326,7 +335,8 @@ def _take_whole_recipe(config: TrainConfig) -> dict[str, Any]:
     }  # the network there is, its head already fitted, as specialising has it
     if config.feature_views > 1:
         own |= {name for name, setting in SETTINGS.items() if setting.augments}
-    return {"preset": "fast", **{name: value for name, value in PRESETS["fast"].items() if name not in own}}
+    values = {name: value for name, value in PRESETS["fast"].items() if name not in own}
+    return {**values, "preset": "fast", "lr": values["lr"] / 10}
 
 
 def fill_control(run: Run) -> None:
@@ -335,7 +345,7 @@ def fill_control(run: Run) -> None:
     Raises:
         RunError: when the run's config cannot be read.
     """
-    fill_form(replace(run.read_config(), name="", focus=(), pairs=()))
+    fill_form(replace(run.read_config(), name=_find_name(run, "control"), focus=(), pairs=()))
     story.tell("train the control: the same training with no classes chosen.", run)
 
 

@@ -334,8 +334,9 @@ def test_a_run_of_a_head_alone_is_specialised_by_the_recipe_that_the_form_names(
     assert config is not None
     fast = from_preset("fast", data=str(tiny_data))
     alike = [field for field in PRESETS["fast"] if getattr(config, field) == getattr(fast, field)]
-    assert set(PRESETS["fast"]) - set(alike) == {"epochs", "schedule"}
-    assert (config.hold_back, config.preset) == (1, "fast")
+    assert set(PRESETS["fast"]) - set(alike) == {"epochs", "schedule", "lr"}
+    assert config.lr == pytest.approx(fast.lr / 10)
+    assert (config.hold_back, config.preset, config.name) == (1, "fast", "parent-specialised")
 
 
 def test_specialising_again_does_not_lower_the_rate_further(
@@ -368,7 +369,8 @@ def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
     config, problems = forms.read_form()
     assert problems == {}
     assert config is not None
-    assert (config.name, config.group) == ("", "")
+    assert config.group == ""
+    assert config.name == (f"{run.id}-specialised" if again == "specialised" else "")
 
 
 # Widgets
