@@ -94,11 +94,10 @@ def find_cell(table: pd.DataFrame) -> Selection:
     """Return the cell of the image that the URL names, where it selects none: a link to an image alone opens it too."""
     path = address.get_param("image")
     own = table[table["path"] == path] if path else table.iloc[:0]
-    return (
-        Selection(*((str(own[column].iloc[0]),) for column in ("true", "predicted")))
-        if len(own)
-        else Selection()
-    )
+    if own.empty:
+        return Selection()
+    true, predicted = (str(own[column].iloc[0]) for column in ("true", "predicted"))
+    return Selection((true,), (predicted,))
 
 
 def draw_side(
