@@ -5,24 +5,23 @@ from __future__ import annotations
 from core.confidence.kept import read_precision
 from core.runs.run import Run
 
-OTHER_MODEL = "The likeliest classes are those of another model than the run's best, which is asked here."
+_ROUNDING = 0.002  # that a confidence can differ by where the same model is asked twice in the same precision
 
 
-def explain_apart(run: Run, *, same_model: bool) -> str:
-    """Say why a confidence of a table differs from what the run's best model gives now; `same_model` tells that it wrote the table.
+def explain_apart(run: Run, before: float, now: float, *, same_table: bool) -> str:
+    """Say why a confidence that was `before` (0..1) is another `now`, when the run's best model is asked.
 
-    A table is written while a run trains, in the precision of the training; later the model is asked in that in which its
-    confidences were measured. On the way some rounding is done otherwise, which an image on the edge of two classes shows.
+    `same_table` tells that it stood in the table of that model, which is written while a run trains, in the precision of the
+    training; later the model is asked in that in which its confidences were measured.
     """
-    if not same_model:
-        return OTHER_MODEL
     trained, asked = str(run.read_json("environment.json").get("precision", "")), read_precision(run)
-    if trained and trained != asked:
+    if same_table and trained not in ("", asked):
         return (
-            f"The confidences of the likeliest classes were computed in {trained} when the run was trained. Here its best model is asked in {asked}, "
-            "as Predict asks it, so the same image comes out a little differently."
+            f"The confidences of the likeliest classes were computed in {trained} when the run was trained. Here its best model is "
+            f"asked in {asked}, as on Predict, so the same image comes out a little differently."
         )
-    return (
-        "The confidences of the likeliest classes were computed when the run was trained. Here its best model is asked again, alone with this "
-        "image, so the last digits can differ."
-    )
+    if same_table or abs(before - now) < _ROUNDING:
+        return (
+            "The likeliest classes were computed in a batch with other images, so the last digits can differ."
+        )
+    return "The likeliest classes are those of another model than the run's best, which is asked here."

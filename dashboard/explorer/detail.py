@@ -24,8 +24,9 @@ from dashboard.text import escape_markdown, format_confidence
 # What of the URL belongs to this view; it goes when the view is left.
 PARAMS = ("image", "from", "method", "stage", "for", "strength")
 AS_GIVEN = (
-    "As the network gives it, also for the likeliest classes. Predict shows calibrated confidences once they have been measured on "
-    "the page Confidence, so its figures for the same image can differ."
+    "As the network gives it, not calibrated, and so are the likeliest classes. On Confusion and Weak classes it was computed when the "
+    "run was trained, on Map and Predict later, perhaps in another precision. Predict also calibrates it once that was "
+    "measured on the page Confidence. So figures for the same image can differ a little."
 )
 STRENGTHS = range(0, 101, 5)  # of the overlay, %
 
@@ -261,4 +262,4 @@ def tell_apart(run: Run, row: pd.Series, name: str, whole: float) -> str:
     best = services.read_predictions(run) if run.predictions_path().exists() else None
     own = None if best is None else best[best["path"] == row["path"]]
     same = own is not None and len(own) == 1 and own["confidence"].iloc[0] == row["confidence"]
-    return explain_apart(run, same_model=same)
+    return explain_apart(run, known[name], whole, same_table=same)
