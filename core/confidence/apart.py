@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.confidence.kept import read_precision
 from core.runs.run import Run
 
+ANSWERED = "The confidences of the likeliest classes are as Predict answers. This test asks the run's best model alone, not calibrated."
 _ROUNDING = 0.002  # that a confidence can differ by where the same model is asked twice in the same precision
 
 

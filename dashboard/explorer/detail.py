@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from core.confidence.apart import explain_apart
+from core.confidence.apart import ANSWERED, explain_apart
 from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage
 from core.model.pictures import STRENGTH
 from core.runs.imported import lacks_model
@@ -256,9 +256,14 @@ def draw_faithfulness(
 
 def tell_apart(run: Run, row: pd.Series, name: str, whole: float) -> str:
     """Say why the best model's confidence in a class is not the one that a table's row has; nothing where both read alike."""
-    known = dict(list_guesses(row)) | {row["true"]: row["true_confidence"]}
+    known = dict(list_guesses(row))
+    answered = "true_confidence" not in row  # of an image from outside, on Predict
+    if not answered:
+        known[row["true"]] = row["true_confidence"]
     if name not in known or format_confidence(known[name]) == format_confidence(whole):
         return ""
+    if answered:
+        return ANSWERED
     best = services.read_predictions(run) if run.predictions_path().exists() else None
     own = None if best is None else best[best["path"] == row["path"]]
     same = own is not None and len(own) == 1 and own["confidence"].iloc[0] == row["confidence"]
