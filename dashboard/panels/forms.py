@@ -286,6 +286,8 @@ def fill_specialise(
         RunError: when the run's config cannot be read.
     """
     config = run.read_config()
+    if config.head_only and not head_only:  # its recipe says nothing of how to train a whole network
+        config = _take_whole_recipe(config)
     changes: dict[str, Any] = {
         "name": _find_name(run, "specialised"), "weights": f"run:{run.id}", "focus": tuple(classes), "head_only": head_only,
         "pairs": tuple(pairs),
@@ -299,8 +301,6 @@ def fill_specialise(
         changes.update(keep_statistics=False, layer_decay=1.0, devices=1)  # are of a whole network
     else:
         changes.update(feature_views=1)
-        if config.head_only:  # its recipe says nothing of how to train a whole network: that of `fast` does
-            changes.update(_take_whole_recipe(config))
     fill_form(replace(config, **changes))
     names = ", ".join(escape_markdown(services.label_classes(run)(name)) for name in classes)
     story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)
@@ -322,21 +322,15 @@ def _lower_rate(config: TrainConfig) -> float:
     return min(config.lr, max(lower, usual / 10))
 
 
-def _take_whole_recipe(config: TrainConfig) -> dict[str, Any]:
-    """Return how the preset `fast` trains a whole network, at a tenth of its rate, for a run whose recipe is of a head alone.
+def _take_whole_recipe(config: TrainConfig) -> TrainConfig:
+    """Return a config of a head alone with what the preset `fast` says of training a whole network; the network stays.
 
-    How images are augmented is the run's own where it augmented them.
+    How images are augmented stays too where the run augmented them.
     """
-    own = {
-        "arch",
-        "head_first",
-        "epochs",
-        "schedule",
-    }  # the network there is, its head already fitted, as specialising has it
-    if config.feature_views > 1:
-        own |= {name for name, setting in SETTINGS.items() if setting.augments}
+    augments = {name for name, setting in SETTINGS.items() if setting.augments}
+    own = {"arch"} | (augments if config.feature_views > 1 else set())
     values = {name: value for name, value in PRESETS["fast"].items() if name not in own}
-    return {**values, "preset": "fast", "lr": values["lr"] / 10}
+    return replace(config, **values, preset="fast", head_only=False, feature_views=1)
 
 
 def fill_control(run: Run) -> None:
