@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core.image_table import Names, write_table
 from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
+from dashboard.state.part import is_part, read_steps
 from tests.large_run import make_large_run
 from tests.pages.apps import Open, charts_of, component_data, pictures, title, words
 
@@ -110,11 +111,22 @@ def test_a_part_of_two_groups_is_called_by_both(open_page: Open, large: Run) -> 
 
 
 @pytest.mark.parametrize("nonsense", ["x", "0", "45-0", "0-0_0-0", "0-0_", "99999-1", "-1-0", "²-0"])
-def test_a_part_that_is_none_is_left_aside(open_page: Open, large: Run, nonsense: str) -> None:
+def test_a_text_that_names_no_part_is_told_from_one_that_does(nonsense: str) -> None:
+    steps = read_steps(nonsense)
+    assert steps is None or not is_part(CLASSES, steps)
+    assert is_part(CLASSES, read_steps("44-3") or ())
+
+
+@pytest.mark.parametrize("nonsense", ["x", "45-0"])
+def test_a_part_that_is_none_is_left_aside_and_told(open_page: Open, large: Run, nonsense: str) -> None:
     app = open_page("confusion", run="large", part=nonsense)
     assert not app.error
     assert "All 2,000 classes" in words(app)
     assert way(app) == []
+    (told,) = app.warning
+    assert told.value == (
+        "The address asks for a part of the matrix, which does not exist. All classes are shown."
+    )
 
 
 def test_a_class_that_is_looked_for_opens_its_part_and_is_marked(open_page: Open, large: Run) -> None:
