@@ -18,6 +18,7 @@ from core.runs.notes import iter_listed
 from core.runs.run import default_root
 from dashboard.access.who import base_path, find_acting, sign_in_mode
 from dashboard.guard import forget_elsewhere, guard, guard_callback
+from dashboard.lost.tell import tell_lost
 from dashboard.signposts import HOME, TITLES
 from dashboard.state import address
 from dashboard.state.status_words import BADGES
@@ -120,6 +121,7 @@ def main() -> None:
     page = st.navigation({**groups, "": [first, named]}, expanded=True)
     forget_elsewhere(page.url_path)
     guard(draw_person)()
+    guard(tell_lost)(page.url_path)
     if page.url_path in RUN_PAGES:
         guard(draw_run_choice)()
     page.run()

@@ -17,7 +17,7 @@ FLOORS = {
         "networks", "splits", "recipe", "dataset", "marks", "stored", "runs", "census", "overview", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "loading", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
-        "text", "terms", "builtin", "access", "guard", "charts", "state", "components", "explorer", "mapping", "panels", "launch", "listing", "predicting", "views", "signposts", "app", "gate", "server", "start", "__main__",
+        "text", "terms", "builtin", "access", "guard", "charts", "state", "components", "explorer", "mapping", "panels", "launch", "listing", "predicting", "views", "lost", "signposts", "app", "gate", "server", "start", "__main__",
     ),
 }  # fmt: skip
 RANKS = {

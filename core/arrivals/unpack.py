@@ -111,10 +111,15 @@ def _refuse_small_disk(shards: Shards, place: Path, owner: str) -> None:
     needed = max(0, shards.bytes - (kept.bytes if kept is not None else 0))
     if needed + _SPARE > free:
         raise DataError(
-            f"Unpacked these are about {format_bytes(needed)}, and the disk of {place.parent} has {format_bytes(free)} free. "
+            f"Unpacked these take {_describe_size(needed)}, and {format_bytes(_SPARE)} are to stay free. The disk of {place.parent} has "
+            f"{format_bytes(free)} free. "
             "Free some of it, or give a folder on another disk."
         )
     demand_room(owner, default_root(), adding=needed)
+
+
+def _describe_size(count: int) -> str:
+    return f"about {format_bytes(count)}" if count >= 1e6 else "less than 1 MB"
 
 
 def _take_all(shards: Shards, reader: Reader, state: State, place: Path, progress: Progress) -> State | None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 Progress = Callable[[int, int], bool]
+# Of bytes no speed: of a few of them it would be that of the memory they were still in.
+_SIZED = "{l_bar}{bar}| {n_fmt} of {total_fmt}{unit} [{elapsed}<{remaining}]"
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +35,7 @@ def make_bar(unit: str) -> Progress:
                 total=total,
                 initial=done,  # what was done before this process is no speed of its own
                 unit=f" {unit}",
+                bar_format=_SIZED if unit == "MB" else None,
                 file=Unwatched(sys.stderr),
                 dynamic_ncols=shown,
                 mininterval=0.1 if shown else 10.0,

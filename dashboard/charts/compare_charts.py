@@ -72,6 +72,7 @@ def compare_curves(
             "line": {"color": RUNS[number % len(RUNS)], "width": 2},
             "marker": {"size": 7, "symbol": RUN_MARKERS[number % len(RUN_MARKERS)]},
             "mode": "lines+markers" if marked else "lines",
+            "cliponaxis": False,
             "legendgroup": str(number),
         }
         if smoothing:

@@ -70,6 +70,7 @@ def training_curves(
             mode="lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"size": 7},
+            cliponaxis=False,
             customdata=epochs["epoch"],
             hovertemplate=f"{name.split(',')[0]}, epoch %{{customdata}}: <b>{value_format(quantity)}</b><extra></extra>",
         )
@@ -131,6 +132,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
         y=labels,
         mode="markers",
         marker={"color": BAD, "size": 9},
+        cliponaxis=False,
         error_x={
             "array": high - recall,
             "arrayminus": recall - low,
@@ -229,6 +231,7 @@ def new_figure(title: str, *, height: int, revision: str) -> go.Figure:
         # At the end, where it has as many lines as it needs: on a narrow screen it would run over a title above it.
         legend={
             "orientation": "h",
+            "xref": "container",  # as wide as the chart, also beside long names
             "x": 0,
             "xanchor": "left",
             "yref": "container",
@@ -269,7 +272,8 @@ def name_quantity(figure: go.Figure, quantity: Quantity) -> None:
     if quantity == "loss":
         figure.update_yaxes(title_text="cross-entropy loss", rangemode="tozero")
     else:
-        figure.update_yaxes(title_text="accuracy (%)")
+        # No room beyond 100 %, where no accuracy is: `cliponaxis` lets a mark on the edge be drawn whole.
+        figure.update_yaxes(title_text="accuracy (%)", autorangeoptions={"clipmin": 0, "clipmax": 100})
 
 
 def value_format(quantity: Quantity) -> str:
@@ -289,5 +293,6 @@ def _mark_best(figure: go.Figure, best: pd.DataFrame, quantity: Quantity, by: st
         name=f"best: epoch {int(row['epoch'])}, {text}",
         mode="markers",
         marker={"symbol": "star", "size": 17, "color": VAL, "line": {"width": 1, "color": "white"}},
+        cliponaxis=False,
         hoverinfo="skip",
     )

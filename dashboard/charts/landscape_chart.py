@@ -61,7 +61,10 @@ def draw_confidence(
 ) -> go.Figure:
     """Draw the same coloured by the confidence (N,) of each answer, 0..1."""
     figure = _begin(places, rest)
-    bar = {"title": {"text": "sure of its answer"}, "tickformat": ".0%", "orientation": "h", "thickness": 10, "y": 0, "yanchor": "top"}  # fmt: skip
+    bar = {
+        "title": {"text": "confidence of the answer (%)", "side": "top"}, "orientation": "h", "thickness": 10, "y": 0,
+        "yanchor": "top", "tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["0", "25", "50", "75", "100"],
+    }  # fmt: skip
     marker = {
         "color": confidence[rows].astype(np.float32), "cmin": 0, "cmax": 1, "colorscale": CONFIDENCE_SCALE,
         "opacity": 0.85, "colorbar": bar,

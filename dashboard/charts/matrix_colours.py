@@ -35,6 +35,8 @@ RECALL_SCALE = (
     (1.0, "rgba(11, 154, 135, 0.55)"),
 )
 
+# A line that keeps a title clear of the first tick below it; one of blanks takes no room.
+_BLANK = "<span style='color: rgba(0, 0, 0, 0)'>.</span>"
 # What a full colour stands for at least, so that a lone error is no alarm: images, or a share.
 LEAST_TOP = {"count": 3.0, "row": 0.2, "column": 0.2}
 UNITS = {"count": "images", "row": "share of row", "column": "share of column"}
@@ -110,7 +112,7 @@ def colour(
         zmax=1,
         colorscale=scale,
         colorbar={
-            "title": {"text": f"{title}<br> ", "side": "top"},  # the blank line keeps clear of the first tick
+            "title": {"text": f"{title}<br>{_BLANK}", "side": "top"},
             "thickness": 12,
             "len": 260,
             "lenmode": "pixels",

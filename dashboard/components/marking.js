@@ -7,6 +7,8 @@ const views = new WeakMap(); // the mount's element → its view, so that a new 
 const AHEAD = 20; // images before the end of what is here at which more are asked for
 const WAIT = 250; // ms between two messages, so that fast marking does not run the page for each
 const KEYS = { y: "right", x: "drop", n: "unsure" };
+const BY_MOUSE = "Point at an image to say what is wrong with its label. Shift-click or drag to select several.";
+const BY_TOUCH = "The signs on an image say what is wrong with its label. Tick several to mark them at once.";
 const ONE = ".ws-card, .ws-grid > figure"; // an image of the gallery, in a card with what stands beside it
 const WORDS = {
   right: ["✓", "Label is right", "y"],
@@ -225,7 +227,7 @@ function drawBar(view) {
     parts.push(press("Select none", () => { picked.clear(); draw(view); }));
   } else {
     if (data.total) parts.push(press("▶ Review one by one", () => openReview(view, data.first), "Large, with keys: 1–9 the likeliest classes, y right, x leave out, n unsure, u undo"));
-    parts.push(create("span", "ws-dim", "Point at an image to say what is wrong with its label. Shift-click or drag to select several."));
+    parts.push(create("span", "ws-dim", window.matchMedia("(hover: none)").matches ? BY_TOUCH : BY_MOUSE));
   }
   const back = press("↶ Undo", () => undo(view), "Take back your last mark (u)");
   back.disabled = !data.undoable && !view.steps.length;

@@ -93,14 +93,16 @@ async function drawFigure(chart, look, theme) {
   graph.setAttribute("aria-label", plainText(figure.layout.title?.text) || "Chart");
   if (!chart.drawn) graph.replaceChildren();
   const layout = { ...figure.layout, template: themeTemplate(theme), height: data.height, autosize: true };
+  const tools = listTools(data);
+  if (layout.title?.text) layout.title = { ...layout.title, text: wrapTitle(layout.title.text, graph, tools.length) };
   layout.uirevision = `${data.key} ${figure.layout.uirevision ?? ""}`;
+  // Of other cells than before: a finger leaves no cell, so what it said of one would stay over the others.
+  if (chart.drawn && layout.uirevision !== graph.layout?.uirevision) window.Plotly.Fx.unhover(graph);
   layout.shapes = [...(figure.layout.shapes ?? []), ...data.shapes];
   const { shapes = [], xaxis, yaxis } = figure.layout;
   const whole = { x: [...(xaxis?.range ?? [])], y: [...(yaxis?.range ?? [])] }; // Plotly writes into the figure's own
   // A view is put on again: Plotly keeps what a user zoomed to, not what the page did.
   Object.assign(chart, { look, figure: { shapes, whole }, marks: JSON.stringify(data.shapes), view: "null" });
-  const drawing = data.areas ? ["lasso2d", "select2d"] : data.boxes ? ["select2d"] : [];
-  const tools = ["zoom2d", ...drawing, "pan2d", "resetScale2d", "toImage"];
   const traces = figure.data.map((trace) => prepareTrace(trace, theme));
   chart.cells = traces[0]?.cells ? unpackCells(traces[0]) : null; // a heat map is its figure's only trace
   if (chart.cells) {
@@ -116,6 +118,22 @@ async function drawFigure(chart, look, theme) {
   });
   if (!chart.drawn) listen(chart);
   chart.drawn = true;
+}
+
+function listTools({ areas, boxes }) {
+  const drawing = areas ? ["lasso2d", "select2d"] : boxes ? ["select2d"] : [];
+  return ["zoom2d", ...drawing, "pan2d", "resetScale2d", "toImage"];
+}
+
+const TOOL = 27; // pixels, at most, that a tool beside the title takes
+const LETTER = 9.6; // and a letter of the title
+
+// Without a mouse the tools are always there, and a long title would run below them: it gets a second line.
+function wrapTitle(text, graph, tools) {
+  const room = Math.floor((graph.clientWidth - TOOL * tools) / LETTER);
+  if (!window.matchMedia("(hover: none)").matches || text.length <= room || text.includes("<")) return text;
+  const at = text.lastIndexOf(" ", room);
+  return at < 0 ? text : `${text.slice(0, at)}<br>${text.slice(at + 1)}`;
 }
 
 async function putOnTop(chart) {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core.confidence.apart import ANSWERED, explain_apart
 from core.model.evidence import EIGENCAM, GRADCAM, METHODS, Evidence, choose_stage
 from core.model.pictures import STRENGTH
 from core.runs.imported import lacks_model
@@ -23,8 +24,9 @@ from dashboard.text import escape_markdown, format_confidence
 # What of the URL belongs to this view; it goes when the view is left.
 PARAMS = ("image", "from", "method", "stage", "for", "strength")
 AS_GIVEN = (
-    "As the network gives it, also for the likeliest classes. Predict shows calibrated confidences once they have been measured on "
-    "the page Confidence, so its figures for the same image can differ."
+    "As the network gives it, not calibrated, and so are the likeliest classes. On Confusion and Weak classes it was computed when the "
+    "run was trained, on Map and Predict later, perhaps in another precision. Predict also calibrates it once that was "
+    "measured on the page Confidence. So figures for the same image can differ a little."
 )
 STRENGTHS = range(0, 101, 5)  # of the overlay, %
 
@@ -88,7 +90,7 @@ def draw_evidence(run: Run, data: RunData, row: pd.Series) -> None:
         asked.append(Evidence(row["predicted"], rather_than=rival))
     (explained,) = maps.explain_images(run, [(path, tuple(asked))], method=method, stage=stage)
     if explained is not None:
-        draw_maps(run, data, path, explained, asked, method)
+        draw_maps(run, data, row, explained, asked, method)
 
 
 def draw_way(table: pd.DataFrame, data: RunData, row: pd.Series) -> None:
@@ -174,15 +176,16 @@ def _choose(
         format_func=label,
         help=help,
         disabled=disabled,
-        width=220,
+        width=300,
         on_change=guard_callback(lambda: address.set_params(**{param: st.session_state[key]})),
     )
 
 
 def draw_maps(
-    run: Run, data: RunData, path: str, explained: Explained, asked: list[Evidence], method: str
+    run: Run, data: RunData, row: pd.Series, explained: Explained, asked: list[Evidence], method: str
 ) -> None:
     """Show the maps asked for, the strength of their colour, and whether the first of them is to be believed."""
+    path = row["path"]
     asked_strength = address.get_param("strength", [str(value) for value in STRENGTHS])
     strength = int(asked_strength or round(STRENGTH * 100))
     tiles = []
@@ -214,12 +217,14 @@ def draw_maps(
             lambda: address.set_params(strength=str(st.session_state["detail-strength"]))
         ),
     )
-    draw_faithfulness(run, data, path, explained, asked[0])
+    draw_faithfulness(run, data, row, explained, asked[0])
 
 
-def draw_faithfulness(run: Run, data: RunData, path: str, explained: Explained, evidence: Evidence) -> None:
+def draw_faithfulness(
+    run: Run, data: RunData, row: pd.Series, explained: Explained, evidence: Evidence
+) -> None:
     """Show how the confidence falls when what a map marks is hidden, and say what that means."""
-    found = maps.measure(run, path, explained.maps[evidence], evidence.name)
+    found = maps.measure(run, row["path"], explained.maps[evidence], evidence.name)
     if found is None:
         st.info(
             f"By this method and layer nothing in this image speaks for {escape_markdown(data.label(evidence.name))}, "
@@ -245,3 +250,21 @@ def draw_faithfulness(run: Run, data: RunData, path: str, explained: Explained, 
         for title, value, explanation in figures:
             st.metric(title, format_confidence(value), help=explanation, width="content")
     st.markdown(found.describe())
+    if told := tell_apart(run, row, evidence.name, found.whole):
+        st.caption(told)
+
+
+def tell_apart(run: Run, row: pd.Series, name: str, whole: float) -> str:
+    """Say why the best model's confidence in a class is not the one that a table's row has; nothing where both read alike."""
+    known = dict(list_guesses(row))
+    answered = "true_confidence" not in row  # of an image from outside, on Predict
+    if not answered:
+        known[row["true"]] = row["true_confidence"]
+    if name not in known or format_confidence(known[name]) == format_confidence(whole):
+        return ""
+    if answered:
+        return ANSWERED
+    best = services.read_predictions(run) if run.predictions_path().exists() else None
+    own = None if best is None else best[best["path"] == row["path"]]
+    same = own is not None and len(own) == 1 and own["confidence"].iloc[0] == row["confidence"]
+    return explain_apart(run, known[name], whole, same_table=same)

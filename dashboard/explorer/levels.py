@@ -21,7 +21,7 @@ from dashboard.explorer.level_figures import (
     make_sides,
     open_whole,
 )
-from dashboard.explorer.lists import show
+from dashboard.explorer.lists import ShownPart, show
 from dashboard.explorer.look import AROUND, keep_view, read_zoom
 from dashboard.explorer.matrices import MOST_DRAWN, TableSource
 from dashboard.guard import guard_callback
@@ -53,7 +53,7 @@ def draw_levels(
     summary: str,
 ) -> None:
     """Draw the part that is opened; a click opens a cell or, of single classes, selects it; a label or a box selects."""
-    part = _choose_part(source, data, by, found)
+    part = choose_part(source, data, by, found)
     sides = part.list_sides(data.classes)
     draw_way(part, data.labels)
     plot(
@@ -70,6 +70,16 @@ def draw_levels(
         height=height,
         summary=f"{summary} {_tell_keys(part.level)}",
     )
+
+
+def find_shown(source: TableSource, data: RunData, by: Order, found: str) -> ShownPart | None:
+    """Return what classes the part that is opened shows; None where it is all of them."""
+    if not has_levels(len(data.classes)) or not (part := choose_part(source, data, by, found)).steps:
+        return None
+    true, predicted = (
+        frozenset(name for group in side for name in group) for side in part.list_sides(data.classes)
+    )
+    return ShownPart(true, predicted)
 
 
 def draw_way(part: Part, labels: Sequence[str]) -> None:
@@ -113,7 +123,7 @@ def _tell_keys(level: Level) -> str:
     return f"Arrow keys move from cell to cell, Enter {done}."
 
 
-def _choose_part(source: TableSource, data: RunData, by: Order, found: str) -> Part:
+def choose_part(source: TableSource, data: RunData, by: Order, found: str) -> Part:
     """Return the part that the URL names, else the one around the class, or the block, that is looked for."""
     whole = open_whole(source, by)
     names: Sequence[str] = (found,) if found else st.session_state.get(AROUND, ())

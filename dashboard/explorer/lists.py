@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
 import streamlit as st
 
+from core.verdicts.ordering import Block
 from dashboard.explorer import matrices
 from dashboard.explorer.look import AROUND, read_order
 from dashboard.explorer.matrices import TableFigures, TableSource
@@ -21,21 +26,52 @@ SEEN = "confusion-seen"  # the selection that what stands beside the matrix was 
 REORDERED = "confusion-reordered"  # the order was changed by what stands beside the matrix
 
 
+@dataclass(frozen=True)
+class ShownPart:
+    """What a matrix of very many classes shows of them, where it is not all: the true and the predicted classes, by name."""
+
+    true: frozenset[str]
+    predicted: frozenset[str]
+
+    def holds(self, names: set[str]) -> bool:
+        """Tell whether it shows confusions of these classes, and all of the classes."""
+        return (
+            names <= self.true | self.predicted and bool(names & self.true) and bool(names & self.predicted)
+        )
+
+
 def show(selection: Selection, classes: list[str]) -> None:
     """Select cells and have their images shown, also where they were selected before and something else stands there."""
     st.session_state.pop(SEEN, None)
     select(selection, classes)
 
 
-def draw_pairs(judged: TableFigures, data: RunData) -> None:
-    """List the most confused pairs."""
+def draw_pairs(judged: TableFigures, data: RunData, part: ShownPart | None = None) -> None:
+    """List the most confused pairs; of a part of the matrix, those within it first."""
     if judged.pairs.empty:
         st.success("Every image is predicted right. There are no confusions.", icon=":material/check:")
-    for number, pair in enumerate(judged.pairs.head(PAIRS).itertuples()):
+        return
+    if part is None:
+        _draw_pairs(judged.pairs, data, "pair")
+        return
+    inside = judged.pairs[
+        judged.pairs["true"].isin(part.true) & judged.pairs["predicted"].isin(part.predicted)
+    ]
+    if inside.empty:
+        st.info("No two classes of the part shown are confused.", icon=":material/check:")
+    else:
+        st.caption("Within the part shown, confused most:")
+        _draw_pairs(inside, data, "pair")
+    with st.expander(f"Of all {len(data.classes):,} classes"):
+        _draw_pairs(judged.pairs, data, "pair-of-all")
+
+
+def _draw_pairs(pairs: pd.DataFrame, data: RunData, key: str) -> None:
+    for number, pair in enumerate(pairs.head(PAIRS).itertuples()):
         text = f"**{escape_markdown(data.label(pair.true))}** taken for **{escape_markdown(data.label(pair.predicted))}** · {pair.count}"
         st.button(
             text,
-            key=f"pair-{number}",
+            key=f"{key}-{number}",
             help=f"{format_count(pair.count, 'image')}, {format_share(pair.share)} of the true class",
             width="stretch",
             on_click=guard_callback(show),
@@ -43,12 +79,28 @@ def draw_pairs(judged: TableFigures, data: RunData) -> None:
         )
 
 
-def draw_blocks(source: TableSource, data: RunData) -> None:
-    """List the groups of classes that are confused with each other."""
+def draw_blocks(source: TableSource, data: RunData, part: ShownPart | None = None) -> None:
+    """List the groups of classes that are confused with each other; of a part of the matrix, those within it first."""
     found = matrices.list_blocks(source)
     if not found:
         st.info("No group of classes stands out as confused with each other.", icon=":material/info:")
+        return
+    if part is None:
+        _draw_blocks(found, data, "block")
+        return
+    inside = [block for block in found if part.holds({data.classes[index] for index in block.members})]
+    if inside:
+        st.caption("Within the part shown:")
+        _draw_blocks(inside, data, "block")
+    else:
+        st.info(
+            "No group within the part shown stands out as confused with each other.", icon=":material/info:"
+        )
+    with st.expander(f"Of all {len(data.classes):,} classes"):
+        _draw_blocks(found, data, "block-of-all")
 
+
+def _draw_blocks(found: Sequence[Block], data: RunData, key: str) -> None:
     def choose(names: tuple[str, ...]) -> None:
         # Where the block stands together.
         st.session_state[REORDERED], st.session_state[AROUND] = read_order() != "similarity", names
@@ -59,7 +111,7 @@ def draw_blocks(source: TableSource, data: RunData) -> None:
         names = tuple(data.classes[index] for index in block.members)
         st.button(
             f"**{name_classes(names, data)}** · {block.confusions}",
-            key=f"block-{number}",
+            key=f"{key}-{number}",
             help=f"{format_count(block.confusions, 'image')} of one of these {len(names)} classes taken for another of them",
             width="stretch",
             on_click=guard_callback(choose),

@@ -32,10 +32,13 @@ _MOST_DIGITS = 9  # of the fewest images in a cell
 AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
 
 
-def restore_look() -> None:
-    """Bring back how the page was looked at before it was left."""
+def restore_look(classes: Sequence[str]) -> None:
+    """Bring back how the page was looked at before it was left, but for a class that another run had and this one has not."""
     opened = "confusion-order" not in st.session_state  # a widget's state goes with its page
+    asked = address.get_param("find")
     kept.restore(PARAMS, opened=opened)
+    if not asked and address.get_param("find") not in (address.ANY, *classes):
+        address.set_params(find=address.ANY, zoom=address.ANY, **{PART: address.ANY})
 
 
 def draw_look(data: RunData) -> tuple[Order, Look, str]:

@@ -20,9 +20,14 @@ ABOUT = {
 }
 
 
+def list_others(run: Run) -> list[str]:
+    """Return on which images a run was judged beside validation."""
+    return [split for split in (FOLD, TEST) if run.predictions_path(split).exists()]
+
+
 def draw_judged_on(run: Run) -> str:
     """Offer on which images the run is judged, where there are others than validation; the URL keeps it as `on`."""
-    others = [split for split in (FOLD, TEST) if run.predictions_path(split).exists()]
+    others = list_others(run)
     if not others:
         return "val"
     split = address.get_param("on", others) or "val"

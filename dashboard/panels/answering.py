@@ -54,7 +54,8 @@ def draw_answering(run: Run) -> Answering:
             value=True,
             key=f"answering-calibrated-{run.id}",
             persist_state="session",
-            help="Off: as the network gives them, and as Confusion, Weak classes and Map show them.",
+            help="Off: as the network gives them. So do Confusion, Weak classes and Map; on the first two they were computed when the run "
+            "was trained, perhaps in another precision.",
         )
     temperature = calibration.temperature if calibration is not None and calibrated else 1.0
     try:

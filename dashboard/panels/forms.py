@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from core.reading import is_there
 from core.recipe.class_names import Names, Pairs
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.focus import focus_indices, pair_indices
-from core.recipe.presets import from_preset
+from core.recipe.presets import PRESETS, from_preset
 from core.recipe.rules import FIT_ALONE, fits_alone
 from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES, label_of
@@ -39,6 +41,7 @@ WEIGHT_KINDS = {
 }
 HERE, SLURM = "This machine", "Slurm"
 WHERE = "train-where"  # in the session: which of these two the form has
+_LONGEST_STEM = 60  # letters of a run's name in that of one made from it; a name has 80 at most
 _STEPS = {int: 1, float: 0.05}  # of a field that names no step of its own
 
 
@@ -276,23 +279,24 @@ def fill_specialise(
 ) -> None:
     """Put into the form what specialises a run's best model on classes: few epochs at a tenth of its rate.
 
-    Of the head alone the rate stays and the epochs are many: they take a second each. `pairs` are look-alikes.
+    Of the head alone the rate stays and the epochs are many: they take a second each. Where only the head was trained so far,
+    the whole network is trained as the preset `fast` does it. `pairs` are look-alikes.
 
     Raises:
         RunError: when the run's config cannot be read.
     """
     config = run.read_config()
+    if config.head_only and not head_only:  # its recipe says nothing of how to train a whole network
+        config = _take_whole_recipe(config)
     changes: dict[str, Any] = {
-        "name": "", "weights": f"run:{run.id}", "focus": tuple(classes), "head_only": head_only,
+        "name": _find_name(run, "specialised"), "weights": f"run:{run.id}", "focus": tuple(classes), "head_only": head_only,
         "pairs": tuple(pairs),
         "head_first": config.head_first and not head_only,  # it has learnt all classes alike; now it is trained on
         "schedule": "cosine", "warmup_epochs": 0, "freeze_epochs": 0, "progressive_from": 0, "patience": 0,
-        "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else config.lr / 10,
+        "epochs": 25 if head_only else max(3, config.epochs // 4), "lr": config.lr if head_only else _lower_rate(config),
     }  # fmt: skip
     if head_only or pairs:
         changes.update(mixup=0.0, cutmix=0.0)
-    if config.head_only and not head_only:  # its recipe says little of how to train a whole network
-        changes.update(preset="fast")
     values = {**vars(config), **changes}
     for field, setting in SETTINGS.items():
         if setting.is_off(setting.default) and not setting.applies(values):
@@ -302,13 +306,40 @@ def fill_specialise(
     story.tell(f"specialise {escape_markdown(run.id)} on {names}.", run)
 
 
+def _find_name(run: Run, what: str) -> str:
+    """Return a free name that tells a run made from another by what it is: a long one of data, network and time tells little."""
+    stem = f"{re.sub(rf'-{what}(-[0-9]+)?$', '', run.id)[:_LONGEST_STEM]}-{what}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (default_root() / name).exists())
+
+
+def _lower_rate(config: TrainConfig) -> float:
+    """Return a tenth of a run's rate; of one that was specialised already no less than a tenth of its recipe's."""
+    lower = config.lr / 10
+    if not (config.focus or config.pairs):
+        return lower
+    usual = from_preset(config.preset, data=config.data).lr if config.preset in PRESETS else config.lr
+    return min(config.lr, max(lower, usual / 10))
+
+
+def _take_whole_recipe(config: TrainConfig) -> TrainConfig:
+    """Return a config of a head alone with what the preset `fast` says of training a whole network; the network stays.
+
+    How images are augmented stays too where the run augmented them.
+    """
+    augments = {name for name, setting in SETTINGS.items() if setting.augments}
+    own = {"arch"} | (augments if config.feature_views > 1 else set())
+    values = {name: value for name, value in PRESETS["fast"].items() if name not in own}
+    return replace(config, **values, preset="fast", head_only=False, feature_views=1)
+
+
 def fill_control(run: Run) -> None:
     """Put into the form the training of a specialised run with no classes chosen: what it won beyond that is its own.
 
     Raises:
         RunError: when the run's config cannot be read.
     """
-    fill_form(replace(run.read_config(), name="", focus=(), pairs=()))
+    fill_form(replace(run.read_config(), name=_find_name(run, "control"), focus=(), pairs=()))
     story.tell("train the control: the same training with no classes chosen.", run)
 
 

@@ -119,8 +119,11 @@ def find_before(run: Run) -> Run | None:
         return None
 
 
-def draw_changes(first: Run, second: Run) -> None:
-    """Say class by class what the second run won and lost against the first, and show those images."""
+def draw_changes(first: Run, second: Run, told: JudgedOn | None = None) -> None:
+    """Say class by class what the second run won and lost against the first, and show those images.
+
+    Which of the two is better on all classes is left out where the page says it already of the same images, `told`.
+    """
     reads = [partial(services.read_predictions, run) for run in (first, second)]
     common = list_common(reads)
     try:
@@ -131,12 +134,13 @@ def draw_changes(first: Run, second: Run) -> None:
         return  # why they are not compared is said above
     st.header(f"What changed from {escape_markdown(first.id)} to {escape_markdown(second.id)}")
     pair = load_pair(reads[0], reads[1], draw_judged_on(common))
-    draw_verdict(second, pair, data)
+    says_more = draw_verdict(second, pair, data, is_told=pair.judged_on == told)
     doubts = {
         escape_markdown(run): escape_markdown(name) for run, name in name_unknowns([first, second]).items()
     }
     imported = sum(bool(describe_origin(run)) for run in (first, second))
-    st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts, imported=imported))
+    if says_more:
+        st.caption(describe_images(pair.judged_on, runs=2, common=common, unknown=doubts, imported=imported))
     changes = changes_by_class(pair.first, pair.second)
     if changes.empty:
         st.info("Both are right and wrong on the same images.", icon=":material/drag_handle:")
@@ -164,18 +168,23 @@ def draw_judged_on(common: Sequence[JudgedOn]) -> JudgedOn:
     return chosen or common[0]
 
 
-def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
-    """Say whether a gain is real: on the classes specialised on and on the others, or on all of them."""
+def draw_verdict(second: Run, pair: TablePair, data: RunData, *, is_told: bool) -> bool:
+    """Say whether a gain is real: on the classes specialised on and on the others, or on all of them unless that is told.
+
+    Return whether anything was said.
+    """
     try:
         config = second.read_config()
     except UserError:
-        return  # said where the settings are compared
+        return False  # said where the settings are compared
     tests = compare_focus(config, pair.first, pair.second)
     if tests is None:
+        if is_told and not config.fixes:
+            return False
         verdict = compare_paired(pair.first, pair.second).describe("before", "after")
         fixed = f" after the fix list {escape_markdown(Path(config.fixes).name)}" if config.fixes else ""
         st.markdown(f"On all classes{fixed}: {verdict}")
-        return
+        return True
     own, others = tests
     names = ", ".join(escape_markdown(data.label(name)) for name in config.focus)
     st.markdown(
@@ -191,6 +200,7 @@ def draw_verdict(second: Run, pair: TablePair, data: RunData) -> None:
             "The same training with no classes chosen. A gain can come from the longer training alone. Compared with this "
             "control you see what choosing the classes won, and what it cost."
         )
+    return True
 
 
 def draw_class_changes(first: Run, second: Run, changes: pd.DataFrame, data: RunData) -> None:

@@ -17,13 +17,24 @@ def read_part(classes: int, sought: Steps) -> Steps:
     asked = address.get_param(PART)
     if not asked:
         return sought
-    found = [_CELL.fullmatch(cell) for cell in asked.split("_")]
+    steps = read_steps(asked)
+    return steps if steps is not None and is_part(classes, steps) else ()
+
+
+def read_steps(text: str) -> Steps | None:
+    """Return the cells of a part as the URL has it; None for what is no such text."""
+    found = [_CELL.fullmatch(cell) for cell in text.split("_")]
     steps = tuple((int(cell[1]), int(cell[2])) for cell in found if cell)
+    return steps if len(steps) == len(found) else None
+
+
+def is_part(classes: int, steps: Steps) -> bool:
+    """Tell whether a matrix of so many classes has a part that these steps open."""
     try:
         open_level(classes, steps)
     except ValueError:
-        return ()
-    return steps if len(steps) == len(found) else ()
+        return False
+    return True
 
 
 def open_part(steps: Steps) -> None:

@@ -33,7 +33,7 @@ from dashboard.text import escape_markdown, format_count
 def render() -> None:
     """Draw the page."""
     st.title("Compare")
-    asked = address.get_param("runs").split(",")
+    asked = list_asked()
     runs = {run.id: run for run in iter_listed(default_root(), keep=asked)}
     if len(runs) < 2:
         st.info(
@@ -51,22 +51,33 @@ def render() -> None:
     draw_curves(chosen)
     draw_results(chosen)
     configs = read_configs(chosen)
-    draw_tests(chosen, configs)
-    draw_change(chosen, configs)
+    told = draw_tests(chosen, configs)
+    draw_change(chosen, configs, told)
     draw_settings(configs)
     draw_report(chosen)
 
 
 def draw_choice(ids: list[str]) -> list[str]:
-    """Let the user choose runs; the URL keeps them as `runs`, newest two where it names none."""
-    asked = [name for name in address.get_param("runs").split(",") if name in ids]
+    """Let the user choose runs; the URL keeps them as `runs`; newest two where it names none, one as `run` beside the newest other."""
+    asked = [name for name in list_asked() if name in ids]
+    if len(asked) == 1 and not address.get_param(
+        "runs"
+    ):  # a link from one run: it stands beside the newest other
+        asked += [name for name in ids if name not in asked][:1]
     st.session_state["compare-runs"] = asked or ids[:2]
     return st.multiselect(
         "Runs",
         ids,
         key="compare-runs",
-        on_change=guard_callback(lambda: address.set_params(runs=",".join(st.session_state["compare-runs"]))),
+        on_change=guard_callback(
+            lambda: address.set_params(runs=",".join(st.session_state["compare-runs"]), run=address.ANY)
+        ),
     )
+
+
+def list_asked() -> list[str]:
+    """Return the names of the runs that the URL asks for, one after the other; of one alone as `run`."""
+    return (address.get_param("runs") or address.get_param("run")).split(",")
 
 
 def draw_curves(runs: list[Run]) -> None:
@@ -111,8 +122,11 @@ def read_configs(runs: list[Run]) -> dict[str, TrainConfig]:
     return configs
 
 
-def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
-    """Say for each pair whether one is better on the same images, as far as seeds and images can tell."""
+def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> JudgedOn | None:
+    """Say for each pair whether one is better on the same images, as far as seeds and images can tell.
+
+    Return on which images two runs were held against each other, None where it is another comparison than one of two runs.
+    """
     finished = {run.id for run in runs if jobs.live_status(run).state == "finished"}
     members, notes = group_seeds(configs, finished)
     members |= {run.id: [run.id] for run in runs if run.id not in configs}
@@ -131,6 +145,8 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
         said = describe_images(judged_on, runs=len(reads), unknown=doubts, imported=imported)
         st.caption(f"{said} {how}", help=explain(how, *verdicts))
         draw_without_marked(judged[0], groups)
+    of_two = len(runs) == len(judged) == len(groups) == 2
+    return judged_on if of_two else None
 
 
 def draw_without_marked(run: Run, groups: dict[str, list[pd.DataFrame] | str]) -> None:
@@ -180,10 +196,11 @@ def draw_seeds(groups: dict[str, list[pd.DataFrame] | str], judged_on: JudgedOn)
             )
 
 
-def draw_change(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
+def draw_change(runs: list[Run], configs: dict[str, TrainConfig], told: JudgedOn | None) -> None:
     """Draw what changed class by class from one run to another: the two there are, or two to choose.
 
-    A specialised run comes after others, also after its control, which is trained later.
+    A specialised run comes after others, also after its control, which is trained later. `told` are the images on which
+    the verdict on the two there are stands on the page already.
     """
 
     def rank(run: Run) -> tuple[bool, float]:
@@ -202,7 +219,7 @@ def draw_change(runs: list[Run], configs: dict[str, TrainConfig]) -> None:
                     st.selectbox(label, list(by_id), key=key)
         first, second = by_id[st.session_state["compare-from"]], by_id[st.session_state["compare-to"]]
     if first.id != second.id:
-        draw_changes(first, second)
+        draw_changes(first, second, told)
 
 
 def draw_settings(configs: dict[str, TrainConfig]) -> None:

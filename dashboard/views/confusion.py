@@ -16,8 +16,8 @@ from dashboard.charts.matrix_colours import Look
 from dashboard.charts.matrix_marks import mark_class, outline_cells
 from dashboard.components.plot import Box, Click, LabelClick, plot
 from dashboard.explorer import browse, matrices
-from dashboard.explorer.levels import draw_levels, has_levels
-from dashboard.explorer.lists import REORDERED, SEEN, draw_blocks, draw_pairs, name_classes, show
+from dashboard.explorer.levels import draw_levels, find_shown, has_levels
+from dashboard.explorer.lists import REORDERED, SEEN, ShownPart, draw_blocks, draw_pairs, name_classes, show
 from dashboard.explorer.look import draw_look, keep_view, read_view, restore_look
 from dashboard.explorer.matrices import Change, TableFigures, TableSource
 from dashboard.explorer.sources import draw_sources, offer_newer
@@ -44,9 +44,9 @@ def render() -> None:
     if run is None:
         address.draw_no_run()
         return
-    restore_look()
     matrices.judge(TableSource(run))  # a run before its first epoch is told before any choice is offered
     data = services.read_data(run)
+    restore_look(data.classes)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="confusion-choices"):
         source, other = draw_sources(run)
         by, look, found = draw_look(data)
@@ -72,7 +72,7 @@ def draw_explorer(
     """Draw the matrix, and beside it what is confused most or the images of what is selected."""
     if st.session_state.pop(REORDERED, False):
         st.rerun(scope="app")  # the order is chosen outside of what a click draws anew
-    selection = read_selection(data.classes)
+    selection = read_selection(data.classes) or find_cell(matrices.judge(source).table)
     wide = address.get_param(WIDE) == "1"
     with st.container(key="beside-matrix"):
         explorer, side = (st.container(), st.container()) if wide else st.columns([6, 5], gap="medium")
@@ -86,7 +86,18 @@ def draw_explorer(
             draw_matrix(source, other, data, by, look, selection, found, wide=wide)
     # On a narrow screen the images of a selection come as a sheet over the matrix: see the page's style.
     with side.container(key="sheet-images" if selection and not wide else "confusion-side"):
-        draw_side(run, source, other, data, selection, wide=wide)
+        part = find_shown(source, data, by, found)
+        draw_side(run, source, other, data, selection, part, wide=wide)
+
+
+def find_cell(table: pd.DataFrame) -> Selection:
+    """Return the cell of the image that the URL names, where it selects none: a link to an image alone opens it too."""
+    path = address.get_param("image")
+    own = table[table["path"] == path] if path else table.iloc[:0]
+    if own.empty:
+        return Selection()
+    true, predicted = (str(own[column].iloc[0]) for column in ("true", "predicted"))
+    return Selection((true,), (predicted,))
 
 
 def draw_side(
@@ -95,6 +106,7 @@ def draw_side(
     other: TableSource | None,
     data: RunData,
     selection: Selection,
+    part: ShownPart | None,
     *,
     wide: bool,
 ) -> None:
@@ -127,9 +139,9 @@ def draw_side(
             )
     judged = matrices.judge(source)
     if shown == SIDES[0]:
-        draw_pairs(judged, data)
+        draw_pairs(judged, data, part)
     elif shown == SIDES[1]:
-        draw_blocks(source, data)
+        draw_blocks(source, data, part)
     else:
         change = matrices.compare(source, other) if other is not None else None
         draw_gallery(run, judged, change, data, selection)

@@ -42,7 +42,7 @@ from dashboard.panels.tracker_notice import draw_tracker_notice
 from dashboard.state import address, services
 from dashboard.state.status_words import format_best, format_left
 from dashboard.terms import explain
-from dashboard.text import escape_markdown, format_duration
+from dashboard.text import escape_markdown, format_duration, format_share
 
 POLL = 2.0
 CLASSES = 30  # whose recall is drawn
@@ -65,8 +65,12 @@ def render() -> None:
     if run.read_status().state == "queued":  # its job may have been lost with the machine
         revive_queue(list_runs(default_root()))
     active = jobs.live_status(run).state in ACTIVE
-    epochs, _ = services.read_metrics(run)
-    by = st.segmented_control("Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by")
+    epochs, steps = services.read_metrics(run)
+    by = "epoch"
+    if active or not is_fitted_at_once(epochs, steps):
+        by = st.segmented_control(
+            "Curves by", ["epoch", "step"], default="epoch", required=True, key="live-by"
+        )
     # A fragment that polls is left behind when the page is; one for an ended run does not poll at all.
     st.fragment(guard(draw), run_every=POLL if active else None)(
         run, active, len(epochs), "step" if by == "step" else "epoch"
@@ -107,22 +111,41 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
         st.rerun()  # draws the page anew, with or without polling, and with the newest epoch
     draw_head(run, status)
     draw_tracker_notice(run)
-    with st.container(key="wide-curves"):
-        loss, accuracy = st.columns(2)
-    best, active = status.best_epoch or None, status.state in ACTIVE
-    places: dict[curve_charts.Quantity, DeltaGenerator] = {"loss": loss, "accuracy": accuracy}
-    for quantity, place in places.items():
-        with place:
-            figure = curve_charts.training_curves(
-                epochs, steps, quantity=quantity, by=by, best_epoch=best, active=active
-            )
-            plot(figure, key=f"live-{quantity}")
+    if was_active or not is_fitted_at_once(epochs, steps):
+        draw_curves(status, epochs, steps, by)
+    else:
+        train, val = (format_share(float(epochs[f"{split}_acc"].iloc[0])) for split in ("train", "val"))
+        st.markdown(
+            f"The head was fitted at once, so there are no curves. It is right on {train} of the training images and on {val} of "
+            "the validation images."
+        )
     finding = find_overfitting(epochs)
     if finding:
         st.warning(finding, icon=":material/trending_up:")
     lines = run.read_log(14)
     st.header("Log", help=explain(*lines))
     st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
+
+
+def is_fitted_at_once(epochs: pd.DataFrame, steps: pd.DataFrame) -> bool:
+    """Tell whether a run has ended without a step: its head was fitted, which leaves one point and no curve."""
+    return steps.empty and len(epochs) == 1
+
+
+def draw_curves(
+    status: Status, epochs: pd.DataFrame, steps: pd.DataFrame, by: Literal["epoch", "step"]
+) -> None:
+    """Draw the loss and the accuracy of a run."""
+    with st.container(key="wide-curves"):
+        loss, accuracy = st.columns(2)
+    places: dict[curve_charts.Quantity, DeltaGenerator] = {"loss": loss, "accuracy": accuracy}
+    for quantity, place in places.items():
+        with place:
+            figure = curve_charts.training_curves(
+                epochs, steps, quantity=quantity, by=by, best_epoch=status.best_epoch or None,
+                active=status.state in ACTIVE,
+            )  # fmt: skip
+            plot(figure, key=f"live-{quantity}")
 
 
 def draw_about(run: Run) -> None:

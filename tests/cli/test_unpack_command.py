@@ -39,7 +39,10 @@ def test_what_is_refused_is_listed_and_what_cannot_be_unpacked_told_in_one_line(
     rows = [*make_rows(2), *((b"no image", None, 0) for _ in range(7))]
     write_parquet(tmp_path / "in/train.parquet", make_table(rows))
     assert main(["unpack", str(tmp_path / "in"), str(tmp_path / "out")]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr()
+    assert "1 of 1 MB" in shown.err
+    assert "MB/s" not in shown.err
+    lines = shown.out.splitlines()
     assert lines[0] == f"2 images (< 1 MB) are in {tmp_path / 'out'}. 7 files were refused."
     assert lines[1].startswith("  train.parquet, row 2 is not an image")
     assert lines[-1] == "  and 2 more"

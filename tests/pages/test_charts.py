@@ -247,6 +247,12 @@ def test_before_the_first_step_the_figure_says_so() -> None:
     assert message(ended) == "no step was made"
 
 
+def test_an_axis_of_accuracies_ends_at_100_per_cent_where_marks_are_drawn_whole() -> None:
+    figure = curves("accuracy")
+    assert figure.layout.yaxis.autorangeoptions.clipmax == 100
+    assert [one.cliponaxis for one in figure.data if "markers" in one.mode] == [False] * 3
+
+
 def test_before_the_first_epoch_the_steps_are_drawn() -> None:
     figure = curves(epochs=epoch_table([]), best_epoch=None)
     assert len(trace(figure, "training, each step").x) == 30

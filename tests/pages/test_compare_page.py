@@ -109,7 +109,7 @@ def test_a_specialised_run_is_held_against_a_control_trained_after_it(
     app.button(key="changes-control").click().run()
     assert title(app) == "Train"
     asked = [app.session_state[f"form-{field}"] for field in ("focus", "pairs", "lr", "name")]
-    assert asked == [[], [], 0.004, ""]
+    assert asked == [[], [], 0.004, "special-control"]
     make_run(runs_root, tiny_data, name="control", weights="run:first", lr=0.004)
     app = open_page("compare", runs="special,control")
     assert "What changed from control to special" in [heading.value for heading in app.header]

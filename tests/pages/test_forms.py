@@ -364,6 +364,36 @@ def test_a_run_of_any_settings_can_be_specialised(
     assert (filled.head_only, filled.weights) == (head_only, "run:parent")
 
 
+def test_a_run_of_a_head_alone_is_specialised_by_the_recipe_that_the_form_names(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path
+) -> None:
+    run = create_run(from_preset("quick", data=str(tiny_data), name="parent", hold_back=1), runs_root)
+    run.best_path.touch()
+    forms.fill_specialise(run, ["2"], [], head_only=False)
+    config = forms.read_form()[0]
+    assert config is not None
+    fast = from_preset("fast", data=str(tiny_data))
+    alike = [field for field in PRESETS["fast"] if getattr(config, field) == getattr(fast, field)]
+    assert set(PRESETS["fast"]) - set(alike) == {"epochs", "schedule", "lr"}
+    assert config.lr == pytest.approx(fast.lr / 10)
+    assert (config.hold_back, config.preset, config.name) == (1, "fast", "parent-specialised")
+
+
+def test_specialising_again_does_not_lower_the_rate_further(
+    session: dict[str, Any], runs_root: Path, tiny_data: Path
+) -> None:
+    parent, rates = from_preset("fast", data=str(tiny_data), name="parent"), []
+    for number in range(3):
+        run = create_run(dataclasses.replace(parent, name=f"run-{number}"), runs_root)
+        run.best_path.touch()
+        forms.fill_specialise(run, ["2"], [], head_only=False)
+        found = forms.read_form()[0]
+        assert found is not None
+        rates.append(found.lr)
+        parent = found
+    assert rates == pytest.approx([5e-5] * 3)
+
+
 @pytest.mark.parametrize("again", ["specialised", "fixed"])
 def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
     session: dict[str, Any], runs_root: Path, tiny_data: Path, again: str
@@ -379,7 +409,8 @@ def test_what_is_made_from_a_run_of_a_bake_off_belongs_to_none(
     config, problems = forms.read_form()
     assert problems == {}
     assert config is not None
-    assert (config.name, config.group) == ("", "")
+    assert config.group == ""
+    assert config.name == (f"{run.id}-specialised" if again == "specialised" else "")
 
 
 # Widgets

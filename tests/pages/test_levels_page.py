@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core.image_table import Names, write_table
 from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
+from dashboard.state.part import is_part, read_steps
 from tests.large_run import make_large_run
 from tests.pages.apps import Open, charts_of, component_data, pictures, title, words
 
@@ -72,6 +74,34 @@ def test_a_part_in_the_address_shows_its_single_classes_and_the_way_back(open_pa
     assert way(app) == []
 
 
+def pairs(app: AppTest, key: str) -> list[str]:
+    return [
+        re.sub(r"[*\\]", "", button.label)
+        for button in app.button
+        if re.fullmatch(rf"{key}-\d+", button.key or "")
+    ]
+
+
+def test_beside_a_part_its_own_confusions_come_first(open_page: Open, large: Run) -> None:
+    assert pairs(open_page("confusion", run="large"), "pair")[0].startswith(
+        "class-00000 taken for class-00001"
+    )
+    app = open_page("confusion", run="large", part="1-0")
+    assert "Within the part shown, confused most:" in words(app)
+    assert pairs(app, "pair") == ["class-00047 taken for class-00040 · 1"]
+    assert pairs(app, "pair-of-all")[0].startswith("class-00000 taken for class-00001")
+    assert [box.label for box in app.expander] == ["Of all 2,000 classes"]
+    app.button_group(key="confusion-beside").set_value("Blocks").run()
+    assert len(pairs(app, "block")) == 1  # the one that lies on the border of the two groups
+    assert len(pairs(app, "block-of-all")) == 12
+
+
+def test_a_part_without_confusions_says_so(open_page: Open, large: Run) -> None:
+    app = open_page("confusion", run="large", part="5-0")
+    assert "No two classes of the part shown are confused." in words(app)
+    assert len(pairs(app, "pair-of-all")) == 12
+
+
 def test_a_part_of_two_groups_is_called_by_both(open_page: Open, large: Run) -> None:
     app = open_page("confusion", run="large", part="1-0")
     assert f"class-00045–class-00089 × {FIRST}–{LAST}" in words(app).replace("\\", "")
@@ -81,11 +111,22 @@ def test_a_part_of_two_groups_is_called_by_both(open_page: Open, large: Run) -> 
 
 
 @pytest.mark.parametrize("nonsense", ["x", "0", "45-0", "0-0_0-0", "0-0_", "99999-1", "-1-0", "²-0"])
-def test_a_part_that_is_none_is_left_aside(open_page: Open, large: Run, nonsense: str) -> None:
+def test_a_text_that_names_no_part_is_told_from_one_that_does(nonsense: str) -> None:
+    steps = read_steps(nonsense)
+    assert steps is None or not is_part(CLASSES, steps)
+    assert is_part(CLASSES, read_steps("44-3") or ())
+
+
+@pytest.mark.parametrize("nonsense", ["x", "45-0"])
+def test_a_part_that_is_none_is_left_aside_and_told(open_page: Open, large: Run, nonsense: str) -> None:
     app = open_page("confusion", run="large", part=nonsense)
     assert not app.error
     assert "All 2,000 classes" in words(app)
     assert way(app) == []
+    (told,) = app.warning
+    assert told.value == (
+        "The address asks for a part of the matrix, which does not exist. All classes are shown."
+    )
 
 
 def test_a_class_that_is_looked_for_opens_its_part_and_is_marked(open_page: Open, large: Run) -> None:

@@ -27,6 +27,17 @@ def test_live_shows_the_newest_epoch_and_how_each_class_came_there(open_page: Op
     assert charts_of(app)["live-matrix"]["layout"]["title"]["text"] == "Confusion matrix"
 
 
+def test_a_head_fitted_at_once_has_a_sentence_in_place_of_curves(open_page: Open, run: Run) -> None:
+    lines = run.metrics_path.read_text(encoding="utf-8").splitlines()
+    write_text(run.metrics_path, next(line for line in lines if json.loads(line)["kind"] == "epoch") + "\n")
+    app = open_page("live", run="first")
+    assert not {"live-loss", "live-accuracy"} & set(charts_of(app))
+    assert "It is right on 50.0 % of the training images and on 60.0 % of the validation images." in words(
+        app
+    )
+    assert not app.error
+
+
 def test_live_of_an_older_version_shows_the_best_model(open_page: Open, run: Run) -> None:
     shutil.rmtree(run.epoch_path(1).parent)
     rows = [{**row, "val_correct": None} for row in run.read_metrics()[0]]

@@ -21,7 +21,7 @@ def test_every_page_is_drawn_whatever_its_address_holds(
 ) -> None:
     # Each time every parameter but one holds something odd, each something else, and that one what it may.
     names = PARAMS[page]
-    for turn in range(0, len(ODD), 4):
+    for turn in range(0, len(ODD), 5):
         asked = {name: ODD[(turn + number) % len(ODD)] for number, name in enumerate(names)}
         for changes in ({}, {"run": "first"}):
             app = open_page(page, **{**asked, **(changes if "run" in names else {})})

@@ -1,0 +1,66 @@
+"""An address that asks for what is not there: a line at the top of the page names it and what is shown instead.
+
+Whoever reads a parameter takes what it may be and leaves aside what it may not; this is where that is told, for all pages.
+That a run does not exist is told where the run is chosen, in `state.address`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from core.errors import UserError
+from core.runs.run import default_root, iter_runs
+from dashboard.lost.rules import RULES, Rule
+from dashboard.state import address
+
+_NAMED = 4  # of what is not there; an address can ask for any number of things
+
+
+def tell_lost(page: str) -> None:
+    """Say in one line what the page's address asks for that is not there; nothing where all of it is."""
+    told = list(_find_lost(page))
+    if not told:
+        return
+    words = [
+        f"{'It also' if number else 'The address'} asks for {one}" for number, one in enumerate(told[:_NAMED])
+    ]
+    if len(told) > _NAMED:
+        words.append("More of what it asks for does not exist and is left aside.")
+    st.warning(" ".join(words), icon=":material/link_off:")
+
+
+def _find_lost(page: str) -> Iterator[str]:
+    if page == "compare":
+        yield from _find_lost_runs()
+    rules = RULES.get(page, {})
+    asked = {name: value for name in rules if (value := address.get_param(name))}
+    run = address.selected_run() if asked else None
+    if run is None:
+        return
+    for name, value in asked.items():
+        try:
+            known = rules[name].knows(run, value)
+        except (UserError, OSError):  # what it is held against cannot be read, which the page itself tells
+            continue
+        if not known:
+            yield rules[name].tell(run.id, value)
+
+
+def _find_lost_runs() -> Iterator[str]:
+    """Say which runs there are not that Compare is asked for."""
+    known = {run.id for run in iter_runs(default_root())}
+    asked = [*address.get_param("runs").split(","), address.get_param("run")]
+    lost = [name for name in dict.fromkeys(asked) if name and name not in known]
+    found = [name for name in asked if name in known]
+    instead = (
+        "The others are compared."
+        if len(found) > 1
+        else "It is left out."
+        if found
+        else "The newest runs are shown."
+    )
+    rule = Rule("the run", lambda *_: False, instead, "which does not exist, or no longer")
+    for name in lost:
+        yield rule.tell("", name)
