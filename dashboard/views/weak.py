@@ -16,12 +16,13 @@ from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
 from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
 from dashboard.charts import curve_charts
+from dashboard.components.class_box import draw_class_box
 from dashboard.components.gallery import Card, Tile, draw_pager, show_open_tiles
 from dashboard.components.plot import plot
 from dashboard.explorer import detail, kind_images, marking, opened
 from dashboard.explorer.kinds import draw_kinds
 from dashboard.explorer.sources import draw_judged_on
-from dashboard.guard import guard, guard_callback
+from dashboard.guard import guard
 from dashboard.panels.out_of_fold import draw_method, draw_out_of_fold
 from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
@@ -135,13 +136,13 @@ def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
 
 def draw_choice(figures: pd.DataFrame, data: RunData, name: str) -> None:
     """Offer all classes, weakest first."""
-    st.session_state["weak-class"] = name
-    st.selectbox(
+    draw_class_box(
         "Class (weakest first)",
         list(figures["class"]),
+        name,
+        choose_class,
         key="weak-class",
-        format_func=data.label,
-        on_change=guard_callback(lambda: choose_class(st.session_state["weak-class"])),
+        label=data.label,
     )
 
 
