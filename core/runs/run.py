@@ -292,10 +292,10 @@ def list_runs(root: Path) -> list[tuple[Run, Status]]:
     """Return the runs under a root, newest first, each with its status as last written."""
     if not root.is_dir():
         return []
-    with os.scandir(root) as entries:
-        folders = [root / entry.name for entry in entries if not entry.name.startswith(".")]
     found = []
-    for folder in folders:
+    for folder in root.iterdir():
+        if folder.name.startswith("."):
+            continue
         status = recall_status(str(folder))  # of thousands next to none changes, and one look is enough
         if status is not None or _is_run(folder):
             run = Run(folder)
