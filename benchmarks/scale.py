@@ -146,6 +146,8 @@ def measure_files(folder: Path, size: int) -> None:
     stamps = stamp_tree(folder / "data")
     with timed(f"{len(stamps.folders):,} folders looked at again"):
         assert is_unchanged(folder / "data", stamps)
+    (folder / "runs").mkdir()
+    _make_run(folder / "runs" / "run", 0)
     look_at_files(folder / "data", folder / "runs")
 
 

@@ -182,15 +182,17 @@ def _click_first(page: Any) -> None:
 
 
 def look_at_files(data: Path, runs: Path) -> None:
-    """Open the pages that look at a folder of very many files, before it was counted and after."""
-    runs.mkdir(exist_ok=True)
+    """Open the pages that look at a folder of very many files, before it was counted and after; `runs` holds a run already.
+
+    Where there is none a dashboard begins its demo.
+    """
     with visit(runs) as seen:
         address = f"data?folder={data}"
         seen.open("page Data of the folder", address, "document.querySelector('h1') !== null")
         seen.open("page Train", "train", "document.querySelector('h1') !== null")
 
         def choose() -> None:
-            field = seen.page.get_by_label("Folder of images").first
+            field = seen.page.locator('input[aria-label="Folder of images"]')
             field.fill(str(data))
             field.press("Enter")
 
