@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.scale_pages import look_at_classes, look_at_files, look_at_live, look_at_runs
 from core.census.count import count_data, read_count
 from core.census.stamps import is_small, is_unchanged, stamp_tree
 from core.dataset.folders import scan_folders
@@ -42,6 +44,7 @@ from dashboard.explorer.matrices import MOST_DRAWN, TableSource
 from dashboard.state.services import read_metrics
 
 GROUP = 8  # classes that are confused with each other
+SHOWN = 1_000_000  # steps of the run that Live is opened on
 NEW_LINES = 200  # of figures, that come between two looks
 FLAT = "image.jpg"  # what every name of a made file ends in
 
@@ -85,10 +88,11 @@ def measure_runs(folder: Path, size: int) -> None:
         with timed(f"{size:,} runs by python -m core runs {time_}"):
             assert not os.system(f"{sys.executable} -m core runs >{os.devnull}")
     for server in ("", " by a server that was started again"):
-        _measure_apart(_look_at_runs, server, size)
+        _measure_apart(_read_rows, server, size)
+    look_at_runs(folder, size)
 
 
-def _look_at_runs(server: str, size: int) -> None:
+def _read_rows(server: str, size: int) -> None:
     from dashboard.listing import rows
 
     with timed(f"{size:,} rows of the page Runs first{server}"):
@@ -99,8 +103,9 @@ def _look_at_runs(server: str, size: int) -> None:
 
 def measure_figures(folder: Path, size: int) -> None:
     """Read a file of figures of so many lines as Live does: whole, and then what is new."""
-    run = Run(folder / "run")
-    run.folder.mkdir()
+    run = Run(folder / "runs" / "run")
+    run.folder.parent.mkdir()
+    _make_run(run.folder, 0)
     _append_figures(run, 0, size)
     print(f"{run.metrics_path.stat().st_size / 1e6:,.0f} MB in metrics.jsonl", flush=True)
     with timed(f"{size:,} lines of figures opened"):
@@ -110,6 +115,9 @@ def measure_figures(folder: Path, size: int) -> None:
         with timed(f"{NEW_LINES} new lines read"):
             _, steps = read_metrics(run)
     print(f"{len(steps):,} steps in the table", flush=True)
+    run.metrics_path.unlink()
+    _append_figures(run, 0, SHOWN)
+    look_at_live(run, SHOWN, _append_figures)
 
 
 def measure_files(folder: Path, size: int) -> None:
@@ -138,6 +146,9 @@ def measure_files(folder: Path, size: int) -> None:
     stamps = stamp_tree(folder / "data")
     with timed(f"{len(stamps.folders):,} folders looked at again"):
         assert is_unchanged(folder / "data", stamps)
+    (folder / "runs").mkdir()
+    _make_run(folder / "runs" / "run", 0)
+    look_at_files(folder / "data", folder / "runs")
 
 
 def measure_classes(folder: Path, size: int) -> None:
@@ -148,6 +159,10 @@ def measure_classes(folder: Path, size: int) -> None:
     classes = _make_large_run(run, size, images)
     path = run.predictions_path()
     _measure_apart(_look_at_matrix, run.folder)
+    other = Run(run.folder.with_name("other"))
+    shutil.copytree(run.folder, other.folder)
+    _measure_apart(look_at_classes, run, other)
+    shutil.rmtree(other.folder)
     with timed(f"{images:,} predictions read, {path.stat().st_size / 1e6:,.0f} MB in {path.name}"):
         table = read_predictions(path)
     csv = folder / "predictions-val.csv"
@@ -195,7 +210,7 @@ def _draw_level(
 
 PARTS: dict[str, tuple[Measure, int]] = {
     "runs": (measure_runs, 10_000),
-    "figures": (measure_figures, 3_000_000),
+    "figures": (measure_figures, 10_000_000),
     "files": (measure_files, 1_000_000),
     "classes": (measure_classes, 10_000),
 }

@@ -1,8 +1,9 @@
-"""The command line, `python -m core COMMAND`: the parser of all commands, which are in `core.cli`, and how errors are told."""
+"""The command line, `python -m core COMMAND`: which file of `core.cli` has it, its parser, and how errors are told."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import signal
@@ -12,22 +13,33 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import core
-from core.cli import (
-    bakeoff,
-    cluster,
-    data,
-    imports,
-    networks,
-    people,
-    queue,
-    rank,
-    report,
-    runs,
-    task,
-    training,
-)
-from core.cli.models import better, landscape, model, predict, serve, ship, slices, strangers, track, unpack
 from core.errors import UserError, describe_error
+
+# Which file has which commands, in the order of the help: one that is asked for waits for no other's imports.
+COMMANDS = {
+    "training": ("train", "resume", "find-rate", "estimate"),
+    "runs": ("runs", "stop", "pause"),
+    "queue": ("queue",),
+    "models.model": ("evaluate", "judge", "calibrate"),
+    "models.better": ("soup", "better"),
+    "networks": ("networks",),
+    "bakeoff": ("bake-off",),
+    "data": ("demo", "label-issues", "arrange", "audit", "marks"),
+    "models.unpack": ("unpack",),
+    "imports": ("import",),
+    "models.landscape": ("map",),
+    "models.slices": ("slices",),
+    "models.predict": ("predict",),
+    "models.ship": ("export",),
+    "models.serve": ("serve",),
+    "models.strangers": ("strangers",),
+    "models.track": ("track",),
+    "report": ("report",),
+    "people": ("users", "actions"),
+    "task": ("task",),
+    "cluster": ("slurm-job",),
+    "rank": ("rank",),
+}
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page
 # that computes heat maps beside a training took nine times as long. It must be set before torch is loaded.
@@ -47,8 +59,9 @@ def main(
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name is printed whatever letters the terminal lacks
+    typed = sys.argv[1:] if arguments is None else arguments
     try:
-        options = build_parser(prog, add_first).parse_args(arguments)
+        options = build_parser(prog, add_first, typed[0] if typed else "").parse_args(typed)
     except SystemExit:  # after help, or a word that is not known
         _write_out()
         raise
@@ -95,39 +108,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser(
-    prog: str = "python -m core", add_first: Callable[[Any], None] | None = None
+    prog: str = "python -m core", add_first: Callable[[Any], None] | None = None, command: str = ""
 ) -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+    """Return the parser of the file that has this command; of all, where none has."""
     parser = _Parser(prog=prog, description="Weakspot's command line.")
     parser.add_argument("--version", action="version", version=f"Weakspot {core.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     if add_first is not None:
         add_first(commands)
-    for subject in (
-        training,
-        runs,
-        queue,
-        model,
-        better,
-        networks,
-        bakeoff,
-        data,
-        unpack,
-        imports,
-        landscape,
-        slices,
-        predict,
-        ship,
-        serve,
-        strangers,
-        track,
-        report,
-        people,
-        task,
-        cluster,
-        rank,
-    ):
-        subject.add_commands(commands)
+    for name in [name for name, own in COMMANDS.items() if command in own] or COMMANDS:
+        importlib.import_module(f"core.cli.{name}").add_commands(commands)
     return parser
 
 

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from core.files import write_file, write_rows
 from core.reading import read_plain
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # where a run's tables lie is asked without numpy
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    Floats = npt.NDArray[np.floating[Any]]
+    Columns = Mapping[str, "Sequence[str] | Names | Floats"]
 
 MANY = 100_000  # rows from which on a table is Parquet: smaller ones are read in a moment, and any program opens CSV
 _CSV, _PACKED, _PARQUET = ".csv", ".csv.gz", ".parquet"
@@ -29,8 +31,6 @@ _MOST_CELLS = 500_000_000  # of a Parquet file, a few bytes of which may stand f
 # How pyarrow packs columns unless it is told otherwise. In the others equal beginnings may take no room.
 _PACKINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 
-Floats = npt.NDArray[np.floating[Any]]
-
 
 @dataclass(frozen=True)
 class Names:
@@ -38,9 +38,6 @@ class Names:
 
     codes: npt.NDArray[np.integer[Any]]
     names: Sequence[str]
-
-
-Columns = Mapping[str, Sequence[str] | Names | Floats]
 
 
 def find_table(path: Path) -> Path:
@@ -125,12 +122,15 @@ def _count_rows(columns: Columns) -> int:
 def _list_texts(column: Sequence[str] | Names | Floats) -> Sequence[str]:
     if isinstance(column, Names):
         return [column.names[code] for code in column.codes.tolist()]
+    import numpy as np
+
     if isinstance(column, np.ndarray):
         return [f"{value:.{_DECIMALS}f}" for value in column.tolist()]
     return column
 
 
 def _make_arrow(columns: Columns) -> pa.Table:
+    import numpy as np
     import pyarrow as pa
 
     found: dict[str, Any] = {}

@@ -125,7 +125,7 @@ def read_object(path: Path, *, most: int) -> dict[str, Any]:
 def parse_json(text: str) -> Any:
     """Return what JSON says; raises ValueError in words, also for nesting, numbers and letters that nothing here can hold."""
     try:
-        with _at_rest(len(text)):
+        with rest_collector(len(text) > _LONG):
             values = json.loads(text, parse_int=_parse_int)
         if "\\u" in text:
             _refuse_odd_letters(text, values)
@@ -137,9 +137,9 @@ def parse_json(text: str) -> Any:
 
 
 @contextmanager
-def _at_rest(length: int) -> Iterator[None]:
-    """Let Python's collector rest while a long text is read: it would look at each of a million lists again and again."""
-    rests = length > _LONG and gc.isenabled()
+def rest_collector(wanted: bool = True) -> Iterator[None]:
+    """Let Python's collector rest while very much is made that stays: it would look at each of a million lists again and again."""
+    rests = wanted and gc.isenabled()
     if rests:
         gc.disable()
     try:

@@ -14,13 +14,13 @@ from core.palette import TRAIN_WORDS
 from core.people.acting import ADMINISTER, MEANINGS, now_acting
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.notes import iter_listed
 from core.runs.run import default_root
 from dashboard.access.who import base_path, find_acting, sign_in_mode
 from dashboard.guard import forget_elsewhere, guard, guard_callback
 from dashboard.lost.tell import tell_lost
 from dashboard.signposts import HOME, TITLES
 from dashboard.state import address
+from dashboard.state.offered import offer_runs
 from dashboard.state.status_words import BADGES
 from dashboard.text import escape_markdown
 from dashboard.views import (
@@ -158,13 +158,20 @@ def draw_run_choice() -> None:
     selected = address.selected_run()
     if selected is None:
         return
-    choices = {run.id: run for run in iter_listed(default_root(), keep=[selected.id])}
+    offered = offer_runs(keep=[selected.id])
+    choices = {run.id: run for run in offered.runs}
 
     def apply_choice() -> None:
         address.choose_run(choices[st.session_state["run-choice"]])
 
     st.session_state["run-choice"] = selected.id
-    st.sidebar.selectbox("Run", list(choices), key="run-choice", on_change=guard_callback(apply_choice))
+    st.sidebar.selectbox(
+        "Run",
+        list(choices),
+        key="run-choice",
+        on_change=guard_callback(apply_choice),
+        help=offered.note or None,
+    )
     status = jobs.live_status(selected)
     origin = describe_origin(selected)
     st.sidebar.caption(f"{BADGES[status.state][1]} {escape_markdown(origin) or status.state}")

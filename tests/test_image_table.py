@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from core.errors import RunError
 from core.image_table import MANY, Columns, Names, drop_table, find_table, read_table, write_table
 from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
+
+if TYPE_CHECKING:
+    from core.image_table import Columns
 
 CLASSES = ("007", "true", "a, b", 'q"q', "naïve")
 

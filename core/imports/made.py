@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.files import write_text
-from core.image_table import Columns, Names, write_table
+from core.image_table import Names, write_table
 from core.imports.reading import Floats, Ints, Reading
 from core.people.acting import TRAIN, needs
 from core.recipe.config import TrainConfig
@@ -21,6 +21,7 @@ from core.runs.seen import Seen, write_seen
 from core.words import format_count
 
 if TYPE_CHECKING:
+    from core.image_table import Columns
     from core.imports.model import Model
 
 _GUESSES = 5  # likeliest classes of an image that are kept

@@ -7,6 +7,7 @@ is written whole, so of two dashboards the last one wins, and either is right. W
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -15,22 +16,21 @@ from typing import Any
 
 from core.files import write_text
 from core.overview.facts import FACTS, RECIPES, Recipe, RunFacts, is_settled
-from core.reading import read_object
+from core.reading import read_object, rest_collector
 from core.runs.notes import Note
 from core.runs.run import Run
 from core.stored.damage import SOUND
-from core.stored.status import STATUSES, Stamp, Status
+from core.stored.status import STATUSES, Stamp, Status, list_defaults
 
 NAME = ".runs.json"
 FEW = 200  # runs that are read in a moment: for as many new ones no file is written
 _MOST = 500_000_000  # bytes: a million runs
 _VERSION = 2
-_DEFAULTS = {field.name: field.default for field in fields(Status)}
 _RECIPE = len(fields(Recipe))
 
 Known = tuple[object, ...]
 _indexed: dict[
-    Path, dict[Path, Known]
+    Path, dict[str, Known]
 ] = {}  # for each folder of runs, by which stamps its index knows each run
 
 
@@ -39,41 +39,41 @@ def recall(root: Path) -> None:
     if root in _indexed:
         return
     indexed = _indexed[root] = {}
-    with suppress(
-        OSError, ValueError
-    ):  # there is none yet, or it is none of ours: the runs themselves are read then
+    # There is none yet, or it is none of ours: the runs themselves are read then.
+    with suppress(OSError, ValueError), rest_collector():
         values = read_object(root / NAME, most=_MOST)
         if values.get("version") != _VERSION or not isinstance(values.get("runs"), dict):
             return
         for name, entry in values["runs"].items():
-            if _take(root / name, entry):
-                indexed[root / name] = _list_stamps(root / name)
+            if _take(folder := f"{root}{os.sep}{name}", entry):
+                indexed[folder] = _list_stamps(folder)
 
 
 def keep(root: Path, runs: list[Run]) -> None:
     """Write what is known of these runs, all of a folder, into its index, where that knows of many otherwise."""
-    indexed, now = _indexed.get(root, {}), {run.folder: _list_stamps(run.folder) for run in runs}
+    indexed, now = _indexed.get(root, {}), {(own := str(run.folder)): _list_stamps(own) for run in runs}
     if sum(indexed.get(folder) != stamps for folder, stamps in now.items()) < FEW:
         return
-    entries = {folder.name: entry for folder in now if (entry := dict(_describe(folder)))}
+    entries = {run.id: entry for run in runs if (entry := dict(_describe(str(run.folder))))}
     with suppress(OSError):  # a folder that may only be read, or a full disk
         write_text(root / NAME, json.dumps({"version": _VERSION, "runs": entries}, separators=(",", ":")))
         _indexed[root] = now
 
 
-def _list_stamps(folder: Path) -> Known:
+def _list_stamps(folder: str) -> Known:
     status, recipe, facts = (known.get(folder) for known in (STATUSES, RECIPES, FACTS))
-    return status and status[0], recipe and recipe[0], facts and facts[0], SOUND.get(str(folder))
+    return status and status[0], recipe and recipe[0], facts and facts[0], SOUND.get(folder)
 
 
-def _describe(folder: Path) -> Iterator[tuple[str, list[Any]]]:
+def _describe(folder: str) -> Iterator[tuple[str, list[Any]]]:
     """Yield what is known of a run, each with the stamp of what it was read from; nothing that may still change unseen."""
     if (status := STATUSES.get(folder)) is not None:
-        told = {name: value for name, value in vars(status[1]).items() if value != _DEFAULTS[name]}
+        defaults = list_defaults()
+        told = {name: value for name, value in vars(status[1]).items() if value != defaults[name]}
         yield "status", [*status[0], told]
     if (recipe := RECIPES.get(folder)) is not None:
         yield "recipe", [*recipe[0], *vars(recipe[1]).values()]
-    if (sound := SOUND.get(str(folder))) is not None and all(map(_has_settled, sound)):
+    if (sound := SOUND.get(folder)) is not None and all(map(_has_settled, sound)):
         yield "sound", list(sound)
     if (facts := FACTS.get(folder)) is None or recipe is None:
         return
@@ -86,7 +86,7 @@ def _describe(folder: Path) -> Iterator[tuple[str, list[Any]]]:
         )
 
 
-def _take(folder: Path, entry: object) -> bool:
+def _take(folder: str, entry: object) -> bool:
     """Take over an entry that is what it must be; tell whether it is."""
     try:
         _take_parts(folder, entry)  # type: ignore[arg-type]  # told by what is raised
@@ -95,7 +95,7 @@ def _take(folder: Path, entry: object) -> bool:
     return True
 
 
-def _take_parts(folder: Path, entry: Mapping[str, Any]) -> None:
+def _take_parts(folder: str, entry: Mapping[str, Any]) -> None:
     *stamp, told = entry["status"]
     status = Status(**told)
     if problem := status.find_problem():
@@ -107,7 +107,7 @@ def _take_parts(folder: Path, entry: Mapping[str, Any]) -> None:
     recipe = Recipe(*texts)
     RECIPES.setdefault(folder, (_stamp(stamp), recipe))
     if (sound := entry.get("sound")) is not None:
-        SOUND.setdefault(str(folder), tuple(None if one is None else _stamp(one) for one in sound))
+        SOUND.setdefault(folder, tuple(None if one is None else _stamp(one) for one in sound))
     if (facts := entry.get("facts")) is not None:
         changed, origin, disk, owner, text, tags, archived = facts
         kinds = (int, str, int, str, str, bool, *(str for _ in tags))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +17,15 @@ from core.recipe.settings import find_differing, label_settings, settings_of, wr
 from core.runs import jobs
 from core.runs.notes import read_note
 from core.runs.run import Run, list_runs, make_slug
-from core.stored.status import ACTIVE, Status
+from core.stored.status import ACTIVE, MOST_STATUSES, SETTLED, Stamp, Status, stamp_file
 
 # An optimizer's rate where SGD (momentum 0.9) has 1: Adam's steps do not shrink with the gradient, and momentum makes
 # SGD's ten times as long. Lookahead goes half of the way its optimizer went, so Ranger gets twice AdamW's.
 RATES = {"sgd": 1.0, "adamw": 0.1, "ranger": 0.2}
 NAME_LENGTH = 30  # a run's name adds network, optimizer, preset and seed to it, 80 in all at most
+
+# As they were read, of a run with a group; of thousands next to none has one, and the page looks every two seconds.
+_CONFIGS: dict[str, tuple[Stamp, TrainConfig | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -271,9 +276,25 @@ def stop_all(board: Board) -> list[Run]:
 def _iter_members(root: Path) -> Iterator[Member]:
     """Yield the runs that bake-offs have made, the newest first: a run that only carries a `group` is of none."""
     for run, status in list_runs(root):
-        try:
-            config = run.read_config()
-        except UserError:
-            continue  # the Runs page tells of it
-        if config.group and run.id == name_run(config):
+        config = _read_grouped(run)
+        if config is not None and run.id == name_run(config):
             yield Member(run, config, jobs.judge_status(run, status))
+
+
+def _read_grouped(run: Run) -> TrainConfig | None:
+    """Return the config of a run that has a group; None of any other, and where it cannot be read, as the page Runs tells."""
+    folder = str(run.folder)
+    try:
+        stamp = stamp_file(os.path.join(folder, "config.json"))  # noqa: PTH118  thousands at a time
+        known = _CONFIGS.get(folder)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        config = run.read_config()
+    except (UserError, OSError):
+        return None
+    found = config if config.group else None
+    if time.time_ns() - stamp.changed > SETTLED:
+        if len(_CONFIGS) >= MOST_STATUSES:
+            _CONFIGS.clear()
+        _CONFIGS[folder] = stamp, found
+    return found

@@ -6,6 +6,7 @@ import socket
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from core.errors import UserError
@@ -15,6 +16,8 @@ from core.runs.run import Run, iter_runs
 
 # What the time an image takes depends on most; runs that share these are comparable.
 _COMPARABLE = ("arch", "image_size", "progressive_from", "freeze_epochs", "device", "devices", "precision")
+
+_LOOKED_AT = 300  # runs: of thousands the page Train would wait for all their configs
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def estimate_time(configs: Sequence[TrainConfig], root: Path, *, train: int, val
     """Estimate how long runs take one after the other on so many training and validation images.
 
     A run counts as known where one under `root` on this machine has done an epoch with the same network, image sizes,
-    devices and precision. Of the head alone, whose features are computed once and kept, nothing is said.
+    devices and precision, of very many one of the newest. Of the head alone, whose features are computed once and kept, nothing is said.
     """
     whole = [config for config in configs if not config.head_only]
     speeds = _find_speeds(whole, root)
@@ -53,7 +56,7 @@ def estimate_time(configs: Sequence[TrainConfig], root: Path, *, train: int, val
 def _find_speeds(configs: Sequence[TrainConfig], root: Path) -> dict[tuple[object, ...], Speed]:
     wanted = {_key(config) for config in configs}
     found: dict[tuple[object, ...], Speed] = {}
-    for run in iter_runs(root) if wanted else ():  # the newest first
+    for run in islice(iter_runs(root), _LOOKED_AT) if wanted else ():  # the newest first
         try:
             config = run.read_config()
             key = _key(config)

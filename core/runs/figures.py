@@ -60,32 +60,45 @@ class Figures:
             block, offset = self._run.read_block(self._offset, BLOCK)
             if not block:
                 return
-            self._take(block.splitlines())
+            self._take(block)
             self._offset = offset
 
-    def _take(self, lines: list[bytes]) -> None:
-        epochs = {index for index, line in enumerate(lines) if any(mark in line for mark in _EPOCHS)}
-        steps = range(-self._lines % self.stride, len(lines), self.stride)
+    def _take(self, block: bytes) -> None:
+        lines, epochs = block.removesuffix(b"\n").split(b"\n"), _find_epochs(block)
+        steps = self._choose_steps(len(lines))
+        while len(self._numbers) + len(steps) - len(epochs.intersection(steps)) > self._most:
+            self._thin_out()  # before they are parsed, which takes longest
+            steps = self._choose_steps(len(lines))
         for index in sorted(epochs.union(steps)):
             number = self._lines + index
-            # The stride may have grown since these lines were chosen.
-            if number % self.stride and index not in epochs:
-                continue
             for row in parse_rows((lines[index],)):
                 if row["kind"] == "epoch":
                     _append(self.epochs, row)
                 elif not number % self.stride:
                     _append(self.steps, row)
                     self._numbers.append(number)
-            if len(self._numbers) > self._most:
-                self._thin_out()
         self._lines += len(lines)
+
+    def _choose_steps(self, count: int) -> range:
+        return range(-self._lines % self.stride, count, self.stride)
 
     def _thin_out(self) -> None:
         self.stride *= 2
         kept = [place for place, number in enumerate(self._numbers) if not number % self.stride]
         self._numbers = [self._numbers[place] for place in kept]
         self.steps = {name: [column[place] for place in kept] for name, column in self.steps.items()}
+
+
+def _find_epochs(block: bytes) -> set[int]:
+    """Return which lines of a block, from 0, are those of an epoch."""
+    found = set()
+    for mark in _EPOCHS:
+        line, seen, at = 0, 0, block.find(mark)
+        while at >= 0:
+            line, seen = line + block.count(b"\n", seen, at), at
+            found.add(line)
+            at = block.find(mark, at + len(mark))
+    return found
 
 
 def read_figures(run: Run) -> Figures:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from core.arrays import read_arrays
 from core.errors import RunError
 from core.files import write_file, write_text
 from core.reading import take
 from core.runs.run import Run
+
+if TYPE_CHECKING:  # what lists runs need not wait for numpy
+    import numpy as np
+    import numpy.typing as npt
 
 ORIGIN_FILE = "imported.json"
 NONE, TOP, ALL = "none", "top", "all"
@@ -60,6 +62,8 @@ def read_origin(run: Run) -> Origin | None:
 
 def describe_origin(run: Run) -> str:
     """Return 'imported from predictions.csv' for a run that was; empty for one trained here, or of which it is not known."""
+    if not os.path.lexists(os.path.join(run.folder, ORIGIN_FILE)):  # noqa: PTH118  thousands at a time
+        return ""
     try:
         origin = read_origin(run)
     except RunError:
@@ -90,11 +94,17 @@ def refuse_without_model(run: Run) -> None:
 
 def write_log_probs(run: Run, log_probs: npt.NDArray[np.float32]) -> None:
     """Keep the natural log-probabilities (N, C) of the images of an imported run, in the order of its table."""
+    import numpy as np
+
     write_file(run.folder / _LOG_PROBS_FILE, lambda file: np.savez_compressed(file, log_probs=log_probs))
 
 
 def load_log_probs(run: Run) -> npt.NDArray[np.float32]:
     """Return what `write_log_probs` kept; raises RunError where it is gone or damaged."""
+    import numpy as np
+
+    from core.arrays import read_arrays
+
     try:
         found = read_arrays(run.folder / _LOG_PROBS_FILE, most=_MOST).get("log_probs")
         if found is None or found.dtype != np.float32 or found.ndim != 2:

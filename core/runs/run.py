@@ -28,7 +28,7 @@ from core.recipe.config import TrainConfig
 from core.stored import records
 from core.stored.console_log import read_tail
 from core.stored.metric_rows import append_row, keep_rows, parse_rows, read_block
-from core.stored.status import LAUNCHING, Status, load_status, save_status
+from core.stored.status import LAUNCHING, Status, load_status, recall_status, save_status
 from core.words import show_path
 
 FOLD = "fold"  # the split whose predictions table has the training images, each judged by a model fitted without it
@@ -293,7 +293,14 @@ def list_runs(root: Path) -> list[tuple[Run, Status]]:
     """Return the runs under a root, newest first, each with its status as last written."""
     if not root.is_dir():
         return []
-    found = [(run, run.read_status()) for run in map(Run, root.iterdir()) if _is_run(run.folder)]
+    found = []
+    for folder in root.iterdir():
+        if folder.name.startswith("."):
+            continue
+        status = recall_status(str(folder))  # of thousands next to none changes, and one look is enough
+        if status is not None or _is_run(folder):
+            run = Run(folder)
+            found.append((run, status or run.read_status()))
     return sorted(found, key=lambda pair: (pair[1].created, pair[0].id), reverse=True)
 
 

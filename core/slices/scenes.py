@@ -34,6 +34,8 @@ def read_scenes(folder: Path, split: str) -> dict[str, int]:
 
 def keep_one_each(table: pd.DataFrame, scenes: dict[str, int]) -> pd.DataFrame:
     """Return the rows of a predictions table with the first image of each scene of a class; one without a scene stays."""
+    if not scenes:
+        return table
     scene = table["path"].map(scenes)
     again = pd.DataFrame({"scene": scene, "true": table["true"]}).duplicated()
     return table[~(again & scene.notna())]

@@ -23,6 +23,10 @@ _LATEST = (
 _MOST_EPOCHS = 1_000_000
 _MOST_PID = 2**31 - 1
 _JOB = re.compile(r"(\d+([_+]\d+)?)?", re.ASCII)  # of Slurm, as squeue names it; it is handed to scancel
+_MOST_OF = {
+    **dict.fromkeys(("epoch", "epochs", "best_epoch", "extended_from"), _MOST_EPOCHS),
+    **{"best_val_acc": 1.0, "pid": _MOST_PID, "done": _LARGE, "total": _LARGE, "val_count": _LARGE},
+}
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "nearest-exact", "lanczos", "box", "hamming")
 _NUMBERS = ("loss", "acc", "lr", "train_loss", "train_acc", "val_loss", "val_acc", "seconds", "val_seconds")
 
@@ -119,6 +123,8 @@ def find_status_problem(values: Mapping[str, Any], defaults: Mapping[str, Any], 
     """
     for name, default in defaults.items():
         value, kind = values[name], type(default)
+        if value is default:
+            continue
         if kind is str and type(value) is not str:
             return f"{name} must be a text, got {shorten(repr(value))}"
         if kind is bool and type(value) is not bool:
@@ -139,11 +145,7 @@ def _find_least(name: str) -> float:
 
 
 def _find_most(name: str) -> float:
-    if name in ("epoch", "epochs", "best_epoch", "extended_from"):
-        return _MOST_EPOCHS
-    if name == "best_val_acc":
-        return 1.0
-    return {"pid": _MOST_PID, "done": _LARGE, "total": _LARGE, "val_count": _LARGE}.get(name, _LATEST)
+    return _MOST_OF.get(name, _LATEST)
 
 
 def is_row(row: object) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import is_full
 from core.files import write_in_place, write_text
 from core.reading import read_object
 from core.stored import records
 
+FILE = "status.json"
 ACTIVE = ("queued", "running")
 STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
@@ -49,8 +52,7 @@ class Status:
 
     def find_problem(self) -> str:
         """Say which value is none that a status can have; empty where all are."""
-        defaults = {field.name: field.default for field in fields(self)}
-        return records.find_status_problem(vars(self), defaults, STATES)
+        return records.find_status_problem(vars(self), list_defaults(), STATES)
 
     @property
     def has_best(self) -> bool:
@@ -63,6 +65,12 @@ class Status:
         return self.worked + (max(0.0, time.time() - self.updated) if self.state == "running" else 0.0)
 
 
+@cache
+def list_defaults() -> dict[str, Any]:
+    """Return the values of a status of which nothing is known yet, by field."""
+    return {field.name: field.default for field in fields(Status)}
+
+
 class Stamp(NamedTuple):
     """By what a file is known to be as it was: when it was changed in nanoseconds, which it is, and its size in bytes."""
 
@@ -71,8 +79,9 @@ class Stamp(NamedTuple):
     size: int
 
 
-# Statuses as they were read, since every page asks for those of all runs, of which thousands ended long ago.
-STATUSES: dict[Path, tuple[Stamp, Status]] = {}
+# Statuses as they were read, by the paths of their folders as text, which is found faster than as `Path`: every page
+# asks for those of all runs, of which thousands ended long ago.
+STATUSES: dict[str, tuple[Stamp, Status]] = {}
 MOST_STATUSES = 50_000
 SETTLED = 2_000_000_000  # nanoseconds: of two changes sooner after each other the clock of files may show one
 
@@ -84,13 +93,12 @@ def load_status(path: Path) -> Status:
         OSError: when it cannot be read.
         ValueError: when it holds no status, saying why.
     """
+    folder = str(path.parent)
+    if (known := recall_status(folder)) is not None:
+        return known
     stamp = stamp_file(path)
-    known = STATUSES.get(path.parent)
-    if known is not None and known[0] == stamp:
-        return known[1]
     values = read_object(path, most=records.SIZES["status.json"])
-    names = {field.name for field in fields(Status)}
-    status = Status(**{key: value for key, value in values.items() if key in names})
+    status = Status(**{key: value for key, value in values.items() if key in list_defaults()})
     if problem := status.find_problem():
         raise ValueError(problem)
     if status.started and "worked" not in values:  # of an older version
@@ -98,8 +106,19 @@ def load_status(path: Path) -> Status:
     if time.time_ns() - stamp.changed > SETTLED:
         if len(STATUSES) >= MOST_STATUSES:
             STATUSES.clear()
-        STATUSES[path.parent] = stamp, status
+        STATUSES[folder] = stamp, status
     return status
+
+
+def recall_status(folder: str) -> Status | None:
+    """Return the status of a run in this folder as it was read before; None where it was not, or its file has changed."""
+    known = STATUSES.get(folder)
+    if known is None:
+        return None
+    try:
+        return known[1] if stamp_file(os.path.join(folder, FILE)) == known[0] else None  # noqa: PTH118  thousands at a time
+    except OSError:
+        return None
 
 
 def save_status(path: Path, status: Status) -> Status:
@@ -118,7 +137,7 @@ def save_status(path: Path, status: Status) -> Status:
     return status
 
 
-def stamp_file(path: Path) -> Stamp:
+def stamp_file(path: Path | str) -> Stamp:
     """Return by what a file is known to be as it was; raises OSError where there is none."""
-    found = path.stat()
+    found = os.stat(path)  # noqa: PTH116  thousands at a time
     return Stamp(found.st_mtime_ns, found.st_ino, found.st_size)

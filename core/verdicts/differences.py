@@ -17,6 +17,10 @@ def match_images(table: pd.DataFrame, other: pd.DataFrame) -> npt.NDArray[np.int
     Raises:
         RunError: saying how they differ, when the tables are not of the same images with the same true classes.
     """
+    if table["path"].equals(other["path"]) and table["true"].equals(other["true"]):
+        return np.arange(
+            len(table), dtype=np.intp
+        )  # as of two runs on one data set; of a million found at once
     rows: npt.NDArray[np.intp] = pd.Index(other["path"]).get_indexer(pd.Index(table["path"]))
     both = int((rows >= 0).sum())
     if not both == len(table) == len(other):

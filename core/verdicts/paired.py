@@ -199,7 +199,14 @@ def pair_tables(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     Raises:
         RunError: when the tables are not of the same images with the same true classes.
     """
-    both = first.merge(second, on=["path", "true"], suffixes=("_first", "_second"))
+    shared = ["path", "true"]
+    one, two = first.reset_index(drop=True), second.reset_index(drop=True)
+    if all(
+        one[name].equals(two[name]) for name in shared
+    ):  # as of two runs on one data set; nothing is to be sought
+        rest = two.drop(columns=shared)
+        return one.merge(rest, left_index=True, right_index=True, suffixes=("_first", "_second"))
+    both = first.merge(second, on=shared, suffixes=("_first", "_second"))
     if not len(both) == len(first) == len(second):
         raise RunError("They were validated on different images, so their accuracies cannot be compared.")
     return both

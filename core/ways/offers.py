@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from core.dataset.walk import name_some
 from core.errors import UserError
@@ -11,6 +12,8 @@ from core.runs.imported import lacks_model
 from core.runs.notes import read_note
 from core.runs.run import Run, list_runs
 from core.runs.run_data import read_run_data
+
+MOST = 200  # of each the record of its data is read
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,15 @@ class Offer:
 
 
 def list_offers(run: Run) -> list[Offer]:
-    """Return the other runs beside a run, newest first, without those that are archived.
+    """Return the other runs beside a run, newest first, without those that are archived; of very many the newest `MOST`.
 
     Raises:
         RunError: where what is known of the run's own data cannot be read.
     """
     own = read_run_data(run).classes
     others = [other for other, _ in list_runs(run.folder.parent) if other.id != run.id]
-    return [Offer(other.id, _find_refusal(other, own)) for other in others if not _is_archived(other)]
+    listed = islice((other for other in others if not _is_archived(other)), MOST)
+    return [Offer(other.id, _find_refusal(other, own)) for other in listed]
 
 
 def describe_refused(offers: Sequence[Offer]) -> list[str]:

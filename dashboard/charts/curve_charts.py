@@ -167,26 +167,27 @@ def frequency_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure
     """Draw the recall of classes against their number of training images; `highlight` names one to mark.
 
     `table` has the columns name, train (images), recall, low and high (0..1, the 95 % Wilson interval), right and
-    support (images). A click on a point gives its name as `customdata`.
+    support (images). A click on a point gives `customdata` whose first number is its row.
     """
     figure = new_figure("Recall by number of training images", height=380, revision="frequency")
     chosen = (table["name"] == highlight).to_numpy()
-    counts = [
-        f"{right} of {support}" for right, support in zip(table["right"], table["support"], strict=True)
-    ]
+    # As numbers, which travel packed: of 10,000 classes as texts they would be a megabyte.
+    figures = (
+        np.arange(len(table)),
+        table["right"],
+        table["support"],
+        table["low"] * 100,
+        table["high"] * 100,
+    )
     figure.add_scatter(
         x=table["train"],
         y=table["recall"] * 100,
         mode="markers",
         marker={"color": np.where(chosen, BAD, TRAIN), "size": np.where(chosen, 14, 9), "opacity": 0.75},
-        customdata=table["name"],
+        customdata=np.column_stack([np.asarray(column, dtype=np.float32) for column in figures]),
         text=[html.escape(name, quote=False) for name in table["name"]],
-        hovertext=[
-            f"{count} right, 95 % interval {low * 100:.0f}–{high * 100:.0f} %"
-            for count, low, high in zip(counts, table["low"], table["high"], strict=True)
-        ],
         hovertemplate="<b>%{text}</b>: training images %{x:,}, recall <b>%{y:.0f} %</b>"
-        "<br>%{hovertext}<extra></extra>",
+        "<br>%{customdata[1]} of %{customdata[2]} right, 95 % interval %{customdata[3]:.0f}–%{customdata[4]:.0f} %<extra></extra>",
     )
     many = len(table) > 0 and table["train"].max() > 20 * max(1, table["train"].min())
     figure.update_xaxes(

@@ -181,7 +181,8 @@ function listen(chart) {
     if (!chart.data.clickable) return;
     const { x, y, customdata = null } = point;
     const [own, other] = chart.cells ? customdata.slice(-2) : [x, y];
-    tell(chart, "click", { x: own, y: other, customdata });
+    const told = ArrayBuffer.isView(customdata) ? [...customdata] : customdata; // numbers that travelled packed
+    tell(chart, "click", { x: own, y: other, customdata: told });
   });
   graph.on("plotly_relayout", (changed) => {
     fitGrain(chart);

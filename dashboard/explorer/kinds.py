@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from core.csv_table import parse_table
@@ -80,7 +81,7 @@ def task_folder(run: Run, split: str) -> Path:
 
 def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) -> None:
     """Offer to search, also with a user's own columns."""
-    paths = list(list_counting(run, split, services.read_predictions(run, split))["path"])
+    paths = list_counting(run, split, services.read_predictions(run, split))["path"]
     if report is None:
         st.markdown(
             "Is the model worse on dark, blurred, small or oddly shaped images, or on a colour? Each kind is compared with the "
@@ -106,12 +107,12 @@ def draw_start(run: Run, split: str, report: SliceReport | None, data: RunData) 
     )
 
 
-def draw_columns(run: Run, split: str, paths: list[str], data: RunData) -> tuple[str, bool]:
+def draw_columns(run: Run, split: str, paths: pd.Series, data: RunData) -> tuple[str, bool]:
     """Take a user's CSV file; return its text, empty without one, and whether a search can begin."""
     with st.expander("Search by columns of your own", icon=":material/table:"):
         st.caption(
             "A CSV file whose first line names its columns: **path**, as in "
-            f"{escape_markdown(paths[0] if paths else 'val/class/image.jpg')}, and any others, such as shop, camera or age. "
+            f"{escape_markdown(paths.iloc[0] if len(paths) else 'val/class/image.jpg')}, and any others, such as shop, camera or age. "
             "Words become kinds as they are, numbers by their lowest and highest tenth and fifth."
         )
         file = st.file_uploader("CSV file", key=f"kinds-columns-{run.id}-{split}")
@@ -119,7 +120,7 @@ def draw_columns(run: Run, split: str, paths: list[str], data: RunData) -> tuple
             return "", True
         content = file.getvalue()
         try:
-            found = take_columns(parse_table(file.name, content), paths, data.root)
+            found = take_columns(parse_table(file.name, content), list(paths), data.root)
         except UserError as error:
             st.error(escape_markdown(str(error)), icon=":material/error:")
             return "", False

@@ -10,6 +10,7 @@ import streamlit as st
 from core.verdicts.ordering import ORDERS, Order
 from dashboard.charts.matrix_colours import VALUES, Look, Values
 from dashboard.charts.matrix_marks import window_around
+from dashboard.components.class_box import draw_class_box
 from dashboard.components.plot import View
 from dashboard.guard import guard_callback
 from dashboard.state import address, kept
@@ -25,7 +26,6 @@ ORDER_TITLES: dict[Order, str] = {
 VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "column": "Share of column"}
 # What of the URL says how the page is looked at.
 PARAMS = ("order", "colour", "log", "right", "least", "find", "zoom", PART, "wide", "sort")
-PLACES = ("order", "find")  # what of it moves classes to other places, so that a zoom or a part is of others
 WHOLE = "all"  # the zoom that shows all of the matrix though a class is looked for
 _T = TypeVar("_T", bound=str)
 _MOST_DIGITS = 9  # of the fewest images in a cell
@@ -87,13 +87,20 @@ def _choose(
 
 
 def _choose_class(data: RunData) -> str:
-    st.session_state["confusion-find"] = address.get_param("find", data.classes)
-    found: str = st.selectbox(
+    found = address.get_param("find", data.classes)
+
+    def take(name: str) -> None:
+        st.session_state.pop(AROUND, None)
+        address.set_params(find=name, zoom=address.ANY, **{PART: address.ANY})
+
+    draw_class_box(
         "Find a class",
-        [address.ANY, *data.classes],
+        data.classes,
+        found,
+        take,
         key="confusion-find",
-        format_func=lambda name: data.label(name) if name else "none",
-        on_change=guard_callback(_keep("find", "confusion-find", address.ANY)),
+        label=data.label,
+        none="none",
         width=190,
     )
     return found
@@ -119,10 +126,8 @@ def _keep(name: str, key: str, default: object) -> Callable[..., None]:
     """Return a callback that writes a widget's value to the URL, where the default is left out."""
 
     def write() -> None:
-        if name == "find":
-            st.session_state.pop(AROUND, None)
         value = str(st.session_state[key])
-        zoom = {"zoom": address.ANY, PART: address.ANY} if name in PLACES else {}
+        zoom = {"zoom": address.ANY, PART: address.ANY} if name == "order" else {}  # classes move
         address.set_params(**{name: address.ANY if value == str(default) else value}, **zoom)
 
     return write

@@ -6,12 +6,12 @@ import streamlit as st
 
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.notes import iter_listed
-from core.runs.run import FOLD, TEST, Run, default_root
+from core.runs.run import FOLD, TEST, Run
 from core.stored.status import ACTIVE
 from dashboard.explorer.matrices import TableSource
 from dashboard.guard import POLL, guard, guard_callback
 from dashboard.state import address
+from dashboard.state.offered import offer_runs
 
 JUDGED_ON = {"val": "Validation", FOLD: "All training images", TEST: "A labelled folder"}
 ABOUT = {
@@ -56,11 +56,11 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
         return TableSource(run, split=split), None
     epochs = [str(epoch) for epoch in run.list_epochs()]
     epoch = address.get_param("epoch", epochs)
-    others = [
-        other.id
-        for other in iter_listed(default_root(), keep=[address.get_param("against").removeprefix("run:")])
-        if other.id != run.id and other.predictions_path().exists()
-    ]
+    offered = offer_runs(
+        keep=[address.get_param("against").removeprefix("run:")],
+        fits=lambda other: other.id != run.id and other.predictions_path().exists(),
+    )
+    others = [other.id for other in offered.runs]
     same = [f"epoch:{name}" for name in ("best", *epochs) if name != (epoch or "best")]
     against = address.get_param("against", [*same, *(f"run:{name}" for name in others)])
     st.session_state["confusion-epoch"], st.session_state["confusion-against"] = epoch, against
@@ -89,7 +89,8 @@ def draw_sources(run: Run) -> tuple[TableSource, TableSource | None]:
         format_func=describe_other,
         on_change=guard_callback(apply_choice),
         width=190,
-        help="What changed since another epoch, or from another run's best model, on the same images.",
+        help="What changed since another epoch, or from another run's best model, on the same images. "
+        + offered.note,
     )
     if not epoch and status.state in ACTIVE and str(best) in epochs:
         epoch = str(best)  # a better one that comes meanwhile must not stand under this one's heading

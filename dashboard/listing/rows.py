@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from core.cluster.follow import follow
@@ -34,7 +35,7 @@ class Row:
     @property
     def data_name(self) -> str:
         """Return the name of its folder of images; empty where its config cannot be read."""
-        return Path(self.facts.recipe.data).name
+        return _name_folder(self.facts.recipe.data)
 
     @property
     def network(self) -> str:
@@ -48,6 +49,11 @@ class Row:
             any(word in text.casefold() for text in own) or self.facts.note.matches(word)
             for word in words.split()
         )
+
+
+@lru_cache(maxsize=1_000)  # thousands of runs have few folders, and a list asks for them several times
+def _name_folder(path: str) -> str:
+    return Path(path).name
 
 
 def read_rows() -> list[Row]:

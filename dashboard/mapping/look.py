@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -19,6 +20,7 @@ from core.runs.run import Run
 from core.verdicts.predictions import class_figures
 from dashboard.charts.curve_charts import RUN_MARKERS
 from dashboard.charts.landscape_chart import Group, Rows, describe_point, draw_confidence, draw_landscape
+from dashboard.components.class_box import draw_class_box
 from dashboard.components.plot import PackedFigure, pack
 from dashboard.guard import guard_callback
 from dashboard.state import address, services
@@ -71,10 +73,11 @@ class Look:
 def draw_look(landscape: Landscape, data: RunData) -> Look:
     """Offer what is coloured and which images are chosen; the URL keeps it."""
     colour = _choose("Colour by", "by", COLOUR_TITLES, "class", width=160)
-    names = {address.ANY: "all", **{name: data.label(name) for name in data.classes}}
-    name = _choose(
-        "Class", "class", names, address.ANY, width=220, help="Its images, and those taken for it."
-    )
+    name = address.get_param("class", data.classes)
+    draw_class_box(
+        "Class", data.classes, name, partial(_write, "class"), key="map-class", label=data.label, none="all",
+        width=220, help="Its images, and those taken for it.",
+    )  # fmt: skip
     known = {
         split: title for split, title in SPLIT_TITLES.items() if (landscape.table["split"] == split).any()
     }

@@ -24,13 +24,13 @@ from core.recipe.rules import FIT_ALONE, fits_alone
 from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES, label_of
 from core.recipe.shares import describe_share
-from core.runs.notes import iter_listed
 from core.runs.run import Run, default_root
 from dashboard.builtin import is_builtin
 from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
 from dashboard.panels.network_field import draw_facts, draw_network
 from dashboard.state import data_folder, services
+from dashboard.state.offered import offer_runs
 from dashboard.text import escape_markdown
 
 WEIGHT_KINDS = {
@@ -232,8 +232,8 @@ def _read_weights() -> str:
 
 def _runs_with_model() -> list[str]:
     chosen = st.session_state.get("form-weights-run")
-    listed = iter_listed(default_root(), keep=[chosen] if chosen else [])
-    return [run.id for run in listed if is_there(run.best_path)]
+    offered = offer_runs([chosen] if chosen else [], lambda run: is_there(run.best_path))
+    return [run.id for run in offered.runs]
 
 
 def _chosen_run(ids: list[str]) -> str | None:

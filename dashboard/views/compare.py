@@ -14,7 +14,6 @@ from core.recipe.config import TrainConfig
 from core.recipe.settings import find_differing, format_setting, label_of
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.notes import iter_listed
 from core.runs.run import Run, default_root
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
@@ -26,6 +25,7 @@ from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.panels.results import draw_results
 from dashboard.panels.specialise import draw_changes
 from dashboard.state import address, services
+from dashboard.state.offered import offer_runs
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count
 
@@ -34,7 +34,8 @@ def render() -> None:
     """Draw the page."""
     st.title("Compare")
     asked = list_asked()
-    runs = {run.id: run for run in iter_listed(default_root(), keep=asked)}
+    offered = offer_runs(keep=asked)
+    runs = {run.id: run for run in offered.runs}
     if len(runs) < 2:
         st.info(
             f"There {'is only one run' if runs else 'are no runs'} so far, and comparing needs two. Start another with one setting changed.",
@@ -44,7 +45,7 @@ def render() -> None:
             st.session_state["pages"]["train"], label="Go to Train", icon=":material/model_training:"
         )
         return
-    chosen = [runs[name] for name in draw_choice(list(runs))]
+    chosen = [runs[name] for name in draw_choice(list(runs), offered.note)]
     if len(chosen) < 2:
         st.info("Choose two or more runs above.", icon=":material/compare_arrows:")
         return
@@ -57,18 +58,21 @@ def render() -> None:
     draw_report(chosen)
 
 
-def draw_choice(ids: list[str]) -> list[str]:
-    """Let the user choose runs; the URL keeps them as `runs`; newest two where it names none, one as `run` beside the newest other."""
+def draw_choice(ids: list[str], note: str) -> list[str]:
+    """Let the user choose runs; the URL keeps them as `runs`; newest two where it names none, one as `run` beside the newest other.
+
+    `note` says which are left out.
+    """
     asked = [name for name in list_asked() if name in ids]
-    if len(asked) == 1 and not address.get_param(
-        "runs"
-    ):  # a link from one run: it stands beside the newest other
+    # A link from one run: it stands beside the newest other.
+    if len(asked) == 1 and not address.get_param("runs"):
         asked += [name for name in ids if name not in asked][:1]
     st.session_state["compare-runs"] = asked or ids[:2]
     return st.multiselect(
         "Runs",
         ids,
         key="compare-runs",
+        help=f"{note} Tick older ones there to compare them." if note else None,
         on_change=guard_callback(
             lambda: address.set_params(runs=",".join(st.session_state["compare-runs"]), run=address.ANY)
         ),

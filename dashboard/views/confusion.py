@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -14,6 +16,7 @@ from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
 from dashboard.charts.matrix_chart import MAX_CLASSES_WITH_TEXT
 from dashboard.charts.matrix_colours import Look
 from dashboard.charts.matrix_marks import mark_class, outline_cells
+from dashboard.components.class_box import draw_class_box
 from dashboard.components.plot import Box, Click, LabelClick, plot
 from dashboard.explorer import browse, matrices
 from dashboard.explorer.levels import draw_levels, find_shown, has_levels
@@ -300,23 +303,23 @@ def draw_choice(data: RunData, selection: Selection) -> None:
     keys = {kind: kept.find_key(f"confusion-{kind}", name) for kind, name in one.items()}
     wrong = kept.find_key("confusion-wrong", selection.wrong_only)
 
-    def apply_choice() -> None:
-        chosen = (st.session_state[key] for key in keys.values())
-        true, predicted = ((name,) if name else () for name in chosen)
+    def apply_choice(changed: str, chosen: str) -> None:
+        names = {**one, changed: chosen}
+        true, predicted = ((name,) if name else () for name in names.values())
         select(Selection(true, predicted, st.session_state[wrong]), data.classes)
 
     def apply_wrong() -> None:
         select(Selection(selection.true, selection.predicted, st.session_state[wrong]), data.classes)
 
-    options = [address.ANY, *data.classes]
     for kind, label in (("true", "True class"), ("pred", "Predicted class")):
-        st.selectbox(
+        draw_class_box(
             label,
-            options,
-            options.index(one[kind]),
+            data.classes,
+            one[kind],
+            partial(apply_choice, kind),
             key=keys[kind],
-            format_func=lambda name: data.label(name) if name else "those of the block" if block else "any",
-            on_change=guard_callback(apply_choice),
+            label=data.label,
+            none="those of the block" if block else "any",
             width=165,
         )
     st.selectbox(

@@ -45,7 +45,9 @@ def render() -> None:
             draw_columns()
     away = sum(row.facts.note.archived for row in rows)
     archived = draw_archived(away)
-    st.fragment(guard(draw_list), run_every=POLL if active else None)((active, away), sought, view, archived)
+    st.fragment(guard(draw_list), run_every=POLL if active else None)(
+        [rows], (active, away), sought, view, archived
+    )
 
 
 def draw_view(default: View) -> View:
@@ -84,12 +86,14 @@ def draw_archived(count: int) -> bool:
     )
 
 
-def draw_list(drawn: tuple[bool, int], sought: Sought, view: View, archived: bool = False) -> None:
+def draw_list(
+    fresh: list[list[Row]], drawn: tuple[bool, int], sought: Sought, view: View, archived: bool = False
+) -> None:
     """Draw the runs that are looked for; the archived ones, or all others.
 
-    `drawn` is whether any run was active when the page was drawn, and how many were archived.
+    `fresh` holds the runs as they were read a moment ago, for the first time that this is drawn. `drawn` is whether any run was active when the page was drawn, and how many were archived.
     """
-    rows = read_rows()
+    rows = fresh.pop() if fresh else read_rows()
     active, away = (
         any(row.status.state in ACTIVE for row in rows),
         sum(row.facts.note.archived for row in rows),

@@ -16,15 +16,17 @@ from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
 from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
 from dashboard.charts import curve_charts
+from dashboard.components.class_box import draw_class_box
 from dashboard.components.gallery import Card, Tile, draw_pager, show_open_tiles
 from dashboard.components.plot import plot
 from dashboard.explorer import detail, kind_images, marking, opened
 from dashboard.explorer.kinds import draw_kinds
 from dashboard.explorer.sources import draw_judged_on
-from dashboard.guard import guard, guard_callback
+from dashboard.guard import guard
 from dashboard.panels.out_of_fold import draw_method, draw_out_of_fold
 from dashboard.panels.specialise import draw_for_class
 from dashboard.state import address, maps, services
+from dashboard.state.class_figures import report_run
 from dashboard.state.maps import Explained
 from dashboard.state.services import RunData
 from dashboard.terms import explain
@@ -48,14 +50,19 @@ def render() -> None:
     services.read_predictions(run)  # a run before its first epoch is told before any choice is offered
     split = draw_judged_on(run)
     table, data = services.read_predictions(run, split), services.read_data(run)
-    path = address.get_param("image", list(table["path"]))
-    if path and not kind_images.is_open(run, path) and not address.get_param("from", ["training"]):
+    path = address.get_param("image")
+    if (
+        path
+        and (table["path"] == path).any()
+        and not kind_images.is_open(run, path)
+        and not address.get_param("from", ["training"])
+    ):
         if split == FOLD:
             draw_method(run)
         detail.draw_detail(run, data, table, path)
         return
     draw_out_of_fold(run, split)
-    figures = class_report.report_classes(table, data.classes, data.train_counts)
+    figures = report_run(run, split)
     draw_answer(figures, table, data)
     if split == "val":
         right = int(figures["right"].sum())
@@ -135,13 +142,13 @@ def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
 
 def draw_choice(figures: pd.DataFrame, data: RunData, name: str) -> None:
     """Offer all classes, weakest first."""
-    st.session_state["weak-class"] = name
-    st.selectbox(
+    draw_class_box(
         "Class (weakest first)",
         list(figures["class"]),
+        name,
+        choose_class,
         key="weak-class",
-        format_func=data.label,
-        on_change=guard_callback(lambda: choose_class(st.session_state["weak-class"])),
+        label=data.label,
     )
 
 
@@ -330,12 +337,11 @@ def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, 
     with st.container(key="wide-all"):
         chart, words = st.columns([5, 4], gap="large")
     seen = figures[figures["support"] > 0].assign(name=lambda t: [data.label(c) for c in t["class"]])
-    by_label = dict(zip(seen["name"], seen["class"], strict=True))
     with chart:
         plot(
             curve_charts.frequency_recall(seen, highlight=data.label(name)),
             key="weak-frequency",
-            on_click=lambda click: choose_class(by_label[str(click.customdata)]),
+            on_click=lambda click: choose_class(str(seen["class"].iloc[int(click.customdata[0])])),
         )
     with words:
         draw_averages(figures, table)
@@ -354,7 +360,10 @@ def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
     lines = [f"**Accuracy** over all images: {predictions.format_rate(right, len(table))}."]
     names = {"precision": "precision", "recall": "recall", "f1": "F1"}
     if knows_top5(table):
-        top5 = predictions.format_rate(int(class_report.find_top5(table).sum()), len(table))
+        found = round(
+            float((figures["top5"] * figures["support"]).sum())
+        )  # without images it is NaN, which adds nothing
+        top5 = predictions.format_rate(found, len(table))
         lines.append(f"**Top 5**, the true class among the first five guesses: {top5}.")
         names["top5"] = "top 5"
     st.markdown("  \n".join(lines))

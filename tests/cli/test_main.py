@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -285,6 +286,12 @@ def test_help_names_every_command(runs_root: Path) -> None:
     done = call("--help", root=runs_root)
     assert done.returncode == 0
     assert tuple(re.findall(r"^    ([\w-]+)\b(?!-)", done.stdout, re.MULTILINE)) == COMMANDS
+
+
+def test_a_command_loads_what_it_needs_and_no_other() -> None:
+    asked = "import sys; from core.__main__ import main; main(['runs']); print({'numpy', 'core.cli.models.serve'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -185,4 +185,4 @@ def test_a_file_that_was_written_just_now_is_not_taken_to_rest(root: Path) -> No
     run = Run(root / "run-001")
     change_config(run)
     read_recipe(run)
-    assert run.folder not in facts.RECIPES
+    assert str(run.folder) not in facts.RECIPES

@@ -334,8 +334,8 @@ def test_a_class_stands_at_its_training_images_and_its_recall() -> None:
     (points,) = curve_charts.frequency_recall(frequency_table([10, 20, 20]), highlight="10").data
     assert list(points.x) == [10, 20, 20]
     assert list(points.y) == [0, 50, 100]
-    assert list(points.customdata) == THREE
-    assert points.hovertext[1].startswith("5 of 10 right, 95 % interval 20–78 %")
+    assert list(points.text) == THREE
+    assert points.customdata[1].round(1).tolist() == [1, 5, 10, 20, 78]
     assert list(points.marker.color) == [palette.TRAIN, palette.BAD, palette.TRAIN]
 
 

@@ -32,9 +32,9 @@ def test_a_poll_reads_the_status_of_a_run_once_and_nothing_else_of_one_that_rest
     active = create_run(tiny_config(tiny_data, "active"), runs_root)
     with claim(active):
         set_state(active, "running")  # one that waits is asked about by the queue, too
-        runs.draw_list((True, 0), Sought(), "table")
+        runs.draw_list([], (True, 0), Sought(), "table")
         with watch_opens(runs_root) as opened:
-            runs.draw_list((True, 0), Sought(), "table")
+            runs.draw_list([], (True, 0), Sought(), "table")
     assert {name: count for name, count in opened.items() if not name.startswith("active/")} == {
         "first/status.json": 1, "second/status.json": 1,
     }  # fmt: skip

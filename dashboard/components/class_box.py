@@ -1,0 +1,126 @@
+"""The choice of a class: a list to choose from, and of very many a field whose words the server looks for among their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from dashboard.guard import guard_callback
+from dashboard.text import escape_markdown, format_count
+
+MOST_LISTED = 1_000  # classes whose names a page is sent
+SHOWN = 100  # classes of those found to choose from
+ANY = ""
+Wide = int | Literal["stretch"]  # pixels, or all that the container has
+
+
+@dataclass(frozen=True)
+class Found:
+    """The classes whose names have what was typed: the first of them, and how many there are."""
+
+    typed: str
+    names: tuple[str, ...]
+    count: int
+
+
+def draw_class_box(
+    title: str,
+    classes: Sequence[str],
+    now: str,
+    take: Callable[[str], None],
+    *,
+    key: str,
+    label: Callable[[str], str],
+    none: str | None = None,
+    width: int | None = None,
+    help: str | None = None,
+) -> None:
+    """Offer classes in their order, of which `now` is chosen; `take` is called with another, before the page is drawn.
+
+    `none` is what stands for no class, which is ANY; without it there is always one.
+    """
+    wide: Wide = "stretch" if width is None else width
+    names: list[str] = [*classes] if none is None else [ANY, *classes]
+    if len(classes) <= MOST_LISTED:
+        st.session_state[key] = now
+        st.selectbox(
+            title,
+            names,
+            key=key,
+            format_func=lambda name: label(name) if name else str(none),
+            on_change=guard_callback(lambda: take(st.session_state[key])),
+            width=wide,
+            help=help,
+        )
+        return
+    _draw_search(title, classes, now, take, key=key, label=label, none=none, width=wide, help=help)
+
+
+def _draw_search(
+    title: str,
+    classes: Sequence[str],
+    now: str,
+    take: Callable[[str], None],
+    *,
+    key: str,
+    label: Callable[[str], str],
+    none: str | None,
+    width: Wide,
+    help: str | None,
+) -> None:
+    found: Found | None = st.session_state.get(f"{key}-found")
+    st.session_state[key] = found.typed if found else label(now) if now else ""
+
+    def settle(name: str) -> None:
+        st.session_state.pop(f"{key}-found", None)
+        take(name)
+
+    def look() -> None:
+        typed = str(st.session_state[key]).strip()
+        st.session_state.pop(f"{key}-found", None)
+        if not typed:
+            if none is not None:
+                take(ANY)
+            return
+        matches = find_classes(typed, classes, label)
+        if matches.count == 1:
+            take(matches.names[0])
+        else:
+            st.session_state[f"{key}-found"] = matches
+
+    st.text_input(
+        title,
+        key=key,
+        placeholder=none or "Part of its name",
+        on_change=guard_callback(look),
+        width=width,
+        help=" ".join(filter(None, (help, "Type a part of the name and press Enter."))),
+    )
+    if found is None:
+        return
+    if not found.count:
+        st.caption(f"No class has “{escape_markdown(found.typed)}” in its name.", width="content")
+        return
+    among = f"{key}-among-{found.typed}"
+    st.selectbox(
+        f"{format_count(found.count, 'class')} found",
+        found.names,
+        index=None,
+        key=among,
+        format_func=label,
+        placeholder="Choose one" if found.count == len(found.names) else f"The first {SHOWN}",
+        on_change=guard_callback(lambda: settle(st.session_state[among])),
+        width=width,
+    )
+
+
+def find_classes(typed: str, classes: Sequence[str], label: Callable[[str], str]) -> Found:
+    """Return the classes whose name or label has what was typed, in small or capital letters; one that is just that alone."""
+    sought = typed.casefold()
+    names = [(name, {name.casefold(), label(name).casefold()}) for name in classes]
+    same = [name for name, own in names if sought in own]
+    found = same or [name for name, own in names if any(sought in text for text in own)]
+    return Found(typed, tuple(found[:SHOWN]), len(found))
