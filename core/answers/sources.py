@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.dataset.walk import MISNAMED, natural_key, walk_through
+from core.dataset.walk import MISNAMED, walk_through
 from core.errors import RunError
+from core.file_names import natural_key
 from core.words import show_path
 
 

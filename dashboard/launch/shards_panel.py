@@ -7,11 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from core.arrivals.bring_in import ARRIVAL, read_arrival
-from core.arrivals.shards import Shards
 from core.people.acting import TRAIN, now_acting
 from core.people.limits import demand_room
 from core.runs.run import default_root
 from core.runs.tasks import read_task
+from core.shards.shards import Shards
 from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
