@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from core.answers.sources import find_images
 from core.dataset.contents import read_contents
 from core.dataset.folders import scan_folders
 from core.dataset.images import ImageProblem, read_image
@@ -72,6 +73,13 @@ def test_numbers_become_classes_by_the_list_beside_the_archives_and_anew_where_t
     folders = scan_folders(shard.parent)
     assert folders.classes == ("rose", "tulip")
     assert read_image(shard.parent / folders.train[0].path).size == (8, 8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hand_in_is_about_the_test_images_in_shards(tmp_path: Path, kind: str) -> None:
+    found = find_images([make_shards(tmp_path / "shards", kind)])
+    assert [path.name for path in found] == ["photo_16.jpg", "photo_17.jpg"]
+    assert read_image(found[0]).size == (8, 8)
 
 
 def test_a_path_that_leads_to_no_image_of_a_shard_is_told_as_for_a_file(tmp_path: Path) -> None:
