@@ -6,7 +6,8 @@ import tarfile
 from pathlib import Path
 
 from core.dataset.demo import make_demo
-from core.dataset.walk import natural_key, walk_through
+from core.dataset.walk import walk_through
+from core.file_names import natural_key
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar100-hw.tar.xz"
 

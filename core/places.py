@@ -33,6 +33,11 @@ def user_folder(system: str, environment: Mapping[str, str]) -> Path:
     return base / "weakspot"
 
 
+def runs_folder() -> Path:
+    """Return the folder of all runs, absolute: $WEAKSPOT_RUNS, else `checkpoints/` in our own folder."""
+    return Path(os.environ.get("WEAKSPOT_RUNS") or own_folder() / "checkpoints").absolute()
+
+
 def uploads_folder() -> Path:
     """Return the folder of images that were brought here by the browser: $WEAKSPOT_UPLOADS, else in our own folder."""
     return Path(os.environ.get("WEAKSPOT_UPLOADS") or own_folder() / "data" / "uploads").absolute()

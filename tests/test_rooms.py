@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room imports only from rooms before it.
 FLOORS = {
     "core": (
-        "errors", "addresses", "files", "places", "words", "reading", "arrays", "csv_table", "image_table", "palette", "torchvision_ops", "people",
-        "networks", "splits", "recipe", "dataset", "marks", "stored", "runs", "census", "overview", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "loading", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
+        "errors", "addresses", "file_names", "files", "places", "words", "reading", "arrays", "csv_table", "image_table", "palette", "torchvision_ops", "people",
+        "networks", "splits", "recipe", "shards", "dataset", "marks", "stored", "runs", "census", "overview", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "loading", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (
         "text", "terms", "builtin", "access", "guard", "charts", "state", "components", "explorer", "mapping", "panels", "launch", "listing", "predicting", "views", "lost", "signposts", "app", "gate", "server", "start", "__main__",

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.dataset.walk import MISNAMED, natural_key, walk_through
+from core.dataset.layout import find_shards_instead
+from core.dataset.walk import MISNAMED, walk_through
 from core.errors import RunError
+from core.file_names import IMAGE_ENDINGS, natural_key
+from core.shards.listing import list_members
 from core.words import show_path
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the files named and those in the folders named, sorted as people count inside each folder.
+    """Return the files named and those in the folders named, or in shards there, sorted as people count inside each folder.
 
     A file that cannot be opened, such as a link that leads nowhere, is among them: its prediction will say why.
 
@@ -38,10 +41,23 @@ def _list_folder(folder: Path) -> list[Path]:
     if refused := [*inside.closed, *(item for item in inside.odd if item.reason == MISNAMED)]:
         more = f" There are {len(refused) - 1} more like it." if len(refused) > 1 else ""
         raise RunError(f"{folder / refused[0].path} {refused[0].reason}.{more}")
+    holds_images = any(path.lower().endswith(IMAGE_ENDINGS) for path in inside.files)
+    if not holds_images and (found := _list_shards(folder)):
+        return found
     files = [*inside.files, *(item.path for item in (*inside.odd, *inside.dead))]
     if not files:
         raise RunError(f"{folder} has no files. Give a folder of images.")
     return [folder / path for path in sorted(files, key=natural_key)]
+
+
+def _list_shards(folder: Path) -> list[Path]:
+    """Return the images inside the shards of a folder: those to test, or all where no shard is for that."""
+    shards = find_shards_instead(folder)
+    if shards is None:
+        return []
+    found = list_members(shards)
+    every = [*found.unlabelled, *(path for paths in found.files.values() for path in paths)]
+    return [folder / path for path in found.test or sorted(every, key=natural_key)]
 
 
 def name_images(paths: Sequence[Path]) -> list[str]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from core.arrivals.names import is_litter, leads_out
+from core.arrivals.names import leads_out
 from core.errors import DataError
+from core.file_names import is_litter
 
 MOST_ENTRIES = (
     600_000  # files, folders and what systems leave: each takes memory as soon as an archive is opened

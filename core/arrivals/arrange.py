@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.arrivals.label_table import Columns, Labelled, match_rows
-from core.arrivals.names import free_folder, make_folder_names
+from core.arrivals.names import free_folder
 from core.csv_table import read_table
 from core.errors import DataError
+from core.file_names import make_folder_names
 from core.files import draft_folder, write_rows
 from core.words import format_count
 

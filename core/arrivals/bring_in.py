@@ -10,16 +10,16 @@ from pathlib import Path
 
 from core.arrivals.archive import UNREADABLE, Item, describe_unreadable
 from core.arrivals.headers import read_kind
-from core.arrivals.names import find_common, find_place, free_folder, is_litter
-from core.arrivals.rows import MOST_OF_ONE
+from core.arrivals.names import find_common, find_place, free_folder
 from core.arrivals.sources import ARCHIVE, open_sent
 from core.dataset.images import BadImage
-from core.dataset.layout import IMAGE_ENDINGS
 from core.errors import DataError
+from core.file_names import IMAGE_ENDINGS, is_litter
 from core.files import draft_folder, write_text
 from core.people.limits import demand_room
 from core.people.owner import write_owner
 from core.runs.run import default_root, make_slug
+from core.shards.rows import MOST_OF_ONE
 from core.words import format_bytes, format_count
 
 MOST_FILES = 300_000

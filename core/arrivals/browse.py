@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.dataset.layout import IMAGE_ENDINGS, SPLIT_NAMES
-from core.dataset.walk import is_system, natural_key
 from core.errors import DataError
+from core.file_names import IMAGE_ENDINGS, SPLIT_NAMES, is_system, natural_key
 from core.places import real_path
 from core.words import format_count, show_path
 

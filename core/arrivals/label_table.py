@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.csv_table import Table
-from core.dataset.layout import IMAGE_ENDINGS, SPLIT_NAMES
 from core.dataset.walk import walk_through
 from core.errors import DataError
+from core.file_names import IMAGE_ENDINGS, SPLIT_NAMES
 from core.words import format_count
 
 # How the columns of such tables are usually called, the likeliest first.

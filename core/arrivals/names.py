@@ -1,27 +1,16 @@
-"""Names that come from elsewhere as names of files here: where each may lie, or why it may not, and classes as folders."""
+"""Names that come from elsewhere as names of files here: where each may lie, or why it may not."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from core.dataset.walk import is_system
 from core.recipe.class_names import normalise
 
 DEEPEST = 8  # folders that a file may lie in
 _LONGEST = 200  # bytes of a name, of which file systems allow 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What Windows lets no name hold, and names it keeps for its devices.
-_BARRED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-
-
-def is_litter(name: str) -> bool:
-    """Tell whether a file was left by a system, by the name of it or of a folder it lies in; nobody means it as data."""
-    parts = name.replace("\\", "/").split("/")
-    return any(is_system(part) or part.startswith("__") for part in parts if part not in ("", ".", ".."))
 
 
 def leads_out(name: str) -> bool:
@@ -67,25 +56,6 @@ def find_common(paths: Iterable[str]) -> str:
         if not common:
             return ""
     return "/".join(common or ()) + "/" if common else ""
-
-
-def make_folder_names(labels: Sequence[str]) -> dict[str, str]:
-    """Return for each label, once each, the name of its folder: its own where a folder can have it on every system."""
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for label in dict.fromkeys(labels):
-        name = _BARRED.sub("-", unicodedata.normalize("NFC", label)).strip().rstrip(".").lstrip(".")
-        while len(name.encode()) > _LONGEST:
-            name = name[:-1]
-        if not name or _DEVICE.fullmatch(name) or name.startswith("__") or is_system(name):
-            name = f"class-{name.strip('_')}".rstrip("-")
-        base, number = name, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
-        found[label] = name
-    return found
 
 
 def free_folder(root: Path, name: str) -> Path:

@@ -14,19 +14,19 @@ from filelock import FileLock, Timeout
 
 from core.arrivals.bring_in import Arrival
 from core.arrivals.headers import read_kind
-from core.arrivals.names import free_folder, is_litter, make_folder_names
-from core.arrivals.rows import DamagedShard, Row
-from core.arrivals.shard_rows import Reader, open_shards
-from core.arrivals.shards import Shard, Shards, find_shards
+from core.arrivals.names import free_folder
 from core.arrivals.unpacked import STATE, State, read_state, write_state
 from core.dataset.images import BadImage
-from core.dataset.layout import IMAGE_ENDINGS
 from core.errors import DataError
+from core.file_names import cut_name, make_folder_names, own_stem
 from core.files import discard_folder, write_bytes, write_rows
 from core.people.limits import demand_room
 from core.people.owner import read_owner, write_owner
 from core.reading import read_plain
 from core.runs.run import default_root
+from core.shards.rows import DamagedShard, Row
+from core.shards.shard_rows import Reader, open_shards
+from core.shards.shards import Shard, Shards, find_shards
 from core.words import format_bytes, show_path
 
 Progress = Callable[[int, int], bool]
@@ -135,9 +135,9 @@ def _take_all(shards: Shards, reader: Reader, state: State, place: Path, progres
                 if not progress(min(total, int((before + batch[-1].share * shard.bytes) / 1e6)), total):
                     write_state(place / STATE, state)
                     return None
-        except DamagedShard:
+        except DamagedShard as error:
             write_state(place / STATE, replace(state, damaged=True))
-            raise
+            raise DamagedShard(f"{error} Then unpack again: it goes on.") from None
         before += shard.bytes
     progress(total, total)
     return state
@@ -222,7 +222,7 @@ def _add_labels(known: tuple[str, ...], found: Sequence[str | None], shard: Shar
 
 def _free_place(place: Path, folder: str, row: Row, shard: Shard, ending: str, taken: set[str]) -> str:
     """Return where an image is to lie: by its own name where it has one that is free, else by its shard and row."""
-    stem, numbered = _own_stem(row.name), f"{_cut(shard.stem, 80)}-{row.number}"
+    stem, numbered = own_stem(row.name), f"{cut_name(shard.stem, 80)}-{row.number}"
     number = 1
     for name in (stem, f"{stem}-{numbered}" if stem else numbered):
         path = f"{folder}/{name}{ending}"
@@ -235,21 +235,6 @@ def _free_place(place: Path, folder: str, row: Row, shard: Shard, ending: str, t
         path = f"{folder}/{name}-{number}{ending}"
     taken.add(path.casefold())
     return path
-
-
-def _own_stem(name: str) -> str:
-    """Return what a row's own name gives for the name of a file, without folders and ending; empty where it gives none."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
-    ending = next((end for end in IMAGE_ENDINGS if last.lower().endswith(end)), "")
-    stem = last[: len(last) - len(ending)]
-    if not stem.strip(".") or is_litter(last) or not stem.isprintable():
-        return ""
-    return _cut(make_folder_names([stem])[stem], 120)
-
-
-def _cut(text: str, most: int) -> str:
-    """Return a text's beginning of so many bytes at most, so that with what is added it is a name for any file system."""
-    return text.encode()[:most].decode(errors="ignore").rstrip(" .")
 
 
 def _finish(shards: Shards, state: State, place: Path, target: Path) -> Arrival:

@@ -13,12 +13,14 @@ from typing import Any
 from core.census.stamps import Stamps, is_unchanged, stamp_tree
 from core.census.summary import DataSummary, summarise
 from core.dataset.kept import name_data
-from core.dataset.layout import refuse_unreadable
+from core.dataset.layout import find_shards_instead, refuse_unreadable
+from core.errors import UserError
 from core.files import write_text
 from core.places import expand_home, real_path
 from core.reading import read_object, take
 from core.recipe.config import TrainConfig
 from core.recipe.settings import GROUPS, NAMES
+from core.shards.listing import estimate_images
 
 FOLDER = ".counts"  # among the runs: a folder for each data folder and the settings that matter
 KEPT = "count.json"
@@ -60,13 +62,13 @@ def count_data(config: TrainConfig, folder: Path, progress: Callable[[int, int],
     files = stamp_files(config)
     progress(0, 0)
     stamps = stamp_tree(root)
-    told = 0.0
+    told, total = 0.0, _estimate_total(root, stamps)
 
     def watch(done: int) -> None:
         nonlocal told
         if time.monotonic() - told > _EVERY:
             told = time.monotonic()
-            if not progress(min(done, stamps.entries), stamps.entries):
+            if not progress(min(done, total), total):
                 raise _Ended
 
     try:
@@ -75,6 +77,15 @@ def count_data(config: TrainConfig, folder: Path, progress: Callable[[int, int],
         return None
     write_text(folder / KEPT, json.dumps(asdict(_Kept(_VERSION, found, stamps, files))) + "\n")
     return found
+
+
+def _estimate_total(root: Path, stamps: Stamps) -> int:
+    """Return about how many images there are to find: of shards by the first of them."""
+    try:
+        shards = find_shards_instead(root)
+        return stamps.entries if shards is None else estimate_images(shards)
+    except UserError:  # told where they are counted
+        return stamps.entries
 
 
 def read_count(config: TrainConfig, folder: Path) -> tuple[DataSummary | None, bool]:

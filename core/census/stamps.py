@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.shards.shards import KINDS
+
 SMALL = 20_000  # entries; so many are counted in a fraction of a second
 PATIENCE = 0.5  # seconds in which a small tree has to be looked through
+SMALL_SHARDS = 50_000_000  # bytes; the images in so many are found in a fraction of a second
 _MOST_FOLDERS = 20_000  # whose times are looked at again; the look at more would be waited for
 _TRUE_FOR = 600.0  # seconds that a count of more folders is taken to be true
+_SHARDS = tuple(KINDS)
 
 
 @dataclass(frozen=True)
 class Stamps:
     """The folders of a tree, relative to its root, each with when its entries last changed (ns), and how many entries in all.
 
-    `taken` is the time (s) when the first was looked at.
+    Among the folders are the shards in them, whose images are counted too. `taken` is the time (s) when the first was looked at.
     """
 
     folders: tuple[tuple[str, int], ...]
@@ -27,12 +31,17 @@ class Stamps:
 
 
 def is_small(root: Path) -> bool:
-    """Tell whether a tree holds few entries, and can be looked through in no time; one that cannot be opened is small."""
-    end, count = time.monotonic() + PATIENCE, 0
+    """Tell whether a tree holds few entries, and can be looked through in no time; one that cannot be opened is small.
+
+    Shards of a size are not: which images are in them is not known without reading them.
+    """
+    end, count, inside = time.monotonic() + PATIENCE, 0, 0
     for _, entries in _walk(root):
-        for _ in entries:
+        for entry in entries:
             count += 1
-            if count > SMALL or (count % 256 == 0 and time.monotonic() > end):
+            if entry.name.lower().endswith(_SHARDS):
+                inside += _read_size(entry.path)
+            if count > SMALL or inside > SMALL_SHARDS or (count % 256 == 0 and time.monotonic() > end):
                 return False
         if time.monotonic() > end:
             return False
@@ -46,7 +55,10 @@ def stamp_tree(root: Path) -> Stamps:
     count = 0
     for folder, entries in _walk(root):
         folders.append((os.path.relpath(folder, root), _read_time(folder)))
-        count += sum(1 for _ in entries)
+        for entry in entries:
+            count += 1
+            if entry.name.lower().endswith(_SHARDS):
+                folders.append((os.path.relpath(entry.path, root), _read_time(entry.path)))
     return Stamps(tuple(folders), count, taken)
 
 
@@ -80,6 +92,13 @@ def _note_folders(entries: Iterator[os.DirEntry[str]], folders: list[str]) -> It
         except OSError:  # a link that leads to itself
             pass
         yield entry
+
+
+def _read_size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except OSError:
+        return 0
 
 
 def _read_time(folder: str) -> int:

@@ -19,8 +19,9 @@ from core.dataset.folders import Sample, find_groups, read_display_names, split_
 from core.dataset.image_facts import ImageFacts, measure_images
 from core.dataset.kept import name_data
 from core.dataset.layout import Fault, find_split, read_tree
-from core.dataset.walk import MISNAMED, natural_key
+from core.dataset.walk import MISNAMED
 from core.errors import DataError, RunError
+from core.file_names import natural_key
 from core.files import write_text
 from core.reading import read_object
 from core.recipe.config import COPIES, NONE
@@ -192,7 +193,7 @@ def list_splits(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -
     images += [AuditedImage(path, "test", "") for path in tree.test]
     spoilt = {(fault.split, fault.label) for fault in tree.faults}
     empty = tuple(place for place, paths in tree.files.items() if not paths and place not in spoilt)
-    display = read_display_names(root, classes)
+    display = {**tree.display, **read_display_names(root, classes)}
     return Listing(root, classes, display, tuple(images), tree.faults, empty, val_made)
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from core.dataset.images import find_obstacle
 from core.dataset.kept import Kept, name_data, stamp_file
 from core.errors import DataError, describe_cause
 from core.reading import open_at_once
+from core.shards.members import open_image
 
 FOLDER = ".contents"  # in the folder of all runs
 _CHUNK = 64  # files read as one piece of work
@@ -105,12 +106,19 @@ def _digest_missing(
             pool.shutdown(cancel_futures=True)
 
 
+def _open_raw(root: Path, path: str) -> IO[bytes]:
+    try:
+        return open(f"{root}/{path}", "rb", buffering=0, opener=open_at_once)
+    except (FileNotFoundError, NotADirectoryError):
+        return open_image(Path(root, path))
+
+
 def _digest_file(root: Path, path: str) -> tuple[int, int, int]:
     """Return a file's size, its time and the digest of its bytes; raises DataError where it cannot be read."""
     digest = hashlib.blake2b(digest_size=8)
     try:
         size, stamp = stamp_file(root, path)
-        with open(f"{root}/{path}", "rb", buffering=0, opener=open_at_once) as file:
+        with _open_raw(root, path) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
     except OSError as error:

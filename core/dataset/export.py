@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from core.reading import read_plain
+from core.dataset.kept import stamp_file
+from core.shards.members import open_image
 
 MISSING = "missing.txt"
 _MOST = 1_000_000_000  # bytes of an image
@@ -72,7 +73,7 @@ def count_bytes(root: Path, table: pd.DataFrame) -> int:
     total = 0
     for path in table["path"]:
         try:
-            total += (root / path).stat().st_size
+            total += stamp_file(root, path)[0]
         except OSError:
             continue
     return total
@@ -94,7 +95,7 @@ def pack_images(
         for done, (path, true, predicted) in enumerate(images, start=1):
             name = _free_name(f"{true or UNLABELLED}/{predicted}/{PurePosixPath(path).name}", taken)
             try:
-                archive.writestr(name, read_plain(root / path, most=_MOST))
+                archive.writestr(name, _read(root, path))
             except (OSError, ValueError):
                 missing.append(path)
             if progress is not None and (done % 50 == 0 or done == len(images)):
@@ -112,6 +113,15 @@ def pack_folder(folder: Path) -> bytes:
             if path.is_file():
                 archive.write(path, path.relative_to(folder))
     return buffer.getvalue()
+
+
+def _read(root: Path, path: str) -> bytes:
+    """Return an image's bytes; raises ValueError where they are too many, and OSError as `open_image`."""
+    with open_image(root / path) as file:
+        data = file.read(_MOST + 1)
+    if len(data) > _MOST:
+        raise ValueError(f"it has more than {_MOST:,} bytes")
+    return data
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -11,19 +11,18 @@ import numpy as np
 
 from core.dataset.images import BadImage, find_obstacle
 from core.dataset.layout import Fault, Layout, Tree, find_deeper, read_tree
-from core.dataset.walk import Watch, look_into, name_some
+from core.dataset.walk import Watch, name_some
 from core.errors import DataError, describe_cause
-from core.places import own_command
 from core.reading import is_there, open_text, parse_json, read_plain
 from core.recipe.class_names import normalise
 from core.recipe.config import COPIES, NAME, NONE
+from core.shards.shards import find_shards
 from core.splits.belonging import Belonging, group_by_name, name_example
 from core.splits.divide import Kept, divide
 from core.splits.group_table import read_groups
 from core.words import format_count, show_path
 
 _MOST = 100_000_000  # bytes of a file of names
-_SHARDS = (".parquet", ".arrow", ".tar")  # files that hold images inside
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def scan_folders(
         raise DataError(f"{train_root}: no class has {why}. Add images or a val/ folder.")
     unread = tuple(f.item for f in tree.faults if f.kind == "file" and f.split != "test")
     left_out = tuple(f.item for f in tree.faults if f.kind == "stray" or f.split == "test")
-    names = read_display_names(root, classes)
+    names = {**tree.display, **read_display_names(root, classes)}
     closed_test = tuple(f.item for f in tree.faults if f.kind == "folder" and f.split == "test")
     return ImageFolders(
         root, classes, names, train, made or val, tree.test, val_made,
@@ -288,12 +287,13 @@ def _refuse_closed(root: Path, faults: Sequence[Fault]) -> None:
 
 
 def _describe_few(layout: Layout, train_root: Path) -> str:
-    if any(name.lower().endswith(_SHARDS) for name in look_into(train_root).files):
-        return (
-            f"{train_root} holds Parquet, Arrow or tar files in place of class folders. Unpack the images in them first: the "
-            f"pages Train and Data offer it, and so does {own_command()} unpack."
-        )
     count = len(layout.classes["train"])
+    if shards := find_shards(layout.root):
+        return (
+            f"{layout.root} holds {shards.describe()} with training images of {format_count(count, 'class')}, but at least 2 are "
+            "needed. The class of an image in a tar archive is read from the .cls or .json file beside it or from its folder, in a "
+            "table from the column of labels."
+        )
     text = (
         f"{train_root}: found {format_count(count, 'class folder')}, but at least 2 are needed. "
         "Expected one folder for each class, with its images in it: train/<class>/*."

@@ -19,7 +19,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from core.errors import UserError, describe_cause
-from core.reading import find_kind, open_plain
+from core.reading import find_kind
+from core.shards.members import find_member, open_image
 from core.words import show_path
 
 register_heif_opener(thumbnails=False)  # Pillow reads HEIC by it, as Pillow's own formats are registered
@@ -83,7 +84,7 @@ def _read_file(path: Path) -> Image.Image:
     if why := find_obstacle(path):
         raise ImageProblem(why)
     try:
-        with open_plain(path) as file:
+        with open_image(path) as file:
             return read_image(file)
     except OSError as error:
         # Another kind of file may have taken its place since it was looked at.
@@ -100,9 +101,12 @@ def count_pixels(source: IO[bytes]) -> int:
 
 
 def find_obstacle(path: Path) -> str:
-    """Return why there is no regular file at a path, such as a link that leads nowhere; empty for a file or a folder."""
+    """Return why there is no regular file at a path, such as a link that leads nowhere; empty for a file or a folder.
+
+    An image inside a shard is as good as a file.
+    """
     try:
-        kind = find_kind(path.stat().st_mode)
+        kind = _find_kind_at(path)
     except FileNotFoundError as error:
         if path.is_symlink():
             return f"is a link to {show_path(path.readlink())}, which does not exist"
@@ -110,6 +114,16 @@ def find_obstacle(path: Path) -> str:
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
     return f"is not a file but {kind}" if kind else ""  # to open a pipe would wait for ever
+
+
+def _find_kind_at(path: Path) -> str:
+    """Return in words what lies at a path instead of a file or a folder, "" where it is one; raises OSError where nothing does."""
+    try:
+        return find_kind(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        if find_member(path) is None:
+            raise
+        return ""
 
 
 def check_images(

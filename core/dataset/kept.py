@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from core.arrays import read_arrays
 from core.files import write_file
+from core.shards.members import stamp_member
 
 _MOST = 4_000_000_000  # bytes of such a file: ten million images
 
@@ -52,7 +53,7 @@ class Kept:
         """Keep the rows that are measured, and those kept before of other files that are still there."""
         chosen = np.flatnonzero(values["measured"]).tolist()
         asked = set(paths)
-        others = {p: row for p, row in self._read().items() if p not in asked and (root / p).exists()}
+        others = {p: row for p, row in self._read().items() if p not in asked and _is_there(root, p)}
         names = [paths[i] for i in chosen] + list(others)
         rows = np.concatenate([values[chosen], np.array([row[2] for row in others.values()], self.dtype)])
         told = [notes[i] for i in chosen] + [row[3] for row in others.values()]
@@ -84,12 +85,26 @@ class Kept:
 def stamp_file(root: Path, path: str) -> tuple[int, int]:
     """Return a file's size in bytes and the time of its last change in nanoseconds; raises OSError, also for no file.
 
-    The time of its inode counts too, since a copy that keeps times sets back the other.
+    The time of its inode counts too, since a copy that keeps times sets back the other. An image inside a shard has the
+    shard's times.
     """
-    found = os.stat(f"{root}/{path}")  # noqa: PTH116  many thousands at a time
+    try:
+        found = os.stat(f"{root}/{path}")  # noqa: PTH116  many thousands at a time
+    except (FileNotFoundError, NotADirectoryError):
+        if (stamp := stamp_member(Path(root, path))) is None:
+            raise
+        return stamp
     if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
         raise OSError(errno.EINVAL, "it is not a file")
     return found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _is_there(root: Path, path: str) -> bool:
+    try:
+        stamp_file(root, path)
+    except OSError:
+        return False
+    return True
 
 
 def name_data(data: Path) -> str:

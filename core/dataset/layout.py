@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from core.dataset.images import BadImage, find_obstacle
-from core.dataset.walk import Found, Watch, look_into, name_some, natural_key, walk_through
+from core.dataset.walk import Found, Watch, look_into, name_some, walk_through
 from core.errors import DataError
+from core.file_names import IMAGE_ENDINGS, SPLIT_NAMES, natural_key
 from core.recipe.class_names import normalise
+from core.shards.listing import list_members
+from core.shards.shards import Shards, find_shards
 from core.words import show_path
 
-SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
-    "test": ("test", "testing"),
-}
 # Beside class folders these may as well be classes: then they are a split only where they hold folders.
 _AMBIGUOUS = ("dev", "eval", "evaluation")
 _DEEPEST = 3  # folders below the one given that are looked into for the data set, to name it
-IMAGE_ENDINGS = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib", ".avif", ".heic", ".heif", ".hif",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,23 +57,32 @@ class Layout:
 
 @dataclass(frozen=True)
 class Tree:
-    """All files of a data set by split and class, sorted as people count, its test files, and what is not taken."""
+    """All files of a data set by split and class, sorted as people count, its test files, and what is not taken.
+
+    `display` has what shards call classes whose name a path cannot have.
+    """
 
     layout: Layout
     files: Mapping[tuple[str, str], tuple[str, ...]]
     test: tuple[str, ...]
     faults: tuple[Fault, ...]
+    display: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_tree(root: Path, watch: Watch | None = None) -> Tree:
     """Find all files of a data set; files below subfolders of a class are the class's.
+
+    Where shards lie in place of the class folders, the images inside them are its files.
 
     `watch` is told now and then how many files were found so far; what it raises ends the search.
 
     Raises:
         DataError: as `read_layout` does.
     """
-    layout = read_layout(root)
+    layout = _read_folders(root)
+    if _has_few(layout) and (shards := find_shards(root)):
+        return _read_shards(shards, watch)
+    layout = layout or read_layout(root)  # which says what is wrong
     files: dict[tuple[str, str], tuple[str, ...]] = {}
     faults, count = list(layout.faults), 0
     for split, classes in layout.classes.items():
@@ -95,6 +99,36 @@ def read_tree(root: Path, watch: Watch | None = None) -> Tree:
     faults += _list_faults(found, "test", "")
     faults.sort(key=lambda fault: natural_key(fault.path))
     return Tree(layout, files, tuple(found.files), tuple(faults))
+
+
+def find_shards_instead(root: Path) -> Shards | None:
+    """Return the shards of a data folder that has them in place of class folders; None for any other."""
+    return find_shards(root) if _has_few(_read_folders(root)) else None
+
+
+def _has_few(layout: Layout | None) -> bool:
+    return layout is None or len(layout.classes["train"]) < 2
+
+
+def _read_folders(root: Path) -> Layout | None:
+    try:
+        return read_layout(root)
+    except DataError:
+        return None
+
+
+def _read_shards(shards: Shards, watch: Watch | None) -> Tree:
+    """Return the images inside shards as the files of a data set; raises DataError as `list_members` does."""
+    found = list_members(shards, watch)
+    classes: dict[str, dict[str, str]] = {"train": {}}
+    for split, name in sorted(found.files, key=lambda key: natural_key(key[1])):
+        classes.setdefault(split, {})[name] = ""
+    faults = [Fault("stray", path, "has no label") for path in found.unlabelled]
+    faults += [Fault("file", path, reason, split, label) for path, reason, split, label in found.refused]
+    faults.sort(key=lambda fault: natural_key(fault.path))
+    layout = Layout(shards.root, {"train": "", **dict.fromkeys(found.splits, "")}, classes, tuple(faults))
+    files = {key: tuple(paths) for key, paths in found.files.items()}
+    return Tree(layout, files, tuple(found.test), tuple(faults), found.display)
 
 
 def _add_to(watch: Watch | None, count: int) -> Watch | None:

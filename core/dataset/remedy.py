@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from core.dataset.layout import IMAGE_ENDINGS, has_split, read_layout
-from core.dataset.walk import is_system
+from core.dataset.layout import has_split, read_layout
 from core.errors import DataError
+from core.file_names import IMAGE_ENDINGS, is_system
 from core.places import expand_home
 
 _QUOTES = "\"'“”‘’„«»`"

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.dataset.images import BadImage, find_obstacle
+from core.file_names import is_system, natural_key
 from core.words import show_path
 
 Watch = Callable[[int], None]  # is told how many files were found so far; what it raises ends the walk
 
-_DIGITS = 1_000  # of a number in a name; of a few thousand Python makes none
 MISNAMED = "has a name that is not UTF-8 and must be renamed"
-# What systems leave in folders of images. Names beginning with a dot (.DS_Store, ._photo.jpg, .ipynb_checkpoints) are
-# left out too, and so are folders whose name begins with two underscores (__MACOSX).
-_SYSTEM = frozenset(
-    (
-        "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle", "#snapshot", "@recycle", "$recycle.bin",
-        "recycler", "system volume information", "lost+found", "network trash folder", "temporary items",
-    )
-)  # fmt: skip
 
 
 @dataclass
@@ -46,21 +37,6 @@ class Found:
         self.odd += other.odd
         self.dead += other.dead
         self.closed += other.closed
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Return a sort key that puts 2 before 10; names that count alike (2 and 02, a and A) keep one order."""
-    parts = (part for part in re.split(r"(\d+)", name) if part)
-    key = [
-        (0, int(part), "") if part.isdecimal() and len(part) <= _DIGITS else (1, 0, part.casefold())
-        for part in parts
-    ]
-    return [*key, (-1, 0, name)]
-
-
-def is_system(name: str) -> bool:
-    """Tell whether a file or folder of this name was left by a system and is no one's data."""
-    return name.startswith(".") or name.casefold() in _SYSTEM
 
 
 def look_into(root: Path, folder: str = "") -> Found:

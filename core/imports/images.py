@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from core.dataset.folders import read_display_names
-from core.dataset.layout import IMAGE_ENDINGS, read_tree
+from core.dataset.layout import read_tree
 from core.dataset.walk import walk_through
 from core.errors import DataError
+from core.file_names import IMAGE_ENDINGS
 from core.recipe.class_names import normalise
 
 
@@ -91,7 +92,7 @@ def scan_images(root: Path) -> Images:
         tuple(path for (split, _), paths in tree.files.items() if split == wanted for path in paths)
         for wanted in ("train", "val")
     )
-    names = read_display_names(root, classes)
+    names = {**tree.display, **read_display_names(root, classes)}
     return Images(root, classes, names, labels, frozenset(validation), training, *_index(root, files))
 
 

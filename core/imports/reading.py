@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.csv_table import Table
-from core.dataset.walk import name_some, natural_key
+from core.dataset.walk import name_some
 from core.errors import DataError
+from core.file_names import natural_key
 from core.imports.classes import AUTO, KINDS, NAMED, NUMBERED, read_classes
 from core.imports.columns import PREDICTED, TRUE, Columns, find_columns, recognise_roles, sort_as_text
 from core.imports.confidences import read_confidences, read_probabilities, refuse_other_guess

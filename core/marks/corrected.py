@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from core.dataset.folders import ImageFolders
 from core.errors import DataError, describe_cause
-from core.files import draft_folder
+from core.files import draft_folder, write_bytes
 from core.marks.marks import Mark
+from core.shards.members import find_member, open_image
 from core.words import format_count
 
 NAMES = ("class_names.csv", "cat_to_name.json")
@@ -115,4 +116,8 @@ def _put(source: Path, place: Path, *, link: bool) -> None:
             return
         except OSError:
             pass  # another disk, or one without links
-    shutil.copy2(source, place)
+    if find_member(source) is None:
+        shutil.copy2(source, place)
+        return
+    with open_image(source) as file:
+        write_bytes(place, file.read())

@@ -10,6 +10,7 @@ from torch import nn
 
 from core.dataset.contents import Progress, read_fingerprint
 from core.dataset.folders import ImageFolders, Sample
+from core.dataset.images import find_obstacle
 from core.errors import RunError
 from core.networks.table import InputFormat
 from core.runs.imported import refuse_without_model
@@ -195,4 +196,4 @@ def describe_neighbours(predicted: Sequence[Neighbour], true: Sequence[Neighbour
 
 
 def _present(folders: ImageFolders, samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    return tuple(sample for sample in samples if (folders.root / sample.path).is_file())
+    return tuple(sample for sample in samples if not find_obstacle(folders.root / sample.path))

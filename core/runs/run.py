@@ -22,7 +22,7 @@ from core.networks.table import InputFormat, inputs_of
 from core.people.acting import now_acting
 from core.people.limits import demand_room
 from core.people.owner import write_owner
-from core.places import own_folder
+from core.places import runs_folder
 from core.reading import read_object, read_plain
 from core.recipe.config import TrainConfig
 from core.stored import records
@@ -234,7 +234,7 @@ class Run:
 
 def default_root() -> Path:
     """Return the folder of all runs, absolute: $WEAKSPOT_RUNS, else `checkpoints/` in our own folder."""
-    return Path(os.environ.get("WEAKSPOT_RUNS") or own_folder() / "checkpoints").absolute()
+    return runs_folder()
 
 
 def describe_self() -> dict[str, Any]:

@@ -20,6 +20,7 @@ from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 from core.runs.run import Run
 from core.runs.seen import NOTHING, Seen, refuse_seen, see_data, write_seen
+from core.shards.shards import KINDS
 from core.words import format_class, format_count
 
 SPLITS = ("train", "val", "held")
@@ -135,7 +136,8 @@ def leave_out_bad(
 def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:
     """Return in lines for the console what a data set holds, what a fix list changed and which files are not taken."""
     place = folders.val[0].path.partition("/")[0]
-    origin = " (split off training)" if folders.val_made else "" if place == "val" else f" (from {place}/)"
+    plain = place == "val" or place.lower().endswith(tuple(KINDS))
+    origin = " (split off training)" if folders.val_made else "" if plain else f" (from {place}/)"
     lines = [
         f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
         f"{format_count(len(folders.val), 'validation image')}{origin}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.dataset.images import find_obstacle
 from core.people.acting import TRAIN
 from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
@@ -44,7 +45,7 @@ def draw_neighbours(run: Run, data: RunData, path: str, predicted: str, true: st
     if not known.knows(path):
         why = (
             "Only training and validation images are compared, and this is neither."
-            if (data.root / path).is_file()
+            if not find_obstacle(data.root / path)
             else "The file is gone, so nothing can be compared with it."
         )
         st.info(why, icon=":material/info:")

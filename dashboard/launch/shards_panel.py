@@ -1,4 +1,4 @@
-"""A folder of Parquet, Arrow or tar files in place of images: offer to unpack it, and show how far that is."""
+"""A folder of Parquet, Arrow or tar files in place of images: what can be done with it, and how far its unpacking is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from core.arrivals.bring_in import ARRIVAL, read_arrival
-from core.arrivals.shards import Shards
 from core.people.acting import TRAIN, now_acting
 from core.people.limits import demand_room
 from core.runs.run import default_root
 from core.runs.tasks import read_task
+from core.shards.shards import Shards
 from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
@@ -21,25 +21,38 @@ from dashboard.state import data_folder
 from dashboard.text import escape_markdown, format_bytes
 
 
-def draw_offer(folder: str, page: str = "train") -> bool:
-    """Offer to unpack what lies in a folder, where shards do, and tell whether they do; a page gets what is made."""
+def draw_offer(folder: str, page: str = "train") -> None:
+    """Say of a folder of shards that it can be used as it is, and offer to unpack it; a page gets what is made."""
     shards = data_folder.find_shards(folder)
     if shards is None:
-        return False
+        return
+    verb = "Train on the shards as they are" if page == "train" else "Look at the shards as they are"
     st.caption(
-        f":material/inventory_2: This folder holds {escape_markdown(shards.describe())} with images inside. Unpacking makes a "
-        "folder of images beside your other data, about as large. The files stay as they are."
+        f":material/inventory_2: **{verb}.** This folder holds {escape_markdown(shards.describe())} with images inside. Each "
+        f"image is read where it lies, so nothing is copied. {_compare(shards)}"
     )
     st.button(
-        f"Unpack them ({format_bytes(shards.bytes)})",
-        type="primary",
+        f"Unpack them instead ({format_bytes(shards.bytes)})",
         icon=":material/unarchive:",
         key="unpack",
         on_click=guard_callback(_begin),
         args=(shards, page),
-        **lock(TRAIN, disabled=read_task(arrivals_panel.task_folder()).state in ACTIVE),
+        **lock(
+            TRAIN,
+            disabled=read_task(arrivals_panel.task_folder()).state in ACTIVE,
+            help="Makes a folder of images beside your other data, about as large. The files stay as they are.",
+        ),
     )
-    return True
+
+
+def _compare(shards: Shards) -> str:
+    """Return how fast the images of shards are read, beside those of a folder."""
+    if shards.files[0].ending == ".parquet":
+        return (
+            "Parquet files are compressed, so reading them in random order is slower. Unpack them if training waits for images "
+            "and the disk has space."
+        )
+    return "That is about as fast as from a folder."
 
 
 def _begin(shards: Shards, page: str) -> None:
@@ -76,10 +89,14 @@ def draw_result(folder: str) -> None:
 
 
 def draw_in_place(folder: str, page: str) -> bool:
-    """Draw what there is to do or to see of a folder's shards in place of its images, and tell whether it holds them."""
+    """Draw what there is to do or to see of the shards that a folder holds, and tell whether they are being unpacked."""
     if data_folder.find_shards(folder) is None:
+        draw_result(folder)
         return False
-    return draw_unpacking(folder) or draw_offer(folder, page)
+    if draw_unpacking(folder):
+        return True
+    draw_offer(folder, page)
+    return False
 
 
 def _name_after(folder: Path) -> str:

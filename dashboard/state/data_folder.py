@@ -21,7 +21,7 @@ from core.runs.tasks import launch_task, read_task
 from core.stored.status import ACTIVE
 
 if TYPE_CHECKING:
-    from core.arrivals.shards import Shards
+    from core.shards.shards import Shards
 
 _AGAIN_AFTER = 30.0  # seconds before a count whose process died is begun anew by itself
 
@@ -146,8 +146,8 @@ def find_shards(folder: str) -> Shards | None:
 
 @st.cache_data(ttl=15, max_entries=32, show_spinner=False)
 def _find_shards(folder: str) -> Shards | None:
-    from core.arrivals.shards import find_shards
     from core.dataset.remedy import is_data
+    from core.shards.shards import find_shards
 
     found = find_shards(Path(folder))
     return None if found is None or is_data(Path(folder)) else found

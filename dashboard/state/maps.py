@@ -15,6 +15,7 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
+from core.dataset.kept import stamp_file
 from core.model.evidence import GRADCAM, Evidence, choose_stage
 from core.model.pictures import STRENGTH, encode_image, enlarge, overlay_map
 from core.runs.run import Run
@@ -133,7 +134,7 @@ def explain_images(
 
 def _find_key(folder: Path, stamp: int, path: Path, method: str, stage: int) -> _Key | None:
     try:
-        return _Key(folder, stamp, path, path.stat().st_mtime_ns, method, stage)
+        return _Key(folder, stamp, path, stamp_file(path.parent, path.name)[1], method, stage)
     except OSError:
         return None
 

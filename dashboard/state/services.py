@@ -18,6 +18,7 @@ import streamlit as st
 from PIL import Image
 
 from core.confidence.kept import calibration_path
+from core.dataset.kept import stamp_file
 from core.dataset.label_report import fixes_path, read_fixes
 from core.errors import DataError, RunError, UserError
 from core.marks import marks
@@ -129,7 +130,7 @@ def _load_predictor(
 def thumbnail(path: Path, side: int = 192) -> bytes | None:
     """Return an image as WebP bytes with its longer side at most `side` pixels; None when it cannot be read."""
     try:
-        return _thumbnail(path, path.stat().st_mtime_ns, side)
+        return _thumbnail(path, stamp_file(path.parent, path.name)[1], side)
     except OSError:
         return None
 

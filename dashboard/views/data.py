@@ -85,7 +85,6 @@ def render() -> None:
         return
     if shards_panel.draw_in_place(str(source.root), "data"):
         return
-    shards_panel.draw_result(str(source.root))
     audit = draw_scan(source)
     if audit is not None:
         draw_remedy(audit, source.folder, source.run, source.group_by)

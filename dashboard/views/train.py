@@ -88,7 +88,7 @@ def draw_data(config: TrainConfig | None, problems: dict[str, str]) -> None:
                 on_click=guard_callback(lambda name=name: choose_data(str(builtin_folder(name)))),
             )
     forms.draw_problem("data", problems)  # below the row, whose buttons would move down to it
-    if not shards_panel.draw_unpacking(str(st.session_state["form-data"])) and "data" in problems:
+    if not shards_panel.draw_unpacking(str(st.session_state["form-data"])):
         shards_panel.draw_offer(str(st.session_state["form-data"]))
     if remedy := data_folder.find_remedy(str(st.session_state["form-data"])):
         st.button(

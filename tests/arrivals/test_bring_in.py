@@ -12,9 +12,10 @@ from PIL import Image
 
 from core.arrivals import bring_in as room
 from core.arrivals.bring_in import Arrival, bring_in, read_arrival, write_arrival
-from core.arrivals.names import find_common, find_place, make_folder_names
+from core.arrivals.names import find_common, find_place
 from core.dataset.folders import scan_folders
 from core.errors import DataError
+from core.file_names import make_folder_names
 from tests.arrivals.sending import encrypt, image_bytes, send, zip_bytes
 
 RED, BLUE = image_bytes("red"), image_bytes("blue", "JPEG")

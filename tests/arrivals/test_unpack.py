@@ -291,7 +291,7 @@ def test_nothing_begins_where_the_disk_is_too_small_or_another_process_is_at_it(
     place = unfinished_folder(tmp_path / "made", source)
     with monkeypatch.context() as small:
         small.setattr(room, "_SPARE", 10**18)
-        with pytest.raises(DataError, match=r"the disk of .* free"):
+        with pytest.raises(DataError, match=r"The disk of .* free"):
             run(source)
     assert not place.exists()
     assert unpack(source, tmp_path / "made", lambda *_: False) is None

@@ -12,16 +12,13 @@ from core.runs.run import find_run
 from core.verdicts.predictions import read_predictions
 from tests.arrivals.shard_files import make_flowers, make_rows, make_table, write_parquet
 from tests.processes import call, train_words
+from tests.same_runs import figures
 
 
-def test_a_run_is_trained_on_what_was_unpacked(
-    runs_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_on_shards_is_bit_for_bit_that_on_the_folder_they_are_unpacked_to(
+    runs_root: Path, tmp_path: Path
 ) -> None:
     source, made = make_flowers(tmp_path / "flowers"), tmp_path / "made"
-    assert main(["train", "--data", str(source), "--name", "early"]) in (1, 2)
-    assert "Unpack the images in them first: the pages Train and Data offer it" in " ".join(
-        capsys.readouterr()
-    )
     unpacked = call("unpack", source, made, root=runs_root)
     assert (unpacked.returncode, unpacked.stdout) == (0, f"18 images (< 1 MB) are in {made}.\n")
     assert main(train_words(made, "first", epochs=1)) == 0
@@ -31,6 +28,12 @@ def test_a_run_is_trained_on_what_was_unpacked(
     ]  # fmt: skip
     with Image.open(made / str(table["path"][0])) as image:
         assert image.size == (8, 8)
+    assert main(train_words(source, "in-place", epochs=1)) == 0
+    first, second = find_run("first", runs_root), find_run("in-place", runs_root)
+    assert figures(first) == figures(second)
+    told = read_predictions(second.predictions_path())
+    assert told["path"][0] == "validation-00000-of-00001.parquet/rose/photo_12.jpg"
+    assert told.drop(columns="path").equals(table.drop(columns="path"))
 
 
 def test_what_is_refused_is_listed_and_what_cannot_be_unpacked_told_in_one_line(

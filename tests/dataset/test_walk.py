@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.dataset.images import BadImage, ImageProblem, read_image
-from core.dataset.walk import MISNAMED, look_into, natural_key, walk_through
+from core.dataset.walk import MISNAMED, look_into, walk_through
+from core.file_names import natural_key
 from tests.dataset.pictures import locked_folder, save_plain
 
 

@@ -1,4 +1,4 @@
-"""A folder of Parquet files on Train and Data: it is offered to unpack it, and the page goes on with what is made."""
+"""A folder of Parquet files on Train and Data: it is used as it is, or unpacked, and the page goes on with what is made."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ def has_button(app: AppTest, key: str) -> bool:
     return any(button.key == key for button in app.button)
 
 
-def test_train_unpacks_and_goes_on_with_the_folder(
+def test_train_takes_shards_as_they_are_or_unpacks_them_and_goes_on_with_the_folder(
     open_page: Open, flowers: Path, uploads: Path, jobs_here: None
 ) -> None:
     app = open_page("train")
     assert not has_button(app, "unpack")
     app.text_input(key="form-data").set_value(str(flowers)).run()
-    assert app.button(key="train-start").disabled
     assert TOLD in words(app).replace("\\", "")
+    assert "Train on the shards as they are" in words(app)
+    assert "2 classes · 12 training, 4 validation and 2 test images" in words(app)
+    assert not app.button(key="train-start").disabled
     app.button(key="unpack").click().run()
     assert app.session_state["form-data"] == str(uploads / "flowers")
     assert "2 classes · 12 training, 4 validation and 2 test images" in words(app)
@@ -55,7 +57,7 @@ def test_data_unpacks_and_shows_the_folder(
     rows[1] = (b"no image", None, 1)
     write_parquet(flowers / "train-00000-of-00002.parquet", make_table(rows))
     app = open_page("data", folder=str(flowers))
-    assert not has_button(app, "data-scan")
+    assert has_button(app, "data-scan")
     app.button(key="unpack").click().run()
     assert app.text_input(key="data-folder").value == str(uploads / "flowers")
     assert has_button(app, "data-scan")

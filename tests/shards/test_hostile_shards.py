@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.arrivals.tar_samples import iter_samples
+from core.shards.tar_samples import iter_samples
 from core.arrivals.unpack import unpack
 from core.errors import DataError
 from tests.arrivals.shard_files import (

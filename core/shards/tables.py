@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.arrivals.rows import MOST_OF_ONE, DamagedShard, Row
 from core.errors import DataError
 from core.reading import parse_json
+from core.shards.rows import MOST_OF_ONE, DamagedShard, Row
 from core.words import format_count, shorten
 
 _IMAGES = ("image", "img", "jpg", "png", "picture", "photo")  # usual names, the likeliest first
@@ -47,7 +47,7 @@ def read_table_head(path: Path, *, image: str = "", label: str = "", must: bool 
     Raises:
         DataError: when it is damaged, or naming the columns there are where none fits.
     """
-    with _told(path), _open(path) as (schema, _):
+    with told(path), _open(path) as (schema, _):
         features = _read_features(schema)
         found = _choose_image(path, schema, features, image)
         named = _choose_label(path, schema, features, label, must=must)
@@ -62,29 +62,29 @@ def iter_rows(path: Path, table: Table, start: int = 0) -> Iterator[Row]:
         DataError: when it is damaged, naming the row it can be read up to.
     """
     number = start
-    with _told(path, lambda: number), _open(path) as (_, source):
-        for batch, share in source(_columns_of(table), start):
+    with told(path, lambda: number), _open(path) as (_, source):
+        for batch, share in source(columns_of(table), start):
             batch.validate(
                 full=True
             )  # of a damaged Arrow file a place outside of it would be read, which ends the process
             for place in range(batch.num_rows):
-                yield _read_row(batch, place, table, number, share)
+                yield read_row(batch, place, table, number, share)
                 number += 1
 
 
-def _columns_of(table: Table) -> list[str]:
+def columns_of(table: Table) -> list[str]:
     return [table.image, *filter(None, [table.label])]
 
 
 @contextmanager
-def _told(path: Path, place: Callable[[], int] | None = None) -> Iterator[None]:
+def told(path: Path, place: Callable[[], int] | None = None) -> Iterator[None]:
     """Say of an error of pyarrow which file it was in, and after how many rows."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
         read = f" after {format_count(place(), 'row')}" if place is not None else ""
         raise DamagedShard(
-            f"{path} is cut off or damaged{read} ({shorten(str(error))}). Get this file again, then unpack again: it goes on."
+            f"{path} is cut off or damaged{read} ({shorten(str(error))}). Get this file again."
         ) from None
 
 
@@ -96,11 +96,11 @@ def _open(path: Path) -> Iterator[tuple[pa.Schema, Any]]:
             yield file.schema_arrow, lambda columns, start: _iter_parquet(file, columns, start)
         return
     with pa.OSFile(str(path)) as source:
-        reader = _open_arrow(source)
+        reader = open_arrow(source)
         yield reader.schema, lambda columns, start: _iter_arrow(reader, source, columns, start)
 
 
-def _open_arrow(source: pa.NativeFile) -> Any:
+def open_arrow(source: pa.NativeFile) -> Any:
     """Open an Arrow file of either format: `datasets` writes streams, and other programs files that can be sought in."""
     is_file = source.read(6) == b"ARROW1"
     source.seek(0)
@@ -136,7 +136,10 @@ def _iter_arrow(
         yield kept, min(1.0, source.tell() / size)
 
 
-def _read_row(batch: Any, place: int, table: Table, number: int, share: float) -> Row:
+def read_row(
+    batch: Any, place: int, table: Table, number: int, share: float, *, with_data: bool = True
+) -> Row:
+    """Return a row of a batch, with the bytes of its image where these are asked for; `number` is its place in the whole table."""
     value = batch.column(table.image)[place]
     data, name = (value, "") if table.is_bare else _open_struct(value)
     label, why = _read_label(batch, place, table)
@@ -145,7 +148,7 @@ def _read_row(batch: Any, place: int, table: Table, number: int, share: float) -
         why = f"has no bytes, only the path {shorten(name)!r}" if name else "has no bytes"
     elif size > MOST_OF_ONE:
         why = f"has more than {MOST_OF_ONE // 10**6} MB"
-    return Row(number, name, label, b"" if why else data.as_py(), share, why)
+    return Row(number, name, label, data.as_py() if with_data and not why else b"", share, why)
 
 
 def _open_struct(value: Any) -> tuple[Any, str]:

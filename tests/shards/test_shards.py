@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.arrivals.shards import find_shards, split_of
+from core.shards.shards import find_shards, split_of
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.arrivals.rows import Row
-from core.arrivals.shards import Shard, Shards
-from core.arrivals.tables import Table, iter_rows, read_table_head
-from core.arrivals.tar_samples import iter_samples
 from core.errors import DataError
 from core.reading import read_plain
+from core.shards.rows import Row
+from core.shards.shards import Shard, Shards
+from core.shards.table_places import iter_table_places
+from core.shards.tables import Table, iter_rows, read_table_head
+from core.shards.tar_samples import iter_samples
 
 # Beside tar archives, whose labels are numbers: a line for each class.
 _CLASS_LISTS = ("classes.txt", "classnames.txt", "class_names.txt", "labels.txt")
@@ -31,6 +32,12 @@ class Reader:
         if shard.path in self.tables:
             return iter_rows(self.root / shard.path, self.tables[shard.path], start)
         return iter_samples(self.root / shard.path, self.classes, start)
+
+    def iter_places(self, shard: Shard) -> Iterator[Row]:
+        """Yield a shard's rows with where their images lie, as `Row` has it; raises as `iter_rows`."""
+        if shard.path in self.tables:
+            return iter_table_places(self.root / shard.path, self.tables[shard.path])
+        return iter_samples(self.root / shard.path, self.classes, with_data=False)
 
 
 def open_shards(shards: Shards, *, image: str = "", label: str = "") -> Reader:

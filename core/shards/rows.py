@@ -19,7 +19,8 @@ class Row:
 
     `number` counts from 0 in its shard. `name` is what its maker called it, which may be anything, `label` the name of its
     class, None where it has none. `refusal` says why there are no bytes to take. `share` (0..1) is how much of the shard
-    has been read with it.
+    has been read with it. `place` is where its `size` bytes lie: the first of them in the file, or of a Parquet file, which is
+    compressed, its row. Who asks for places alone gets no `data`.
     """
 
     number: int
@@ -28,3 +29,5 @@ class Row:
     data: bytes
     share: float
     refusal: str = ""
+    place: int = -1
+    size: int = 0

@@ -8,13 +8,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO
 
-from core.arrivals.rows import MOST_OF_ONE, DamagedShard, Row
-from core.dataset.layout import IMAGE_ENDINGS
+from core.file_names import IMAGE_ENDINGS, SPLIT_NAMES
 from core.reading import parse_json
+from core.shards.rows import MOST_OF_ONE, DamagedShard, Row
 from core.words import format_count, shorten
 
 _LABEL_ENDINGS = ("cls", "cls.txt", "label", "label.txt")
 _IN_JSON = ("label", "cls", "class", "target")  # keys of a sample's JSON that may have its label
+_SPLITS = frozenset(name for names in SPLIT_NAMES.values() for name in names)
 _MOST_OF_LABEL = 1_000_000  # bytes of the file of a label
 _MOST_FILES = 1_000  # of a sample
 _PIECE = 1 << 16  # bytes that are read at a time; no header of an entry is as long
@@ -22,10 +23,12 @@ _DIGITS = 18  # of a label that is a number; no number of more is that of a clas
 _UNREADABLE = (tarfile.TarError, OSError, EOFError, ValueError)
 
 
-def iter_samples(path: Path, classes: Sequence[str] = (), start: int = 0) -> Iterator[Row]:
+def iter_samples(
+    path: Path, classes: Sequence[str] = (), start: int = 0, *, with_data: bool = True
+) -> Iterator[Row]:
     """Yield the samples of an archive from one on, each with its image; `classes` name the labels that are numbers.
 
-    Nothing is unpacked by a name that the archive has, so none can lead out of a folder. Links and other odd entries are
+    A sample without a label of its own is of the class that its folder is called, unless that is the name of a split. Nothing is unpacked by a name that the archive has, so none can lead out of a folder. Links and other odd entries are
     left out, and so are samples without an image.
 
     Raises:
@@ -42,13 +45,15 @@ def iter_samples(path: Path, classes: Sequence[str] = (), start: int = 0) -> Ite
                     continue
                 if number >= start:
                     share = min(1.0, archive.offset / size)
-                    yield _read_sample(archive, number, key, parts, image, classes, share)
+                    yield _read_sample(
+                        archive, number, key, parts, image, classes, share, with_data=with_data
+                    )
                 number += 1
             _refuse_half(path, archive.offset)
     except _UNREADABLE as error:
         raise DamagedShard(
-            f"{path} is cut off or damaged after {format_count(number, 'image')} ({shorten(str(error))}). Get this file again, then unpack "
-            "again: it goes on."
+            f"{path} is cut off or damaged after {format_count(number, 'image')} ({shorten(str(error))}). "
+            "Get this file again."
         ) from None
 
 
@@ -121,22 +126,25 @@ def _read_sample(
     image: str,
     classes: Sequence[str],
     share: float,
+    *,
+    with_data: bool,
 ) -> Row:
     member = parts[image]
     name = f"{key}.{image}"
-    label, why = _read_label(archive, parts, classes)
+    label, why = _read_label(archive, parts, classes, key)
     if member.size > MOST_OF_ONE:
         why = f"has more than {MOST_OF_ONE // 10**6} MB"
-    return Row(number, name, label, b"" if why else _read(archive, member), share, why)
+    data = _read(archive, member) if with_data and not why else b""
+    return Row(number, name, label, data, share, why, member.offset_data, member.size)
 
 
 def _read_label(
-    archive: tarfile.TarFile, parts: dict[str, tarfile.TarInfo], classes: Sequence[str]
+    archive: tarfile.TarFile, parts: dict[str, tarfile.TarInfo], classes: Sequence[str], key: str
 ) -> tuple[str | None, str]:
     """Return the name of a sample's class, None without one, and why it has none that there is."""
     ending = next((name for name in (*_LABEL_ENDINGS, "json") if name in parts), "")
     if not ending:
-        return None, ""
+        return _name_folder(key), ""
     if parts[ending].size > _MOST_OF_LABEL:
         return None, f"has a label of more than {_MOST_OF_LABEL:,} bytes"
     try:
@@ -153,6 +161,12 @@ def _read_label(
     if len(value) > _DIGITS or int(value) >= len(classes):
         return None, f"has the label {shorten(value)}, and there are {len(classes):,} classes, from 0 on"
     return classes[int(value)], ""
+
+
+def _name_folder(key: str) -> str | None:
+    """Return the folder that a sample lies in, which may be its class; None where there is none, or it is a split's."""
+    folder = key.rpartition("/")[0].rpartition("/")[2].strip()
+    return None if folder in ("", ".", "..") or folder.casefold() in _SPLITS else folder
 
 
 def _find_in_json(text: str) -> str:

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.dataset.layout import SPLIT_NAMES
-from core.dataset.walk import is_system, natural_key
+from core.file_names import SPLIT_NAMES, is_system, natural_key
 from core.words import format_bytes, format_count, show_path
 
 # By ending, what one is called.
