@@ -52,7 +52,7 @@ def _compare(shards: Shards) -> str:
             "Parquet files are compressed, so reading them in random order is slower. Unpack them if training waits for images "
             "and the disk has space."
         )
-    return "That is about as fast as from a folder."
+    return "That is somewhat slower than from a folder."
 
 
 def _begin(shards: Shards, page: str) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.shards.tar_samples import iter_samples
 from core.arrivals.unpack import unpack
 from core.errors import DataError
+from core.shards.tar_samples import iter_samples
 from tests.arrivals.shard_files import (
     make_rows,
     make_samples,
