@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         "table", type=Path, metavar="CSV", help="a line for each image; the first line names the columns"
     )
     arrange.add_argument(
-        "out", type=Path, metavar="DIR", help="the folder to make; a number is added if it exists already"
+        "out", type=Path, metavar="DIR", help="the folder to make; a number is added if it already exists"
     )
     for column, what in (("image", "image"), ("label", "label"), ("split", "split (train, val or test)")):
         arrange.add_argument(

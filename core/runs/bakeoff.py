@@ -157,7 +157,7 @@ def find_todo(configs: Sequence[TrainConfig], root: Path) -> Todo:
                 for field in find_differing([known, config])
             )
             raise RunError(
-                f"{run.id} exists already with other settings ({differing or 'another bake-off'}). "
+                f"{run.id} already exists with other settings ({differing or 'another bake-off'}). "
                 "Choose another name for the bake-off, or delete that run."
             )
         status = jobs.live_status(run)

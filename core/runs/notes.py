@@ -133,7 +133,7 @@ def _move(run: Run, target: Path, config: TrainConfig) -> None:
 
 def _refuse_taken(target: Path) -> None:
     if target.exists():
-        raise RunError(f"A run named {target.name} exists already. Choose another name.")
+        raise RunError(f"A run named {target.name} already exists. Choose another name.")
 
 
 def _refuse_children(run: Run) -> None:

@@ -278,7 +278,7 @@ def create_run(config: TrainConfig, root: Path) -> Run:
                     pass  # another process took the name just now
             if config.name:
                 break
-    raise RunError(f"A run named {base!r} exists already; choose another name or delete that run.")
+    raise RunError(f"A run named {base!r} already exists; choose another name or delete that run.")
 
 
 def _find_inputs(config: TrainConfig, root: Path) -> InputFormat:

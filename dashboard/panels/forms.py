@@ -415,7 +415,7 @@ def _weights_problem(weights: str) -> dict[str, str]:
 
 def _name_problem(name: str) -> dict[str, str]:
     taken = bool(name) and (default_root() / name).exists()
-    return {"name": f"A run named {name} exists already. Choose another name."} if taken else {}
+    return {"name": f"A run named {name} already exists. Choose another name."} if taken else {}
 
 
 def suggest_preset(data: str) -> str:

@@ -346,7 +346,7 @@ def test_a_wrong_call_is_one_line_that_names_the_help(runs_root: Path, words: li
 
 def test_a_name_that_is_taken_is_told(runs_root: Path, tiny_data: Path) -> None:
     create_run(tiny_config(tiny_data, "taken"), runs_root)
-    assert_refused(call(*train_words(tiny_data, "taken"), root=runs_root), "'taken' exists already")
+    assert_refused(call(*train_words(tiny_data, "taken"), root=runs_root), "'taken' already exists")
 
 
 def test_a_run_that_has_ended_is_neither_stopped_nor_resumed(runs_root: Path) -> None:

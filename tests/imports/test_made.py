@@ -112,7 +112,7 @@ def test_what_needs_a_model_or_a_training_is_refused_in_words(runs_root: Path, t
 
 def test_a_name_that_is_taken_leaves_the_run_that_has_it(runs_root: Path, tiny_data: Path) -> None:
     before = read_origin(import_run(runs_root, tiny_data))
-    with pytest.raises(RunError, match="exists already"):
+    with pytest.raises(RunError, match="already exists"):
         import_run(runs_root, tiny_data, SURE)
     assert read_origin(find_run("elsewhere", runs_root)) == before
 

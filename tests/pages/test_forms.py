@@ -248,7 +248,7 @@ def test_the_name_of_a_run_that_exists_is_refused(
     filled: dict[str, Any], runs_root: Path, tiny_data: Path
 ) -> None:
     create_run(TrainConfig(data=str(tiny_data), name="first"), runs_root)
-    assert problems_of(name="first") == {"name": "A run named first exists already. Choose another name."}
+    assert problems_of(name="first") == {"name": "A run named first already exists. Choose another name."}
     assert problems_of(name="second") == {}
 
 

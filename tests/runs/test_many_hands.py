@@ -63,7 +63,7 @@ def test_a_name_that_another_run_has_taken_meanwhile_is_refused_and_nothing_is_c
     runs_root: Path,
 ) -> None:
     run, other = (make_job(runs_root, name, state="stopped") for name in ("one", "other"))
-    with pytest.raises(RunError, match="A run named other exists already"):
+    with pytest.raises(RunError, match="A run named other already exists"):
         notes.rename(run, other.id)
     assert run.read_config().name == "one"
 

@@ -83,7 +83,7 @@ def test_a_name_that_cannot_be_is_told_and_the_run_stays(tmp_path: Path) -> None
         notes.rename(active, "other")
     with pytest.raises(RunError, match="active is queued"):
         notes.archive([first, active])
-    with pytest.raises(RunError, match="named first exists already"):
+    with pytest.raises(RunError, match="named first already exists"):
         notes.rename(make(tmp_path, "lone"), "first")
     with pytest.raises(RunError, match="needs a name"):
         notes.rename(first, "")

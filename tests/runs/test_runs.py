@@ -86,7 +86,7 @@ def test_a_data_folder_without_a_usable_name_still_gives_a_run(runs_root: Path) 
 
 def test_a_name_that_is_taken_is_refused_and_nothing_is_left(runs_root: Path, run: Run) -> None:
     before = run.read_config()
-    with pytest.raises(RunError, match="'one' exists already; choose another name"):
+    with pytest.raises(RunError, match="'one' already exists; choose another name"):
         create_run(TrainConfig(data="other", name="one"), runs_root)
     assert names_in(runs_root) == {"one"}
     assert run.read_config() == before

@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
         "source", type=Path, metavar="SOURCE", help="the folder they lie in; it stays as it is"
     )
     unpack.add_argument(
-        "out", type=Path, metavar="DIR", help="the folder to make; a number is added if it exists already"
+        "out", type=Path, metavar="DIR", help="the folder to make; a number is added if it already exists"
     )
     unpack.add_argument(
         "--image", default="", metavar="COLUMN", help="the column of the images; else a usual name"
