@@ -141,7 +141,7 @@ def draw_tried(report: SliceReport) -> None:
         ),
         hide_index=True,
         placeholder="–",
-        height=300,
+        height=300 if len(rows) > 7 else "content",
         column_config={
             "right": st.column_config.NumberColumn(format="%.1f %%"),
             "points": st.column_config.NumberColumn(

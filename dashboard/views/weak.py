@@ -410,7 +410,7 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
     st.dataframe(
         shown,
         hide_index=True,
-        height=420,
+        height=420 if len(shown) > 10 else "content",
         placeholder="–",
         column_config={
             **dict.fromkeys(("recall", "precision", "F1", "top 5"), PER_CENT),
