@@ -103,6 +103,7 @@ _CHECKS: dict[str, Callable[[IO[bytes]], None]] = {
     "predictions-val.csv": _check_csv,
     "predictions-val.parquet": _check_parquet,
     "best.pt": _check_model,
+    "last.pt": _check_model,
 }
 
 

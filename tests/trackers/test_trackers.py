@@ -21,6 +21,7 @@ from core.runs.run import Run, find_run
 from core.trackers import mlflow_log, wandb_log
 from core.trackers.fault import read_fault
 from core.trackers.publish import publish
+from tests.imports.tables import import_run
 from tests.made_run import make_run
 from tests.processes import REPOSITORY, train_words, wait_until
 
@@ -126,6 +127,14 @@ def test_a_tracker_has_every_epoch_once_also_of_a_run_that_went_on(
 
 def test_every_tracker_that_can_be_chosen_is_tested() -> None:
     assert (NO_TRACKER, *READERS) == TRACKERS
+
+
+def test_an_imported_run_has_no_epoch_to_track(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_run(runs_root, tiny_data)
+    assert main(["track", "elsewhere", "--to", "tensorboard"]) == 2
+    assert "elsewhere was imported from table.csv, so there is no epoch to write." in capsys.readouterr().err
 
 
 def test_a_training_is_followed_to_its_end(runs_root: Path, tiny_data: Path) -> None:

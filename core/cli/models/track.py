@@ -13,6 +13,7 @@ from core.errors import UserError, describe_error
 from core.places import launch_command
 from core.reading import open_at_once
 from core.recipe.config import NO_TRACKER, TRACKERS
+from core.runs.imported import refuse_imported
 from core.runs.jobs import detach, environment
 from core.runs.run import Run, default_root, find_run
 from core.trackers.fault import forget_fault, write_fault
@@ -60,6 +61,7 @@ def start_following(run: Run) -> None:
 
 def _track(options: argparse.Namespace) -> int:
     run = find_run(options.run, default_root())
+    refuse_imported(run, "no epoch to write")
     from filelock import FileLock, Timeout
 
     from core.trackers.publish import publish
