@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import RunError
-from core.image_table import MANY, Columns, Names, drop_table, find_table, read_table, write_table
+from core.image_table import MANY, Names, drop_table, find_table, read_table, write_table
 from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
 

@@ -28,7 +28,8 @@ def draw_queue(found: list[tuple[Run, Status]]) -> None:
     line = order.make_line(found, slots.read_slots(default_root()))
     if not line.waiting and not line.running:  # they are on another machine
         return
-    starts, over = forecast.forecast_starts(line, found), line.find_over()
+    # To forecast a start means to read what comparable runs took: not where none waits for one.
+    starts, over = forecast.forecast_starts(line, found) if line.waiting else {}, line.find_over()
     with st.expander(
         _describe(line), icon=":material/low_priority:", key="queue", expanded=bool(line.waiting)
     ):

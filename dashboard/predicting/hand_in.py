@@ -106,7 +106,12 @@ def draw_result(run: Run, answering: Answering, choice: Choice) -> None:
                 pd.DataFrame(made.left_out, columns=["file", "why"]), hide_index=True, alt="Files left out"
             )
     table = pd.read_csv(folder / DETAILS, dtype=str, keep_default_na=False, nrows=SHOWN)
-    st.dataframe(table, hide_index=True, height=300 if len(table) > 7 else "content", alt=f"The first {SHOWN} predictions")
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=300 if len(table) > 7 else "content",
+        alt=f"The first {SHOWN} predictions",
+    )
 
 
 def draw_check(made: HandIn) -> None:

@@ -182,7 +182,7 @@ def test_a_soup_that_is_written_is_a_run_like_any_other(runs_root: Path, tiny_da
 
 def test_no_run_is_left_of_a_soup_that_could_not_be_written(runs_root: Path, tiny_data: Path) -> None:
     runs = [make_modelled(runs_root, tiny_data, name) for name in ("a", "b")]
-    with pytest.raises(RunError, match="A run named 'a' exists"):
+    with pytest.raises(RunError, match="A run named 'a' already exists"):
         write_soup(load_runs(runs), runs[0], "a", runs_root)
     (tiny_data / "val" / "10" / "1.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"val/10/1\.png is empty"):
