@@ -57,6 +57,12 @@ def test_a_run_on_more_devices_than_this_machine_has_can_be_handed_to_slurm(
     app.button_group(key="train-where").set_value("Slurm").run()
     assert "It asks Slurm for 3 GPUs and 4 cores" in words(app)
     assert not app.button(key="train-start").disabled
+    app.number_input(key="train-slurm-nodes").set_value(2).run()
+    assert "**Nodes** must share the devices evenly" in words(app)
+    assert app.button(key="train-start").disabled
+    app.number_input(key="train-slurm-nodes").set_value(3).run()
+    assert "--nodes=3" in words(app)
+    assert not app.button(key="train-start").disabled
 
 
 def test_a_bake_off_asks_where_it_trains_too_and_goes_to_slurm_whole_or_not_at_all(
