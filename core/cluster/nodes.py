@@ -16,6 +16,7 @@ from core.errors import RunError
 from core.runs.run import Run
 
 _MARK = "weakspot-end "  # what a node says when its part has failed stands behind this
+_GONE = "Its processes could not be started on one of the nodes, or were ended there."
 _LOOK = 0.2  # seconds between two looks
 
 
@@ -75,13 +76,20 @@ def run_on_nodes(run: Run, words: Sequence[str], nodes: int, *, should_stop: Cal
 
     `should_stop` is passed on as a request in the run's folder, which the leading process obeys.
     """
-    command = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--quiet"]
+    # What fails on a node is told in words, with the code 0: any other is of a node that the rest would wait for in vain.
+    options = [
+        f"--nodes={nodes}",
+        f"--ntasks={nodes}",
+        "--ntasks-per-node=1",
+        "--kill-on-bad-exit=1",
+        "--quiet",
+    ]
     if cores := os.environ.get("SLURM_CPUS_PER_TASK"):
-        command.append(f"--cpus-per-task={cores}")  # a step does not take that over from its job
+        options.append(f"--cpus-per-task={cores}")  # a step does not take that over from its job
     asked = False
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as told:
         try:
-            process = subprocess.Popen([*command, *words], stdin=subprocess.DEVNULL, stdout=told)
+            process = subprocess.Popen(["srun", *options, *words], stdin=subprocess.DEVNULL, stdout=told)
         except FileNotFoundError:
             return "Slurm's program srun is not on the node that the job began on."
         try:
@@ -95,6 +103,8 @@ def run_on_nodes(run: Run, words: Sequence[str], nodes: int, *, should_stop: Cal
                 process.send_signal(signal.SIGTERM)
                 process.wait()
         told.seek(0)
+        if process.returncode:
+            return f"{_GONE} The log says more."
         return find_cause(told.read().splitlines())
 
 

@@ -77,6 +77,17 @@ def test_a_run_on_two_nodes_is_stopped_makes_room_and_goes_on(slurm: Slurm, runs
     assert sorted(find_ranks(run)) == [0, 1]
 
 
+def test_a_launcher_that_is_killed_on_one_node_ends_the_run_on_both(slurm: Slurm, runs_root: Path) -> None:
+    """So does a node on which nothing can be started: the others would wait for it for a quarter of an hour."""
+    run = begin(runs_root, slurm)
+    launcher = find_ranks(run)[1].parent()
+    assert launcher is not None
+    launcher.kill()
+    status = wait_for(run, in_state("failed"), slurm)
+    assert "on one of the nodes, or were ended there. The log says more." in status.message
+    assert find_ranks(run) == {}
+
+
 def test_a_process_that_is_killed_on_one_node_ends_the_run_on_both_with_one_message(
     slurm: Slurm, runs_root: Path
 ) -> None:

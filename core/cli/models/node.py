@@ -55,4 +55,4 @@ def _be_node(options: argparse.Namespace) -> int:
     )
     if failure is not None:
         print(NodeFailure(failure.why, failure.lost, failure.time).write(), flush=True)
-    return 0  # srun would only say in other words that a node has failed
+    return 0  # any other code means that this node cannot tell
