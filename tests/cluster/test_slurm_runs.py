@@ -25,8 +25,8 @@ ONE, TWO = SlurmRequest(cpus=1), SlurmRequest(cpus=2)
 def test_a_run_is_saved_before_its_time_limit_and_goes_on_exactly_while_one_behind_it_is_held_and_stopped(
     slurm: Slurm, runs_root: Path
 ) -> None:
-    data = make_images(runs_root.parent / "data", train=16)
-    told = call_here(*train_words(data, "first"), "--slurm", "--cpus=2", root=runs_root)
+    data = make_images(runs_root.parent / "data", train=24)
+    told = call_here(*train_words(data, "first", epochs=4), "--slurm", "--cpus=2", root=runs_root)
     assert (told.returncode, told.stderr) == (0, "")
     first = Run(runs_root / "first")
     job = first.read_status().job
@@ -47,10 +47,10 @@ def test_a_run_is_saved_before_its_time_limit_and_goes_on_exactly_while_one_behi
     waits = wait_for(first, in_state("queued"), slurm)
     assert waits.done > 0
     hurry(slurm, job)
-    whole = call_here(*train_words(data, "whole"), root=runs_root)
+    whole = call_here(*train_words(data, "whole", epochs=4), root=runs_root)
     assert whole.returncode == 0
     done = wait_for(first, in_state("finished"), slurm)
-    assert (done.epoch, done.job) == (2, job)
+    assert (done.epoch, done.job) == (4, job)
     assert done.slot == f"Slurm job {job} on {socket.gethostname()}"
     assert sum("Resumed at epoch" in line for line in first.read_log(300)) == 1
     assert_same_run(first, Run(runs_root / "whole"))
