@@ -44,7 +44,7 @@ class Place:
 def count_nodes(environment: Mapping[str, str]) -> int:
     """Return how many nodes the job of Slurm's has that this process belongs to."""
     count = environment.get("SLURM_JOB_NUM_NODES", "")
-    return int(count) if count.isdigit() else 1
+    return int(count) if count.isdecimal() else 1
 
 
 def list_nodes(environment: Mapping[str, str]) -> str:

@@ -41,8 +41,8 @@ _NUMBERS = {
 def draw_place(key: str, devices: int | None = None) -> tuple[bool, SlurmRequest | None]:
     """Draw the choice of a place and return whether Slurm is chosen, with what is asked of it: None where that is wrong.
 
-    `key` tells the fields of one form from those of another. Without the `devices` that a run trains on nobody is asked for
-    several nodes.
+    `key` tells the fields of one form from those of another. `devices` are those of the run, 0 where they are not known yet;
+    without them nobody is asked for several nodes.
     """
     if not is_offered():
         return False, None
@@ -58,14 +58,19 @@ def draw_place(key: str, devices: int | None = None) -> tuple[bool, SlurmRequest
     except (UserError, OSError) as error:
         st.markdown(f":red[:material/error: {escape_markdown(describe_error(error))}]")
         defaults = SlurmRequest()
-    values = _draw_fields(defaults, key, [name for name in _NUMBERS if name != "nodes" or devices])
+    values = _draw_fields(
+        defaults, key, [name for name in _NUMBERS if name != "nodes" or devices is not None]
+    )
+    if devices is None:
+        values["nodes"] = 1
     with st.spinner("Asking Slurm …"):
         problem = list_jobs().problem
     if problem:
         st.warning(f"Slurm may not take a run now. {escape_markdown(problem)}", icon=":material/cloud_off:")
     try:
         request = SlurmRequest.from_values(values)
-        request.for_devices(devices or 1)
+        if devices:
+            request.for_devices(devices)
         return True, request
     except ConfigError as error:
         for field, what in error.problems.items():

@@ -68,7 +68,7 @@ def test_a_run_on_more_devices_than_this_machine_has_can_be_handed_to_slurm(
 def test_a_bake_off_asks_where_it_trains_too_and_goes_to_slurm_whole_or_not_at_all(
     open_page: Open, usual: Path, runs_root: Path
 ) -> None:
-    usual.write_text("partition: gpu\n", encoding="utf-8")
+    usual.write_text("partition: gpu\nnodes: 2\n", encoding="utf-8")  # its runs train on one device each
     app = open_page("bake-off")
     app.text_input(key="bake-seeds").set_value("0, 1").run()
     app.button_group(key="bake-where").set_value("Slurm").run()
