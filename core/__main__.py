@@ -39,6 +39,7 @@ COMMANDS = {
     "task": ("task",),
     "cluster": ("slurm-job",),
     "rank": ("rank",),
+    "models.node": ("node",),
 }
 
 # Threads of torch that wait for each other spin by default, which starves every other process on few cores: a page

@@ -24,16 +24,15 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -50,14 +49,19 @@ MpiDefault=none
 SwitchType=switch/none
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 Port={node_port} CPUs=2 RealMemory=2000 State=UNKNOWN
+NodeName={other} NodeHostname={other} NodeAddr=127.0.0.1 Port={other_port} CPUs=2 RealMemory=2000 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName={both} Nodes={host},{other} MaxTime=INFINITE State=UP
 """
+
+
+OTHER, BOTH = "other", "both"  # the second node, and the partition that has it
 
 
 @dataclass
 class Slurm:
-    """A cluster of one node with two cores; `environment` is what its programs need."""
+    """A cluster with a node of two cores, and a second one for who asks for both; `environment` is what its programs need."""
 
     folder: Path
     host: str
@@ -70,10 +74,11 @@ class Slurm:
             "WEAKSPOT_SLURM": str(self.folder / "slurm.yaml"),
         }
 
-    def start(self, name: str, *words: str) -> None:
-        log = (self.folder / f"{name}.out").open("ab")
+    def start(self, name: str, *words: str, node: str = "") -> None:
+        key = name + node
+        log = (self.folder / f"{key}.out").open("ab")
         with log:
-            self.processes[name] = subprocess.Popen(
+            self.processes[key] = subprocess.Popen(
                 [find(name), *words], env={**os.environ, **self.environment}, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
@@ -96,7 +101,7 @@ class Slurm:
         end = time.monotonic() + seconds
         while state not in (told := self.tell(*words)):
             assert time.monotonic() < end, f"{words} said {told!r}, not {state}\n{self.read_logs()}"
-            time.sleep(0.2)
+            time.sleep(0.1)
 
     def read_logs(self) -> str:
         logs = [*self.folder.glob("*.log"), *self.folder.glob("*.out"), self.folder / "munge" / "log"]
@@ -113,7 +118,7 @@ def wait_for(run: Run, holds: Callable[[Status], object], slurm: Slurm, seconds:
         assert time.monotonic() < end, (
             f"{status}\n{run.read_log(30)}\n{slurm.tell('squeue', '-t', 'all')}{slurm.read_logs()}"
         )
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
 def hurry(slurm: Slurm, job: str) -> None:
@@ -132,14 +137,17 @@ def in_state(state: str) -> Callable[[Status], bool]:
 def start_slurm(folder: Path) -> Iterator[Slurm]:
     """Run a Slurm whose files lie in a folder; no job of it outlives the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("state", "spool", "munge"):
+    for name in ("state", "munge"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     key = folder / "munge" / "key"
     key.write_bytes(secrets.token_bytes(1024))
     key.chmod(0o400)
     slurm = Slurm(folder, socket.gethostname().split(".")[0])
-    ports = _find_ports(2)
-    text = _CONFIG.format(host=slurm.host, controller_port=ports[0], node_port=ports[1], folder=folder)
+    ports = _find_ports(3)
+    text = _CONFIG.format(
+        host=slurm.host, other=OTHER, both=BOTH, folder=folder,
+        controller_port=ports[0], node_port=ports[1], other_port=ports[2],
+    )  # fmt: skip
     (folder / "slurm.conf").write_text(text, encoding="utf-8")
     files = [f"--{n}={folder}/munge/{f}" for n, f in
              (("key-file", "key"), ("socket", "socket"), ("pid-file", "pid"), ("log-file", "log"), ("seed-file", "seed"))]  # fmt: skip
@@ -148,7 +156,9 @@ def start_slurm(folder: Path) -> Iterator[Slurm]:
         slurm.start("munged", "--foreground", "--force", *files)
         slurm.start("slurmctld", "-D")
         slurm.start("slurmd", "-D")
-        slurm.wait_for("idle", "sinfo", "--noheader", "--format=%t")
+        slurm.start("slurmd", "-D", "-N", OTHER, node=OTHER)
+        for node in (slurm.host, OTHER):
+            slurm.wait_for("idle", "sinfo", "--noheader", "--format=%t", f"--nodes={node}")
         yield slurm
         slurm.tell("scancel", "--full", "--signal=KILL", "--user=root")
         slurm.tell("scancel", "--user=root")

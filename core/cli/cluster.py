@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.cluster.job import Signals
     from core.cluster.request import SlurmRequest
 
-_FIELDS = ("partition", "account", "qos", "gpus", "cpus", "memory", "time")
+_FIELDS = ("partition", "account", "qos", "nodes", "gpus", "cpus", "memory", "time")
 
 
 def add_commands(commands: Any) -> None:
@@ -48,12 +48,15 @@ def add_slurm_options(parser: argparse.ArgumentParser, what: str) -> None:
     group.add_argument("--account", metavar="NAME", help="whose share of the cluster is used")
     group.add_argument("--qos", metavar="NAME", help="the quality of service")
     group.add_argument(
-        "--gpus", type=int, metavar="N", help="how many GPUs, 0 to 64; with --devices at least one each"
+        "--nodes", type=int, metavar="N", help="how many nodes, 1 to 64; they share --devices evenly"
     )
     group.add_argument(
-        "--cpus", type=int, metavar="N", help="how many cores, 1 to 1024; with --devices at least one each"
+        "--gpus", type=int, metavar="N", help="GPUs of a node, 0 to 64; with --devices at least one each"
     )
-    group.add_argument("--memory", metavar="16G", help="memory of the node")
+    group.add_argument(
+        "--cpus", type=int, metavar="N", help="cores of a node, 1 to 1024; with --devices at least one each"
+    )
+    group.add_argument("--memory", metavar="16G", help="memory of a node")
     group.add_argument(
         "--time", metavar="02:00:00", help="time limit; a run saves before it and is queued again"
     )
@@ -146,12 +149,13 @@ def _be_job(options: argparse.Namespace) -> int:
 
 def _work(run: Run, job: str, asked: Signals) -> Status:
     from core.cluster.job import give_back, keep_to_share
+    from core.cluster.nodes import list_nodes
 
     sweep_drafts(run.folder)
     begun = time.time()
     with open(run.log_path, "a", encoding="utf-8", opener=open_at_once) as log:
         console = Tee(log, None)
-        slot = f"Slurm job {job} on {socket.gethostname()}"
+        slot = f"Slurm job {job} on {list_nodes(os.environ) or socket.gethostname()}"
         console.write(f"{slot}\n")
         run.write_status(replace(run.read_status(), state="running", phase="starting", message="", slot=slot))
         keep_to_share()
@@ -166,7 +170,15 @@ def _work(run: Run, job: str, asked: Signals) -> Status:
 
 
 def _train(run: Run, console: Tee, asked: Signals) -> Status:
-    devices = run.read_config().devices
+    from core.cluster.nodes import count_nodes
+
+    devices, nodes = run.read_config().devices, count_nodes(os.environ)
+    if nodes > 1:
+        from core.cli.models.node import launch_nodes
+
+        status = launch_nodes(run, console, lambda: asked.ask(run), devices, nodes)
+        asked.ask(run)
+        return status
     if devices > 1:
         from core.cli.rank import launch_ranks
 

@@ -12,6 +12,7 @@ from core.words import format_count, format_duration, format_rough
 
 # Spelt out rather than imported, since a queued job reads this file too and should stay small.
 _PRIORITIES = ("high", "normal", "low")
+_AFTER = ("go-on", "leave")
 
 
 def add_commands(commands: Any) -> None:
@@ -34,6 +35,11 @@ def add_commands(commands: Any) -> None:
         "--slots", type=int, metavar="N", help="how many runs train at a time on this machine's CPU; 1 to 64"
     )
     queue.set_defaults(command=_queue)
+    change.add_argument(
+        "--after-restart",
+        choices=_AFTER,
+        help="whether what trained when the machine was restarted goes on by itself; it does unless you say otherwise",
+    )
 
 
 def _queue(options: argparse.Namespace) -> int:
@@ -41,6 +47,8 @@ def _queue(options: argparse.Namespace) -> int:
     from core.queue.turn import revive_queue
 
     root = default_root()
+    if options.after_restart is not None:  # before anything goes on that is to be left
+        slots.write_after_restart(root, options.after_restart == "go-on")
     revive_queue(list_runs(root))
     if options.slots is not None:
         slots.write_slots(root, options.slots)

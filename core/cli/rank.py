@@ -51,7 +51,12 @@ def launch_ranks(
     from core.parallel.launcher import launch_group
 
     words = launch_command(["rank", str(run.folder.resolve()), *(["--on-terminal"] if on_terminal else [])])
-    why = launch_group(run, words, devices, should_stop=should_stop)
+    failure = launch_group(run, words, devices, should_stop=should_stop)
+    return tell_end(run, console, failure.why if failure else "")
+
+
+def tell_end(run: Run, console: Console, why: str) -> Status:
+    """Return the last status of a run whose processes have ended; where none of them told it, it failed, and says `why`."""
     status = run.read_status()
     if status.state not in ACTIVE:  # the leading process has told it
         return status

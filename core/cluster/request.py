@@ -33,7 +33,7 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class SlurmRequest:
-    """What a run asks of Slurm; what is empty is left to the cluster. `memory` is a node's, such as 16G.
+    """What a run asks of Slurm; what is empty is left to the cluster. GPUs, cores and memory, such as 16G, are those of a node.
 
     Raises:
         ConfigError: naming the field, what is wrong with it and what it may be.
@@ -46,6 +46,7 @@ class SlurmRequest:
     cpus: int = 2
     memory: str = ""
     time: str = ""
+    nodes: int = 1
 
     def __post_init__(self) -> None:
         if problems := dict(self._list_problems()):
@@ -57,7 +58,7 @@ class SlurmRequest:
             value = getattr(self, field)
             if value and not (isinstance(value, str) and _NAME.fullmatch(value)):
                 found.append((field, f"must be a name that Slurm knows, such as main, got {value!r}"))
-        for field, least, most in (("gpus", 0, 64), ("cpus", 1, 1024)):
+        for field, least, most in (("gpus", 0, 64), ("cpus", 1, 1024), ("nodes", 1, 64)):
             value = getattr(self, field)
             if type(value) is not int or not least <= value <= most:
                 found.append((field, f"must be a whole number from {least} to {most}, got {value!r}"))
@@ -107,10 +108,21 @@ class SlurmRequest:
     def for_devices(self, devices: int) -> SlurmRequest:
         """Return the request with what a run on so many devices cannot do without: a core each, and a GPU each where it asks for any.
 
-        One job has one task, whose launcher starts the processes; Slurm is asked for all of their GPUs and cores at once.
+        Each node has one task, whose launcher starts the processes; Slurm is asked for all of their GPUs and cores at once.
+
+        Raises:
+            ConfigError: when the nodes cannot share the devices evenly.
         """
-        gpus = max(self.gpus, devices) if self.gpus else 0
-        return replace(self, gpus=gpus, cpus=max(self.cpus, devices))
+        if devices % self.nodes:
+            raise ConfigError(
+                {
+                    "nodes": f"must share the devices evenly, and {format_count(devices, 'device')} cannot be shared among "
+                    f"{self.nodes}: ask for {self.nodes} devices, {2 * self.nodes}, or more in such steps"
+                }
+            )
+        each = devices // self.nodes
+        gpus = max(self.gpus, each) if self.gpus else 0
+        return replace(self, gpus=gpus, cpus=max(self.cpus, each))
 
     def describe_more(self, devices: int) -> str:
         """Say what is asked of Slurm beyond this request, since a run trains on so many devices; empty where nothing is."""
@@ -119,7 +131,8 @@ class SlurmRequest:
             return ""
         gpus = f"{format_count(whole.gpus, 'GPU')} and " if whole.gpus else ""
         each = "a GPU and a core" if whole.gpus else "a core"
-        return f"It asks Slurm for {gpus}{format_count(whole.cpus, 'core')}: each of its {devices} processes needs {each}."
+        where = " on each node" if self.nodes > 1 else ""
+        return f"It asks Slurm for {gpus}{format_count(whole.cpus, 'core')}{where}: each of its {devices} processes needs {each}."
 
     def list_options(self) -> list[str]:
         """Return the options of sbatch that ask for this."""
@@ -127,7 +140,7 @@ class SlurmRequest:
             "partition": self.partition,
             "account": self.account,
             "qos": self.qos,
-            "gpus": self.gpus,
+            "gpus" if self.nodes == 1 else "gpus-per-node": self.gpus,
             "cpus-per-task": self.cpus,
             "mem": self.memory,
             "time": self.time,

@@ -32,9 +32,11 @@ def submit(config: TrainConfig, root: Path, request: SlurmRequest) -> Run:
     """Make a run and hand it to Slurm; where that fails no run stays.
 
     Raises:
+        ConfigError: when the nodes cannot share the devices evenly.
         RunError: in Slurm's words where it refuses; and as `jobs.prepare`.
         UserError: as `jobs.prepare`.
     """
+    request.for_devices(config.devices)  # refuses what does not fit, before anything is made
     run = prepare(config, root)
     try:
         _hand_over([run], request)
@@ -50,6 +52,8 @@ def submit(config: TrainConfig, root: Path, request: SlurmRequest) -> Run:
 def start_array(todo: Todo, root: Path, request: SlurmRequest) -> list[Run]:
     """Hand all that is still to be done of a bake-off to Slurm as one job array; where that fails no new run stays."""
     made: list[Run] = []
+    for config in (*todo.new, *(run.read_config() for run in todo.again)):
+        request.for_devices(config.devices)
     try:
         for config in todo.new:
             made.append(prepare(config, root))
@@ -78,6 +82,7 @@ def resume(
 ) -> None:
     """Hand a run that has ended to Slurm again, with what it asked before where nothing else is; raises as `jobs.reopen`."""
     asked = request or read_request(run) or SlurmRequest()
+    asked.for_devices(devices or run.read_config().devices)
     reopen(run, epochs, devices)
     _hand_over([run], asked)
 
@@ -132,7 +137,8 @@ def _list_options(runs: Sequence[Run], request: SlurmRequest) -> list[str]:
     name = first.id if len(runs) == 1 else first.read_config().group or first.id
     array = [f"--array=0-{len(runs) - 1}"] if len(runs) > 1 else []
     return [
-        *("--nodes=1", "--ntasks=1", "--requeue", "--open-mode=append", "--export=ALL"),
+        *(f"--nodes={request.nodes}", f"--ntasks={request.nodes}", "--ntasks-per-node=1"),
+        *("--requeue", "--open-mode=append", "--export=ALL"),
         f"--signal=B:USR1@{SAVE_SECONDS}",
         f"--job-name=weakspot-{name}",
         f"--chdir={first.folder.parent.resolve()}",

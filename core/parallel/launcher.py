@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import psutil
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
@@ -22,14 +23,41 @@ IN_WORDS = 3  # exit code of a process that left its error in words
 LOST = 4  # of one whose others are gone
 _HERE = "127.0.0.1"
 _LOOK = 0.2  # seconds between two looks
+_PATIENCE = 900  # seconds that launchers of several nodes wait for each other
 _FAREWELL = 10  # seconds that processes have to end in, once another of them has failed
 
 
-def launch_group(run: Run, words: Sequence[str], devices: int, *, should_stop: Callable[[], bool]) -> str:
-    """Run a command once for each device until all have ended; return why they did too early, else nothing.
+@dataclass(frozen=True)
+class Failure:
+    """Why processes ended too early, in words; `lost` where only since others were gone; `time` in seconds since the epoch."""
 
-    `should_stop` is passed on as a request in the run's folder, which the leading process obeys. None of the processes
-    outlives this one: each watches it.
+    why: str
+    lost: bool = False
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Where the launchers of several nodes find each other, and which of them this one is; the first one is node 0."""
+
+    address: str
+    port: int
+    node: int
+    nodes: int
+
+
+def launch_group(
+    run: Run,
+    words: Sequence[str],
+    devices: int,
+    *,
+    should_stop: Callable[[], bool],
+    meeting: Meeting | None = None,
+) -> Failure | None:
+    """Run a command once for each device of this machine until all have ended; return why they did too early, if so.
+
+    With a `meeting` these are the processes of one node of several. `should_stop` is passed on as a request in the run's
+    folder, which the leading process obeys. None of the processes outlives this one: each watches it.
     """
     failures: list[BaseException] = []
     with tempfile.TemporaryDirectory(prefix="weakspot-") as notes, _quiet(), _own_threads(devices):
@@ -38,6 +66,11 @@ def launch_group(run: Run, words: Sequence[str], devices: int, *, should_stop: C
             rdzv_backend="c10d", rdzv_endpoint=f"{_HERE}:0", local_addr=_HERE, shutdown_timeout=_FAREWELL,
             rdzv_configs={"is_host": True}, logs_specs=DefaultLogsSpecs(log_dir=notes),
         )  # fmt: skip
+        if meeting is not None:  # who is there is known, so nothing has to be found out
+            config.min_nodes = config.max_nodes = meeting.nodes
+            config.rdzv_backend, config.local_addr = "static", None
+            config.rdzv_endpoint = f"{meeting.address}:{meeting.port}"
+            config.rdzv_configs = {"rank": meeting.node, "timeout": _PATIENCE}
 
         def work() -> None:
             try:
@@ -54,7 +87,7 @@ def launch_group(run: Run, words: Sequence[str], devices: int, *, should_stop: C
             _kill_children()
             thread.join()
             raise
-    return _describe_end(failures[0], devices) if failures else ""
+    return _describe_end(failures[0], devices * (meeting.nodes if meeting else 1)) if failures else None
 
 
 def _attend(thread: threading.Thread, run: Run, should_stop: Callable[[], bool]) -> None:
@@ -98,10 +131,17 @@ def _own_threads(devices: int) -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def _describe_end(error: BaseException, devices: int) -> str:
+def _describe_end(error: BaseException, devices: int) -> Failure:
     if not isinstance(error, ChildFailedError):
-        return f"The processes could not be started ({type(error).__name__}: {error})."
+        why = f"The processes could not be started ({type(error).__name__}: {error})."
+        return Failure(why, time=time.time())
     rank, failure = _find_first(error)
+    return Failure(
+        _describe_failure(rank, failure, devices), failure.exitcode == LOST, float(failure.timestamp)
+    )
+
+
+def _describe_failure(rank: int, failure: ProcessFailure, devices: int) -> str:
     if failure.exitcode == IN_WORDS:
         # What was raised there, behind the name of its kind.
         message = str(failure.message)

@@ -1,4 +1,7 @@
-"""How many runs train at a time on this machine: on a GPU each or several, or as many on the CPU as its user says."""
+"""How many runs train at a time on this machine: on a GPU each or several, or as many on the CPU as its user says.
+
+What is kept of that also says whether a training goes on by itself after a restart of the machine.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.errors import RunError
@@ -44,10 +47,7 @@ class Slots:
 
 def read_slots(root: Path) -> Slots:
     """Return the slots of this machine: the GPUs that it has, and the CPU's as kept under the root of all runs."""
-    try:
-        kept = take(_Kept, read_object(root / SETTINGS, most=_MOST_BYTES))
-    except (OSError, ValueError):
-        kept = _Kept()
+    kept = _read_kept(root)
     return Slots(min(max(kept.cpu, 1), MOST), find_gpus(os.environ))
 
 
@@ -111,8 +111,18 @@ def write_slots(root: Path, cpu: int) -> None:
     """
     if not 1 <= cpu <= MOST:
         raise RunError(f"The CPU can have 1 to {MOST} slots, not {cpu:,}.")
-    root.mkdir(parents=True, exist_ok=True)
-    write_text(root / SETTINGS, json.dumps(asdict(_Kept(cpu))) + "\n")
+    _write_kept(root, replace(_read_kept(root), cpu=cpu))
+
+
+def goes_on_after_restart(root: Path) -> bool:
+    """Tell whether what trained when the machine was restarted is to go on by itself."""
+    return _read_kept(root).go_on
+
+
+@needs(ADMINISTER, "set what follows a restart", lambda _, go_on: "go on" if go_on else "leave")
+def write_after_restart(root: Path, go_on: bool) -> None:
+    """Keep whether what trained when the machine was restarted is to go on by itself."""
+    _write_kept(root, replace(_read_kept(root), go_on=go_on))
 
 
 def find_gpus(environment: Mapping[str, str], driver: Path = _DRIVER) -> tuple[str, ...]:
@@ -153,3 +163,16 @@ def describe_slot_environment(slot: str, slots: Slots, cores: int) -> dict[str, 
 @dataclass(frozen=True)
 class _Kept:
     cpu: int = 1
+    go_on: bool = True
+
+
+def _read_kept(root: Path) -> _Kept:
+    try:
+        return take(_Kept, read_object(root / SETTINGS, most=_MOST_BYTES))
+    except (OSError, ValueError):
+        return _Kept()
+
+
+def _write_kept(root: Path, kept: _Kept) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    write_text(root / SETTINGS, json.dumps(asdict(kept)) + "\n")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.queue.order import Busy, Line, Waiting, lock_line, read_line, read_place
+from core.queue.restart import is_to_go_on, tell_of_restart
 from core.queue.slots import describe_slot_environment, join_slots, read_slots
 from core.runs.claim import REMOTE_SILENCE, Gone, Taken, hold, is_alive
 from core.runs.jobs import launch
@@ -111,19 +112,27 @@ def _describe_wait(line: Line, ahead: list[str]) -> str:
 
 
 def revive_queue(found: Iterable[tuple[Run, Status]]) -> list[Run]:
-    """Launch again those of the runs whose waiting job is gone (the machine was restarted); they had not begun.
+    """Launch again those of the runs whose waiting job is gone, and those that trained when the machine was restarted.
 
     `found` are runs with their statuses as written, from `list_runs`. Who is first in the line is launched first: one that
     asks for its turn knows only of those that live.
     """
-    lost = [Waiting(run, status, read_place(run)) for run, status in found if _is_lost(run, status)]
+    lost = [
+        Waiting(run, status, read_place(run))
+        for run, status in found
+        if _is_lost(run, status) or is_to_go_on(run, status)
+    ]
     revived = []
     for run in (one.run for one in sorted(lost, key=lambda one: one.rank)):
         try:
             with hold(run):  # of two pages that ask at once the second finds the run launched
-                if _is_lost(run, run.read_status(), held=True):
-                    launch(run)
-                    revived.append(run)
+                status = run.read_status()
+                if status.state == "running" and is_to_go_on(run, status, held=True):
+                    tell_of_restart(run)
+                elif not _is_lost(run, status, held=True):
+                    continue
+                launch(run)
+                revived.append(run)
         except (Taken, Gone, OSError):
             continue  # its job came late, it was deleted, or its status says why it cannot be started
     return revived

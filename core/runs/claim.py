@@ -28,6 +28,7 @@ REMOTE_SILENCE = 120.0
 # Who looks whether a lock is held has it for a moment, and who launches a job until the job is named in the status. This
 # many seconds is longer than that takes on any disk; it decides only when one gives up who finds no name in the status.
 _PATIENCE = 60.0
+_CLOCK = 60.0  # seconds by which a clock that was set right may move the time of this machine's start
 _MOMENT = 10.0  # the same of a folder that nobody works on: who has it changes or deletes it
 
 
@@ -141,6 +142,12 @@ def is_alive(run: Run, status: Status, *, held: bool = False) -> bool:
     of another machine, and may be none at all while the cluster moves it.
     """
     return bool(status.job) or _is_named_alive(status) or (not held and is_held(run))
+
+
+def is_before_restart(status: Status) -> bool:
+    """Tell whether the process that a status names is of a time before the last start of this machine."""
+    here = status.host == socket.gethostname() and not status.job
+    return here and 0 < status.pid_created < psutil.boot_time() - _CLOCK
 
 
 def find_process(status: Status) -> psutil.Process | None:

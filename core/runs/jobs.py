@@ -23,7 +23,14 @@ from core.places import launch_command
 from core.reading import open_at_once
 from core.recipe.config import TrainConfig
 from core.recipe.own_paths import allow_config
-from core.runs.claim import claim_process, find_process, hold, is_alive, told_when_gone
+from core.runs.claim import (
+    claim_process,
+    find_process,
+    hold,
+    is_alive,
+    is_before_restart,
+    told_when_gone,
+)
 from core.runs.imported import refuse_imported
 from core.runs.run import Run, create_run, default_root, delete_run, describe_self, list_runs
 from core.stored.status import ACTIVE, LAUNCHING, Status
@@ -202,6 +209,8 @@ def judge_status(run: Run, status: Status, *, held: bool = False) -> Status:
     if (fresh := run.read_status()) != status:  # it ended between our two looks
         return judge_status(run, fresh, held=held)
     message = "The job's process is gone without saying why: it was killed, or the machine went down."
+    if is_before_restart(fresh):
+        message = "The machine was restarted meanwhile."
     return replace(fresh, state="crashed", phase="crashed", message=message)
 
 

@@ -39,6 +39,7 @@ def draw_queue(found: list[tuple[Run, Status]]) -> None:
         if len(line.waiting) > SHOWN:
             st.caption(f"{format_count(len(line.waiting) - SHOWN, 'more run')} behind these.")
         _draw_slots(line)
+        _draw_restart()
 
 
 def _describe(line: Line) -> str:
@@ -99,6 +100,22 @@ def _draw_slots(line: Line) -> None:
         **lock(ADMINISTER, help=f"They share the {format_count(os.cpu_count() or 1, 'core')} of this machine, so each takes longer. "
         "Runs that are already training are not changed."),
     )  # fmt: skip
+
+
+def _draw_restart() -> None:
+    """Offer that what trains when the machine is restarted goes on by itself, or does not."""
+    st.session_state["queue-restart"] = slots.goes_on_after_restart(default_root())
+    st.checkbox(
+        "After a restart of the machine trainings go on by themselves",
+        key="queue-restart",
+        on_change=guard_callback(_keep_restart),
+        **lock(ADMINISTER, help="From their last save, as soon as the dashboard starts. Those that wait always wait again. A training that "
+        "was killed without a restart is left as it is."),
+    )  # fmt: skip
+
+
+def _keep_restart() -> None:
+    slots.write_after_restart(default_root(), bool(st.session_state["queue-restart"]))
 
 
 def _keep_slots() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -16,11 +17,17 @@ from dashboard.text import escape_markdown
 # Label, example and hover of each field that is a text.
 _TEXTS = {
     "partition": ("Partition", "the cluster's own", "The part of the cluster that trains it."),
-    "memory": ("Memory", "16G", "Memory of the node. Empty: what the cluster gives."),
+    "memory": ("Memory", "16G", "Memory of a node. Empty: what the cluster gives."),
     "time": ("Time limit", "02:00:00", "A run saves two minutes before it and is queued again, so it loses nothing."),
     "account": ("Account", "your own", "Whose share of the cluster is used."),
 }  # fmt: skip
 _NUMBERS = {
+    "nodes": (
+        "Nodes",
+        1,
+        64,
+        "They share “Devices at once” (All settings, Machine) evenly. GPUs, cores and memory are those of each.",
+    ),
     "gpus": (
         "GPUs",
         0,
@@ -31,10 +38,11 @@ _NUMBERS = {
 }
 
 
-def draw_place(key: str) -> tuple[bool, SlurmRequest | None]:
+def draw_place(key: str, devices: int | None = None) -> tuple[bool, SlurmRequest | None]:
     """Draw the choice of a place and return whether Slurm is chosen, with what is asked of it: None where that is wrong.
 
-    `key` tells the fields of one form from those of another.
+    `key` tells the fields of one form from those of another. `devices` are those of the run, 0 where they are not known yet;
+    without them nobody is asked for several nodes.
     """
     if not is_offered():
         return False, None
@@ -50,13 +58,20 @@ def draw_place(key: str) -> tuple[bool, SlurmRequest | None]:
     except (UserError, OSError) as error:
         st.markdown(f":red[:material/error: {escape_markdown(describe_error(error))}]")
         defaults = SlurmRequest()
-    values = _draw_fields(defaults, key)
+    values = _draw_fields(
+        defaults, key, [name for name in _NUMBERS if name != "nodes" or devices is not None]
+    )
+    if devices is None:
+        values["nodes"] = 1
     with st.spinner("Asking Slurm …"):
         problem = list_jobs().problem
     if problem:
         st.warning(f"Slurm may not take a run now. {escape_markdown(problem)}", icon=":material/cloud_off:")
     try:
-        return True, SlurmRequest.from_values(values)
+        request = SlurmRequest.from_values(values)
+        if devices:
+            request.for_devices(devices)
+        return True, request
     except ConfigError as error:
         for field, what in error.problems.items():
             label = (_TEXTS.get(field) or _NUMBERS[field])[0]
@@ -64,7 +79,7 @@ def draw_place(key: str) -> tuple[bool, SlurmRequest | None]:
         return True, None
 
 
-def _draw_fields(defaults: SlurmRequest, key: str) -> dict[str, Any]:
+def _draw_fields(defaults: SlurmRequest, key: str, numbers: Sequence[str]) -> dict[str, Any]:
     values = defaults.to_values()
     with st.container(horizontal=True, gap="small", key=f"{key}-slurm"):
         for field, (label, example, hint) in _TEXTS.items():
@@ -73,7 +88,8 @@ def _draw_fields(defaults: SlurmRequest, key: str) -> dict[str, Any]:
             values[field] = st.text_input(
                 label, key=name, placeholder=example, help=hint, width=150, persist_state="session"
             ).strip()
-        for field, (label, least, most, hint) in _NUMBERS.items():
+        for field in numbers:
+            label, least, most, hint = _NUMBERS[field]
             name = f"{key}-slurm-{field}"
             st.session_state.setdefault(name, values[field])
             values[field] = int(

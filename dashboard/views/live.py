@@ -15,6 +15,7 @@ from core.cluster import follow as slurm
 from core.overview.facts import read_recipe
 from core.people.acting import TRAIN
 from core.queue.order import set_held
+from core.queue.restart import is_to_go_on
 from core.queue.turn import ON_HOLD, revive_queue
 from core.recipe.config import applies
 from core.recipe.presets import PRESET_TITLES
@@ -62,7 +63,8 @@ def render() -> None:
         draw_imported(run, origin)
         return
     slurm.follow_run(run)
-    if run.read_status().state == "queued":  # its job may have been lost with the machine
+    status = run.read_status()
+    if status.state == "queued" or is_to_go_on(run, status):  # its job may have been lost with the machine
         revive_queue(list_runs(default_root()))
     active = jobs.live_status(run).state in ACTIVE
     epochs, steps = services.read_metrics(run)

@@ -156,7 +156,7 @@ def describe_changes(config: TrainConfig | None) -> str:
 
 def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
     """Draw the button that starts the run, and the command that does the same."""
-    in_slurm, asked = draw_place("train")
+    in_slurm, asked = draw_place("train", config.devices if config else 0)
     ready = config is not None and (asked is not None or not in_slurm)
     with st.container(horizontal=True, vertical_alignment="center", key="train-start-row"):
         started = st.button(

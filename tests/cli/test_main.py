@@ -66,6 +66,7 @@ COMMANDS = (
     "task",
     "slurm-job",
     "rank",
+    "node",
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.cluster.nodes import NodeFailure, find_cause
 from core.cluster.request import SlurmRequest, is_offered, read_defaults
 from core.errors import ConfigError
 from tests.processes import call_here, make_images, train_words
@@ -20,6 +21,7 @@ from tests.processes import call_here, make_images, train_words
         ("gpus", -1, "from 0 to 64"),
         ("gpus", 1.5, "whole number"),
         ("cpus", 0, "from 1 to 1024"),
+        ("nodes", 0, "from 1 to 64"),
         ("memory", "lots", "a size such as 16G"),
         ("time", "soon", "a time such as"),
         ("time", 7200, "in quotes"),  # what YAML makes of 2:00:00
@@ -59,6 +61,31 @@ def test_a_run_on_several_devices_asks_for_a_core_each_and_for_a_gpu_each_where_
         "It asks Slurm for 2 cores: each of its 2 processes needs a core."
     )
     assert usual.describe_more(1) == ""
+
+
+def test_nodes_share_the_devices_evenly_and_ask_for_those_of_each() -> None:
+    asked = SlurmRequest(gpus=1, nodes=2)
+    assert asked.for_devices(8).list_options() == ["--gpus-per-node=4", "--cpus-per-task=4"]
+    assert asked.describe_more(8).startswith(
+        "It asks Slurm for 4 GPUs and 4 cores on each node: each of its 8"
+    )
+    with pytest.raises(ConfigError, match="ask for 2 devices, 4, or more in such steps"):
+        asked.for_devices(1)
+
+
+def test_a_run_that_its_nodes_cannot_share_is_refused_and_none_is_made(runs_root: Path) -> None:
+    data = make_images(runs_root.parent / "data")
+    told = call_here(*train_words(data, "odd", devices=3), "--slurm", "--nodes=2", root=runs_root)
+    assert told.returncode == 2
+    assert "nodes: must share the devices evenly, and 3 devices cannot be shared among 2" in told.stderr
+    assert list(runs_root.iterdir()) == []
+
+
+def test_of_several_nodes_the_first_that_failed_by_itself_says_why() -> None:
+    lost = NodeFailure("Process 1 of 2 ended with the code 4.", True, 1.0).write()
+    cause = NodeFailure("Process 2 of 2 was ended.", False, 2.0).write()
+    assert find_cause([lost, "something else", cause]) == "Process 2 of 2 was ended."
+    assert find_cause([]) == ""
 
 
 def test_the_file_of_usual_answers_is_read_and_a_mistake_in_it_is_told_with_its_path(

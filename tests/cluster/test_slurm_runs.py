@@ -1,4 +1,4 @@
-"""Runs in a real Slurm: one trains to its end, one that waits is held and stopped, one goes on exactly."""
+"""Runs in a real Slurm: one is moved and goes on exactly, one that waits is held and stopped, many are one array."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.processes import TINY, call_here, make_images, tiny_config, train_wor
 from tests.same_runs import assert_same_run
 from tests.slurm import Slurm, hurry, in_state, wait_for
 
-pytestmark = pytest.mark.slow(60)
+pytestmark = pytest.mark.slow(35)
 ONE, TWO = SlurmRequest(cpus=1), SlurmRequest(cpus=2)
 
 
-def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_and_stopped(
+def test_a_run_is_saved_before_its_time_limit_and_goes_on_exactly_while_one_behind_it_is_held_and_stopped(
     slurm: Slurm, runs_root: Path
 ) -> None:
-    data = make_images(runs_root.parent / "data")
-    told = call_here(*train_words(data, "first"), "--slurm", "--cpus=2", root=runs_root)
+    data = make_images(runs_root.parent / "data", train=24)
+    told = call_here(*train_words(data, "first", epochs=4), "--slurm", "--cpus=2", root=runs_root)
     assert (told.returncode, told.stderr) == (0, "")
     first = Run(runs_root / "first")
     job = first.read_status().job
@@ -42,34 +42,24 @@ def test_a_run_waits_trains_and_finishes_in_slurm_and_one_behind_it_is_held_and_
         jobs.delete(second)
     set_held(second, True)
     wait_for(second, lambda s: s.message == HELD, slurm)
+    wait_for(first, lambda s: s.phase == "training" and s.done >= 2, slurm)
+    slurm.tell("scancel", "--batch", "--signal=USR1", job)  # as Slurm does some time before the limit
+    waits = wait_for(first, in_state("queued"), slurm)
+    assert waits.done > 0
+    hurry(slurm, job)
+    whole = call_here(*train_words(data, "whole", epochs=4), root=runs_root)
+    assert whole.returncode == 0
     done = wait_for(first, in_state("finished"), slurm)
-    assert (done.epoch, done.job) == (2, job)
+    assert (done.epoch, done.job) == (4, job)
     assert done.slot == f"Slurm job {job} on {socket.gethostname()}"
-    assert any("Epoch 2/2" in line for line in first.read_log(60))
+    assert sum("Resumed at epoch" in line for line in first.read_log(300)) == 1
+    assert_same_run(first, Run(runs_root / "whole"))
     assert second.read_status().message == HELD
     jobs.stop(second)
     status = wait_for(second, in_state("stopped"), slurm)
     assert status.message == "Stopped before it began."
     slurm.wait_for("CANCELLED", "squeue", "--states=all", "--noheader", "--format=%T", f"--jobs={status.job}")
     jobs.delete(second)
-
-
-def test_a_run_saved_before_its_time_limit_waits_again_and_goes_on_exactly(
-    slurm: Slurm, runs_root: Path
-) -> None:
-    data = make_images(runs_root.parent / "data", train=16)
-    run = submit(tiny_config(data, "moved"), runs_root, ONE)
-    job = run.read_status().job
-    wait_for(run, lambda s: s.phase == "training" and s.done >= 2, slurm)
-    slurm.tell("scancel", "--batch", "--signal=USR1", job)  # as Slurm does some time before the limit
-    waits = wait_for(run, in_state("queued"), slurm)
-    assert waits.done > 0
-    hurry(slurm, job)
-    assert wait_for(run, in_state("finished"), slurm).job == job
-    assert sum("Resumed at epoch" in line for line in run.read_log(300)) == 1
-    whole = call_here(*train_words(data, "whole"), root=runs_root)
-    assert whole.returncode == 0
-    assert_same_run(run, Run(runs_root / "whole"))
 
 
 @pytest.mark.scale

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from core.queue.order import read_line, read_place, set_held
-from core.queue.slots import read_slots
+from core.queue.slots import goes_on_after_restart, read_slots
 from core.queue.turn import ON_HOLD
 from core.runs.run import Run
 from tests.made_job import make_job
@@ -57,6 +57,8 @@ def test_who_waits_is_told_with_place_and_start_and_moved_by_buttons(
     assert not read_place(waiting[0]).held
     app.button("queue-cancel-wait_b").click().run()
     assert waiting[1].stop_requested()
+    app.checkbox("queue-restart").uncheck().run()
+    assert not goes_on_after_restart(runs_root)
 
 
 def test_a_run_that_began_meanwhile_cannot_be_moved_and_the_page_says_so(

@@ -57,12 +57,18 @@ def test_a_run_on_more_devices_than_this_machine_has_can_be_handed_to_slurm(
     app.button_group(key="train-where").set_value("Slurm").run()
     assert "It asks Slurm for 3 GPUs and 4 cores" in words(app)
     assert not app.button(key="train-start").disabled
+    app.number_input(key="train-slurm-nodes").set_value(2).run()
+    assert "**Nodes** must share the devices evenly" in words(app)
+    assert app.button(key="train-start").disabled
+    app.number_input(key="train-slurm-nodes").set_value(3).run()
+    assert "--nodes=3" in words(app)
+    assert not app.button(key="train-start").disabled
 
 
 def test_a_bake_off_asks_where_it_trains_too_and_goes_to_slurm_whole_or_not_at_all(
     open_page: Open, usual: Path, runs_root: Path
 ) -> None:
-    usual.write_text("partition: gpu\n", encoding="utf-8")
+    usual.write_text("partition: gpu\nnodes: 2\n", encoding="utf-8")  # its runs train on one device each
     app = open_page("bake-off")
     app.text_input(key="bake-seeds").set_value("0, 1").run()
     app.button_group(key="bake-where").set_value("Slurm").run()

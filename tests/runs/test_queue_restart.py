@@ -45,7 +45,8 @@ def test_a_queue_killed_with_its_machine_goes_on_in_its_order_past_a_run_that_fa
     set_priority(broken, "high")
     for process in (job_of(last), job_of(held), job_of(broken), sleeper):
         process.kill()
-    wait_until(lambda: jobs.live_status(broken).state == "crashed", "nothing lives")
+    for run in (last, held, broken):
+        wait_until(lambda run=run: jobs.live_status(run).state == "crashed", f"{run.id} lives no more")
     assert (runs_root / ".queue.lock").exists()  # as a machine leaves it that goes down
     told = call_here("queue", root=runs_root)
     assert told.stdout.index("broken: place 1, high priority") < told.stdout.index("last: place")
