@@ -71,7 +71,10 @@ def _draw_search(
     width: Wide,
     help: str | None,
 ) -> None:
-    found: Found | None = st.session_state.get(f"{key}-found")
+    before, found = st.session_state.get(f"{key}-found", (now, None))
+    if before != now:  # another was chosen elsewhere on the page meanwhile
+        found = None
+        st.session_state.pop(f"{key}-found")
     st.session_state[key] = found.typed if found else label(now) if now else ""
 
     def settle(name: str) -> None:
@@ -89,7 +92,7 @@ def _draw_search(
         if matches.count == 1:
             take(matches.names[0])
         else:
-            st.session_state[f"{key}-found"] = matches
+            st.session_state[f"{key}-found"] = now, matches
 
     st.text_input(
         title,
