@@ -41,7 +41,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_read_port, default=8501, metavar="N", help="default: 8501")
     parser.add_argument(
         "--address", default=ADDRESS, metavar="ADDRESS",
-        help=f"the address it is reached at; default: {ADDRESS}, this machine only. Any other needs users who sign in",
+        help=f"the address it is reached at; default: {ADDRESS}, this machine only, as are all that begin with 127. Any other needs users who sign in",
     )  # fmt: skip
     parser.add_argument(
         "--sign-in", choices=("password", "provider"), default="",

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
+from core.overview.facts import find_damage, read_recipe
 from core.overview.index import recall
 from core.palette import TRAIN_WORDS
 from core.people.acting import ADMINISTER, MEANINGS, now_acting
@@ -21,7 +22,7 @@ from dashboard.lost.tell import tell_lost
 from dashboard.signposts import HOME, TITLES
 from dashboard.state import address
 from dashboard.state.offered import offer_runs
-from dashboard.state.status_words import BADGES
+from dashboard.state.status_words import BADGES, DAMAGED
 from dashboard.text import escape_markdown
 from dashboard.views import (
     bakeoff,
@@ -174,7 +175,10 @@ def draw_run_choice() -> None:
     )
     status = jobs.live_status(selected)
     origin = describe_origin(selected)
-    st.sidebar.caption(f"{BADGES[status.state][1]} {escape_markdown(origin) or status.state}")
+    if damage := find_damage(selected, status, read_recipe(selected)):
+        st.sidebar.caption(f"{BADGES[DAMAGED][1]} {DAMAGED}: {escape_markdown(damage)}")
+    else:
+        st.sidebar.caption(f"{BADGES[status.state][1]} {escape_markdown(origin) or status.state}")
     told = f", {html.escape(origin)}" if origin else ""
     # The sidebar is folded away on a narrow screen, and the run has to be known there too.
     st.html(f'<div class="ws-run">Run <b>{html.escape(selected.id)}</b>{told}</div>')

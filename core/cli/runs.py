@@ -68,11 +68,10 @@ def _list(options: argparse.Namespace) -> int:
             share = format_share(row["best_val_acc"])
             print(f"{row['id']:<{width}}  {row['state']:<8}  {origin}  {share}")
             continue
-        best = (
-            f"{format_share(row['best_val_acc'])} at epoch {row['best_epoch']}"
-            if row["best_epoch"]
-            else "no epoch yet"
-        )
+        best = "no epoch yet"
+        if row["best_val_acc"]:  # of a run that specialises the initial model may be the best
+            when = f"at epoch {row['best_epoch']}" if row["best_epoch"] else "by the initial model"
+            best = f"{format_share(row['best_val_acc'])} {when}"
         print(f"{row['id']:<{width}}  {row['state']:<8}  epoch {row['epoch']}/{row['epochs']}  {best}")
     return 0
 

@@ -29,7 +29,7 @@ def find_remedy(given: str) -> Path | None:
         found = next(filter(is_data, _list_candidates(folder)), None)
     except (OSError, ValueError):  # of a name that no file can have
         return None
-    return found if str(found) != given else None
+    return found if str(found) != (given.rstrip("/") or given) else None
 
 
 def _tidy(given: str) -> str:

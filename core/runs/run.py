@@ -102,7 +102,8 @@ class Run:
             text = read_plain(self.folder / "config.json", most=records.SIZES["config.json"])
             return TrainConfig.from_json(text.decode("utf-8-sig"))
         except (UserError, OSError, ValueError) as error:
-            raise RunError(f"{self.id}: config.json cannot be used: {_describe(error)}") from None
+            why = _describe(error).removeprefix("config: ")  # the file is named already
+            raise RunError(f"{self.id}: config.json cannot be used: {why}") from None
 
     def write_config(self, config: TrainConfig) -> None:
         """Write the config atomically."""
@@ -142,7 +143,7 @@ class Run:
         """Read one of the run's JSON files (data.json, environment.json); empty when it is not there yet."""
         try:
             values = read_object(self.folder / name, most=records.SIZES.get(name, records.MOST))
-            if values and name in records.CHECKS:
+            if name in records.CHECKS:
                 records.CHECKS[name](values)
             return values
         except FileNotFoundError:

@@ -35,8 +35,11 @@ Stamps = tuple[Stamp | None, ...]  # of the files that are looked at; None of on
 SOUND: dict[str, Stamps] = {}
 
 
-def find_file_damage(folder: Path) -> str:
-    """Say which of the files is damaged and why; empty where none is. What was found sound is looked at when it changed."""
+def find_file_damage(folder: Path, only: str = "") -> str:
+    """Say which of the files is damaged and why; empty where none is. What was found sound is looked at when it changed.
+
+    With `only` the file of this name alone is asked about.
+    """
     name = str(folder)
     stamps = tuple(_stamp(f"{name}{os.sep}{file}") for file in _CHECKS)
     if SOUND.get(name) == stamps:
@@ -44,9 +47,9 @@ def find_file_damage(folder: Path) -> str:
     found = [
         problem
         for (file, check), stamp in zip(_CHECKS.items(), stamps, strict=True)
-        if stamp is not None and (problem := _find_problem(folder / file, check))
+        if only in ("", file) and stamp is not None and (problem := _find_problem(folder / file, check))
     ]
-    if not found:
+    if not found and not only:
         if len(SOUND) >= MOST_STATUSES:
             SOUND.clear()
         SOUND[name] = stamps

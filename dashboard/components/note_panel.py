@@ -15,6 +15,8 @@ from dashboard.guard import guard, guard_callback
 from dashboard.state import address
 from dashboard.text import escape_markdown
 
+_SAVED = "note-saved"
+
 
 def describe_note(note: Note) -> str:
     """Return tags and note in Markdown; empty where there are none."""
@@ -44,7 +46,7 @@ def _edit(run: Run) -> None:
     st.text_input(
         "Name", run.id, help="Letters, digits, '.', '_' and '-'.", key=f"note-name-{run.id}", disabled=bool(refusal)
     )  # fmt: skip
-    saved = st.button(
+    st.button(
         "Save",
         type="primary",
         icon=":material/check:",
@@ -53,13 +55,14 @@ def _edit(run: Run) -> None:
         args=(run,),
         **lock(TRAIN),
     )
-    if saved:
-        st.rerun()  # closes the dialog
+    if st.session_state.pop(_SAVED, False):
+        st.rerun()  # closes the dialog; what was refused leaves it open, with what was typed
 
 
 def _save(run: Run) -> None:
     text, tags, name = (str(st.session_state[f"note-{what}-{run.id}"]) for what in ("text", "tags", "name"))
     notes.write_note(run, replace(notes.read_note(run), text=text.strip(), tags=notes.parse_tags(tags)))
     renamed = notes.rename(run, name.strip())
+    st.session_state[_SAVED] = True
     if renamed != run and st.session_state.get("run") == run.id:
         address.choose_run(renamed)

@@ -34,10 +34,15 @@ def restore_form(wanted: str) -> bool:
 
 
 def keep_form(config: TrainConfig | None) -> None:
-    """Keep what the form holds where it is right and has changed; where that cannot be written, nothing is lost but this."""
+    """Keep what the form holds where it is right and has changed; where that cannot be written, nothing is lost but this.
+
+    What goes on from a run is of that run's page, and would be no form to begin with.
+    """
     if not now_acting().person.may(TRAIN):  # it is one form for everybody
         return
-    if config is None or st.session_state.get(_WRITTEN) == config:
+    if config is None or config.focus or config.pairs or config.weights.startswith("run:"):
+        return
+    if st.session_state.get(_WRITTEN) == config:
         return
     st.session_state[_WRITTEN] = config
     try:

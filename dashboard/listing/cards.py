@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.cluster.follow import go_on
 from core.people.acting import TRAIN
+from core.places import own_command
 from core.runs import jobs
 from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
@@ -69,13 +70,20 @@ def draw_card(row: Row, *, choosable: bool = False) -> None:
             draw_buttons(row)
         if row.damage:
             st.warning(
-                f"This run is damaged. {escape_markdown(row.damage.rstrip('.'))}. Put the file back as it was, or delete the run.",
+                f"This run is damaged. {escape_markdown(row.damage.rstrip('.'))}. {advise(row)}",
                 icon=":material/broken_image:",
             )
         draw_report_panel([row.run])
         if status.state == "running" and status.total:
             st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
         draw_last_words(row)
+
+
+def advise(row: Row) -> str:
+    """Say what can be done about a run that is damaged."""
+    if row.damage.startswith("predictions-val") and row.run.best_path.exists():
+        return f"Its model is there, so the table can be written again: {own_command()} evaluate {escape_markdown(row.run.id)}"
+    return "Put the file back as it was, or delete the run."
 
 
 def draw_name(row: Row, badge: str, *, choosable: bool) -> None:

@@ -205,9 +205,13 @@ def _draw_field(setting: Setting) -> None:
             step=setting.step or _STEPS[kind],
             format="%d" if kind is int else "%g",
             key=key,
-            help=f"{setting.help} From {low:g} to {high:g}.",
+            help=f"{setting.help} From {_format(low)} to {_format(high)}.",
             persist_state="session",
         )
+
+
+def _format(bound: float) -> str:
+    return f"{int(bound):,}" if bound == int(bound) else f"{bound:g}"
 
 
 def _draw_weights(setting: Setting) -> None:

@@ -34,8 +34,10 @@ def draw_hand_in(run: Run, data: RunData, answering: Answering, choice: Choice) 
         st.markdown(f"Predicting the images of {escape_markdown(str(read_order(task)[1].get('images', '')))}")
         draw_running(task, "images", key="predict-folder")
     else:
-        draw_end(status)
-        draw_start(run, data, answering, choice)
+        images = draw_start(run, data, answering, choice)
+        # How it ended says something of the folder that it was, not of another.
+        if images is not None and status.state and read_order(task)[1].get("images") == str(images.resolve()):
+            draw_end(status)
     guard(draw_result)(run, answering, choice)
 
 
@@ -44,8 +46,8 @@ def task_folder(run: Run) -> Path:
     return run.folder / ".predict"
 
 
-def draw_start(run: Run, data: RunData, answering: Answering, choice: Choice) -> None:
-    """Let the user choose a folder and how the file is written, and start."""
+def draw_start(run: Run, data: RunData, answering: Answering, choice: Choice) -> Path | None:
+    """Let the user choose a folder and how the file is written, and start; return the folder, None where it is none."""
     images = draw_folder(
         "Folder of images on this machine",
         str(find_split(data.root, "test") or ""),
@@ -53,7 +55,7 @@ def draw_start(run: Run, data: RunData, answering: Answering, choice: Choice) ->
         help="Every image in it, also in its sub-folders, becomes a line of the file.",
     )
     if images is None:
-        return
+        return None
     form = draw_form(run, task_folder(run))
     st.button(
         "Predict the folder",
@@ -65,6 +67,7 @@ def draw_start(run: Run, data: RunData, answering: Answering, choice: Choice) ->
         args=(run, images, answering, form, choice),
         help="It continues when you leave this page.",
     )
+    return images
 
 
 def start(run: Run, images: Path, answering: Answering, form: dict[str, Any], choice: Choice) -> None:

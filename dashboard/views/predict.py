@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.errors import RunError
 from core.runs.imported import refuse_without_model
+from core.stored.damage import find_file_damage
 from dashboard.guard import NotYet, guard
 from dashboard.panels.answering import draw_answering
 from dashboard.predicting.hand_in import draw_hand_in
@@ -25,6 +27,8 @@ def render() -> None:
     refuse_without_model(run)
     if not run.best_path.exists():
         raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
+    if damage := find_file_damage(run.folder, "best.pt"):
+        raise RunError(f"{run.id}: {damage}. Put the file back as it was, or train anew.")
     data = services.read_data(run)
     answering = draw_answering(run)
     choice = draw_ways(run)

@@ -10,7 +10,7 @@ from core.cluster import submit as slurm_submit
 from core.cluster.request import SlurmRequest
 from core.dataset.demo import DEMOS
 from core.errors import UserError, describe_error
-from core.people.acting import TRAIN
+from core.people.acting import TRAIN, refusal_of
 from core.recipe.config import SETTINGS, TrainConfig, is_augmented
 from core.recipe.presets import PRESET_HELP, PRESET_TITLES, from_preset
 from core.recipe.settings import GROUPS, NAMES, command_line, find_differing, label_of
@@ -166,7 +166,9 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
             key="train-start",
             **lock(TRAIN, disabled=not ready),
         )
-        if config is None:
+        if refusal := refusal_of(TRAIN):
+            st.caption(f":material/lock: {escape_markdown(refusal)}")
+        elif config is None:
             names = ", ".join(label_of(field) for field in problems)
             st.markdown(f":red[To start, correct **{names}**.]")
         elif not in_slurm:

@@ -190,7 +190,7 @@ DAMAGES = {
     "log: a pipe": Damage("train.log", pipe, LIVE, "train.log cannot be read"),
     "log: one line of 30 MB": Damage("train.log", size(30_000_000), LIVE),
     "predictions: empty": Damage(TABLE, text(""), ("runs", "confusion"), "lacks the column confidence"),
-    "data: nothing": Damage(DATA, text("{}"), ("runs", "confusion"), "root is missing"),
+    "data: nothing": Damage(DATA, text("{}"), ("runs", "confusion", "live", "weak"), "root is missing"),
     "best model: anything": Damage("best.pt", text("anything"), ("runs", "predict"), "best.pt is damaged: it is cut off, or not a checkpoint"),
     "best model: half": Damage("best.pt", half, ("runs", "predict"), "best.pt is damaged: it is cut off, or not a checkpoint"),
     "best model: a pipe": Damage("best.pt", pipe, ("confusion",)),

@@ -141,3 +141,21 @@ def test_the_page_of_all_runs_shows_one_that_may_not_be_looked_into(
         if page == "runs":
             names = " ".join(box.label for box in app.checkbox)
             assert names == "second first"
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "says"),
+    [
+        ("data: nothing", "confusion", "data.json is damaged: root is missing"),
+        ("data: nothing", "predict", "data.json is damaged: root is missing"),
+        ("best model: half", "predict", "best.pt is damaged: it is cut off"),
+        ("config: brackets", "live", "config.json cannot be used: is not JSON (its brackets"),
+    ],
+)
+def test_a_page_tells_the_damage_and_so_does_the_sidebar(
+    open_page: Open, two_runs: tuple[Run, Run], name: str, page: str, says: str
+) -> None:
+    spoil(two_runs[0], name)
+    app = open_page(page, run="first")
+    assert says in words(app).replace("\\", "")
+    assert any("damaged" in caption.value for caption in app.sidebar.caption)

@@ -103,6 +103,22 @@ def test_the_folder_that_the_dashboard_is_opened_on_comes_first(
     assert title(open_page("train")) == "Train"
 
 
+def test_what_goes_on_from_a_run_is_not_the_form_to_begin_with(
+    open_page: Open, tiny_data: Path, runs_root: Path
+) -> None:
+    app = open_page("train")
+    app.session_state["form-focus"] = ["2"]
+    app.run()
+    assert (
+        not last_form.last_path().exists()
+        or "2" not in json.loads(last_form.last_path().read_text())["focus"]
+    )
+    assert (
+        "form-focus" not in open_page("train").session_state
+        or not open_page("train").session_state["form-focus"]
+    )
+
+
 def test_settings_from_a_file_fill_the_form(open_page: Open, tiny_data: Path) -> None:
     app = open_page("train")
     config = from_preset("strong", data=str(tiny_data), name="first", epochs=5, lr=0.002)

@@ -169,6 +169,8 @@ def test_a_folder_is_predicted_watched_and_stopped_also_by_another_tab(
         assert "why it ended" in words(app)
         assert app.button(key="predict-folder-start")
         assert saves(app) == []
+    app.text_input(key="predict-folder-first").set_value(str(tiny_data / "val" / "2")).run()
+    assert "why it ended" not in words(app)  # that was of another folder
 
 
 def test_a_predicted_folder_is_checked_before_it_is_offered(
