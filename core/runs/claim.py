@@ -145,9 +145,19 @@ def is_alive(run: Run, status: Status, *, held: bool = False) -> bool:
 
 
 def is_before_restart(status: Status) -> bool:
-    """Tell whether the process that a status names is of a time before the last start of this machine."""
+    """Tell whether the process that a status names is of a time before the last start of this machine, or container."""
     here = status.host == socket.gethostname() and not status.job
-    return here and 0 < status.pid_created < psutil.boot_time() - _CLOCK
+    return here and 0 < status.pid_created < _find_start() - _CLOCK
+
+
+def _find_start() -> float:
+    """Return when the first of all processes that can live here began, in seconds since 1970.
+
+    A container starts long after its machine: its first process, which all others end with, has the number 1.
+    """
+    with suppress(psutil.Error):  # Windows has none of this number
+        return max(psutil.boot_time(), psutil.Process(1).create_time())
+    return psutil.boot_time()
 
 
 def find_process(status: Status) -> psutil.Process | None:

@@ -79,6 +79,19 @@ def test_a_training_that_ends_with_its_machine_goes_on_from_its_last_save(
     wait_until(lambda: run.read_status().state == "stopped", "it has ended", 60)
 
 
+def test_the_restart_of_a_container_is_one_too(
+    runs_root: Path, launched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine may have been up for months: what counts is when process 1 began."""
+    run = make_cut_off(runs_root)
+    run.write_status(replace(run.read_status(), pid_created=time.time() - 300))
+    first, process = psutil.Process(1), psutil.Process
+    monkeypatch.setattr(first, "create_time", lambda: time.time() - 60)
+    monkeypatch.setattr(psutil, "Process", lambda pid=None: first if pid == 1 else process(pid))
+    monkeypatch.setattr(psutil, "boot_time", lambda: time.time() - 9e6)
+    assert revive_queue(list_runs(runs_root)) == [run]
+
+
 def test_a_training_that_was_killed_without_a_restart_is_left(runs_root: Path, launched: list[str]) -> None:
     run = make_cut_off(runs_root)
     run.write_status(replace(run.read_status(), pid_created=max(psutil.boot_time(), time.time() - 1)))
