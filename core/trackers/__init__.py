@@ -1,1 +1,1 @@
-"""Other programs' records of trainings: a run's figures written where TensorBoard, MLflow and Weights & Biases read them."""
+"""Other programs' records of trainings: a run's figures written where TensorBoard, MLflow, Weights & Biases and Trackio read them."""

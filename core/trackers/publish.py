@@ -23,10 +23,16 @@ from core.stored.status import ACTIVE
 from core.trackers.mlflow_log import MLflow
 from core.trackers.seam import FIGURES, TITLES, About, Tracker
 from core.trackers.tensorboard_log import TensorBoard
+from core.trackers.trackio_log import Trackio
 from core.trackers.wandb_log import WandB
 from core.words import shorten
 
-KINDS: dict[str, type[Tracker]] = {"tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WandB}
+KINDS: dict[str, type[Tracker]] = {
+    "tensorboard": TensorBoard,
+    "mlflow": MLflow,
+    "wandb": WandB,
+    "trackio": Trackio,
+}
 assert (NO_TRACKER, *KINDS) == TRACKERS
 RECORD = "trackers.json"  # in the run's folder: what each tracker calls it, and which epoch it had last
 _MOST = 100_000  # bytes of it

@@ -18,7 +18,7 @@ FIGURES = {
 }
 
 
-TITLES = {"tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases"}
+TITLES = {"tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases", "trackio": "Trackio"}
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from core.__main__ import main
 from core.recipe.config import NO_TRACKER, TRACKERS
 from core.runs.notes import Note, write_note
 from core.runs.run import Run, find_run
-from core.trackers import mlflow_log, wandb_log
+from core.trackers import mlflow_log, trackio_log, wandb_log
 from core.trackers.fault import read_fault
 from core.trackers.publish import publish
 from tests.imports.tables import import_run
@@ -85,7 +87,24 @@ def read_wandb(run: Run) -> dict[str, Steps]:
     return found
 
 
-READERS: dict[str, Read] = {"tensorboard": read_tensorboard, "mlflow": read_mlflow, "wandb": read_wandb}
+def read_trackio(run: Run) -> dict[str, Steps]:
+    found: dict[str, Steps] = {}
+    with closing(sqlite3.connect(run.folder.parent / trackio_log.FOLDER / "weakspot.db")) as base:
+        assert (
+            json.loads(base.execute("SELECT config FROM configs").fetchone()[0])["arch"]
+            == run.read_config().arch
+        )
+        for step, figures in base.execute(
+            "SELECT step, metrics FROM metrics WHERE run_name = ? ORDER BY id", [run.id]
+        ):
+            for name, value in json.loads(figures).items():
+                found.setdefault(name, []).append((step, value))
+    return found
+
+
+READERS: dict[str, Read] = {
+    "tensorboard": read_tensorboard, "mlflow": read_mlflow, "wandb": read_wandb, "trackio": read_trackio,
+}  # fmt: skip
 
 
 def wanted(run: Run) -> Steps:
@@ -102,8 +121,9 @@ def assert_alike(found: Steps, steps: Steps) -> None:
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be a user who has set up none of the trackers."""
     for name in list(os.environ):
-        if name.startswith(("MLFLOW_", "WANDB_")):
+        if name.startswith(("MLFLOW_", "WANDB_", "TRACKIO_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("TRACKIO_PYTHON", str(Path(sys.prefix) / "trackio" / "bin" / "python"))
 
 
 @pytest.mark.parametrize("kind", READERS)
@@ -168,6 +188,30 @@ def test_a_tracker_that_is_not_installed_is_named_and_the_training_goes_on(
     )
     assert main(["track", "first", "--to", "mlflow"]) == 0
     assert read_fault(run) is None
+
+
+def test_where_trackio_cannot_write_it_is_told_and_nothing_counts_as_written(
+    runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trackio itself only warns, and drops the figures."""
+    run = make_run(runs_root, tiny_data, name="first")
+    (runs_root / "full").write_text("no folder")
+    with monkeypatch.context() as other:
+        other.setenv("TRACKIO_DIR", str(runs_root / "full"))
+        assert main(["track", "first", "--to", "trackio"]) == 2
+        assert "File exists" in capsys.readouterr().err
+    with monkeypatch.context() as other:
+        other.setenv("TRACKIO_PYTHON", sys.executable)
+        assert main(["track", "first", "--to", "trackio"]) == 2
+        assert (
+            "Trackio is not installed. Install it: pip install trackio, in an environment"
+            in capsys.readouterr().err
+        )
+        other.setenv("TRACKIO_PYTHON", str(runs_root / "none"))
+        assert main(["track", "first", "--to", "trackio"]) == 2
+        assert "TRACKIO_PYTHON names " in capsys.readouterr().err
+    assert main(["track", "first", "--to", "trackio"]) == 0
+    assert_alike(read_trackio(run)["accuracy/validation"], wanted(run))
 
 
 def test_the_password_in_the_address_of_a_tracker_gets_neither_into_the_run_nor_on_its_page(

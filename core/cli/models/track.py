@@ -26,7 +26,7 @@ _PATIENCE = 10.0  # seconds to wait for a follower of the same run, which may be
 def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     parser = commands.add_parser(
-        "track", help="write a run's figures to TensorBoard, MLflow or Weights & Biases"
+        "track", help="write a run's figures to TensorBoard, MLflow, Weights & Biases or Trackio"
     )
     add_run(parser)
     parser.add_argument("--to", choices=[one for one in TRACKERS if one != NO_TRACKER], required=True)
