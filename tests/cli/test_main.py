@@ -404,3 +404,18 @@ def test_the_line_of_waiting_runs_is_shown_and_changed(runs_root: Path) -> None:
     assert_refused(
         call("queue", "one", "--up", root=runs_root), "one is not waiting for its turn: it is stopped"
     )
+
+
+def test_what_takes_longest_to_load_is_loaded_only_where_it_is_used() -> None:
+    slow = "{'torch._dynamo', 'sklearn', 'scipy.stats', 'matplotlib', 'cv2'}"
+    asked = f"""
+import sys
+import dashboard.app, core.model.predict, core.serve.app
+print(sorted({slow} & set(sys.modules)))
+import core.job.job, core.trial.measure
+print(sorted({slow} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    answering, training = done.stdout.splitlines()
+    assert answering == "[]"
+    assert training == "['torch._dynamo']"  # every optimizer of torch loads it
