@@ -72,9 +72,13 @@ $(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+# With make -j2 beside what pip installs.
+$(VENV)/.programs: tests/programs.py | $(VENV)/bin/python
+	@$(PY) -m tests.programs
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime $(VENV)/.programs
 	@echo "Installing what requirements-dev.txt pins into $(VENV) …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@$(PY) -m tests.browser
-	@$(PY) -m tests.programs
 	@touch $@
