@@ -72,11 +72,18 @@ $(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements-trackio.txt $(VENV)/.runtime
-	@echo "Installing what requirements-dev.txt pins into $(VENV) …"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+# With make -j2 beside what pip installs.
+$(VENV)/.programs: tests/programs.py | $(VENV)/bin/python
+	@$(PY) -m tests.programs
+	@touch $@
+
+$(VENV)/.trackio: requirements-trackio.txt | $(VENV)/bin/python
 	@$(PYTHON) -m venv $(VENV)/trackio
 	@$(VENV)/trackio/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-trackio.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime $(VENV)/.programs $(VENV)/.trackio
+	@echo "Installing what requirements-dev.txt pins into $(VENV) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@$(PY) -m tests.browser
-	@$(PY) -m tests.programs
 	@touch $@

@@ -47,13 +47,13 @@ def is_usable() -> bool:
 
 
 def install() -> bool:
-    """Install a Chromium by Playwright's download, else by the system's packages; tell whether one starts then."""
+    """Install a Chromium by the system's packages, else by Playwright's download; tell whether one starts then."""
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     commands = [
         [sys.executable, "-m", "playwright", "install", *(["--with-deps"] if root else []), "chromium"]
     ]
-    if root and shutil.which("apt-get"):
-        commands += [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]]
+    if root and shutil.which("apt-get"):  # Debian has one; where there is none this ends at once
+        commands[:0] = [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]]
     for command in commands:
         print(f"Installing Chromium: {' '.join(command)}", flush=True)
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL)

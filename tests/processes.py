@@ -98,7 +98,10 @@ def call_here(*words: str | Path, root: Path) -> subprocess.CompletedProcess[str
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setenv("WEAKSPOT_RUNS", str(root))
-        code = main([str(word) for word in words])
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as ended:  # after help, or a word that is not known
+            code = int(ended.code or 0)
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 

@@ -26,7 +26,6 @@ from core.training import features
 from core.training.checkpoint import load_checkpoint
 from core.training.engine import Compute
 from core.training.environment import describe_other_devices, record_environment
-from core.training.head_fit import fit_head, load_head
 
 
 def prepare_data(journal: Journal, config: TrainConfig) -> ImageFolders:
@@ -118,6 +117,8 @@ class Beginning:
 
     def _fit_head(self, network: nn.Module, fingerprint: str) -> None:
         """Fit the head to what the network makes of the training images as they are seen in validation."""
+        from core.training.head_fit import fit_head, load_head
+
         journal, root = self._journal, self.keeper.run.folder.parent
         config, inputs = replace(self.keeper.config, feature_views=1), self.keeper.inputs
         journal.set(phase="computing features", done=0, total=0, force=True)

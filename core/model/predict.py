@@ -14,7 +14,6 @@ from PIL import Image
 from torch import nn
 
 from core.model.evidence import GRADCAM, Evidence
-from core.model.explain import MapQuestion, explain
 from core.model.faithfulness import Faithfulness, measure_faithfulness
 from core.model.placement import choose_placement
 from core.model.strangers import Strangers, read_strangers
@@ -217,6 +216,8 @@ class Predictor:
         stage: int | None = None,
     ) -> tuple[npt.NDArray[np.uint8], list[list[npt.NDArray[np.float32]]]]:  # fmt: skip
         """Return the same as `explain` for what the network sees of images."""
+        from core.model.explain import MapQuestion, explain
+
         inputs = self.compute.place_images(from_pixels(np.stack(seen), self.inputs))
         questions = [
             MapQuestion(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.stats import hypergeom, norm
+from scipy.special import ndtr, ndtri
 
 from core.verdicts.paired import LEVEL, POWER
 from core.verdicts.predictions import Z95
@@ -101,6 +101,8 @@ def _find_tail(counts: _Counts) -> Floats:
     free = (counts.inside > 0) & (counts.outside > 0) & (wrong > 0) & (wrong < images)
     chance = np.ones(1)
     if free.any():
+        from scipy.stats import hypergeom  # takes half a second to load, which most pages and jobs do without
+
         most = np.minimum(counts.inside, wrong)[free]
         number = np.arange(most.max() + 1)
         each = hypergeom.pmf(number, *(n[free][:, None] for n in (images, wrong, counts.inside)))
@@ -175,5 +177,5 @@ def _find_unseen(counts: _Counts, level: float) -> float:
     there, together = base + worse, base + share * worse
     by_chance = np.sqrt(weight * together * (1 - together))
     spread = np.sqrt(weight * ((1 - share) * there * (1 - there) + share * base * (1 - base)))
-    seen = norm.cdf((worse * weight - norm.isf(level) * by_chance) / spread) >= POWER
+    seen = ndtr((worse * weight + ndtri(level) * by_chance) / spread) >= POWER
     return float(worse[seen.argmax()]) if seen.any() else math.nan

@@ -17,7 +17,6 @@ from core.runs.journal import Interrupted
 from core.runs.run_data import leave_out_bad, scan_config
 from core.training import engine
 from core.trial.bench import Bench, Kind, kind_of, set_up, time_head, time_looking, time_saving, time_steps
-from core.trial.fit_time import estimate_fit
 from core.trial.forecast import SAVING, TRAINING, VALIDATION, Forecast, Part
 from core.trial.memory import PeakMemory
 from core.trial.pace import Pace, mix_paces
@@ -95,6 +94,8 @@ def _measure_parts(bench: Bench, root: Path, seconds: float, devices: int) -> li
         views = config.feature_views if config.head_only else 1
         parts.append(_spread("computing features", views * len(folders.train) + len(folders.val), looked))
     if config.head_first:
+        from core.trial.fit_time import estimate_fit  # loads scikit-learn
+
         fit = estimate_fit(len(folders.train), bench.width, len(folders.classes))
         parts.append(_spread("fitting the head", 1, fit))
     if not config.head_only:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binom, poisson, spearmanr
+from scipy.special import bdtr, pdtrc, stdtr
 
 from core.verdicts import predictions
 from core.words import format_count
@@ -66,7 +67,8 @@ def count_by_luck(supports: Iterable[int], overall: float) -> float:
     for count, classes in Counter(int(support) for support in supports if support > 0).items():
         right = np.arange(count + 1)
         named = predictions.wilson_interval(right, np.full(count + 1, count))[1] < overall
-        expected += classes * float(binom.pmf(right[named], count, overall).sum())
+        if named.any():  # those of few right ones, up to some number
+            expected += classes * float(bdtr(named.sum() - 1, count, overall))
     return expected
 
 
@@ -76,7 +78,7 @@ def exceeds_luck(count: int, luck: float) -> bool:
     By Poisson's distribution, which is wider than that of many classes of few chances each: it errs on the side of luck.
     Where luck mostly names none, as of few classes of many images, each interval speaks for itself.
     """
-    return luck < 0.5 or bool(poisson.sf(count - 1, luck) < 0.05)
+    return luck < 0.5 or bool(pdtrc(count - 1, luck) < 0.05)
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,14 @@ def describe_frequency(report: pd.DataFrame) -> str:
     spread = f"Classes have {counts.min():,} to {counts.max():,} training images."
     if seen["recall"].nunique() == 1:
         return f"{spread} All have the same recall."
-    rank = spearmanr(counts, seen["recall"])
-    figures = f"Spearman's ρ = {rank.statistic:.2f}, p = {rank.pvalue:.2g}"
-    if rank.pvalue >= 0.05:
+    rank = float(np.corrcoef(counts.rank(), seen["recall"].rank())[0, 1].clip(-1, 1))
+    free = len(seen) - 2
+    reach = rank * math.sqrt(free / (1 - rank**2)) if abs(rank) < 1 else math.inf
+    p_value = 2 * float(stdtr(free, -abs(reach)))
+    figures = f"Spearman's ρ = {rank:.2f}, p = {p_value:.2g}"
+    if p_value >= 0.05:
         return f"{spread} There is no evidence that classes with more images are recognised better or worse ({figures})."
-    better = "better" if rank.statistic > 0 else "worse"
+    better = "better" if rank > 0 else "worse"
     return f"{spread} Those with more are recognised {better} ({figures})."
 
 

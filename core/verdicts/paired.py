@@ -10,8 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import betaincinv
-from scipy.stats import binomtest, norm
+from scipy.special import bdtr, betaincinv, ndtr, ndtri
 
 from core.errors import RunError
 from core.words import format_count
@@ -114,8 +113,7 @@ def test_of_counts(images: int, first_only: int, second_only: int) -> PairedTest
 
 def mcnemar_p(first_only: int, second_only: int) -> float:
     """Return McNemar's exact two-sided p of the images that only one of two models gets right; 1 where there are none."""
-    discordant = first_only + second_only
-    return float(binomtest(min(first_only, second_only), discordant, 0.5).pvalue) if discordant else 1.0
+    return min(1.0, 2 * float(bdtr(min(first_only, second_only), first_only + second_only, 0.5)))
 
 
 @lru_cache(maxsize=4096)  # the classes of a table come to few different counts
@@ -135,10 +133,10 @@ def difference_interval(images: int, first_only: int, second_only: int) -> tuple
         return 0.0, 0.0
     discordant = first_only + second_only
     angle = np.linspace(0, np.pi / 2, 91)
-    reach = float(norm.ppf(1 - LEVEL / 2))
-    least, most = _share_interval(discordant, images, norm.sf(reach * np.cos(angle)))
+    reach = float(ndtri(1 - LEVEL / 2))
+    least, most = _share_interval(discordant, images, ndtr(-reach * np.cos(angle)))
     low, high = (
-        2 * end - 1 for end in _share_interval(second_only, discordant, norm.sf(reach * np.sin(angle)))
+        2 * end - 1 for end in _share_interval(second_only, discordant, ndtr(-reach * np.sin(angle)))
     )
     return (
         float(np.minimum(least * low, most * low).min()),
@@ -221,7 +219,7 @@ def images_needed(test: PairedTest) -> int | None:
         return None
     discordant = (test.first_only + test.second_only) / test.images
     size = abs(test.difference)
-    alpha, beta = float(norm.ppf(1 - LEVEL / 2)), float(norm.ppf(POWER))
+    alpha, beta = float(ndtri(1 - LEVEL / 2)), float(ndtri(POWER))
     root = math.sqrt(max(0.0, discordant - size**2))
     return math.ceil(((alpha * math.sqrt(discordant) + beta * root) / size) ** 2)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from core.errors import RunError, describe_cause
 from core.image_table import read_table
@@ -18,7 +18,7 @@ from core.runs.imported import ORIGIN_FILE
 from core.runs.run import TEST
 from core.words import shorten
 
-Z95 = float(norm.ppf(0.975))
+Z95 = float(ndtri(0.975))
 _MOST = 1_000_000_000  # bytes of a table, also of what one unpacks to
 _TEXTS = {"path", "true", "predicted", *(f"top{rank}" for rank in range(1, 6))}
 _SUREST = 1.00001  # a confidence, rounded up by a hair

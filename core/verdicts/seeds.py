@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm, permutation_test
+from scipy.special import ndtri
 
 from core.verdicts.differences import match_images
 from core.verdicts.paired import (
@@ -140,7 +140,7 @@ class SeedTest:
     def _images_needed(self) -> int | None:
         if not self.difference:
             return None
-        reach = float(norm.ppf(1 - LEVEL / 2)) + float(norm.ppf(POWER))
+        reach = float(ndtri(1 - LEVEL / 2)) + float(ndtri(POWER))
         return math.ceil((reach * self.deviation / self.difference) ** 2)
 
 
@@ -219,6 +219,8 @@ def permutation_p(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
         total: npt.NDArray[np.int64] = one.sum(axis=axis)
         return total
 
+    from scipy.stats import permutation_test  # takes half a second to load, which most do without
+
     found = permutation_test(
         (one, other),
         add,
@@ -270,7 +272,7 @@ def gain_interval(gains: npt.ArrayLike) -> tuple[float, float]:
     count = len(values) + 2
     mean = float(values.sum()) / count
     variance = (float((values**2).sum()) + 2) / count - mean**2
-    half = float(norm.ppf(1 - LEVEL / 2)) * math.sqrt(variance / count)
+    half = float(ndtri(1 - LEVEL / 2)) * math.sqrt(variance / count)
     return max(-1.0, mean - half), min(1.0, mean + half)
 
 

@@ -26,7 +26,7 @@ from core.runs import jobs
 from core.runs.claim import claim_process
 from core.runs.run import Run, create_run
 from tests.made_job import make_job
-from tests.processes import call, finish, make_images, start, tiny_config, train_words, wait_until
+from tests.processes import call, call_here, finish, make_images, start, tiny_config, train_words, wait_until
 
 pytestmark = pytest.mark.slow(25)
 Call = subprocess.CompletedProcess[str]
@@ -297,13 +297,13 @@ def test_a_command_loads_what_it_needs_and_no_other() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_its_help(runs_root: Path, command: str) -> None:
-    done = call(command, "--help", root=runs_root)
+    done = call_here(command, "--help", root=runs_root)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: python -m core {command}")
 
 
 def test_the_help_of_train_explains_every_setting_with_its_range(runs_root: Path) -> None:
-    text = " ".join(call("train", "--help", root=runs_root).stdout.split())
+    text = " ".join(call_here("train", "--help", root=runs_root).stdout.split())
     for name in TrainConfig.__dataclass_fields__:
         assert f"--{name.replace('_', '-')} " in text
     assert "Learning rate; with a schedule, its peak. 1e-08 to 10." in text
@@ -313,11 +313,11 @@ def test_the_help_of_train_explains_every_setting_with_its_range(runs_root: Path
 def test_an_unknown_run_is_told_with_those_there_are(runs_root: Path, command: str) -> None:
     create_run(tiny_config(runs_root, "known"), runs_root)
     words = ["nobody", "image.png"] if command == "predict" else ["nobody"]
-    assert_refused(call(command, *words, root=runs_root), "no run 'nobody' .*Runs: known")
+    assert_refused(call_here(command, *words, root=runs_root), "no run 'nobody' .*Runs: known")
 
 
 def test_a_missing_data_folder_is_told_and_leaves_no_run(runs_root: Path, tmp_path: Path) -> None:
-    done = call("train", "--data", tmp_path / "nowhere", root=runs_root)
+    done = call_here("train", "--data", tmp_path / "nowhere", root=runs_root)
     assert_refused(done, "nowhere: No such file or directory")
     assert list(runs_root.iterdir()) == []
 
@@ -336,30 +336,30 @@ def test_a_missing_data_folder_is_told_and_leaves_no_run(runs_root: Path, tmp_pa
 def test_a_bad_value_is_told_with_its_setting_and_leaves_no_run(
     runs_root: Path, tiny_data: Path, words: list[str], pattern: str
 ) -> None:
-    assert_refused(call("train", "--data", tiny_data, *words, root=runs_root), pattern)
+    assert_refused(call_here("train", "--data", tiny_data, *words, root=runs_root), pattern)
     assert list(runs_root.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["train"], ["demo", "cats", "folder"], ["predict", "run"]])
 def test_a_wrong_call_is_one_line_that_names_the_help(runs_root: Path, words: list[str]) -> None:
-    assert_refused(call(*words, root=runs_root), r"\(see python -m core.* --help\)")
+    assert_refused(call_here(*words, root=runs_root), r"\(see python -m core.* --help\)")
 
 
 def test_a_name_that_is_taken_is_told(runs_root: Path, tiny_data: Path) -> None:
     create_run(tiny_config(tiny_data, "taken"), runs_root)
-    assert_refused(call(*train_words(tiny_data, "taken"), root=runs_root), "'taken' already exists")
+    assert_refused(call_here(*train_words(tiny_data, "taken"), root=runs_root), "'taken' already exists")
 
 
 def test_a_run_that_has_ended_is_neither_stopped_nor_resumed(runs_root: Path) -> None:
     run = create_run(tiny_config(runs_root, "done"), runs_root)
     run.write_status(replace(run.read_status(), state="finished"))
-    assert_refused(call("stop", "done", root=runs_root), "done is not running: it is finished")
-    assert_refused(call("resume", "latest", root=runs_root), "done has finished")
+    assert_refused(call_here("stop", "done", root=runs_root), "done is not running: it is finished")
+    assert_refused(call_here("resume", "latest", root=runs_root), "done has finished")
 
 
 def test_a_run_without_a_model_is_told(runs_root: Path, tiny_data: Path) -> None:
     create_run(tiny_config(tiny_data, "empty"), runs_root)
-    assert_refused(call("evaluate", "empty", root=runs_root), "there is no best.pt yet")
+    assert_refused(call_here("evaluate", "empty", root=runs_root), "there is no best.pt yet")
 
 
 def test_a_data_folder_that_may_not_be_read_is_told_and_leaves_no_run(
@@ -376,7 +376,7 @@ def test_a_data_folder_that_may_not_be_read_is_told_and_leaves_no_run(
 
 def test_a_folder_of_runs_that_cannot_be_used_is_told(tmp_path: Path, tiny_data: Path) -> None:
     (tmp_path / "file").touch()
-    assert_refused(call(*train_words(tiny_data, "run"), root=tmp_path / "file"), "file: File exists")
+    assert_refused(call_here(*train_words(tiny_data, "run"), root=tmp_path / "file"), "file: File exists")
 
 
 def test_a_name_is_printed_also_where_the_terminal_lacks_its_letters(runs_root: Path, tmp_path: Path) -> None:
@@ -388,19 +388,36 @@ def test_a_name_is_printed_also_where_the_terminal_lacks_its_letters(runs_root: 
 
 
 def test_the_line_of_waiting_runs_is_shown_and_changed(runs_root: Path) -> None:
-    assert "No run trains or waits." in call("queue", root=runs_root).stdout
-    assert call("queue", "--slots", "2", root=runs_root).stdout.startswith("2 slots: CPU 1, CPU 2")
-    assert_refused(call("queue", "--slots", "0", root=runs_root), "The CPU can have 1 to 64 slots")
-    assert_refused(call("queue", "--first", root=runs_root), "--first needs a run")
+    assert "No run trains or waits." in call_here("queue", root=runs_root).stdout
+    assert call_here("queue", "--slots", "2", root=runs_root).stdout.startswith("2 slots: CPU 1, CPU 2")
+    assert_refused(call_here("queue", "--slots", "0", root=runs_root), "The CPU can have 1 to 64 slots")
+    assert_refused(call_here("queue", "--first", root=runs_root), "--first needs a run")
     waits = [make_job(runs_root, name, psutil.Process()) for name in ("one", "two")]
-    assert re.search(r"one: place 1, starts now\ntwo: place 2", call("queue", root=runs_root).stdout)
+    assert re.search(r"one: place 1, starts now\ntwo: place 2", call_here("queue", root=runs_root).stdout)
     assert re.search(
-        r"two: place 1, starts now\none: place 2", call("queue", "two", "--first", root=runs_root).stdout
+        r"two: place 1, starts now\none: place 2", call_here("queue", "two", "--first", root=runs_root).stdout
     )
-    done = call("queue", "one", "--priority", "high", root=runs_root)
+    done = call_here("queue", "one", "--priority", "high", root=runs_root)
     assert re.search(r"one: place 1, high priority, starts now\ntwo: place 2", done.stdout)
-    assert "one: place 1, high priority, on hold" in call("queue", "one", "--hold", root=runs_root).stdout
+    assert (
+        "one: place 1, high priority, on hold" in call_here("queue", "one", "--hold", root=runs_root).stdout
+    )
     waits[0].write_status(replace(waits[0].read_status(), state="stopped"))
     assert_refused(
-        call("queue", "one", "--up", root=runs_root), "one is not waiting for its turn: it is stopped"
+        call_here("queue", "one", "--up", root=runs_root), "one is not waiting for its turn: it is stopped"
     )
+
+
+def test_what_takes_longest_to_load_is_loaded_only_where_it_is_used() -> None:
+    slow = "{'torch._dynamo', 'sklearn', 'scipy.stats', 'matplotlib', 'cv2'}"
+    asked = f"""
+import sys
+import dashboard.app, core.model.predict, core.serve.app
+print(sorted({slow} & set(sys.modules)))
+import core.job.job, core.trial.measure
+print(sorted({slow} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    answering, training = done.stdout.splitlines()
+    assert answering == "[]"
+    assert training == "['torch._dynamo']"  # every optimizer of torch loads it
