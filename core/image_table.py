@@ -206,4 +206,4 @@ def _take_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.float64(), safe=False)
     if not (pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)):
         raise ValueError(f"the column {name} holds {kind}")
-    return column.cast(pa.string())
+    return column.cast(pa.large_string())
