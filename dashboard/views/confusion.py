@@ -35,6 +35,7 @@ from dashboard.text import escape_markdown, format_count
 
 BESIDE = 640  # pixels of a matrix of many classes that has its images beside it
 TALLEST = 1600
+LARGE_CELLS = 12  # classes of a matrix whose cells a finger meets on a phone
 SIDES = ("Confused pairs", "Blocks", "Images")
 SIDE = "confusion-beside"  # which of them is shown
 WIDE = "wide"  # in the URL: the matrix as wide as the page
@@ -80,6 +81,11 @@ def draw_explorer(
     with st.container(key="beside-matrix"):
         explorer, side = (st.container(), st.container()) if wide else st.columns([6, 5], gap="medium")
     with explorer:
+        if len(data.classes) > LARGE_CELLS:
+            with st.container(key="touch-hint"):
+                st.caption(
+                    "Tap the matrix to look closer, then tap a cell. The house above it shows all of it again."
+                )
         if has_levels(len(data.classes)):
             draw_levels(
                 source, other, data, by, look, selection, found,
