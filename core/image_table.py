@@ -86,20 +86,22 @@ def drop_table(path: Path) -> None:
         form.unlink(missing_ok=True)
 
 
-def read_table(path: Path, *, most: int) -> pd.DataFrame:
+def read_table(path: Path, *, most: int, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a table of at most so many bytes; of CSV every column is text, of Parquet texts are texts and numbers float64.
 
+    `columns` are the only ones that are wanted; all of them without.
+
     Raises:
-        ValueError: saying why it is no table.
+        ValueError: saying why it is no table, or which of `columns` it lacks.
         EOFError, zlib.error: when it is compressed and cut off or damaged.
         OSError: when it cannot be read.
     """
     data = read_plain(path, most=most)
     if path.suffix == _PARQUET:
-        return _read_parquet(data, most)
+        return _read_parquet(data, most, columns)
     import pandas as pd
 
-    return pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+    return pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, usecols=columns)
 
 
 def _rename(path: Path, suffix: str) -> Path:
@@ -146,17 +148,20 @@ def _make_arrow(columns: Columns) -> pa.Table:
     return pa.table(found)
 
 
-def _read_parquet(data: bytes, most: int) -> pd.DataFrame:
+def _read_parquet(data: bytes, most: int, columns: Sequence[str] | None) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             _refuse_large(file.metadata, most)
+            names = file.schema_arrow.names
             texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
         # As the different ones and which of them each is, since a file of kilobytes may say a long one a million times.
         with pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts) as file:
-            table = file.read()
+            if missing := sorted(set(columns or ()) - set(names)):
+                raise ValueError(f"it lacks the column {missing[0]}")
+            table = file.read(columns)
         table.validate(full=True)  # else a text that is none would be met much later
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(str(error) or "it is no Parquet file") from None
@@ -206,4 +211,4 @@ def _take_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.float64(), safe=False)
     if not (pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)):
         raise ValueError(f"the column {name} holds {kind}")
-    return column.cast(pa.string())
+    return column.cast(pa.large_string())

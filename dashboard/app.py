@@ -50,6 +50,8 @@ STYLE = """
 [class*="st-key-medium-"] .stColumn { min-width: min(100%, 250px); }
 [class*="st-key-narrow-"] .stColumn { min-width: min(100%, 150px); }
 .st-key-beside-matrix .stColumn { min-width: min(100%, 345px); }
+.st-key-touch-hint { display: none; }
+@media (hover: none) { .st-key-touch-hint { display: flex; } }
 .st-key-runs-chosen { min-height: 2.7rem; }
 [class*="st-key-choose-"] label p { font-weight: 650; font-size: 1rem; }
 .ws-run { font-size: .85rem; opacity: .75; margin-bottom: -1.4rem; overflow-wrap: anywhere; }

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.models.track import start_following
 from core.cli.terminal import Tee
 from core.errors import RunError
 from core.files import sweep_drafts
@@ -148,6 +147,7 @@ def _be_job(options: argparse.Namespace) -> int:
 
 
 def _work(run: Run, job: str, asked: Signals) -> Status:
+    from core.cli.models.track import start_following
     from core.cluster.job import give_back, keep_to_share
     from core.cluster.nodes import list_nodes
 

@@ -6,12 +6,12 @@ import argparse
 import json
 from typing import Any
 
-from core.cli.bakeoff import stop_bakeoff
 from core.cli.cluster import follow_slurm
 from core.cli.terminal import add_run
 from core.overview import index
 from core.overview.facts import find_damage, read_recipe
 from core.places import own_command
+from core.reading import rest_collector
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.run import default_root, find_run
@@ -40,6 +40,11 @@ def add_commands(commands: Any) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
+    with rest_collector():  # of thousands of runs all that is read stays until the end
+        return _print_runs(options)
+
+
+def _print_runs(options: argparse.Namespace) -> int:
     root = default_root()
     index.recall(root)
     found = [(run, jobs.judge_status(run, status)) for run, status in follow_slurm()]
@@ -78,6 +83,8 @@ def _list(options: argparse.Namespace) -> int:
 
 def _stop(options: argparse.Namespace) -> int:
     if options.group is not None:
+        from core.cli.bakeoff import stop_bakeoff  # a list need not wait for what it brings
+
         return stop_bakeoff(options.group)
     run = find_run(options.run, default_root())
     jobs.stop(run)

@@ -16,6 +16,7 @@ from core.dataset.walk import Watch
 from core.errors import DataError, RunError
 from core.files import write_text
 from core.places import real_path
+from core.reading import rest_collector
 from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 from core.runs.run import Run
@@ -333,6 +334,11 @@ class RunData:
 
 def read_run_data(run: Run) -> RunData:
     """Return the record of a run's data; raises RunError when there is none yet or it is damaged."""
+    with rest_collector():  # until the record, which may list a million images, is gone again
+        return _read_run_data(run)
+
+
+def _read_run_data(run: Run) -> RunData:
     record = run.read_json("data.json")
     if not record:
         raise RunError(f"{run.id} has not read its data yet.")

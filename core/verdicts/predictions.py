@@ -32,14 +32,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
         FileNotFoundError: when there is none.
         RunError: naming the file and the column that is missing, or what is not a number.
     """
-    try:
-        table = read_table(path, most=_MOST)
-    except FileNotFoundError:
-        raise
-    except (ValueError, EOFError, zlib.error) as error:
-        raise RunError(f"{path} is not a predictions table ({_describe(error)}).") from None
-    except OSError as error:  # it is not a regular file, may not be read, or is not packed as its name says
-        raise RunError(f"{path} cannot be read ({describe_cause(error)}).") from None
+    table = _read_table(path)
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:
         raise RunError(f"{path} is not a predictions table: it lacks the column {sorted(missing)[0]}.")
@@ -56,6 +49,25 @@ def read_predictions(path: Path) -> pd.DataFrame:
     if problem := _find_odd_value(table, numbers, elsewhere=elsewhere, unknown=imported):
         raise RunError(f"{path} is not a predictions table ({problem}).")
     return table
+
+
+def read_guesses(path: Path) -> pd.DataFrame:
+    """Read of a predictions table no more than the columns true and predicted, which a matrix is of; raises as `read_predictions`."""
+    table = _read_table(path, ("true", "predicted"))
+    if odd := [name for name in table if table[name].dtype == np.float64]:
+        raise RunError(f"{path} is not a predictions table (the column {odd[0]} holds numbers).")
+    return table
+
+
+def _read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    try:
+        return read_table(path, most=_MOST, columns=columns)
+    except FileNotFoundError:
+        raise
+    except (ValueError, EOFError, zlib.error) as error:
+        raise RunError(f"{path} is not a predictions table ({_describe(error)}).") from None
+    except OSError as error:  # it is not a regular file, may not be read, or is not packed as its name says
+        raise RunError(f"{path} cannot be read ({describe_cause(error)}).") from None
 
 
 def _describe(error: Exception) -> str:

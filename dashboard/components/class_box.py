@@ -1,4 +1,4 @@
-"""The choice of a class: a list to choose from, and of very many a field whose words the server looks for among their names."""
+"""The choice of a class, or of several: a list to choose from, and of very many a field whose words the server looks for."""
 
 from __future__ import annotations
 
@@ -57,6 +57,64 @@ def draw_class_box(
         )
         return
     _draw_search(title, classes, now, take, key=key, label=label, none=none, width=wide, help=help)
+
+
+def draw_classes_box(
+    title: str,
+    classes: Sequence[str],
+    chosen: Sequence[str],
+    *,
+    key: str,
+    label: Callable[[str], str],
+    most: int | None = None,
+    on_change: Callable[[], None] | None = None,
+    help: str | None = None,
+    placeholder: str | None = None,
+    persist: bool = False,
+    width: int | None = None,
+) -> list[str]:
+    """Offer any number of classes, or `most`, of which some are `chosen`; return those chosen now, as `key` of the state.
+
+    One that is chosen and is no class stays, so that it can be taken out. `on_change` is called before the page is drawn;
+    with `persist` the choice outlives the page.
+    """
+    wide: Wide = "stretch" if width is None else width
+    known = {} if len(classes) > MOST_LISTED else dict.fromkeys(classes)
+    # Set anew each time: other options make it another widget, which would begin empty.
+    st.session_state[key] = list(chosen)
+    taken: list[str] = st.multiselect(
+        title,
+        list(known | dict.fromkeys(chosen)),
+        key=key,
+        format_func=label,
+        max_selections=most,
+        select_all=most is None and bool(known),
+        placeholder=placeholder,
+        on_change=None if on_change is None else guard_callback(on_change),
+        persist_state="session" if persist else None,
+        width=wide,
+        help=help,
+    )
+
+    def add(name: str) -> None:
+        now = st.session_state.get(key, taken)
+        if name and name not in now:
+            st.session_state[key] = [*now, name]
+            if on_change is not None:
+                on_change()
+
+    if len(classes) > MOST_LISTED and (most is None or len(taken) < most):
+        draw_class_box(
+            "Add a class",
+            classes,
+            ANY,
+            add,
+            key=f"{key}-add",
+            label=label,
+            none="Part of its name",
+            width=width,
+        )
+    return taken
 
 
 def _draw_search(

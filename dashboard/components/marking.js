@@ -70,6 +70,7 @@ function update(view) {
   replay(view);
   if (view.steps.length) send(view);
   draw(view);
+  view.refill?.(); // the classes that were looked for have come
 }
 
 // What is marked: what Python knows, and on top of it the steps that it has not saved yet.
@@ -138,28 +139,25 @@ function take(view, step) {
 function perform(view, what, paths, items, after = () => {}) {
   if (!paths.length) return;
   if (what === "relabel") {
-    pick(view, `Right class of ${count(paths.length)}`, listClasses(view, items), (to) => {
+    const options = () => listClasses(view, items);
+    pick(view, `Right class of ${count(paths.length)}`, options, (to) => {
       act(view, paths, { action: "relabel", to });
       after();
     });
   } else if (what === "tag") {
     const known = view.data.tags.map((tag) => [tag, tag]);
-    pick(view, `Tag ${count(paths.length)}`, known, (tag) => act(view, paths, { tag }), true);
+    pick(view, `Tag ${count(paths.length)}`, () => known, (tag) => act(view, paths, { tag }), true);
   } else {
     act(view, paths, { action: what });
     after();
   }
 }
 
+// The likeliest first. Of very many classes Python sends but those that it found for what was typed.
 function listClasses(view, items) {
+  const { labels, order } = view.data;
   const likely = items.length === 1 ? items[0].guesses : [];
-  const names = new Set([...likely, ...Object.keys(view.data.labels)]);
-  return [...view.data.order].sort((a, b) => rank(likely, a) - rank(likely, b)).filter((name) => names.has(name)).map((name) => [name, view.data.labels[name]]);
-}
-
-function rank(likely, name) {
-  const place = likely.indexOf(name);
-  return place < 0 ? likely.length : place;
+  return [...new Set([...likely, ...order])].filter((name) => name in labels).map((name) => [name, labels[name]]);
 }
 
 // --- the grid ------------------------------------------------------------------------------------------------------
@@ -220,6 +218,7 @@ function drawBar(view) {
   const parts = [];
   if (data.alone) {
     const item = view.items[0];
+    if (item.guesses.length) parts.push(create("span", "ws-dim", "The right class is"));
     item.guesses.slice(0, 9).forEach((name, index) => parts.push(chip(view, name, index + 1, [item.path])));
   } else if (picked.size) {
     parts.push(create("b", "", `${picked.size} selected`));

@@ -15,6 +15,7 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from core.marks.marks import ACTIONS, Mark
 from core.palette import BAD, GOOD, MUTED, TRAIN
+from dashboard.components.class_box import MOST_LISTED, find_classes
 from dashboard.components.gallery import Card, Tile, format_cards, format_grid
 from dashboard.guard import guard_callback
 
@@ -160,14 +161,15 @@ def show_marking(
     ahead = load_ahead(review, at)
     listed = [*items, *(item for _, item in ahead)]
     shown = {item.path for item in listed}
+    marks = {path: pack_mark(mark) for path, mark in known.marks.items() if path in shown}
+    sought = str((st.session_state.get(key) or {}).get("sought") or "")
     component()(
         key=key,
         data={
             "html": block,
             "items": [pack_item(item) for item in items],
-            "marks": {path: pack_mark(mark) for path, mark in known.marks.items() if path in shown},
-            "labels": dict(known.labels),
-            "order": list(known.labels),
+            "marks": marks,
+            **pack_classes(known.labels, listed, [mark["to"] for mark in marks.values()], sought),
             "tags": list_tags(known.marks.values()),
             "undoable": known.undoable,
             "saved": count_saved(saved),
@@ -179,6 +181,7 @@ def show_marking(
         on_steps_change=guard_callback(forward_steps),
         on_open_change=guard_callback(forward_open),
         on_at_change=guard_callback(lambda: None),
+        on_sought_change=guard_callback(lambda: None),
     )
 
 
@@ -233,6 +236,25 @@ def list_tags(marks: Collection[Mark]) -> list[str]:
 def pack_mark(mark: Mark) -> dict[str, Any]:
     """Return of a mark what the browser shows."""
     return {"action": mark.action, "to": mark.to, "tags": list(mark.tags)}
+
+
+def pack_classes(
+    labels: Mapping[str, str], items: Sequence[Item], given: Sequence[str], sought: str
+) -> dict[str, Any]:
+    """Return the classes to choose from in their `order` with their `labels`; of very many those of the images and those found.
+
+    `given` are classes that marks name, `sought` is what was typed to find one. `asks` tells that the browser has to ask.
+    """
+    if len(labels) <= MOST_LISTED:
+        return {"labels": dict(labels), "order": list(labels), "asks": False}
+    found = find_classes(sought, list(labels), labels.__getitem__).names if sought else ()
+    named = [
+        *(name for item in items for name in (item.given, item.predicted, *item.guesses)),
+        *given,
+        *found,
+    ]
+    told = {name: labels[name] for name in dict.fromkeys(named) if name in labels}
+    return {"labels": told, "order": list(found), "asks": True, "sought": sought}
 
 
 def pack_item(item: Item, *, large: bool = False) -> dict[str, Any]:

@@ -21,7 +21,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function createChart(parentElement) {
   const graph = parentElement.querySelector(".weakspot-plot");
   const [cursor, said] = [".weakspot-cursor", ".weakspot-said"].map((name) => parentElement.querySelector(name));
-  const chart = { graph, cursor, said, at: null, data: null, setTriggerValue: null, turn: 0, drawn: false, observer: null };
+  const chart = { graph, cursor, said, at: null, data: null, setTriggerValue: null, turn: 0, drawn: false, observer: null, ended: new AbortController() };
   // What is drawn: the figure and theme as text, the figure's own shapes and ranges, and what was put on top of it.
   Object.assign(chart, { look: "", text: "", digest: "", figure: null, cells: null, grain: 1, marks: "[]", view: "null" });
   chart.observer = new ResizeObserver(() => requestAnimationFrame(() => fitChart(chart)));
@@ -32,6 +32,7 @@ function createChart(parentElement) {
 function removeChart(chart, parentElement) {
   chart.turn += 1; // a draw that still waits for the library must not bring the chart back
   chart.observer.disconnect();
+  chart.ended.abort();
   clearTimeout(chart.told);
   clearTimeout(chart.restoring);
   if (chart.drawn) window.Plotly.purge(chart.graph);
@@ -104,6 +105,7 @@ async function drawFigure(chart, look, theme) {
   // A view is put on again: Plotly keeps what a user zoomed to, not what the page did.
   Object.assign(chart, { look, figure: { shapes, whole }, marks: JSON.stringify(data.shapes), view: "null" });
   const traces = figure.data.map((trace) => prepareTrace(trace, theme));
+  if (traces[0]?.cells && graph.clientWidth < NARROW) fitPhone(traces[0], layout);
   chart.cells = traces[0]?.cells ? unpackCells(traces[0]) : null; // a heat map is its figure's only trace
   if (chart.cells) {
     const room = Math.min(data.height - 150, Math.max(graph.clientWidth - 180, 200)); // a guess: axes have no size yet
@@ -118,6 +120,21 @@ async function drawFigure(chart, look, theme) {
   });
   if (!chart.drawn) listen(chart);
   chart.drawn = true;
+}
+
+const NARROW = 500; // pixels, as a phone has
+
+// The scale goes above the matrix, where it takes none of its width, and what is said of a cell gets short lines.
+function fitPhone(trace, layout) {
+  const bar = trace.colorbar ?? {};
+  trace.colorbar = { ...bar, orientation: "h", x: 0, xanchor: "left", y: 1, yanchor: "bottom" };
+  Object.assign(trace.colorbar, { lenmode: "fraction", len: 1, thickness: 10, xpad: 0, ypad: 4, tickangle: 0 });
+  trace.hovertemplate = trace.hovertemplate.replaceAll(" → ", "<br>→ ").replaceAll(", ", ",<br>");
+  layout.margin = { ...layout.margin, t: (layout.margin?.t ?? 60) + 50 };
+  // Plotly would push the chart's own title away for one of the scale.
+  const told = (bar.title?.text ?? "").replace(/<br>[^<]*<span.*/, "").replaceAll("<br>", " ");
+  trace.colorbar.title = { text: "" };
+  layout.title = { ...layout.title, text: `${layout.title?.text ?? ""}<br><span style="font-weight:400;font-size:.8em">${told}</span>` };
 }
 
 function listTools({ areas, boxes }) {
@@ -178,7 +195,7 @@ function tell(chart, what, value) {
 function listen(chart) {
   const { graph } = chart;
   graph.on("plotly_click", ({ points: [point] }) => {
-    if (!chart.data.clickable) return;
+    if (!chart.data.clickable || chart.tap?.near) return;
     const { x, y, customdata = null } = point;
     const [own, other] = chart.cells ? customdata.slice(-2) : [x, y];
     const told = ArrayBuffer.isView(customdata) ? [...customdata] : customdata; // numbers that travelled packed
@@ -192,6 +209,8 @@ function listen(chart) {
   graph.addEventListener("keydown", (event) => takeKey(chart, event));
   graph.addEventListener("focusout", () => moveCursor(chart, null));
   graph.addEventListener("pointerdown", () => restore(chart), true); // before another area is drawn
+  graph.addEventListener("pointerdown", (event) => startTap(chart, event), true); // Plotly keeps what comes later
+  window.addEventListener("pointerup", (event) => graph.isConnected && endTap(chart, event), { capture: true, signal: chart.ended.signal });
   graph.on("plotly_selected", (selected) => {
     if (chart.data.areas) tellArea(chart, selected);
     if (!chart.data.boxes || !selected?.range) return;
@@ -211,6 +230,35 @@ function listen(chart) {
   });
   graph.on("plotly_hover", () => graph.classList.toggle("over-mark", chart.data.clickable));
   graph.on("plotly_unhover", () => graph.classList.remove("over-mark"));
+}
+
+const FINGER = 22; // pixels of a cell that a finger meets
+const STILL = 10; // pixels that a finger moves in a tap
+
+// Cells that are too small for a finger are first looked at closer: `near` says that a tap does that.
+function startTap(chart, { pointerType, clientX, clientY, target }) {
+  const inside = pointerType === "touch" && chart.cells && chart.data.clickable && target.closest(".nsewdrag");
+  chart.tap = inside ? { x: clientX, y: clientY, near: measureCell(chart.graph) < FINGER } : null;
+}
+
+function endTap(chart, { clientX, clientY }) {
+  const { tap, graph, cells } = chart;
+  if (!tap?.near || Math.hypot(clientX - tap.x, clientY - tap.y) > STILL) return;
+  const { xaxis, yaxis } = graph._fullLayout;
+  const box = graph.getBoundingClientRect();
+  const side = Math.max(2, Math.floor(Math.min(xaxis._length, yaxis._length) / FINGER));
+  const around = (place, count) => {
+    const first = Math.min(Math.max(Math.round(place - side / 2), 0), Math.max(count - side, 0)) - 0.5;
+    return [first, Math.min(first + side, count - 0.5)];
+  };
+  const [left, right] = around(xaxis.p2l(clientX - box.left - xaxis._offset), cells.x.length);
+  const [top, bottom] = around(yaxis.p2l(clientY - box.top - yaxis._offset), cells.y.length);
+  window.Plotly.Fx.unhover(graph); // it would say over the new cells what the old one was
+  window.Plotly.relayout(graph, { "xaxis.range": [left, right], "yaxis.range": [bottom, top] });
+}
+
+function measureCell({ _fullLayout: { xaxis, yaxis } }) {
+  return Math.min(...[xaxis, yaxis].map(({ _length, range }) => _length / Math.abs(range[1] - range[0])));
 }
 
 // Tells Python the corners of what was drawn around points; it puts an outline in the place of Plotly's own.
@@ -372,8 +420,7 @@ const LEAST_CELL = 2; // pixels that a cell, or what stands for it, takes up at 
 
 function measureGrain({ _fullLayout: layout }) {
   if (!layout?.xaxis?._length) return 1;
-  const sizes = [layout.xaxis, layout.yaxis].map(({ _length, range }) => _length / Math.abs(range[1] - range[0]));
-  return Math.max(1, Math.ceil(LEAST_CELL / Math.min(...sizes)));
+  return Math.max(1, Math.ceil(LEAST_CELL / measureCell({ _fullLayout: layout })));
 }
 
 async function fitGrain(chart) {

@@ -90,6 +90,9 @@ function drawPicture(shown, item) {
 
 // --- choosing from a list by typing --------------------------------------------------------------------------------
 
+const ASK = 300; // ms after the last letter at which Python looks for a class among very many
+
+// `options()` are what to choose from, which may come to more while the list is open.
 function pick(view, title, options, choose, free = false) {
   const box = create("dialog", "ws-picker");
   const input = create("input");
@@ -100,13 +103,22 @@ function pick(view, title, options, choose, free = false) {
   let at = 0;
   const fill = () => {
     const typed = input.value.trim().toLocaleLowerCase();
-    shown = options.filter(([, label]) => label.toLocaleLowerCase().includes(typed)).slice(0, 60);
+    shown = options().filter(([, label]) => label.toLocaleLowerCase().includes(typed)).slice(0, 60);
     const fresh = input.value.trim().replace(/\s+/g, "-");
     if (free && fresh && !shown.some(([value]) => value === fresh)) shown.unshift([fresh, `New tag: ${fresh}`]);
     at = 0;
     list.replaceChildren(...shown.map(([value, label]) => press(label, () => chosen(value))));
-    if (!shown.length) list.append(create("p", "ws-dim", free ? "No tag yet." : "No class has this in its name."));
+    const asked = !free && view.data.asks;
+    const waits = asked && input.value.trim() !== view.data.sought;
+    const none = free ? "No tag yet." : !asked ? "No class has this in its name." : !typed ? "" : waits ? "Looking …" : "No class has this in its name.";
+    if (!shown.length && none) list.append(create("p", "ws-dim", none));
     point();
+  };
+  const ask = () => {
+    fill();
+    if (free || !view.data.asks) return;
+    clearTimeout(view.asking);
+    view.asking = setTimeout(() => view.setStateValue("sought", input.value.trim()), ASK);
   };
   const point = () => [...list.querySelectorAll("button")].forEach((button, index) => {
     button.classList.toggle("ws-at", index === at);
@@ -127,10 +139,13 @@ function pick(view, title, options, choose, free = false) {
   };
   box.onclose = () => {
     box.remove();
+    clearTimeout(view.asking);
+    view.refill = null;
     draw(view);
   };
   box.onclick = (event) => event.target === box && box.close(); // beside it
-  input.oninput = fill;
+  input.oninput = ask;
+  view.refill = fill;
   const form = create("div", "ws-picker-form");
   form.append(create("b", "", title), input, list);
   box.append(form);

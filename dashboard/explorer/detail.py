@@ -13,6 +13,7 @@ from core.model.pictures import STRENGTH
 from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
+from dashboard.components.class_box import MOST_LISTED, draw_class_box
 from dashboard.components.gallery import Tile, show_bars, show_tiles
 from dashboard.explorer import marking, neighbours
 from dashboard.guard import guard_callback
@@ -135,8 +136,9 @@ def draw_choices(
     name = address.get_param("for", data.classes) or row["predicted"]
     roles = {row["true"]: "true", row["predicted"]: "predicted"}
     known = [row["predicted"], row["true"], *(guess for guess, _ in guesses)]
-    likely = dict.fromkeys(option for option in known if option)
-    names = [*likely, *(other for other in data.classes if other not in likely)]
+    likely = dict.fromkeys(option for option in (*known, name) if option)
+    many = len(data.classes) > MOST_LISTED
+    names = [*likely, *(() if many else (other for other in data.classes if other not in likely))]
 
     def label(option: str) -> str:
         return f"{data.label(option)} ({roles[option]})" if option in roles else data.label(option)
@@ -144,6 +146,11 @@ def draw_choices(
     methods = "\n".join(f"- {option}: {text}" for option, text in METHODS.items())
     with st.container(horizontal=True):
         _choose("for", "What speaks for", names, name, label, disabled=method == EIGENCAM)
+        if many and method != EIGENCAM:
+            draw_class_box(
+                "Another class", data.classes, address.ANY, lambda other: address.set_params(**{"for": other}),
+                key="detail-another", label=data.label, none="Part of its name", width=200,
+            )  # fmt: skip
         _choose("method", "Method", list(METHODS), method, str, help=methods)
         _choose(
             "stage",

@@ -5,8 +5,10 @@ As in services, a `stamp` is when a file was last written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,7 @@ KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class TableFigures:
-    """A predictions table and what follows from it; not to be changed.
+    """A predictions table and what follows from it; not to be changed. The table itself is read once it is asked for.
 
     `true` and `predicted` (N,) are the images' classes as indices into the run's classes. Of very many classes the matrix
     is of those that are confused most: `drawn` (K,) are their indices, in order, `places` (C,) say where in it each class
@@ -79,7 +81,8 @@ class TableFigures:
     pairs, most first.
     """
 
-    table: pd.DataFrame
+    source: TableSource
+    stamps: Stamps
     true: Codes
     predicted: Codes
     drawn: Codes
@@ -88,6 +91,14 @@ class TableFigures:
     support: Codes
     named: Codes
     pairs: pd.DataFrame
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Return the table, a row an image; raises RunError where it is damaged, or is another by now."""
+        table = _read_whole(self.source)
+        if find_stamps(self.source) != self.stamps:
+            raise RunError(f"{self.source.run.id} has newer predictions by now. Reload the page.")
+        return table
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ class Change:
 def judge(source: TableSource) -> TableFigures:
     """Return a run's predictions; raises RunError where there are none or they are damaged."""
     if not source.epoch:
-        services.read_predictions(source.run, source.split)  # says what is missing or wrong
+        services.find_predictions(source.run, source.split)  # says what is missing
     elif not source.path.exists():
         raise RunError(
             f"{source.run.id} has no predictions of epoch {source.epoch}: choose another one above. "
@@ -154,8 +165,8 @@ def find_stamps(source: TableSource) -> Stamps:
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the predictions …", hash_funcs=KEYS)
-def _judge(source: TableSource, stamps: Stamps) -> TableFigures:  # noqa: ARG001
-    table = _read_epoch(source) if source.epoch else services.read_predictions(source.run, source.split)
+def _judge(source: TableSource, stamps: Stamps) -> TableFigures:
+    table = _read_guesses(source)
     classes = services.read_data(source.run).classes
     true, predicted = predictions.find_codes(table, classes)
     size = len(classes)
@@ -163,7 +174,8 @@ def _judge(source: TableSource, stamps: Stamps) -> TableFigures:  # noqa: ARG001
     places = np.full(size, -1, dtype=np.intp)
     places[drawn] = np.arange(len(drawn))
     return TableFigures(
-        table,
+        source,
+        stamps,
         true,
         predicted,
         drawn,
@@ -175,9 +187,27 @@ def _judge(source: TableSource, stamps: Stamps) -> TableFigures:  # noqa: ARG001
     )
 
 
-def _read_epoch(source: TableSource) -> pd.DataFrame:
-    try:
+def _read_guesses(source: TableSource) -> pd.DataFrame:
+    """Return the true and the predicted classes: of very many images no more is read before one of them is looked at."""
+    if source.path.suffix != ".parquet":
+        return _read_whole(source)
+    if not source.epoch:
+        return services.read_guesses(source.run, source.split)
+    with _told_to_choose():
+        return predictions.read_guesses(source.path)
+
+
+def _read_whole(source: TableSource) -> pd.DataFrame:
+    if not source.epoch:
+        return services.read_predictions(source.run, source.split)
+    with _told_to_choose():
         return predictions.read_predictions(source.path)
+
+
+@contextmanager
+def _told_to_choose() -> Iterator[None]:
+    try:
+        yield
     except RunError as error:
         raise RunError(f"{error} Choose another epoch.") from None
 

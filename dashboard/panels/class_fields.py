@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
 from core.recipe.class_names import find_class
 from core.recipe.setting import Setting
-from dashboard.guard import guard_callback
+from dashboard.components.class_box import draw_classes_box
 
 
 def draw_names(setting: Setting, key: str, classes: Sequence[str], label: Callable[[str], str]) -> None:
     """Draw a choice of classes; what is chosen and is not a class of the data stays, so that it can be told and taken out."""
     chosen = [_find(name, classes) for name in st.session_state.get(key) or ()]
-    _draw_choice(setting, key, chosen, classes, label)
+    draw_classes_box(
+        setting.title,
+        classes,
+        chosen,
+        key=key,
+        label=label,
+        help=setting.help,
+        placeholder="None",
+        persist=True,
+    )
 
 
 def draw_pairs(setting: Setting, key: str, classes: Sequence[str], label: Callable[[str], str]) -> None:
     """Draw the pairs chosen, any of which can be taken out, and a choice of two classes that joins them."""
     chosen = [(_find(one, classes), _find(other, classes)) for one, other in st.session_state.get(key) or ()]
-    _draw_choice(setting, key, chosen, (), lambda pair: " / ".join(map(label, pair)))
-    st.multiselect(
-        "Add a pair of look-alikes", classes, key=f"{key}-new", format_func=label, max_selections=2, select_all=False,
-        on_change=guard_callback(_add_pair), args=(key,), placeholder="Choose two classes",
-        help="With the second class chosen, the pair joins those above.",
-    )  # fmt: skip
-
-
-def _draw_choice(
-    setting: Setting, key: str, chosen: list[Any], known: Sequence[Any], label: Callable[[Any], str]
-) -> None:
     # Set anew each time: other options make it another widget, which would begin empty.
     st.session_state[key] = chosen
-    options = [*known, *(one for one in dict.fromkeys(chosen) if one not in known)]
     st.multiselect(
-        setting.title, options, key=key, help=setting.help, format_func=label, persist_state="session",
-        placeholder="None",
+        setting.title, list(dict.fromkeys(chosen)), key=key, help=setting.help, persist_state="session", placeholder="None",
+        format_func=lambda pair: " / ".join(map(label, pair)),
+    )  # fmt: skip
+    new = f"{key}-new"
+    draw_classes_box(
+        "Add a pair of look-alikes", classes, st.session_state.get(new, ()), key=new, label=label, most=2,
+        on_change=partial(_add_pair, key), placeholder="Choose two classes",
+        help="With the second class chosen, the pair joins those above.",
     )  # fmt: skip
 
 

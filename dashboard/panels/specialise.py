@@ -18,6 +18,7 @@ from core.verdicts.judged_on import TITLES, JudgedOn, TablePair, describe_images
 from core.verdicts.paired import changes_by_class, compare_paired, describe_gain
 from core.verdicts.predictions import find_lookalikes, wilson_interval
 from dashboard.charts.compare_charts import class_changes
+from dashboard.components.class_box import draw_classes_box
 from dashboard.components.plot import plot
 from dashboard.explorer.before_after import draw_won_and_lost
 from dashboard.guard import guard_callback
@@ -50,12 +51,13 @@ def draw_specialise(
         )
         return
     named = list(dict.fromkeys(classes or [name for pair in pairs for name in pair]))
-    chosen = st.multiselect(
+    box = f"specialise-{run.id}-{key}"
+    chosen = draw_classes_box(
         "Classes to specialise on",
         data.classes,
-        default=named,
-        key=f"specialise-{run.id}-{key}",
-        format_func=data.label,
+        st.session_state.get(box, named),
+        key=box,
+        label=data.label,
         help="The class it is mistaken for is added too; otherwise that class would pay for the gain.",
     )
     told_apart = st.multiselect(

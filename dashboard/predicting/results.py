@@ -14,6 +14,7 @@ from core.answers.batch import Batch
 from core.files import write_bytes
 from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
+from dashboard.components.class_box import draw_classes_box
 from dashboard.components.gallery import Card, Tile, show_cards
 from dashboard.explorer import detail
 from dashboard.state import services
@@ -72,8 +73,11 @@ def choose_rows(table: pd.DataFrame, data: RunData) -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         shown = st.selectbox("Show", SHOWN, key="predict-shown", width=170)
         order = st.selectbox("Order", ORDERS, key="predict-order", width=190)
-        found = sorted(set(table["pred_label"]) - {""}, key=data.classes.index)
-        classes = st.multiselect("Classes", found, key="predict-classes", format_func=data.label, width=420)
+        named = set(table["pred_label"])
+        found = [name for name in data.classes if name in named]
+        key = "predict-classes"
+        known = [name for name in st.session_state.get(key, ()) if name in named]
+        classes = draw_classes_box("Classes", found, known, key=key, label=data.label, width=420)
     rows = {
         "all": table,
         "not sure": table[table["sure"] == "no"],

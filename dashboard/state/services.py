@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,11 +87,31 @@ def _read_data(folder: Path, stamp: int) -> RunData:  # noqa: ARG001
 
 def read_predictions(run: Run, split: str = "val") -> pd.DataFrame:
     """Return the predictions of a run's best model on a split (not to be changed); raises RunError without any."""
+    path = find_predictions(run, split)
+    with _told_to_write_again(run):
+        return _read_predictions(path, path.stat().st_mtime_ns)
+
+
+def read_guesses(run: Run, split: str = "val") -> pd.DataFrame:
+    """Return the true and the predicted classes alone of the same, which takes a fraction of the time; kept nowhere."""
+    with _told_to_write_again(run):
+        return predictions.read_guesses(find_predictions(run, split))
+
+
+def find_predictions(run: Run, split: str = "val") -> Path:
+    """Return where the predictions of a run's best model on a split lie; raises RunError without any."""
     path = run.predictions_path(split)
     if not path.exists():
         raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
+    return path
+
+
+@contextmanager
+def _told_to_write_again(run: Run) -> Iterator[None]:
     try:
-        return _read_predictions(path, path.stat().st_mtime_ns)
+        yield
+    except NotYet:
+        raise
     except RunError as error:
         raise RunError(f"{error} Write it again: {own_command()} evaluate {run.id}") from None
 

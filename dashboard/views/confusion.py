@@ -35,6 +35,7 @@ from dashboard.text import escape_markdown, format_count
 
 BESIDE = 640  # pixels of a matrix of many classes that has its images beside it
 TALLEST = 1600
+LARGE_CELLS = 12  # classes of a matrix whose cells a finger meets on a phone
 SIDES = ("Confused pairs", "Blocks", "Images")
 SIDE = "confusion-beside"  # which of them is shown
 WIDE = "wide"  # in the URL: the matrix as wide as the page
@@ -75,11 +76,16 @@ def draw_explorer(
     """Draw the matrix, and beside it what is confused most or the images of what is selected."""
     if st.session_state.pop(REORDERED, False):
         st.rerun(scope="app")  # the order is chosen outside of what a click draws anew
-    selection = read_selection(data.classes) or find_cell(matrices.judge(source).table)
+    selection = read_selection(data.classes) or find_cell(matrices.judge(source))
     wide = address.get_param(WIDE) == "1"
     with st.container(key="beside-matrix"):
         explorer, side = (st.container(), st.container()) if wide else st.columns([6, 5], gap="medium")
     with explorer:
+        if len(data.classes) > LARGE_CELLS:
+            with st.container(key="touch-hint"):
+                st.caption(
+                    "Tap the matrix to look closer, then tap a cell. The house above it shows all of it again."
+                )
         if has_levels(len(data.classes)):
             draw_levels(
                 source, other, data, by, look, selection, found,
@@ -93,10 +99,12 @@ def draw_explorer(
         draw_side(run, source, other, data, selection, part, wide=wide)
 
 
-def find_cell(table: pd.DataFrame) -> Selection:
+def find_cell(judged: TableFigures) -> Selection:
     """Return the cell of the image that the URL names, where it selects none: a link to an image alone opens it too."""
     path = address.get_param("image")
-    own = table[table["path"] == path] if path else table.iloc[:0]
+    if not path:
+        return Selection()
+    own = judged.table[judged.table["path"] == path]
     if own.empty:
         return Selection()
     true, predicted = (str(own[column].iloc[0]) for column in ("true", "predicted"))
@@ -154,7 +162,7 @@ def draw_summary(
     source: TableSource, other: TableSource | None, judged: TableFigures, change: Change | None
 ) -> None:
     """Say how good the predictions are, or what changed, and what can be done."""
-    right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
+    right, count = int((judged.true == judged.predicted).sum()), len(judged.true)
     name = escape_markdown(str(source))
     judged_here = source.split == "val" and not describe_origin(source.run)
     where = f"{name[0].upper()}{name[1:]}{' on validation' if judged_here else ''}"
@@ -238,7 +246,7 @@ def choose_height(classes: int, wide: bool) -> int | None:
 
 def summarise(judged: TableFigures, data: RunData) -> str:
     """Say in words what the matrix shows, for those who do not see it."""
-    right, count = int((judged.true == judged.predicted).sum()), len(judged.table)
+    right, count = int((judged.true == judged.predicted).sum()), len(judged.true)
     words = f"{format_count(len(data.classes), 'class')}, {right:,} of {format_count(count, 'image')} right."
     if not judged.pairs.empty:
         first = judged.pairs.iloc[0]

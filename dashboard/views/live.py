@@ -163,8 +163,10 @@ def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
     newest = int(epochs["epoch"].iloc[-1])
     source = TableSource(run, newest if newest in run.list_epochs() else 0)
     judged, data = matrices.judge(source), services.read_data(run)
-    name = str(source)
-    st.header(f"{name[0].upper()}{name[1:]}")
+    best = run.read_status().best_epoch
+    st.header(f"Matrix of epoch {newest}, the latest" if source.epoch else "Matrix of the best model")
+    if source.epoch and best and best != newest:
+        st.caption(f"The best model is that of epoch {best}; its matrix is on the page Confusion.")
     with st.container(key="wide-classes"):
         left, right = st.columns(2)
     with left:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -16,7 +17,7 @@ from core.verdicts import class_report, predictions
 from core.verdicts.predictions import format_interval
 from core.verdicts.run_accuracy import WRITTEN_AGAIN, tell_apart
 from dashboard.charts import curve_charts
-from dashboard.components.class_box import draw_class_box
+from dashboard.components.class_box import MOST_LISTED, draw_class_box
 from dashboard.components.gallery import Card, Tile, draw_pager, show_open_tiles
 from dashboard.components.plot import plot
 from dashboard.explorer import detail, kind_images, marking, opened
@@ -37,6 +38,16 @@ ERRORS_PER_PAGE = 6
 EXAMPLES = 6
 NAMED = 6  # weak classes that are written out
 MANY = 20  # images of a class that tell something
+LINES = 200  # classes on a page of the table of very many
+# How that table can be sorted, and by which figure, highest first; as they are ranked where there is none.
+SORTED = {
+    "Weakest first": "",
+    "Training images": "train",
+    "Judged images": "support",
+    "Recall": "recall",
+    "Precision": "precision",
+    "F1": "f1",
+}
 PER_CENT = st.column_config.NumberColumn(format="%.1f %%")
 
 
@@ -336,17 +347,28 @@ def draw_all_classes(figures: pd.DataFrame, table: pd.DataFrame, data: RunData, 
     st.header("All classes")
     with st.container(key="wide-all"):
         chart, words = st.columns([5, 4], gap="large")
-    seen = figures[figures["support"] > 0].assign(name=lambda t: [data.label(c) for c in t["class"]])
+    judged = figures[figures["support"] > 0]
+    seen = thin_classes(judged, name).assign(name=lambda t: [data.label(c) for c in t["class"]])
     with chart:
         plot(
             curve_charts.frequency_recall(seen, highlight=data.label(name)),
             key="weak-frequency",
             on_click=lambda click: choose_class(str(seen["class"].iloc[int(click.customdata[0])])),
         )
+        if len(seen) < len(judged):
+            st.caption(
+                f"{len(seen):,} of {len(judged):,} classes are drawn, taken evenly from the weakest to the strongest."
+            )
     with words:
         draw_averages(figures, table)
         st.markdown(escape_markdown(class_report.describe_frequency(figures)))
     draw_table(figures if knows_top5(table) else figures.drop(columns="top5"), data)
+
+
+def thin_classes(figures: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return at most about `MOST_LISTED` classes, every n-th from the weakest to the strongest, and the one that is chosen."""
+    every = max(1, math.ceil(len(figures) / MOST_LISTED))
+    return figures[(np.arange(len(figures)) % every == 0) | (figures["class"] == name)]
 
 
 def knows_top5(table: pd.DataFrame) -> bool:
@@ -382,24 +404,24 @@ def draw_averages(figures: pd.DataFrame, table: pd.DataFrame) -> None:
 
 
 def draw_table(figures: pd.DataFrame, data: RunData) -> None:
-    """Show all classes' figures as a table that can be sorted and saved."""
-    shown = pd.DataFrame(
-        {
-            "class": [data.label(name) for name in figures["class"]],
-            "training": figures["train"],
-            "judged": figures["support"],
-            "right": figures["right"],
-            "recall": figures["recall"] * 100,
-            "95 % interval": [
-                format_interval(low, high) for low, high in zip(figures["low"], figures["high"], strict=True)
-            ],
-            "precision": figures["precision"] * 100,
-            "F1": figures["f1"] * 100,
-            **({"top 5": figures["top5"] * 100} if "top5" in figures else {}),
-            "confused with": [data.label(name) if name else "" for name in figures["confused_with"]],
-            "mistaken for it": [data.label(name) if name else "" for name in figures["mistaken_for_it"]],
-        }
-    )
+    """Show all classes' figures as a table that can be sorted and saved; of very many a page of them at a time."""
+    if len(figures) > MOST_LISTED:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            by = st.selectbox("Sorted by", list(SORTED), key="weak-sorted", width=220)
+            figures = sort_classes(figures, by)
+            page = draw_pager(len(figures), LINES, key="weak-table-page", param="classes", unit="classes")
+            st.download_button(
+                "All classes (CSV)",
+                lambda: tabulate_classes(figures, data).to_csv(index=False),
+                file_name="classes.csv",
+                mime="text/csv",
+                key="weak-csv",
+                icon=":material/table:",
+                on_click="ignore",
+            )
+        shown = tabulate_classes(figures.iloc[page * LINES : (page + 1) * LINES], data)
+    else:
+        shown = tabulate_classes(figures, data)
     helps = {
         "training": "Training images of the class.",
         "judged": "Images of the class that were judged: the support of its figures.",
@@ -417,4 +439,32 @@ def draw_table(figures: pd.DataFrame, data: RunData) -> None:
             **{name: st.column_config.Column(help=text) for name, text in helps.items()},
         },
         alt="Figures of all classes",
+    )
+
+
+def sort_classes(figures: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return the figures of all classes, which are ranked weakest first, in another order; `by` is one of SORTED."""
+    if not (column := SORTED[by]):
+        return figures
+    return figures.sort_values(column, ascending=False, kind="stable")
+
+
+def tabulate_classes(figures: pd.DataFrame, data: RunData) -> pd.DataFrame:
+    """Return the figures of classes as a reader sees them, shares in per cent."""
+    return pd.DataFrame(
+        {
+            "class": [data.label(name) for name in figures["class"]],
+            "training": figures["train"],
+            "judged": figures["support"],
+            "right": figures["right"],
+            "recall": figures["recall"] * 100,
+            "95 % interval": [
+                format_interval(low, high) for low, high in zip(figures["low"], figures["high"], strict=True)
+            ],
+            "precision": figures["precision"] * 100,
+            "F1": figures["f1"] * 100,
+            **({"top 5": figures["top5"] * 100} if "top5" in figures else {}),
+            "confused with": [data.label(name) if name else "" for name in figures["confused_with"]],
+            "mistaken for it": [data.label(name) if name else "" for name in figures["mistaken_for_it"]],
+        }
     )

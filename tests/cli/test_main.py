@@ -290,7 +290,7 @@ def test_help_names_every_command(runs_root: Path) -> None:
 
 
 def test_a_command_loads_what_it_needs_and_no_other() -> None:
-    asked = "import sys; from core.__main__ import main; main(['runs']); print({'numpy', 'core.cli.models.serve'} & set(sys.modules))"
+    asked = "import sys; from core.__main__ import main; main(['runs']); print({'numpy', 'core.cli.models.serve', 'core.cli.bakeoff', 'core.cli.models.track'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
 

@@ -57,3 +57,31 @@ def test_keys_open_a_cell_too(page: Page, dashboard: Dashboard) -> None:
     expect(said).to_contain_text("images: ")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("part=0-0"))
+
+
+def test_a_finger_looks_closer_before_it_opens_a_cell(page: Page, dashboard: Dashboard) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = phone.new_page()
+    open_page(page, dashboard, "confusion?run=large")
+    expect(page.get_by_text("Tap the matrix to look closer")).to_be_visible()
+    tap_first(page)
+    expect(page).to_have_url(re.compile("zoom=-0.5"))
+    settle(page)
+    tap_first(page)
+    expect(page).to_have_url(re.compile("part=0-0"))
+    phone.close()
+
+
+def tap_first(page: Page) -> None:
+    """Tap the first cell of the matrix."""
+    graph = chart(page, "Confusion matrix")
+    graph.scroll_into_view_if_needed()
+    at = graph.evaluate(
+        """g => {
+            const { xaxis, yaxis } = g._fullLayout, box = g.getBoundingClientRect();
+            return [box.left + xaxis._offset + xaxis.l2p(0), box.top + yaxis._offset + yaxis.l2p(0)];
+        }"""
+    )
+    page.touchscreen.tap(*at)

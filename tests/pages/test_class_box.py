@@ -75,3 +75,56 @@ def test_a_search_ends_where_a_class_is_chosen_elsewhere() -> None:
 def test_of_very_many_found_the_first_are_listed_and_all_counted() -> None:
     found = find_classes("class", NAMES, str)
     assert (len(found.names), found.count) == (SHOWN, len(NAMES))
+
+
+def page_of_several(classes: int, most: int | None) -> None:
+    import streamlit as st
+
+    from dashboard.components.class_box import draw_classes_box
+
+    def change() -> None:
+        st.session_state["told"] = list(st.session_state["boxes"])
+
+    names = [f"class-{number:04d}" for number in range(classes)]
+    known = st.session_state.get("boxes", ["class-0001"])
+    st.session_state["read"] = draw_classes_box(
+        "Classes", names, known, key="boxes", label=str.upper, most=most, on_change=change
+    )
+
+
+def open_several(classes: int = len(NAMES), most: int | None = None) -> AppTest:
+    return AppTest.from_function(page_of_several, args=(classes, most)).run()
+
+
+def test_several_of_few_classes_are_chosen_from_a_list_alone() -> None:
+    app = open_several(3)
+    assert app.multiselect[0].options == ["CLASS-0000", "CLASS-0001", "CLASS-0002"]
+    app.multiselect[0].select("class-0002").run()
+    assert app.session_state["read"] == app.session_state["told"] == ["class-0001", "class-0002"]
+    assert not app.text_input
+
+
+def test_of_very_many_those_chosen_alone_are_sent_and_others_are_found_by_their_names() -> None:
+    app = open_several()
+    assert app.multiselect[0].options == ["CLASS-0001"]
+    app.text_input[0].input("class-0420").run()
+    assert app.session_state["read"] == app.session_state["told"] == ["class-0001", "class-0420"]
+    assert app.text_input[0].value == ""
+    app.text_input[0].input("042").run()
+    app.selectbox[0].select("class-0425").run()
+    assert app.session_state["read"] == ["class-0001", "class-0420", "class-0425"]
+    app.multiselect[0].unselect("class-0001").run()
+    assert app.session_state["read"] == ["class-0420", "class-0425"]
+
+
+def test_a_class_that_is_chosen_already_is_not_added_again() -> None:
+    app = open_several()
+    app.text_input[0].input("class-0001").run()
+    assert app.session_state["read"] == ["class-0001"]
+
+
+def test_no_more_are_looked_for_than_may_be_chosen() -> None:
+    app = open_several(most=2)
+    app.text_input[0].input("class-0420").run()
+    assert app.session_state["read"] == ["class-0001", "class-0420"]
+    assert not app.text_input

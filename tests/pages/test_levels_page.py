@@ -183,3 +183,31 @@ def test_a_difference_has_levels_too(open_page: Open, large: Run, runs_root: Pat
 
 def test_live_shows_the_classes_with_most_errors(open_page: Open, large: Run) -> None:
     assert title(open_page("live", run="large")) == "Live"
+
+
+def test_weak_classes_of_very_many_come_a_page_at_a_time(open_page: Open, large: Run) -> None:
+    app = open_page("weak", run="large")
+    assert app.multiselect(key=f"specialise-large-{app.text_input(key='weak-class').value}").options == [
+        "class-00000", "class-00001",
+    ]  # fmt: skip
+    _, table = (frame.value for frame in app.dataframe)
+    assert (len(table), table["class"].iloc[0]) == (200, "class-00000")
+    assert "1,000 of 2,000 classes are drawn" in words(app)
+    assert (
+        sum(map(len, component_data(app))) < 200_000
+    )  # a quarter of a megabyte each, were all names among them
+    app.number_input(key="weak-table-page").set_value(10).run()
+    _, table = (frame.value for frame in app.dataframe)
+    assert len(table) == 200
+    app.selectbox(key="weak-sorted").select("Recall").run()
+    app.number_input(key="weak-table-page").set_value(1).run()
+    _, table = (frame.value for frame in app.dataframe)
+    assert table["recall"].iloc[0] == table["recall"].max()
+
+
+def test_galleries_of_very_many_classes_know_those_of_their_images(open_page: Open, large: Run) -> None:
+    app = open_page("confusion", run="large", true="class-00000")
+    galleries = [json.loads(data) for data in component_data(app)]
+    told = [gallery for gallery in galleries if "items" in gallery]
+    assert told
+    assert all(gallery["asks"] and len(gallery["labels"]) < 20 and not gallery["order"] for gallery in told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,21 @@ from tests.pages.apps import Open, charts_of, set_state, title, words
 
 def test_live_shows_the_newest_epoch_and_how_each_class_came_there(open_page: Open, run: Run) -> None:
     app = open_page("live", run="first")
-    assert "Epoch 2" in words(app)
+    assert "Matrix of epoch 2, the latest" in words(app)
+    assert "The best model is that of epoch" not in words(app)  # it is the latest
     recall = charts_of(app)["live-recall"]["data"][0]
     assert recall["x"] == ["1", "2"]
     assert recall["y"] == ["10 · tulip", "35 · iris", "2 · rose"]
     assert charts_of(app)["live-matrix"]["layout"]["title"]["text"] == "Confusion matrix"
+
+
+def test_live_says_whose_matrix_it_shows_where_an_earlier_epoch_is_the_best(
+    open_page: Open, run: Run
+) -> None:
+    run.write_status(replace(run.read_status(), best_epoch=1))
+    assert "The best model is that of epoch 1; its matrix is on the page Confusion." in words(
+        open_page("live", run="first")
+    )
 
 
 def test_a_head_fitted_at_once_has_a_sentence_in_place_of_curves(open_page: Open, run: Run) -> None:
@@ -43,7 +54,7 @@ def test_live_of_an_older_version_shows_the_best_model(open_page: Open, run: Run
     rows = [{**row, "val_correct": None} for row in run.read_metrics()[0]]
     write_text(run.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
     app = open_page("live", run="first")
-    assert "Best model" in words(app)
+    assert "Matrix of the best model" in words(app)
     assert {"live-matrix"} == {key for key in charts_of(app) if key not in ("live-loss", "live-accuracy")}
     assert not app.error
 

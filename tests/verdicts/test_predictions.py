@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from core.errors import RunError
+from core.image_table import MANY, find_table, write_table
 from core.verdicts import predictions
 
 HEAD = "path,true,predicted,confidence,true_confidence,loss,top1,top1_confidence,top2,top2_confidence\n"
@@ -331,3 +332,16 @@ def test_ten_thousand_classes_and_a_million_images_have_figures_in_seconds() -> 
     figures = predictions.class_figures(table, classes)
     assert time.perf_counter() - start < 5
     assert figures["support"].sum() == 1_000_000
+
+
+def test_guesses_alone_are_read_from_either_kind_of_table(tmp_path: Path) -> None:
+    for rows in (3, MANY):
+        folder = tmp_path / str(rows)
+        folder.mkdir()
+        columns = {"path": ["a"] * rows, "true": ["007"] * rows, "predicted": ["8"] * rows}
+        write_table(folder / "predictions-val.csv", columns)
+        table = predictions.read_guesses(find_table(folder / "predictions-val.csv"))
+        assert (list(table), len(table), table["true"].iloc[0]) == (["true", "predicted"], rows, "007")
+        write_table(folder / "predictions-val.csv", {"path": ["a"] * rows, "true": ["1"] * rows})
+        with pytest.raises(RunError, match="predicted"):
+            predictions.read_guesses(find_table(folder / "predictions-val.csv"))
