@@ -96,8 +96,9 @@ def draw_board(name: str, was_active: bool) -> None:
     if was_active != board.is_active:
         st.rerun()  # draws the page anew, with or without polling
     ended = sum(member.status.state == "finished" for member in board.members)
-    places = len(board.rows) * len(board.seeds)
-    st.progress(board.share, text=f"{ended} of {format_count(places, 'run')} finished{describe_left(board)}")
+    st.progress(
+        board.share, text=f"{ended} of {format_count(board.count, 'run')} finished{describe_left(board)}"
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="bake-actions"):
         if board.is_active:
             draw_stop(board)
