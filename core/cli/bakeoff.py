@@ -185,6 +185,9 @@ def print_ranking(board: Board) -> None:
         print(f"{place}. {label}: {found.describe()}")
         for folds in ranking.folds.get(label, []):
             print(f"   Seed {folds.seed}: {folds.describe()}")
+            print(
+                f"   Weak classes and doubtful labels by these answers: {own_command()} judge {folds.runs[0].id}"
+            )
     verdicts = compare_with_best(ranking.sets)
     for verdict in verdicts:
         print(verdict.replace("**", ""))

@@ -22,7 +22,9 @@ from dashboard.guard import guard_callback
 from dashboard.state import answers
 from dashboard.text import escape_markdown
 
-MOST = 4  # other runs: each is a model in memory, and costs as much time as the first
+MOST = (
+    9  # other runs, as many as ten folds have: each is a model in memory, and costs as much time as the first
+)
 
 
 def draw_ways(run: Run) -> Choice:

@@ -39,7 +39,7 @@ def test_every_training_image_is_judged_once_by_a_network_that_never_saw_it(fold
     assert (about.judged, about.right, about.folds, about.spared) == (18, 16, 3, 0)
     assert about.describe(str) == (
         "3 networks (resnet18), each trained on the other folds and asked about the fold it never saw. Near copies are never "
-        "on both sides. The best epoch of each was chosen on its fold, so these figures are a little too high."
+        "on both sides. Other photos of one scene may be, which makes figures too high: group_by can name them. The best epoch of each was chosen on its fold, so these figures are a little too high."
     )
 
 
@@ -103,5 +103,7 @@ def test_folds_together_are_judged_on_the_val_folder_alone_and_never_on_each_oth
     judges = choose_judges(folds)
     assert judges.split == "held"
     assert {sample.path.partition("/")[0] for sample in judges.samples} == {"val"}
-    with pytest.raises(RunError, match=r"was trained on 6 of the 6 images .* a val/ folder, or some held back"):
+    with pytest.raises(
+        RunError, match=r"was trained on 6 of the 6 images .* a val/ folder, or some held back"
+    ):
         choose_judges(folds, ("val",))
