@@ -126,9 +126,7 @@ class OutOfFold:
             else f"{together} never on both sides."
         )
         if not self.grouped:
-            apart += (
-                " Other photos of one scene may be, which makes figures too high: group_by can name them."
-            )
+            apart += " Other photos of one scene may be, which makes figures too high: the setting Keep together (group_by) can name them."
         words = (
             f"{self.folds} networks ({self.network}), each trained on the other folds and asked about the fold it never saw. "
             f"{apart} The best epoch of each was chosen on its fold, so these figures are a little too high."

@@ -50,6 +50,13 @@ def draw_ways(run: Run) -> Choice:
     return choice
 
 
+def choose_average(run: Run, others: Sequence[Run]) -> None:
+    """Let the mean of the answers of a run and others be the way that is chosen where images are predicted with it."""
+    names = sorted(other.id for other in others)
+    st.session_state[f"ways-others-{run.id}"] = names
+    st.session_state[f"ways-choice-{run.id}"] = Choice((run.id, *names))
+
+
 def _draw_others(run: Run) -> list[Run]:
     """Let the user choose other runs; return the run and these."""
     offers = answers.list_offers(run)

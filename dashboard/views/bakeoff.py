@@ -25,6 +25,7 @@ from dashboard.launch.bakeoff_form import describe_todo, draw_form
 from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete, role_to_delete
 from dashboard.panels.results import draw_results
+from dashboard.predicting.ways import MOST, choose_average
 from dashboard.state import address, services
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count, format_duration
@@ -222,7 +223,7 @@ def draw_folds(label: str, folds: Folds, *, several: bool) -> None:
     """Say what the folds of a training come to, and lead to what can be done with it."""
     title = f"{escape_markdown(label)}, {len(folds.runs)} folds" + (f", seed {folds.seed}" if several else "")
     words = folds.describe()
-    st.markdown(f"**{title}**: {words}", help=explain(words))
+    st.markdown(f"**{title}**: {words}", help=explain(title, words))
     first = folds.runs[0]
     if not first.predictions_path(FOLD).exists():
         st.caption(
@@ -234,7 +235,6 @@ def draw_folds(label: str, folds: Folds, *, several: bool) -> None:
             ("weak", "Weak classes on all of them", "trending_down", {"on": FOLD}),
             ("confusion", "What is confused", "grid_on", {"on": FOLD}),
             ("data", "Labels probably wrong", "rule", {"labels": "train"}),
-            ("predict", "Predict with all folds", "image_search", {}),
         ):
             st.page_link(
                 pages[page],
@@ -243,10 +243,17 @@ def draw_folds(label: str, folds: Folds, *, several: bool) -> None:
                 query_params={**run, **params},
                 width="content",
             )
+        if len(folds.runs) <= MOST + 1 and st.button(
+            "Predict with all folds",
+            type="tertiary",
+            icon=":material/image_search:",
+            key=f"bake-predict-{first.id}",
+        ):
+            choose_average(first, folds.runs[1:])
+            st.switch_page(pages["predict"], query_params=run)
     st.caption(
-        "Each network was chosen by the fold it left out, so these figures are a little too high. On Predict, open Better "
-        "predictions and choose the other folds: the mean of their answers is mostly better than one alone. Images that they "
-        "trained on cannot judge it; a val/ folder or images held back can."
+        "Each network was chosen by the fold it left out, so these figures are a little too high. Predict with all folds takes "
+        "the mean of their answers. Images that they trained on cannot judge it; a val/ folder or images held back can."
     )
 
 

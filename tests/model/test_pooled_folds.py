@@ -39,7 +39,7 @@ def test_every_training_image_is_judged_once_by_a_network_that_never_saw_it(fold
     assert (about.judged, about.right, about.folds, about.spared) == (18, 16, 3, 0)
     assert about.describe(str) == (
         "3 networks (resnet18), each trained on the other folds and asked about the fold it never saw. Near copies are never "
-        "on both sides. Other photos of one scene may be, which makes figures too high: group_by can name them. The best epoch of each was chosen on its fold, so these figures are a little too high."
+        "on both sides. Other photos of one scene may be, which makes figures too high: the setting Keep together (group_by) can name them. The best epoch of each was chosen on its fold, so these figures are a little too high."
     )
 
 
