@@ -77,6 +77,11 @@ TERMS = (
         "t-SNE", r"t-SNE", "Places images on a plane so that those the network finds alike are near. Distances between far groups say little."
     ),
     Term(
+        "fold", r"\d folds|[Ff]old \d",
+        "One of several equal parts of the training images. Each validates one training and trains the others, so that each "
+        "image is judged once by a network that never saw it.",
+    ),
+    Term(
         "confident learning", r"[Cc]onfident learning",
         "Doubts a label where the model is surer of another class than it usually is of that class.",
     ),

@@ -17,7 +17,7 @@ from core.model.evaluate import write_predictions
 from core.recipe.config import TrainConfig
 from core.runs.bakeoff import name_run
 from core.runs.run import Run, create_run
-from core.runs.run_data import record_data
+from core.runs.run_data import record_data, scan_config
 from core.training.engine import Outcome
 
 # What the run says of the six validation images of the tiny data, by index of class: one of class 10 and one of
@@ -76,6 +76,33 @@ def make_member(root: Path, data: Path, *, guessed: np.ndarray = GUESSED, **chan
     return make_run(root, data, name=name, guessed=guessed, **values)
 
 
+def make_fold(
+    root: Path, data: Path, number: int, count: int = 3, *, wrong: int = 0, name: str = "", **changes: object
+) -> Run:
+    """Make a finished run of the bake-off `bake` that validates on a fold and gets its first `wrong` images wrong."""
+    values = {
+        "data": str(data),
+        "group": "bake",
+        "arch": "resnet18",
+        "fold": f"{number}/{count}",
+        "epochs": 1,
+    }
+    config = TrainConfig.from_dict({**values, **changes})
+    config = replace(config, name=name or name_run(config))
+    run, folders = create_run(config, root), scan_config(config)
+    record_data(run, folders, config)
+    true = np.array([sample.target for sample in folders.val])
+    guessed = np.where(np.arange(len(true)) < wrong, (true + 1) % 3, true)
+    write_predictions(run.predictions_path(), folders.val, _outcome(guessed, true), folders.classes)
+    run.write_status(
+        replace(
+            run.read_status(), state="finished", phase="finished", ended=time.time(), epoch=1, best_epoch=1,
+            best_val_acc=float((guessed == true).mean()), val_count=len(true),
+        )
+    )  # fmt: skip
+    return run
+
+
 def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:
     """Append the figures of one epoch and its steps."""
     for step in range(steps * (epoch - 1) + 1, steps * epoch + 1):
@@ -92,13 +119,13 @@ def append_epoch(run: Run, epoch: int, *, steps: int = 3) -> None:
     run.append_metrics({"kind": "epoch", "epoch": epoch, **counts, **figures})
 
 
-def _outcome(guessed: np.ndarray) -> Outcome:
+def _outcome(guessed: np.ndarray, true: np.ndarray = TRUE) -> Outcome:
     others = np.array([[1, 2], [0, 2], [0, 1]])
     top = np.column_stack([guessed, others[guessed]])
-    prob = np.tile(np.array([0.7, 0.2, 0.1], dtype=np.float32), (len(TRUE), 1))
-    prob[:, 0] += np.linspace(0, 0.2, len(TRUE), dtype=np.float32)
-    true_prob = prob[np.arange(len(TRUE)), (top == TRUE[:, None]).argmax(axis=1)]
-    return Outcome(top, prob, true_prob, -np.log(true_prob), TRUE)
+    prob = np.tile(np.array([0.7, 0.2, 0.1], dtype=np.float32), (len(true), 1))
+    prob[:, 0] += np.linspace(0, 0.2, len(true), dtype=np.float32)
+    true_prob = prob[np.arange(len(true)), (top == true[:, None]).argmax(axis=1)]
+    return Outcome(top, prob, true_prob, -np.log(true_prob), true)
 
 
 def plant_answers(

@@ -38,16 +38,18 @@ def keep_fixes(folder: Path, config: TrainConfig) -> Path | None:
     return kept
 
 
-def apply_fixes(folders: ImageFolders, path: Path, *, named: str) -> ImageFolders:
+def apply_fixes(folders: ImageFolders, path: Path, *, named: str, spare_val: bool = False) -> ImageFolders:
     """Return a data set with the training images of a fix list dropped or relabelled; all other images stay.
 
-    `named` is what the list is called in an error.
+    `named` is what the list is called in an error. With `spare_val` what it says of validation images is passed over: each
+    training image is one in one of the runs of several folds, and keeps its label there.
 
     Raises:
         DataError: when the list cannot be used, naming the row and what is wrong with it.
     """
     try:
-        fixes = [fix for fix in read_fixes(path) if fix.action != "keep"]
+        spared = {sample.path for sample in folders.val} if spare_val else set()
+        fixes = [fix for fix in read_fixes(path) if fix.action != "keep" and fix.path not in spared]
     except UserError as error:
         raise DataError(f"fixes: {str(error).replace(str(path), named)}") from None
     except OSError as error:

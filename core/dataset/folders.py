@@ -19,6 +19,7 @@ from core.recipe.config import COPIES, NAME, NONE
 from core.shards.shards import find_shards
 from core.splits.belonging import Belonging, group_by_name, name_example
 from core.splits.divide import Kept, divide
+from core.splits.fold import Fold
 from core.splits.group_table import read_groups
 from core.words import format_count, show_path
 
@@ -78,6 +79,7 @@ def scan_folders(
     hold_back: int = 0,
     group_by: str = NONE,
     copies: Sequence[Sequence[str]] = (),
+    fold: Fold | None = None,
     watch: Watch | None = None,
 ) -> ImageFolders:
     """Read a data set's layout without opening an image.
@@ -87,6 +89,9 @@ def scan_folders(
     training is split off, and `hold_back` training images of each class become `held`: both the same each time, so that
     runs of any seed are judged on the same images. By the setting `group_by` images that belong together stay on one side,
     and so do `copies`, paths that look the same, where it is not `none`. `watch` as `read_tree` has it.
+
+    With a `fold` that part of the training images validates. The images of a folder for validation then are `held`: they
+    judge the models of all folds and none is chosen by them.
 
     Raises:
         DataError: naming the folder that is missing, empty, locked or not matched, the malformed names file or table of
@@ -105,12 +110,19 @@ def scan_folders(
     }  # told by what is to become of them
     if empty := [name for name in classes if name not in known]:
         raise DataError(f"{train_root}: no images in {_some(empty)}. Add images or remove the folder.")
-    val, val_made = _collect_val(tree, classes), "val" not in layout.splits
+    val, val_made = _collect_val(tree, classes), fold is not None or "val" not in layout.splits
     groups = find_groups(group_by, [s.path for s in train], [s.path for s in val] + list(tree.test))
     train, made, held, kept = split_training(
         train, classes, val_fraction=val_fraction if val_made else None, hold_back=hold_back,
-        belonging=None if group_by == NONE else Belonging(groups, copies),
+        belonging=None if group_by == NONE else Belonging(groups, copies), fold=fold,
     )  # fmt: skip
+    if fold is not None:
+        if not made:
+            raise DataError(
+                f"fold: {train_root} has too few images that can validate for {fold.count} folds: {fold.words} has none. "
+                "Choose fewer folds, or add images."
+            )
+        held, val = (*held, *val), ()
     if val_made and not made:
         why = (
             "the 2 images a validation split needs" if group_by == NONE else "images to spare for validation"
@@ -161,17 +173,18 @@ def split_training(
     val_fraction: float | None,
     hold_back: int = 0,
     belonging: Belonging | None = None,
+    fold: Fold | None = None,
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...], tuple[Sample, ...], Kept | None]:
     """Return the samples that train, validate (none without a share) and are held back, and what was kept together.
 
     Raises:
         DataError: as `divide` does.
     """
-    if val_fraction is None and not hold_back:
+    if val_fraction is None and fold is None and not hold_back:
         return tuple(samples), (), (), None
     found = divide(
         [sample.path for sample in samples], np.array([sample.target for sample in samples], dtype=np.int64), classes,
-        val_fraction=val_fraction, hold_back=hold_back, belonging=belonging,
+        val_fraction=val_fraction, hold_back=hold_back, belonging=belonging, fold=fold,
     )  # fmt: skip
     sides = [
         tuple(samples[index] for index in np.flatnonzero(side).tolist())

@@ -1,4 +1,4 @@
-"""What comes after the last epoch: the best model is judged on the images held back, and its confidences are measured."""
+"""What comes after the last epoch: the best model is judged on the images held back, its confidences are measured, folds pooled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from core.dataset.folders import ImageFolders
 from core.errors import UserError, describe_error
 from core.model.calibration import calibrate_run
 from core.model.evaluate import evaluate_run
+from core.runs.bakeoff import list_siblings
 from core.runs.journal import Interrupted, Journal
+from core.verdicts.predictions import format_rate
 
 
 def judge_best(journal: Journal, folders: ImageFolders) -> None:
@@ -47,3 +49,25 @@ def measure_confidence(journal: Journal) -> None:
     if found is None:
         raise Interrupted(journal.asked())
     journal.write(f"confidence ECE: {found.after.ece.value:.4f} Temperature: {found.temperature:.3f}")
+
+
+def pool_when_last(journal: Journal) -> None:
+    """Give the runs of all folds what they say together, once the last of them has finished; where that fails, no training has.
+
+    Of two that finish at once both may do it, with the same result.
+    """
+    try:
+        runs = list_siblings(journal.run)
+        if not all(run.folder.exists() and run.read_status().state == "finished" for run in runs):
+            return
+        from core.model.out_of_sample import keep_pool, pool_folds  # brings what most runs do without
+
+        pool = pool_folds(journal.run)
+        for run in runs:
+            keep_pool(run, pool)
+    except (UserError, OSError) as error:
+        journal.write(f"Folds not pooled: {describe_error(error)}")
+    except Exception as error:
+        journal.write(f"Folds not pooled: {journal.log_fault(error)}")
+    else:
+        journal.write(f"All {len(runs)} folds: {format_rate(pool.about.right, pool.about.judged)}")

@@ -13,7 +13,7 @@ from core.dataset.folders import ImageFolders
 from core.errors import UserError
 from core.job.beginning import Beginning, prepare_data
 from core.job.draws import StepDraws
-from core.job.ending import judge_best
+from core.job.ending import judge_best, pool_when_last
 from core.job.keeping import Keeper
 from core.job.standing import Standing
 from core.networks.build import build_model, freeze_backbone
@@ -65,7 +65,10 @@ class TrainingJob:
             Exception: in a process that does not lead, for what it alone met.
         """
         with end_when_stuck(self.journal):
-            return self.journal.perform(self._train_with_others, describe_stop=self._describe_stop)
+            status = self.journal.perform(self._train_with_others, describe_stop=self._describe_stop)
+        if self.group.leads and self.config.fold and self.config.group and status.state == "finished":
+            pool_when_last(self.journal)
+        return status
 
     def _train_with_others(self) -> str:
         try:

@@ -135,9 +135,18 @@ def choose_judges(runs: Sequence[Run], wanted: Sequence[JudgedOn] = ("held", "va
         name, paths = next(iter(known.items()))
         refusal = (
             f"{name} was trained on {len(paths)} of the {len(judges.samples)} images that are to judge it (first {paths[0]}), "
-            f"itself or through a model it came from, so they would prove nothing. Choose runs that split the data as {runs[0].id} did."
+            f"itself or through a model it came from, so they would prove nothing. {_tell_remedy(runs)}"
         )
     raise RunError(refusal or f"{runs[0].id} has no images to be judged on.")
+
+
+def _tell_remedy(runs: Sequence[Run]) -> str:
+    if any(run.read_config().fold for run in runs):
+        return (
+            "Folds are trained on each other's validation images. To judge them together, train them with images that none sees: "
+            "a val/ folder, or some held back (hold_back)."
+        )
+    return f"Choose runs that split the data as {runs[0].id} did."
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ _EPOCHS = Need(
 )
 _FOCUSED = Need(lambda values: bool(values.get("focus")), "classes to specialise on (focus)")
 _PAIRED = Need(lambda values: bool(values.get("pairs")), "pairs to tell apart (pairs)")
+_UNFOLDED = Need(lambda values: not values.get("fold"), "no fold")
 _AUGMENTED = Need(is_augmented, "feature_views above 1")
 
 
@@ -64,8 +65,14 @@ class TrainConfig:
         help="Folder with train/<class>/*, optionally val/<class>/* and test/*.",
     )
     val_fraction: float = declare(
-        0.15, "Validation share", _DATA, span=(0.01, 0.5),
+        0.15, "Validation share", _DATA, span=(0.01, 0.5), needs=_UNFOLDED,
         help="Where the data has no val/ folder: share of each class held back for it.",
+    )
+    fold: str = declare(
+        "", "Fold", _DATA, off="",
+        help="Which of several equal parts of the training images validates this run, such as 2/5 for the second of five; the "
+        "others train. The parts are the same for every run, so five runs judge each training image once. The val/ folder, if "
+        "there is one, is held back and judges the finished model. Empty: no folds.",
     )
     hold_back: int = declare(
         0, "Hold back", _DATA, basic=True, unit="images a class", span=(0, 10_000), off=0,

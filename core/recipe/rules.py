@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from core.networks.table import Network, describe_unknown, find_network
 from core.recipe.class_names import normalise, write_pairs
 from core.recipe.setting import Setting, Values
+from core.splits.fold import read_fold
 from core.words import shorten
 
 LEAST_A_DEVICE = 2  # images of a batch, since batch normalisation cannot learn from one
@@ -99,6 +100,10 @@ def _find_wrong_texts(values: Values) -> dict[str, str]:
         problems["name"] = "'latest' stands for the newest run; choose another name"
     if not values["group_by"]:
         problems["group_by"] = "is empty; give copies, name, none or the path of a CSV"
+    try:
+        read_fold(values["fold"])
+    except ValueError as error:
+        problems["fold"] = f"{error}, got {shorten(repr(values['fold']))}"
     if not values["weights"]:
         problems["weights"] = "is empty; give imagenet, none, run:<id> or a file"
     return problems

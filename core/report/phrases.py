@@ -107,7 +107,9 @@ def list_data(facts: RunFacts) -> Pairs:
             ("Other training images", _describe_counts(train)),
         ]
     made = (
-        f"{(record.get('val_fraction') or 0) * 100:g} % of each class split off training"
+        f"fold {record['fold']} of the training images"
+        if record.get("fold")
+        else f"{(record.get('val_fraction') or 0) * 100:g} % of each class split off training"
         if data.val_made
         else "a folder of their own"
     )

@@ -1,4 +1,4 @@
-"""Bake-offs: networks, optimizers, presets and seeds crossed into runs that are found again by `group` and name alone."""
+"""Bake-offs: networks, optimizers, presets, seeds and folds crossed into runs that are found again by `group` and name alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import ConfigError, RunError, UserError
 from core.people.acting import TRAIN, needs
@@ -17,12 +17,13 @@ from core.recipe.settings import find_differing, label_settings, settings_of, wr
 from core.runs import jobs
 from core.runs.notes import read_note
 from core.runs.run import Run, list_runs, make_slug
+from core.splits.fold import MOST_FOLDS, Fold, read_fold
 from core.stored.status import ACTIVE, MOST_STATUSES, SETTLED, Stamp, Status, stamp_file
 
 # An optimizer's rate where SGD (momentum 0.9) has 1: Adam's steps do not shrink with the gradient, and momentum makes
 # SGD's ten times as long. Lookahead goes half of the way its optimizer went, so Ranger gets twice AdamW's.
 RATES = {"sgd": 1.0, "adamw": 0.1, "ranger": 0.2}
-NAME_LENGTH = 30  # a run's name adds network, optimizer, preset and seed to it, 80 in all at most
+NAME_LENGTH = 30  # a run's name adds network, optimizer, preset, seed and fold to it, 80 in all at most
 
 # As they were read, of a run with a group; of thousands next to none has one, and the page looks every two seconds.
 _CONFIGS: dict[str, tuple[Stamp, TrainConfig | None]] = {}
@@ -30,12 +31,13 @@ _CONFIGS: dict[str, tuple[Stamp, TrainConfig | None]] = {}
 
 @dataclass(frozen=True)
 class Crossing:
-    """What is crossed; no networks or no optimizers means the preset's own."""
+    """What is crossed; no networks or no optimizers means the preset's own, and 0 folds no folds."""
 
     archs: tuple[str, ...] = ()
     optimizers: tuple[str, ...] = ()
     presets: tuple[str, ...] = ("seed",)
     seeds: tuple[int, ...] = (0,)
+    folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def usual_rate(preset: str, optimizer: str) -> float:
 def make_plan(
     name: str, data: str, choice: Crossing, *, rates: Mapping[str, float] | None = None, **changes: Any
 ) -> list[TrainConfig]:
-    """Return the configs of a bake-off: every combination with its first seed, then with the next.
+    """Return the configs of a bake-off: every combination with its first seed and fold, then with the next.
 
     `rates` gives an optimizer's learning rate where the suggested one is not wanted; `changes` are settings of all runs.
     An image size without a size to resize to keeps the preset's proportion.
@@ -84,13 +86,16 @@ def make_plan(
         for field in ("presets", "seeds")
         if not getattr(choice, field)
     }
+    if choice.folds and not 2 <= choice.folds <= MOST_FOLDS:
+        problems["folds"] = f"must be from 2 to {MOST_FOLDS}, or 0 for none, got {choice.folds}"
     if not 0 < len(name) <= NAME_LENGTH:
         problems["group"] = f"a bake-off's name has 1 to {NAME_LENGTH} characters, got {name!r}"
     if problems:
         raise ConfigError(problems)
     configs = [
-        _make_config(name, data, preset, arch, optimizer, seed, rates or {}, changes)
+        _make_config(name, data, preset, arch, optimizer, seed, fold, rates or {}, changes)
         for seed in choice.seeds
+        for fold in _list_folds(choice.folds)
         for preset in choice.presets
         for arch in choice.archs or ("",)
         for optimizer in choice.optimizers or ("",)
@@ -99,7 +104,7 @@ def make_plan(
 
 
 def _make_config(
-    name: str, data: str, preset: str, arch: str, optimizer: str, seed: int,
+    name: str, data: str, preset: str, arch: str, optimizer: str, seed: int, fold: str,
     rates: Mapping[str, float], changes: Mapping[str, Any],
 ) -> TrainConfig:  # fmt: skip
     base = from_preset(preset, data=data)
@@ -115,6 +120,7 @@ def _make_config(
             "arch": arch or base.arch,
             "optimizer": optimizer,
             "seed": seed,
+            "fold": fold,
             "group": name,
         },
     )
@@ -123,7 +129,46 @@ def _make_config(
 
 def name_run(config: TrainConfig) -> str:
     """Return the name of a bake-off's run: the same for the same place in it, so that none is made twice."""
-    return f"{config.group}-{config.arch}-{config.optimizer}-{config.preset}-{config.seed}"
+    fold = f"-{config.fold.replace('/', 'of')}" if config.fold else ""
+    return f"{config.group}-{config.arch}-{config.optimizer}-{config.preset}-{config.seed}{fold}"
+
+
+def _list_folds(count: int) -> list[str]:
+    """Return the folds of so many as a config has them; of none the one that is no fold."""
+    return [str(Fold(number, count)) for number in range(1, count + 1)] or [""]
+
+
+def row_of(config: TrainConfig) -> tuple[object, ...]:
+    """Return what runs of one row of a bake-off share: all but their seed and which of its folds they validate on."""
+    return settings_of(_first_fold(config))
+
+
+def _first_fold(config: TrainConfig) -> TrainConfig:
+    fold = read_fold(config.fold)
+    return replace(config, fold=str(Fold(1, fold.count))) if fold else config
+
+
+def list_siblings(run: Run) -> list[Run]:
+    """Return the runs of all folds of a run's own row and seed, in their order, whether they are there or not.
+
+    Raises:
+        RunError: when the run is no fold of a bake-off.
+    """
+    config = run.read_config()
+    fold = read_fold(config.fold)
+    if fold is None or run.id != name_run(config):
+        raise RunError(
+            f"{run.id} is no fold of a bake-off, so there are no others to judge the images it trained on."
+        )
+    root = run.folder.parent
+    return [Run(root / name_run(replace(config, fold=one))) for one in _list_folds(fold.count)]
+
+
+class Place(NamedTuple):
+    """Where a run stands in its row: its seed, and the number of its fold, 0 of none."""
+
+    seed: int
+    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -196,10 +241,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Board:
-    """A bake-off as its run folders have it: a row a combination, by its label, and in it a member a seed."""
+    """A bake-off as its run folders have it: a row a combination, by its label, and in it a member a seed and fold."""
 
     name: str
-    rows: dict[str, dict[int, Member]]
+    rows: dict[str, dict[Place, Member]]
 
     @property
     def members(self) -> list[Member]:
@@ -209,7 +254,27 @@ class Board:
     @property
     def seeds(self) -> list[int]:
         """Return all seeds there are, in their order."""
-        return sorted({seed for row in self.rows.values() for seed in row})
+        return sorted({place.seed for row in self.rows.values() for place in row})
+
+    @property
+    def places(self) -> list[Place]:
+        """Return all places that a row of the board has, in their order."""
+        return sorted({place for label in self.rows for place in self.list_places(label)})
+
+    @property
+    def count(self) -> int:
+        """Return how many runs there are once every row is full."""
+        return sum(len(self.list_places(label)) for label in self.rows)
+
+    def count_folds(self, label: str) -> int:
+        """Return into how many folds the runs of a row divide the training images; 0 where they do not."""
+        fold = read_fold(next(iter(self.rows[label].values())).config.fold)
+        return fold.count if fold else 0
+
+    def list_places(self, label: str) -> list[Place]:
+        """Return the places of a row, also of runs that are not there."""
+        folds = range(1, self.count_folds(label) + 1) or (0,)
+        return [Place(seed, fold) for seed in self.seeds for fold in folds]
 
     @property
     def is_active(self) -> bool:
@@ -219,19 +284,21 @@ class Board:
     @property
     def share(self) -> float:
         """Return how much of all places of the board is done, 0..1."""
-        places = len(self.rows) * len(self.seeds)
-        return sum(member.share for member in self.members) / places if places else 0.0
+        return sum(member.share for member in self.members) / self.count if self.rows else 0.0
 
     def plan_rest(self) -> list[TrainConfig]:
         """Return the configs of all places, also of those whose run was deleted or never made."""
         known = {member.run.id: member.config for member in self.members}
         configs = {}
-        for seed in self.seeds:
-            for row in self.rows.values():
-                config = replace(next(iter(row.values())).config, seed=seed)
-                name = name_run(
-                    config
-                )  # a place of the plan, also of a run that was trained longer than its row
+        for place in self.places:
+            for label, row in self.rows.items():
+                if place not in self.list_places(label):
+                    continue
+                count, first = self.count_folds(label), next(iter(row.values())).config
+                fold = str(Fold(place.fold, count)) if count else ""
+                config = replace(first, seed=place.seed, fold=fold)
+                # A place of the plan, also of a run that was trained longer than its row.
+                name = name_run(config)
                 configs[name] = known.get(name, replace(config, name=name))
         return list(configs.values())
 
@@ -246,10 +313,12 @@ def read_board(name: str, root: Path) -> Board:
     if not found:
         known = ", ".join(list_bakeoffs(root)[:5]) or "none yet"
         raise RunError(f"There is no bake-off {name!r} under {root}. Bake-offs: {known}.")
-    rows: dict[tuple[object, ...], dict[int, Member]] = {}
+    rows: dict[tuple[object, ...], dict[Place, Member]] = {}
     for member in reversed(found):  # the oldest first; of two in one place the newest stays
-        rows.setdefault(settings_of(member.config), {})[member.config.seed] = member
-    heads = [next(iter(row.values())).config for row in rows.values()]
+        fold = read_fold(member.config.fold)
+        place = Place(member.config.seed, fold.number if fold else 0)
+        rows.setdefault(row_of(member.config), {})[place] = member
+    heads = [_first_fold(next(iter(row.values())).config) for row in rows.values()]
     return Board(name, dict(zip(label_settings(heads), rows.values(), strict=True)))
 
 

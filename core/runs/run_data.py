@@ -22,6 +22,7 @@ from core.recipe.config import TrainConfig
 from core.runs.run import Run
 from core.runs.seen import NOTHING, Seen, refuse_seen, see_data, write_seen
 from core.shards.shards import KINDS
+from core.splits.fold import read_fold
 from core.words import format_class, format_count
 
 SPLITS = ("train", "val", "held")
@@ -52,10 +53,13 @@ def scan_config(
         hold_back=config.hold_back,
         group_by=config.group_by,
         copies=copies,
+        fold=read_fold(config.fold),
         watch=watch,
     )
     folders = drop_bad_images(folders, folders.unread, policy=config.bad_images)
-    return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes) if config.fixes else folders
+    if not config.fixes:
+        return folders
+    return apply_fixes(folders, fixes or Path(config.fixes), named=config.fixes, spare_val=bool(config.fold))
 
 
 def read_data(
@@ -138,7 +142,16 @@ def list_findings(folders: ImageFolders, config: TrainConfig) -> list[str]:
     """Return in lines for the console what a data set holds, what a fix list changed and which files are not taken."""
     place = folders.val[0].path.partition("/")[0]
     plain = place == "val" or place.lower().endswith(tuple(KINDS))
-    origin = " (split off training)" if folders.val_made else "" if plain else f" (from {place}/)"
+    fold = read_fold(config.fold)
+    origin = (
+        f" ({fold.words})"
+        if fold
+        else " (split off training)"
+        if folders.val_made
+        else ""
+        if plain
+        else f" (from {place}/)"
+    )
     lines = [
         f"Data {folders.root.name}: {len(folders.classes)} classes, {len(folders.train)} training and "
         f"{format_count(len(folders.val), 'validation image')}{origin}"
@@ -261,7 +274,8 @@ def describe_data(
         "classes": list(folders.classes),
         "display": folders.display,
         "val_made": folders.val_made,
-        "val_fraction": config.val_fraction if folders.val_made else None,
+        "val_fraction": config.val_fraction if folders.val_made and not config.fold else None,
+        "fold": config.fold,
         "skipped": [[item.path, item.reason] for item in folders.skipped],
         "train": [[s.path, folders.classes[s.target]] for s in folders.train],
         "val": [[s.path, folders.classes[s.target]] for s in folders.val],

@@ -156,15 +156,17 @@ def count_trained(seen: Seen, contents: Iterable[Content]) -> int:
 
 
 def _find_remedy(name: str, config: TrainConfig, root: Path) -> str:
+    kind, _, earlier = config.weights.partition(":")
+    if config.fold:
+        return "Start from published weights, or from the run of the same fold."
     if name == "hold_back":
         return "Start from a model that held back as many, or set hold_back to 0."
-    kind, _, earlier = config.weights.partition(":")
     if kind != "run":
         return "Start from other weights, or validate on images that it has not seen."
     known = find_run(earlier, root).read_config()
+    share = f"fold {known.fold}" if known.fold else f"val_fraction {known.val_fraction:g}"
     return (
-        f"Split the data as that run did: val_fraction {known.val_fraction:g}, hold_back {known.hold_back} and group_by "
-        f"{known.group_by}."
+        f"Split the data as that run did: {share}, hold_back {known.hold_back} and group_by {known.group_by}."
     )
 
 

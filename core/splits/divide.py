@@ -11,6 +11,8 @@ import numpy as np
 
 from core.errors import DataError
 from core.splits.belonging import Belonging, Numbers
+from core.splits.deal import deal_folds
+from core.splits.fold import Fold
 from core.splits.keep_together import Mask, keep_together
 from core.words import format_count
 
@@ -76,15 +78,20 @@ def divide(
     val_fraction: float | None,
     hold_back: int = 0,
     belonging: Belonging | None = None,
+    fold: Fold | None = None,
 ) -> Division:
     """Divide N training images: `hold_back` of each class, and of the others a share for validation (None: none).
 
+    With a `fold` the images of that one validate in place of a share. All folds of a number are dealt at once, so that
+    each image validates once at most (see `deal_folds`).
     With `belonging` what belongs together stays on one side. Near copies give way in a class that consists of nothing
     else; groups that are known do not.
 
     Raises:
         DataError: naming a class that has too few images to hold back, or too few groups to be divided.
     """
+    if fold is not None:
+        return _divide_fold(paths, targets, classes, fold, hold_back, belonging)
     held, val = _draw(paths, targets, classes, val_fraction=val_fraction, hold_back=hold_back)
     if belonging is None:
         return Division(held, val)
@@ -101,9 +108,35 @@ def divide(
         val[rest] = keep_together(drawn, targets[rest], groups[rest])
         bare = tuple(classes[target] for target in np.setdiff1d(targets[rest[drawn]], targets[val]).tolist())
     moved = int((plain != held.astype(int) + 2 * val).sum())
+    return Division(held, val, Kept(*_count_groups(groups), moved, torn, bare))
+
+
+def _divide_fold(
+    paths: Sequence[str],
+    targets: Numbers,
+    classes: Sequence[str],
+    fold: Fold,
+    hold_back: int,
+    belonging: Belonging | None,
+) -> Division:
+    held = draw_count(paths, targets, hold_back, classes)
+    groups: Numbers = np.arange(len(paths))
+    torn: tuple[str, ...] = ()
+    if belonging is not None:
+        groups, torn = _number(paths, targets, classes, belonging, 2 + (hold_back > 0))
+        held = keep_together(held, targets, groups) if hold_back else held
+    rest = np.flatnonzero(~held)
+    val = np.zeros_like(held)
+    dealt = deal_folds([paths[index] for index in rest.tolist()], targets[rest], groups[rest], fold.count)
+    val[rest] = dealt == fold.number - 1
+    return Division(held, val, Kept(*_count_groups(groups), torn=torn))
+
+
+def _count_groups(groups: Numbers) -> tuple[int, int]:
+    """Return how many groups of several images there are, and their images."""
     sizes = np.unique(groups, return_counts=True)[1]
     several = sizes[sizes > 1]
-    return Division(held, val, Kept(len(several), int(several.sum()), moved, torn, bare))
+    return len(several), int(several.sum())
 
 
 def _draw(

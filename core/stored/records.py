@@ -75,6 +75,8 @@ def check_data(values: Mapping[str, Any]) -> None:
         raise ValueError(f"root must be the path of a folder, got {shorten(repr(values['root']))}")
     if type(values.get("test_count", 0)) is not int or not isinstance(values.get("fingerprint", ""), str):
         raise ValueError("test_count must be a whole number, and fingerprint a text")
+    if not isinstance(values.get("fold", ""), str):
+        raise ValueError(f"fold must be a text, got {shorten(repr(values['fold']))}")
     share = values.get("val_fraction")
     if share is not None and not _is_finite(share):
         raise ValueError(f"val_fraction must be a number, got {shorten(repr(share))}")

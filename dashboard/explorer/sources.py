@@ -15,7 +15,7 @@ from dashboard.state.offered import offer_runs
 
 JUDGED_ON = {"val": "Validation", FOLD: "All training images", TEST: "A labelled folder"}
 ABOUT = {
-    FOLD: "each is judged by a model that was fitted without it and without images of its scene.",
+    FOLD: "each is judged by a model that was fitted without it.",
     TEST: "the images that were judged on Predict.",
 }
 

@@ -35,7 +35,8 @@ from dashboard.text import escape_markdown, format_count, format_duration
 # Settings of all runs that may differ from the presets'.
 SHARED = ("epochs", "batch_size", "image_size")
 AS_PRESET = "as in the preset"
-_LABELS = {"presets": "Presets", "seeds": "Seeds", "group": "Name of the bake-off"}
+FOLDS = (0, 3, 5, 10)  # to choose from; the command line takes any number from 2 to 20
+_LABELS = {"presets": "Presets", "seeds": "Seeds", "folds": "K-fold", "group": "Name of the bake-off"}
 
 
 def draw_form() -> None:
@@ -78,6 +79,7 @@ def fill_empty() -> None:
             "bake-archs": [],
             "bake-optimizers": [],
             "bake-seeds": "0",
+            "bake-folds": 0,
             "bake-weights": AS_PRESET,
             "bake-name": "",
             **{f"bake-{field}": None for field in SHARED},
@@ -156,6 +158,14 @@ def draw_choice() -> None:
                 "Seeds", key="bake-seeds", persist_state="session",
                 help="Whole numbers separated by commas; every combination is trained once with each.",
             )  # fmt: skip
+        with st.container(width=160):
+            st.selectbox(
+                "K-fold", FOLDS, key="bake-folds", persist_state="session",
+                format_func=lambda count: f"{count} folds" if count else "no folds",
+                help="Trains every combination K times, each time with another K-th of the training images for validation. So "
+                "each training image is judged once by a network that never saw it, and a class is judged by all its images. "
+                "Copies and groups stay together. A val/ folder is held back, and judges all K networks.",
+            )  # fmt: skip
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=520):
             st.text_input(
@@ -216,6 +226,7 @@ def read_choice() -> Crossing:
         tuple(values["bake-optimizers"]),
         tuple(values["bake-presets"]),
         tuple(dict.fromkeys(int(word) for word in words)),
+        values["bake-folds"],
     )
 
 
@@ -223,10 +234,12 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
     """Show a row a combination, its learning rate to be edited; return the configs with the rates as edited."""
     combinations = {_place(config): config for config in reversed(configs)}
     rows = list(reversed(combinations.values()))
-    seeds = len(configs) // len(rows)
+    folds = len({config.fold for config in configs})
+    seeds = len(configs) // (len(rows) * folds)
+    times = [format_count(len(rows), "combination")]
+    times += [format_count(number, noun) for number, noun in ((seeds, "seed"), (folds, "fold")) if number > 1]
     st.header(
-        f"The plan: {format_count(len(configs), 'run')}"
-        + (f", {format_count(len(rows), 'combination')} × {format_count(seeds, 'seed')}" if seeds > 1 else "")
+        f"The plan: {format_count(len(configs), 'run')}" + (f", {' × '.join(times)}" if times[1:] else "")
     )
     table = pd.DataFrame(
         {
@@ -237,7 +250,7 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
             "epochs": [config.epochs for config in rows],
             "image size (px)": [config.image_size for config in rows],
             "initial weights": [config.weights for config in rows],
-            "runs": [seeds] * len(rows),
+            "runs": [seeds * folds] * len(rows),
         }
     )
     low, high = SETTINGS["lr"].span or (None, None)
@@ -259,7 +272,10 @@ def draw_plan(configs: list[TrainConfig]) -> list[TrainConfig]:
         + (
             describe_power(seeds, math.comb(len(rows), 2))
             if len(rows) > 1
-            else "One combination cannot be compared with anything. Choose at least two networks, optimizers, presets or seeds."
+            else f"The {folds} folds of the one combination are judged together. Choose two to compare them."
+            if folds > 1
+            else "One combination cannot be compared with anything. Choose at least two networks, optimizers, presets or seeds, "
+            "or folds."
         )
     )
     rates = {_place(config): float(rate) for config, rate in zip(rows, edited["learning rate"], strict=True)}

@@ -1,4 +1,4 @@
-"""A bake-off's board as one block of HTML: a row a combination, a cell a seed; every text from outside escaped."""
+"""A bake-off's board as one block of HTML: a row a combination, a cell a seed and fold; every text from outside escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 from urllib.parse import quote
 
 from core.palette import BAD, GOOD, MUTED, TRAIN, VAL
-from core.runs.bakeoff import Board, Member
+from core.runs.bakeoff import Board, Member, Place
 from core.stored.status import Status
 from dashboard.state.status_words import format_best
 from dashboard.text import format_duration
@@ -41,10 +41,11 @@ _STYLE = """
 
 def board_html(board: Board) -> str:
     """Return the board; a cell leads to its run's page."""
-    head = "".join(f"<th scope='col'>seed {seed}</th>" for seed in board.seeds)
+    places = board.places
+    head = "".join(f"<th scope='col'>{_title(place, board)}</th>" for place in places)
     rows = "".join(
         f"<tr><th scope='row'>{html.escape(label)}</th>"
-        + "".join(_cell(row.get(seed)) for seed in board.seeds)
+        + "".join(_cell(row.get(place)) for place in places)
         + "</tr>"
         for label, row in board.rows.items()
     )
@@ -52,6 +53,12 @@ def board_html(board: Board) -> str:
         f"{_STYLE}<div class='ws-board'><table aria-label='Runs of {html.escape(board.name)}'>"
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def _title(place: Place, board: Board) -> str:
+    if not place.fold:
+        return f"seed {place.seed}"
+    return f"fold {place.fold}" + (f", seed {place.seed}" if len(board.seeds) > 1 else "")
 
 
 def _cell(member: Member | None) -> str:

@@ -77,6 +77,8 @@ def explain_split(run: Run, split: str) -> str:
     from core.model.out_of_sample import read_out_of_fold
 
     about = read_out_of_fold(run)
+    if about is None and run.read_config().fold:
+        return "Each training image is judged by the network of the fold that left it out. All folds have to have finished."
     if about is None:
         return (
             "A model that has seen an image knows its label, right or wrong. So each training image is judged by a model that was "
@@ -110,7 +112,8 @@ def draw_search(run: Run, split: str) -> LabelReport | None:
             f"This was found by the model of epoch {report.model}, which is no longer the best. Look again.",
             icon=":material/update:",
         )
-    if split == "train" and run.read_config().weights == "none":
+    config = run.read_config()
+    if split == "train" and config.weights == "none" and not config.fold:
         draw_no_judge(run)
         return report
     st.button(

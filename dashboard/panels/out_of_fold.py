@@ -8,6 +8,7 @@ from core.people.acting import TRAIN
 from core.runs.imported import describe_origin
 from core.runs.run import FOLD, Run
 from core.runs.tasks import launch_task, read_task
+from core.splits.fold import read_fold
 from core.stored.status import ACTIVE
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
@@ -33,8 +34,11 @@ def draw_out_of_fold(run: Run, split: str) -> None:
     if run.predictions_path(FOLD).exists() or run.read_status().state in ACTIVE:
         return  # two trainings at once would only wait for each other
     count = sum(services.read_data(run).train_counts.values())
+    fold = read_fold(run.read_config().fold)
     st.button(
-        f"Judge on all {format_count(count, 'training image')}",
+        f"Judge on all {fold.count} folds"
+        if fold
+        else f"Judge on all {format_count(count, 'training image')}",
         icon=":material/fact_check:",
         key="judge-start",
         on_click=guard_callback(launch_task),
@@ -42,7 +46,9 @@ def draw_out_of_fold(run: Run, split: str) -> None:
         kwargs={"run": run.id},
         **lock(
             TRAIN,
-            help=f"Instead of {format_count(len(services.read_predictions(run)), 'validation image')}: a few images say little about "
+            help="Puts together what each fold said of the images it left out. All folds have to have finished."
+            if fold
+            else f"Instead of {format_count(len(services.read_predictions(run)), 'validation image')}: a few images say little about "
             "a class. Each is judged by a model that never saw it. This takes minutes.",
         ),
     )
@@ -55,7 +61,7 @@ def draw_method(run: Run) -> None:
     about = read_out_of_fold(run)
     if about is not None:
         words = about.describe(services.read_data(run).label)
+        seen = "all but its own fold of these images" if about.folds else "these images"
         st.caption(
-            f":material/info: {escape_markdown(words)} Heat maps are of the run's best model, which was trained on "
-            "these images."
+            f":material/info: {escape_markdown(words)} Heat maps are of the run's best model, which was trained on {seen}."
         )

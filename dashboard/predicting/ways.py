@@ -22,7 +22,9 @@ from dashboard.guard import guard_callback
 from dashboard.state import answers
 from dashboard.text import escape_markdown
 
-MOST = 4  # other runs: each is a model in memory, and costs as much time as the first
+MOST = (
+    9  # other runs, as many as ten folds have: each is a model in memory, and costs as much time as the first
+)
 
 
 def draw_ways(run: Run) -> Choice:
@@ -46,6 +48,13 @@ def draw_ways(run: Run) -> Choice:
             icon=":material/trending_up:",
         )
     return choice
+
+
+def choose_average(run: Run, others: Sequence[Run]) -> None:
+    """Let the mean of the answers of a run and others be the way that is chosen where images are predicted with it."""
+    names = sorted(other.id for other in others)
+    st.session_state[f"ways-others-{run.id}"] = names
+    st.session_state[f"ways-choice-{run.id}"] = Choice((run.id, *names))
 
 
 def _draw_others(run: Run) -> list[Run]:

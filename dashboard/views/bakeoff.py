@@ -14,8 +14,8 @@ from core.queue.slots import read_slots, spread_time
 from core.queue.turn import revive_queue
 from core.runs import bakeoff
 from core.runs.bakeoff import Board
-from core.runs.run import default_root, list_runs
-from core.verdicts.ranking import rank_board
+from core.runs.run import FOLD, default_root, list_runs
+from core.verdicts.ranking import Folds, rank_board
 from core.verdicts.seeds import SeedSet, compare_with_best, describe_tests
 from dashboard.access.lock import lock
 from dashboard.charts import compare_charts
@@ -25,6 +25,7 @@ from dashboard.launch.bakeoff_form import describe_todo, draw_form
 from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete, role_to_delete
 from dashboard.panels.results import draw_results
+from dashboard.predicting.ways import MOST, choose_average
 from dashboard.state import address, services
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count, format_duration
@@ -42,7 +43,8 @@ def render() -> None:
     name = draw_choice(names) if (names := list_names()) else NEW
     if name == NEW:
         st.caption(
-            "A bake-off trains every combination of networks, optimizers, presets and seeds. At the end it ranks them, with a verdict on each difference."
+            "A bake-off trains every combination of networks, optimizers, presets and seeds. At the end it ranks them, with a verdict "
+            "on each difference. K-fold trains each several times, so that all training images judge."
         )
         draw_form()
         return
@@ -96,8 +98,9 @@ def draw_board(name: str, was_active: bool) -> None:
     if was_active != board.is_active:
         st.rerun()  # draws the page anew, with or without polling
     ended = sum(member.status.state == "finished" for member in board.members)
-    places = len(board.rows) * len(board.seeds)
-    st.progress(board.share, text=f"{ended} of {format_count(places, 'run')} finished{describe_left(board)}")
+    st.progress(
+        board.share, text=f"{ended} of {format_count(board.count, 'run')} finished{describe_left(board)}"
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="bake-actions"):
         if board.is_active:
             draw_stop(board)
@@ -109,8 +112,10 @@ def draw_board(name: str, was_active: bool) -> None:
         if member.status.state in ("failed", "crashed"):
             text = f"{escape_markdown(member.run.id)}: {escape_markdown(member.status.message)}"
             st.error(text, icon=":material/error:")
+    folds = any(map(board.count_folds, board.rows))
     st.caption(
-        "Best validation accuracy with its 95 % interval. Click a cell to open its run. The verdict comes when all runs have "
+        ("Best accuracy on the fold that the run left out" if folds else "Best validation accuracy")
+        + " with its 95 % interval. Click a cell to open its run. The verdict comes when all runs have "
         "ended: testing at every step would find differences by chance."
     )
 
@@ -186,15 +191,19 @@ def describe_left(board: Board) -> str:
 def draw_ranking(board: Board) -> None:
     """Draw how it came out, once all have ended."""
     ranking = rank_board(board, services.read_predictions)
-    st.header("Ranking")
+    st.header("All folds together" if any(map(board.count_folds, board.rows)) else "Ranking")
     if ranking.left_out:
         names = ", ".join(map(escape_markdown, ranking.left_out))
         st.info(f"Left out, since they have not finished: {names}.", icon=":material/info:")
     if ranking.problem:
         st.info(escape_markdown(ranking.problem), icon=":material/info:")
         return
-    draw_verdicts(ranking.sets)
-    plot(compare_charts.seed_accuracies(ranking.sets), key="bake-ranking")
+    for label, trainings in ranking.folds.items():
+        for folds in trainings:
+            draw_folds(label, folds, several=len(trainings) > 1)
+    if len(ranking.sets) > 1 or not ranking.folds:
+        draw_verdicts(ranking.sets)
+        plot(compare_charts.seed_accuracies(ranking.sets), key="bake-ranking")
     finished = {member.run.id: member.run for member in board.members if member.status.state == "finished"}
     ranked = [
         member.run
@@ -203,9 +212,49 @@ def draw_ranking(board: Board) -> None:
         if member.run.id in finished
     ]
     draw_results(ranked)
+    if ranking.folds:  # their runs are judged on different images
+        return
     if st.button("Compare these runs", icon=":material/compare_arrows:", key="bake-compare"):
         ids = ",".join(run.id for run in ranked)
         st.switch_page(st.session_state["pages"]["compare"], query_params={"runs": ids})
+
+
+def draw_folds(label: str, folds: Folds, *, several: bool) -> None:
+    """Say what the folds of a training come to, and lead to what can be done with it."""
+    title = f"{escape_markdown(label)}, {len(folds.runs)} folds" + (f", seed {folds.seed}" if several else "")
+    words = folds.describe()
+    st.markdown(f"**{title}**: {words}", help=explain(title, words))
+    first = folds.runs[0]
+    if not first.predictions_path(FOLD).exists():
+        st.caption(
+            "Not pooled yet: that happens when the last fold ends. Weak classes of any of these runs offers to do it now."
+        )
+    pages, run = st.session_state["pages"], {"run": first.id}
+    with st.container(horizontal=True, key=f"bake-next-{first.id}"):
+        for page, title, icon, params in (
+            ("weak", "Weak classes on all of them", "trending_down", {"on": FOLD}),
+            ("confusion", "What is confused", "grid_on", {"on": FOLD}),
+            ("data", "Labels probably wrong", "rule", {"labels": "train"}),
+        ):
+            st.page_link(
+                pages[page],
+                label=title,
+                icon=f":material/{icon}:",
+                query_params={**run, **params},
+                width="content",
+            )
+        if len(folds.runs) <= MOST + 1 and st.button(
+            "Predict with all folds",
+            type="tertiary",
+            icon=":material/image_search:",
+            key=f"bake-predict-{first.id}",
+        ):
+            choose_average(first, folds.runs[1:])
+            st.switch_page(pages["predict"], query_params=run)
+    st.caption(
+        "Each network was chosen by the fold it left out, so these figures are a little too high. Predict with all folds takes "
+        "the mean of their answers. Images that they trained on cannot judge it; a val/ folder or images held back can."
+    )
 
 
 def draw_verdicts(sets: dict[str, SeedSet]) -> None:

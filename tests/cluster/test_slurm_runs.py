@@ -13,8 +13,8 @@ from core.cluster.submit import submit
 from core.errors import RunError
 from core.queue.order import read_line
 from core.runs import jobs
-from core.runs.run import Run, list_runs
-from tests.processes import TINY, call_here, make_images, tiny_config, train_words
+from core.runs.run import FOLD, Run, list_runs
+from tests.processes import TINY, call_here, make_images, tiny_config, train_words, wait_until
 from tests.same_runs import assert_same_run
 from tests.slurm import Slurm, hurry, in_state, wait_for
 
@@ -78,12 +78,14 @@ def test_a_run_on_two_devices_is_one_task_that_asks_for_a_core_each_and_starts_b
     assert "Computing in 2 processes" in run.log_path.read_text(encoding="utf-8")
 
 
-def test_a_bake_off_is_one_job_array_each_run_with_its_own_log(slurm: Slurm, runs_root: Path) -> None:
+def test_the_folds_of_a_bake_off_are_one_job_array_each_with_its_own_log_and_are_pooled(
+    slurm: Slurm, runs_root: Path
+) -> None:
     data = make_images(runs_root.parent / "data")
     options = [
         f"--{key.replace('_', '-')}={value}" for key, value in {**TINY, "epochs": 1}.items() if key != "arch"
     ]
-    options += ["--archs=resnet18", "--seeds=0,1", "--presets=seed", "--name=many"]
+    options += ["--archs=resnet18", "--folds=2", "--presets=seed", "--name=many"]
     told = call_here("bake-off", f"--data={data}", *options, "--slurm", "--cpus=1", root=runs_root)
     assert (told.returncode, told.stderr) == (0, "")
     runs = sorted((run for run, _ in list_runs(runs_root)), key=lambda run: run.id)
@@ -93,6 +95,7 @@ def test_a_bake_off_is_one_job_array_each_run_with_its_own_log(slurm: Slurm, run
     for run, job in zip(runs, ids, strict=True):
         assert wait_for(run, in_state("finished"), slurm).job == job
         assert any(f"Slurm job {job} on" in line for line in run.read_log(100))
+    wait_until(lambda: all(run.predictions_path(FOLD).exists() for run in runs), "the folds are pooled")
 
 
 def test_what_slurm_refuses_is_told_in_its_words_and_leaves_no_run(slurm: Slurm, runs_root: Path) -> None:

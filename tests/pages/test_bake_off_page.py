@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from core.model.out_of_sample import keep_pool, pool_folds
 from core.recipe.presets import from_preset
 from core.runs.bakeoff import name_run
-from core.runs.run import create_run, iter_runs
-from tests.made_run import TRUE, make_member
+from core.runs.run import FOLD, create_run, iter_runs
+from tests.made_run import TRUE, make_fold, make_member
 from tests.pages.apps import Open, charts_of, set_state, title, words
 
 
@@ -109,3 +111,49 @@ def test_a_link_to_a_bake_off_that_is_gone_says_so(open_page: Open, runs_root: P
     app = open_page("bake-off", group="cake")
     (warning,) = app.warning
     assert "There is no bake-off cake" in warning.value
+
+
+def test_the_form_plans_folds(open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None) -> None:
+    app = open_page("bake-off")
+    app.text_input(key="bake-data").set_value(str(tiny_data)).run()
+    app.selectbox(key="bake-folds").set_value(3).run()
+    assert "The plan: 3 runs, 1 combination × 3 folds" in words(app)
+    assert "The 3 folds of the one combination are judged together" in words(app)
+    assert app.dataframe[0].value["runs"].tolist() == [3]
+    app.button(key="bake-start").click().run()
+    assert sorted(run.read_config().fold for run in iter_runs(runs_root)) == ["1/3", "2/3", "3/3"]
+
+
+def test_finished_folds_are_told_together_with_what_to_do_next(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    runs = [make_fold(runs_root, tiny_data, number, wrong=1) for number in (1, 2, 3)]
+    app = open_page("bake-off", group="bake")
+    text = words(app)
+    assert "All folds together" in text
+    assert "resnet18, 3 folds**: 15 of 18 right, 83.3 % (95 % interval 60.8–94.2 %)" in text
+    assert "<th scope='col'>fold 2</th>" in text
+    assert "Not pooled yet" in text
+    app.button(key=f"bake-predict-{runs[0].id}").click().run()
+    others = app.session_state[f"ways-others-{runs[0].id}"]
+    assert others == [run.id for run in runs[1:]]
+    assert "bake-compare" not in [button.key for button in app.button]
+    app = open_page("weak", run=runs[0].id)
+    assert app.button(key="judge-start").label == "Judge on all 3 folds"
+    for run in runs:
+        keep_pool(run, pool_folds(run))
+    app = open_page("weak", run=runs[1].id, on=FOLD)
+    assert "3 networks (resnet18), each trained on the other folds" in words(app).replace("\\", "")
+    assert "trained on all but its own fold of these images" in words(app)
+    assert "Not pooled yet" not in words(open_page("bake-off", group="bake"))
+
+
+def test_labels_of_a_fold_trained_from_scratch_can_be_doubted(
+    open_page: Open, runs_root: Path, tiny_data: Path, best_model: Path
+) -> None:
+    for number in (1, 2, 3):
+        run = make_fold(runs_root, tiny_data, number, weights="none")
+        shutil.copy(best_model, run.best_path)
+    app = open_page("data", run=run.id, labels="train")
+    assert "judged by the network of the fold that left it out" in words(app)
+    assert app.button(key="labels-search").label == "Look for wrong labels"

@@ -172,7 +172,10 @@ def test_the_board_is_read_from_the_run_folders_alone(runs_root: Path, tiny_data
     make_run(runs_root, tiny_data, name="other")
     assert bakeoff.list_bakeoffs(runs_root) == ["bake"]
     board = bakeoff.read_board("bake", runs_root)
-    assert {label: list(row) for label, row in board.rows.items()} == {"sgd": [0, 1], "adamw": [0, 1]}
+    assert {label: list(row) for label, row in board.rows.items()} == {
+        "sgd": [(0, 0), (1, 0)],
+        "adamw": [(0, 0), (1, 0)],
+    }
     assert (board.seeds, board.share, board.is_active) == ([0, 1], 1.0, False)
     with pytest.raises(RunError, match=r"no bake-off 'cake' .* Bake-offs: bake"):
         bakeoff.read_board("cake", runs_root)
