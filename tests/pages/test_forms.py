@@ -590,5 +590,5 @@ def test_the_form_draws_several_devices_with_what_each_gets(
 
     app = AppTest.from_function(page, args=(str(tiny_data),)).run()
     assert not app.exception
-    assert (app.number_input[0].value, app.number_input[0].max) == (2, 4)
+    assert app.number_input[0].value == 2
     assert app.caption[0].value.startswith("Each gets 16 of the 32 images of a step")
