@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.dataset.export import defuse
+from core.errors import UserError
 from core.files import format_rows
 from core.people.acting import ADMINISTER, demand
 from core.people.actions import FILE, HEAD, Action
@@ -21,7 +22,8 @@ from core.runs.run import default_root
 from dashboard.access.who import sign_in_mode
 from dashboard.guard import guard_callback
 from dashboard.state import address, kept
-from dashboard.text import format_count
+from dashboard.state.number_field import draw_number, find_fault
+from dashboard.text import escape_markdown, format_count
 
 PAGE = 50  # actions
 SAVED = 100_000  # actions in a table that is saved: all that the record keeps, and more
@@ -106,9 +108,10 @@ def draw_limits(users: Mapping[str, User]) -> None:
             width=170,
             help="At the limit the user starts, resumes and brings in nothing more. What trains goes on.",
         )
-        slots = st.number_input(
+        slots = draw_number(
             "Slots at a time",
             1,
+            None,
             value=known.slots,
             key=f"people-slots-{own}",
             placeholder="no limit",
@@ -121,10 +124,20 @@ def draw_limits(users: Mapping[str, User]) -> None:
             type="primary",
             key="people-set",
             disabled=(asked, slots) == (known.disk, known.slots),
-            on_click=guard_callback(set_limits),
-            args=(users_path(), name),
-            kwargs={"disk": asked, "slots": slots},
+            on_click=guard_callback(keep_limits),
+            args=(name, asked, slots),
         )
+
+
+def keep_limits(name: str, disk: int | None, slots: float | None) -> None:
+    """Set what a user may take and say that it is kept; raises UserError where the slots are no whole number, or as `set_limits`."""
+    if slots is not None and (fault := find_fault(slots, 1, None)):
+        raise UserError(f"Slots at a time {fault}.")
+    limits = User("", disk=disk, slots=None if slots is None else int(slots))
+    set_limits(users_path(), name, disk=limits.disk, slots=limits.slots)
+    st.toast(
+        f"Saved. Limits of {escape_markdown(name)}: {limits.describe_limits()}.", icon=":material/check:"
+    )
 
 
 def draw_record() -> None:
@@ -137,7 +150,7 @@ def draw_record() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sought = SoughtActions(
-            who=_draw_filter("who", "Person", sorted({one.who for one in newest if one.who})),
+            who=_draw_filter("who", "Person", sorted({one.name for one in newest})),
             what=_draw_filter("what", "Action", sorted({one.what for one in newest})),
         )
         st.download_button(
