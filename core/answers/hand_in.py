@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.images import BadImage
-from core.errors import RunError
+from core.errors import RunError, describe_unreadable
 from core.files import draft_folder, format_rows, replace_folder, write_rows, write_text
+from core.places import name_place
 from core.reading import read_object, take
 from core.runs.run import Run
 from core.words import format_count
@@ -209,4 +210,6 @@ def read_hand_in(task: Path) -> HandIn | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Predict the folder again.") from None
+        raise RunError(
+            f"{name_place(path)} cannot be read ({describe_unreadable(error)}). Predict the folder again."
+        ) from None
