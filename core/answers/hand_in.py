@@ -33,7 +33,7 @@ Progress = Callable[[int, int], bool]
 class HandIn:
     """What was predicted: the images of a folder, by the model of an epoch, at a temperature and threshold (0..1).
 
-    `left_out` are the files that could not be read, each with the reason; `unsure` counts images below the threshold.
+    `left_out` are the files that could not be read, each as the hand-in would call it and with the reason; `unsure` counts images below the threshold.
     `findings` are what the check of the file found, each with whether it is as it should be. `sample` is the name of the
     sample submission that was followed, and `extra` counts files that it does not name. `way` names the way to predict, empty for
     the plain one.
@@ -190,7 +190,8 @@ def predict_folder(
         )  # fmt: skip
         if written is None:
             return None
-        left_out = tuple((Path(bad.path).relative_to(images).as_posix(), bad.reason) for bad in written.bad)
+        called = dict(zip(map(str, plan.paths), plan.names, strict=True))
+        left_out = tuple((called[bad.path], bad.reason) for bad in written.bad)
         hand_in = HandIn(
             str(images), epoch, temperature, threshold, len(plan.paths) - len(left_out), written.unsure, left_out,
             tuple((finding.good, finding.words) for finding in written.findings),
