@@ -61,7 +61,7 @@ def real_path(path: str | Path) -> Path:
 
 def own_command() -> str:
     """Return what its user types to reach the command line."""
-    return "weakspot" if is_installed() else "python -m core"
+    return "weakspot" if is_installed() else "python -m weakspot"
 
 
 def launch_command(words: Sequence[str]) -> list[str]:

@@ -164,9 +164,9 @@ def test_in_a_shell_the_command_line_starts_the_same_run_whatever_classes_are_ca
 
 def test_the_command_line_names_only_what_differs_from_the_preset() -> None:
     config = from_preset("demo", data="/data", lr=0.01)
-    assert settings.command_line(config) == "python -m core train --data /data --preset demo --lr 0.01"
+    assert settings.command_line(config) == "python -m weakspot train --data /data --preset demo --lr 0.01"
     head = from_preset("strong", data="/data", head_only=True)
-    assert settings.command_line(head) == "python -m core train --data /data --preset strong --head-only"
+    assert settings.command_line(head) == "python -m weakspot train --data /data --preset strong --head-only"
 
 
 def test_classes_may_be_given_in_one_option_or_in_several() -> None:
