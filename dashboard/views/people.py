@@ -32,14 +32,21 @@ _TURNS, _OF = (
     "people-turns",
     "people-turns-of",
 )  # where the pages of the record begin, and what was looked for
+# Widths in pixels: what is asked first fits beside the sidebar of a narrow window.
 _COLUMNS = {
-    "user": st.column_config.TextColumn(pinned=True),
-    "disk": st.column_config.NumberColumn("disk (GB)", format="%.2f", help="Runs and images brought here."),
-    "disk limit": st.column_config.NumberColumn("disk limit (GB)", format="%.6g"),
-    "slots": st.column_config.NumberColumn(
-        "slots now", help="In which runs of this user train at the moment."
+    "user": st.column_config.TextColumn(pinned=True, width=165),
+    "role": st.column_config.TextColumn(width=85),
+    "disk": st.column_config.NumberColumn(
+        "disk (GB)", format="%.2f", help="Runs and images brought here.", width=80
     ),
-    "slot limit": st.column_config.NumberColumn("slot limit"),
+    "disk limit": st.column_config.NumberColumn("limit (GB)", format="%.6g", width=85),
+    "slots": st.column_config.NumberColumn(help="In which runs of this user train at the moment.", width=60),
+    "slot limit": st.column_config.NumberColumn("slot limit", width=80),
+}
+_ACTION_ORDER = ("time", "who", "action", "end", "of", "why", "address")
+_ACTION_COLUMNS = {
+    name: st.column_config.TextColumn(width=width)
+    for name, width in {"who": 110, "action": 105, "end": 65, "why": 260}.items()
 }
 
 
@@ -81,12 +88,12 @@ def list_users(users: Mapping[str, User], root: Path) -> dict[str, list[str | fl
     return {
         "user": [*names],
         "role": [user.role for user in found],
-        "signs in by": ["password" if user.digest else "provider" for user in found],
-        "runs": [sum(one.is_run for one in held.get(name, [])) for name in names],
         "disk": [sum(one.bytes for one in held.get(name, [])) / _GB for name in names],
         "disk limit": [None if user.disk is None else user.disk / _GB for user in found],
         "slots": [taken[name] for name in names],
         "slot limit": [user.slots for user in found],
+        "runs": [sum(one.is_run for one in held.get(name, [])) for name in names],
+        "signs in by": ["password" if user.digest else "provider" for user in found],
     }
 
 
@@ -218,6 +225,8 @@ def draw_actions(found: Sequence[Action], *, looked_on: bool) -> None:
     st.dataframe(
         {name: [row[place] for row in rows] for place, name in enumerate(HEAD)},
         hide_index=True,
+        column_config=_ACTION_COLUMNS,
+        column_order=_ACTION_ORDER,
         alt="Actions, a row each: when, who, from where, what, of what, how it ended, and why it was not done",
         placeholder="–",
     )

@@ -198,7 +198,9 @@ def test_stop_asks_and_the_run_saves_and_ends(story: Story) -> None:
 
 
 def test_runs_lists_the_newest_first_and_as_json_with_all_that_is_known(runs_root: Path) -> None:
-    assert call("runs", root=runs_root).stdout == "No runs yet. Start one: python -m weakspot train --data DIR\n"
+    assert (
+        call("runs", root=runs_root).stdout == "No runs yet. Start one: python -m weakspot train --data DIR\n"
+    )
     for name in ("old", "new"):
         claim_process(create_run(tiny_config(runs_root, name), runs_root))
     listed = call("runs", root=runs_root)

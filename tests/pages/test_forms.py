@@ -101,7 +101,7 @@ def test_what_is_wrong_with_a_fix_list_is_told_at_its_field(filled: dict[str, An
 def parse(words: list[str]) -> TrainConfig:
     """Return the config that the command line makes of the words of a command."""
     python, option, module, *arguments = words
-    assert (python, option, module) == ("python", "-m", "core")
+    assert (python, option, module) == ("python", "-m", "weakspot")
     options = vars(PARSER.parse_args(arguments))
     given = {name: options[name] for name in FIELDS if name != "preset" and options[name] is not None}
     return from_preset(options["preset"], **given)
@@ -170,7 +170,7 @@ def test_the_command_line_names_only_what_differs_from_the_preset() -> None:
 
 
 def test_classes_may_be_given_in_one_option_or_in_several() -> None:
-    command = ["python", "-m", "core", "train", "--data", "x"]
+    command = ["python", "-m", "weakspot", "train", "--data", "x"]
     both = parse(
         [*command, "--focus", "10,29", "--focus", '"cat, domestic"', "--pairs", '"a:b":c', "--pairs", "1:2"]
     )
@@ -189,7 +189,7 @@ def test_classes_that_cannot_be_read_are_told_in_one_line(
     words: list[str], what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        parse(["python", "-m", "core", "train", "--data", "x", *words])
+        parse(["python", "-m", "weakspot", "train", "--data", "x", *words])
     error = capsys.readouterr().err
     assert error.startswith(f"error: argument {words[0]}: ")
     assert what in error
