@@ -85,7 +85,7 @@ def measure_runs(folder: Path, size: int) -> None:
         _make_run(folder / f"run-{number:05d}", number)
     os.environ["WEAKSPOT_RUNS"] = str(folder)
     for time_ in ("first", "again"):
-        with timed(f"{size:,} runs by python -m core runs {time_}"):
+        with timed(f"{size:,} runs by weakspot runs {time_}"):
             assert not os.system(f"{sys.executable} -m core runs >{os.devnull}")
     for server in ("", " by a server that was started again"):
         _measure_apart(_read_rows, server, size)

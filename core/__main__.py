@@ -50,7 +50,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 def main(
     arguments: Sequence[str] | None = None,
     *,
-    prog: str = "python -m core",
+    prog: str = "python -m weakspot",
     add_first: Callable[[Any], None] | None = None,
 ) -> int:
     """Run one command; return 0, or 2 after a one-line error on stderr (1 when a run ended by a stop, 130 on Ctrl-C).
@@ -109,7 +109,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser(
-    prog: str = "python -m core", add_first: Callable[[Any], None] | None = None, command: str = ""
+    prog: str = "python -m weakspot", add_first: Callable[[Any], None] | None = None, command: str = ""
 ) -> argparse.ArgumentParser:
     """Return the parser of the file that has this command; of all, where none has."""
     parser = _Parser(prog=prog, description="Weakspot's command line.")

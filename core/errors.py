@@ -6,6 +6,9 @@ import errno
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
+
+from core.places import name_place
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TOO_MANY = (errno.EMFILE, errno.ENFILE)
@@ -58,7 +61,7 @@ def describe_error(error: UserError | OSError) -> str:
     if isinstance(error, UserError):
         return str(error)
     what = describe_cause(error)
-    return f"{error.filename}: {what}" if error.filename else what
+    return f"{name_place(error.filename)}: {what}" if isinstance(error.filename, str | Path) else what
 
 
 def describe_cause(error: OSError) -> str:
@@ -68,6 +71,11 @@ def describe_cause(error: OSError) -> str:
     if error.errno in _TOO_MANY and error.strerror == os.strerror(error.errno):
         return "too many files are open at once; allow more (ulimit -n 4096) and start again"
     return error.strerror or str(error)
+
+
+def describe_unreadable(error: Exception) -> str:
+    """Return why a file could not be read, without the file: of the system's refusals the cause, else what was wrong with its content."""
+    return describe_cause(error) if isinstance(error, OSError) else str(error)
 
 
 def is_full(error: OSError) -> bool:

@@ -38,6 +38,12 @@ def runs_folder() -> Path:
     return Path(os.environ.get("WEAKSPOT_RUNS") or own_folder() / "checkpoints").absolute()
 
 
+def name_place(path: str | Path) -> str:
+    """Return what an error calls a file: inside the folder of all runs by its place there, such as a run's, any other whole."""
+    whole = Path(path).absolute()
+    return whole.relative_to(runs_folder()).as_posix() if runs_folder() in whole.parents else str(path)
+
+
 def uploads_folder() -> Path:
     """Return the folder of images that were brought here by the browser: $WEAKSPOT_UPLOADS, else in our own folder."""
     return Path(os.environ.get("WEAKSPOT_UPLOADS") or own_folder() / "data" / "uploads").absolute()
@@ -55,7 +61,7 @@ def real_path(path: str | Path) -> Path:
 
 def own_command() -> str:
     """Return what its user types to reach the command line."""
-    return "weakspot" if is_installed() else "python -m core"
+    return "weakspot" if is_installed() else "python -m weakspot"
 
 
 def launch_command(words: Sequence[str]) -> list[str]:

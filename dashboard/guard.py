@@ -117,6 +117,11 @@ def forget_elsewhere(page: str) -> None:
     st.session_state[_PAGE] = page
 
 
+def shown_page() -> str:
+    """Return the name in the address of the page that was drawn last: in a callback the one that was acted on."""
+    return str(st.session_state.get(_PAGE, ""))
+
+
 def _describe(error: Exception, what: str) -> str:
     """Return what the system refused, or that the program failed at `what`; then its traceback goes to the log."""
     if isinstance(error, OSError):

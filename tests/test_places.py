@@ -10,7 +10,9 @@ import pytest
 import core
 from core import places
 from core.__main__ import main
+from core.errors import RunError, describe_error
 from core.runs.run import default_root
+from core.verdicts.predictions import read_predictions
 
 HOME = Path.home()
 
@@ -62,3 +64,18 @@ def test_the_home_of_a_user_there_is_not_is_a_folder_there_is_not(
     assert places.expand_home("~a user there is not/pictures") == Path("~a user there is not/pictures")
     assert main(["train", "--data", "~a user there is not/pictures"]) == 2
     assert capsys.readouterr().err.endswith("pictures: No such file or directory\n")
+
+
+def test_an_error_names_a_file_of_a_run_by_its_place_among_the_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEAKSPOT_RUNS", str(tmp_path / "runs"))
+    table = tmp_path / "runs" / "first" / "predictions-val.csv"
+    table.mkdir(parents=True)
+    assert places.name_place(table) == "first/predictions-val.csv"
+    assert places.name_place(tmp_path / "photos") == str(tmp_path / "photos")
+    with pytest.raises(RunError, match=r"^first/predictions-val\.csv cannot be read"):
+        read_predictions(table)
+    assert describe_error(IsADirectoryError(21, "Is a directory", str(table))) == (
+        "first/predictions-val.csv: Is a directory"
+    )

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room imports only from rooms before it.
 FLOORS = {
     "core": (
-        "errors", "addresses", "file_names", "files", "places", "words", "reading", "arrays", "csv_table", "image_table", "palette", "torchvision_ops", "people",
+        "places", "errors", "addresses", "file_names", "files", "words", "reading", "arrays", "csv_table", "image_table", "palette", "torchvision_ops", "people",
         "networks", "splits", "recipe", "shards", "dataset", "marks", "stored", "runs", "census", "overview", "queue", "cluster", "parallel", "arrivals", "verdicts", "slices", "confidence", "loading", "training", "model", "trackers", "ship", "ways", "answers", "landscape", "job", "trial", "report", "imports", "serve", "cli", "api", "__main__",
     ),
     "dashboard": (

@@ -80,16 +80,19 @@ def _unpack(archive: str, content: bytes, most: int, budget: int) -> Iterator[Ar
                 f"{archive} is too large: all archives together may hold {MAX_FILES:,} files and unpack to "
                 f"{MAX_BYTES / 1e6:,.0f} MB. Drop a smaller one, {_ELSEWHERE}."
             )
-        yield from (_take(item) for item in items)
+        yield from (_take(item, archive) for item in items)
 
 
-def _take(item: Item) -> Arrived:
+def _take(item: Item, archive: str) -> Arrived:
     too_large = f"is larger than {MAX_FILE / 1e6:.0f} MB" if item.size > MAX_FILE else ""
     if problem := item.refusal or too_large:
         return Arrived(item.name, b"", problem)
     try:
         with item.open() as file:
-            return Arrived(item.name, file.read())
+            content = file.read()
+        nested = content.startswith((MAGIC, _NO_MEMBERS))
+        problem = f"is an archive inside the archive {archive}; unpack it first" if nested else ""
+        return Arrived(item.name, b"" if nested else content, problem)
     except (*UNREADABLE, OSError) as error:
         return Arrived(item.name, b"", describe_unreadable(error))
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.images import BadImage
-from core.errors import RunError
+from core.errors import RunError, describe_unreadable
 from core.files import draft_folder, format_rows, replace_folder, write_rows, write_text
+from core.places import name_place
 from core.reading import read_object, take
 from core.runs.run import Run
 from core.words import format_count
@@ -32,7 +33,7 @@ Progress = Callable[[int, int], bool]
 class HandIn:
     """What was predicted: the images of a folder, by the model of an epoch, at a temperature and threshold (0..1).
 
-    `left_out` are the files that could not be read, each with the reason; `unsure` counts images below the threshold.
+    `left_out` are the files that could not be read, each as the hand-in would call it and with the reason; `unsure` counts images below the threshold.
     `findings` are what the check of the file found, each with whether it is as it should be. `sample` is the name of the
     sample submission that was followed, and `extra` counts files that it does not name. `way` names the way to predict, empty for
     the plain one.
@@ -189,7 +190,8 @@ def predict_folder(
         )  # fmt: skip
         if written is None:
             return None
-        left_out = tuple((Path(bad.path).relative_to(images).as_posix(), bad.reason) for bad in written.bad)
+        called = dict(zip(map(str, plan.paths), plan.names, strict=True))
+        left_out = tuple((called[bad.path], bad.reason) for bad in written.bad)
         hand_in = HandIn(
             str(images), epoch, temperature, threshold, len(plan.paths) - len(left_out), written.unsure, left_out,
             tuple((finding.good, finding.words) for finding in written.findings),
@@ -209,4 +211,6 @@ def read_hand_in(task: Path) -> HandIn | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Predict the folder again.") from None
+        raise RunError(
+            f"{name_place(path)} cannot be read ({describe_unreadable(error)}). Predict the folder again."
+        ) from None

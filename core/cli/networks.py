@@ -12,7 +12,7 @@ def add_commands(commands: Any) -> None:
     """Add the parser of this command."""
     networks = commands.add_parser(
         "networks",
-        help="list the networks that can be trained: parameters, image size, licence of the weights",
+        help="list the networks that can be trained: parameters as published, image size, licence of the weights",
     )
     networks.add_argument(
         "words", nargs="*", metavar="WORD", help="only networks whose names contain all of these"

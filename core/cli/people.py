@@ -147,6 +147,6 @@ def _show(options: argparse.Namespace) -> int:
     for one in shown:
         when, who, address, what, of, end, why = one.list_cells()
         told = "" if end == "done" else f" – {end}{f': {why}' if why else ''}"
-        print(f"{when}  {who or 'somebody'} ({address}): {what} {of}{told}")
+        print(f"{when}  {who} ({address}): {what} {of}{told}")
     print(f"{format_count(len(shown), 'action')} of {len(found):,}, kept in {file}")
     return 0

@@ -12,9 +12,9 @@ import numpy as np
 
 from core.confidence.measured import Calibration, Estimate, Figures
 from core.confidence.threshold import threshold_path
-from core.errors import RunError
+from core.errors import RunError, describe_unreadable
 from core.files import write_text
-from core.places import own_command
+from core.places import name_place, own_command
 from core.reading import read_object, take
 from core.runs.run import Run
 from core.stored.records import MOST
@@ -50,9 +50,9 @@ def read_calibration(run: Run) -> Calibration | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else describe_unreadable(error)
         raise RunError(
-            f"{path}: cannot be read ({why}). Measure it again: {own_command()} calibrate {run.id}"
+            f"{name_place(path)}: cannot be read ({why}). Measure it again: {own_command()} calibrate {run.id}"
         ) from None
     return found if found.epoch == run.read_status().best_epoch else None
 

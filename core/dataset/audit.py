@@ -20,9 +20,10 @@ from core.dataset.image_facts import ImageFacts, measure_images
 from core.dataset.kept import name_data
 from core.dataset.layout import Fault, find_split, read_tree
 from core.dataset.walk import MISNAMED
-from core.errors import DataError, RunError
+from core.errors import DataError, RunError, describe_unreadable
 from core.file_names import natural_key
 from core.files import write_text
+from core.places import name_place
 from core.reading import read_object
 from core.recipe.config import COPIES, NONE
 from core.splits.belonging import Belonging
@@ -168,7 +169,9 @@ def read_audit(folder: Path) -> Audit:
             **values,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"The audit in {folder} cannot be read: {error}. Scan the data again.") from None
+        raise RunError(
+            f"The audit in {name_place(folder)} cannot be read: {describe_unreadable(error)}. Scan the data again."
+        ) from None
 
 
 def list_splits(root: Path, *, val_fraction: float = 0.15, hold_back: int = 0) -> Listing:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.errors import RunError
+from core.errors import RunError, describe_unreadable
 from core.files import write_rows, write_text
+from core.places import name_place
 from core.reading import open_text, read_object, take
 from core.words import format_count, format_share
 
@@ -141,7 +142,9 @@ def read_report(path: Path) -> LabelReport:
             raise ValueError("it was written by another version")
         return take(LabelReport, values)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Look for label issues again.") from None
+        raise RunError(
+            f"{name_place(path)} cannot be read ({describe_unreadable(error)}). Look for label issues again."
+        ) from None
 
 
 def write_fixes(path: Path, issues: Sequence[LabelIssue]) -> None:
@@ -172,7 +175,7 @@ def read_fixes(path: Path) -> list[Fix]:
                 score = _read_score(row.get("score"))
                 fixes.append(Fix(values[0], values[1], values[2], values[3], rows.line_num, score))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"{path} cannot be read ({error}).") from None
+        raise RunError(f"{name_place(path)} cannot be read ({describe_unreadable(error)}).") from None
     return fixes
 
 

@@ -89,7 +89,7 @@ class Beginning:
     def _load_weights(self, network: nn.Module) -> None:
         run, config = self.keeper.run, self.keeper.config
         self._journal.write(
-            f"Network {config.arch}, {count_parameters(network) / 1e6:.1f} million parameters, {self.keeper.inputs}"
+            f"Network {config.arch}, {count_parameters(network) / 1e6:.1f} million parameters with the head for its classes, {self.keeper.inputs}"
         )
         if not run.last_path.exists():
             root = run.folder.parent

@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.errors import RunError
 from core.files import write_rows, write_text
+from core.places import name_place
 from core.reading import take
 from core.runs.run import Run
 from core.verdicts.predictions import read_predictions
@@ -98,7 +99,7 @@ def read_table(run: Run) -> pd.DataFrame:
     try:
         table = read_predictions(path)
         if missing := set(COLUMNS) - set(table.columns):
-            raise RunError(f"{path}: the map lacks the column {sorted(missing)[0]}.")
+            raise RunError(f"{name_place(path)}: the map lacks the column {sorted(missing)[0]}.")
         for name in _NUMBERS:
             table[name] = table[name].astype(np.float64)
         table.loc[table["true"] == "", list(_OF_LABEL)] = np.nan

@@ -20,6 +20,7 @@ from core.dataset.label_report import ACTIONS as FIX_ACTIONS
 from core.dataset.label_report import Fix
 from core.errors import RunError, describe_cause
 from core.people.acting import TRAIN, demand, needs
+from core.places import name_place
 from core.words import format_count
 
 FOLDER = ".marks"  # beside the runs
@@ -195,7 +196,9 @@ def _append(path: Path, step: dict[str, Any]) -> None:
                     text = f"{_CUT}\n{text}"
             file.write(text.encode(errors="surrogateescape"))
     except OSError as error:
-        raise RunError(f"Nothing was marked: {path} cannot be written ({describe_cause(error)}).") from None
+        raise RunError(
+            f"Nothing was marked: {name_place(path)} cannot be written ({describe_cause(error)})."
+        ) from None
 
 
 def _read_steps(path: Path) -> list[dict[str, Any]]:
@@ -204,7 +207,7 @@ def _read_steps(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise RunError(f"{path} cannot be read ({describe_cause(error)}).") from None
+        raise RunError(f"{name_place(path)} cannot be read ({describe_cause(error)}).") from None
     steps = []
     # What no newline ends was cut off, on a full disk too, and was told as not marked, whole as it may look.
     lines = data.decode(errors="surrogateescape").split("\n")[:-1]
@@ -214,7 +217,7 @@ def _read_steps(path: Path) -> list[dict[str, Any]]:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             if line and not line.endswith(_CUT):
                 raise RunError(
-                    f"{path}, line {number} cannot be read as a mark. Remove this line; the others count without it."
+                    f"{name_place(path)}, line {number} cannot be read as a mark. Remove this line; the others count without it."
                 ) from None
     return steps
 

@@ -22,6 +22,7 @@ MOST = 5_000_000  # bytes of a file, about 30,000 actions; then it becomes the o
 _LONGEST = 200  # letters of a name
 _LATEST = 32_503_680_000.0  # seconds, the year 3000: no clock shows a later time, and not every system can write one
 _PATIENCE = 5.0  # seconds for who puts a file aside, which takes a moment
+UNNAMED = "not signed in"  # who acted at the command line, or where nobody signs in
 HEAD = ("time", "who", "address", "action", "of", "end", "why")  # of a table of actions
 
 
@@ -46,10 +47,15 @@ class Action:
         """Return this action as one that was not done, with the reason, short and on one line."""
         return replace(self, end=end, why=_tidy(why))
 
+    @property
+    def name(self) -> str:
+        """Return who did it, in words where that is nobody who signed in."""
+        return self.who or UNNAMED
+
     def list_cells(self) -> tuple[str, ...]:
         """Return the row of a table, its columns those of HEAD; the time is this machine's."""
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
-        return when, self.who, self.address, self.what, self.of, self.end, self.why
+        return when, self.name, self.address, self.what, self.of, self.end, self.why
 
 
 def keep_action(file: Path | None, action: Action) -> None:

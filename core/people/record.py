@@ -41,7 +41,9 @@ class SoughtActions:
 
     def finds(self, action: Action) -> bool:
         """Tell whether an action is looked for."""
-        return self.who.casefold() in action.who.casefold() and self.what.casefold() in action.what.casefold()
+        return (
+            self.who.casefold() in action.name.casefold() and self.what.casefold() in action.what.casefold()
+        )
 
 
 def find_actions(

@@ -101,7 +101,7 @@ class TrainConfig:
     arch: str = declare(
         "resnext50_32x4d", "Network", _NETWORK, basic=True,
         help="Network: a ResNet, ResNeXt or Wide-ResNet of torchvision, or any classification network of timm by its "
-        "name there, with or without the tag that says which weights (convnext_tiny.in12k_ft_in1k). `python -m core "
+        "name there, with or without the tag that says which weights (convnext_tiny.in12k_ft_in1k). `weakspot "
         "networks WORD` lists them.",
     )
     weights: str = declare(

@@ -11,7 +11,14 @@ from core.recipe.class_names import Names, Pairs
 from core.words import shorten
 
 Values = Mapping[str, Any]  # a config's fields by name, perhaps not all and not all right yet
-_KINDS = {Names: "a list of class names", Pairs: "a list of pairs of class names"}
+_KINDS = {
+    Names: "a list of class names",
+    Pairs: "a list of pairs of class names",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+}
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,7 @@ class Setting:
             right = isinstance(value, tuple) and all(_is_names(one) and len(one) == 2 for one in value)
         else:
             right = type(value) is self.kind or (self.kind is float and type(value) is int)
-        kind = _KINDS.get(self.kind) or self.kind.__name__
-        return "" if right else f"must be {kind}, got {shorten(repr(value))}"
+        return "" if right else f"must be {_KINDS[self.kind]}, got {shorten(repr(value))}"
 
     def find_problem(self, value: Any) -> str:
         """Say what is wrong with a value of the right type, taken by itself; empty where nothing is."""

@@ -187,7 +187,10 @@ def list_network(facts: RunFacts, parameters: int) -> Pairs:
         trained = f"the last layer alone for {format_count(config.freeze_epochs, 'epoch')}, then all of it"
     return [
         ("Network", config.arch),
-        ("Parameters", f"{parameters / 1e6:.1f} million"),
+        (
+            "Parameters",
+            f"{parameters / 1e6:.1f} million, with the last layer for {format_count(len(facts.data.classes), 'class')}",
+        ),
         ("Input", f"colour images of {config.image_size} × {config.image_size} px"),
         (
             "Output",

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.errors import RunError, UserError
+from core.errors import RunError, UserError, describe_unreadable
 from core.files import draft_folder, insist, replace_folder, write_text
+from core.places import name_place
 from core.reading import read_object, take
 from core.runs.run import Run
 from core.ship.formats import FORMATS, ONNX, card_path, contract_path, suggest_name
@@ -99,7 +100,9 @@ def read_shipment(task: Path) -> Shipment | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Export the model again.") from None
+        raise RunError(
+            f"{name_place(path)} cannot be read ({describe_unreadable(error)}). Export the model again."
+        ) from None
 
 
 def _move(draft: Path, target: Path) -> None:

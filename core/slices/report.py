@@ -7,9 +7,9 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.errors import RunError
+from core.errors import RunError, describe_unreadable
 from core.files import write_text
-from core.places import own_command
+from core.places import name_place, own_command
 from core.reading import read_object, take
 from core.runs.run import FOLD
 from core.slices.cut import CLASS_SHARE, LEAST, SHARES
@@ -186,4 +186,6 @@ def read_report(path: Path) -> SliceReport:
             raise ValueError("it was written by another version")
         return take(SliceReport, values)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}. Look for weak kinds again.") from None
+        raise RunError(
+            f"{name_place(path)} cannot be read: {describe_unreadable(error)}. Look for weak kinds again."
+        ) from None

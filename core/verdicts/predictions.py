@@ -14,6 +14,7 @@ from scipy.special import ndtri
 
 from core.errors import RunError, describe_cause
 from core.image_table import read_table
+from core.places import name_place
 from core.runs.imported import ORIGIN_FILE
 from core.runs.run import TEST
 from core.words import shorten
@@ -35,19 +36,21 @@ def read_predictions(path: Path) -> pd.DataFrame:
     table = _read_table(path)
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
     if missing:
-        raise RunError(f"{path} is not a predictions table: it lacks the column {sorted(missing)[0]}.")
+        raise RunError(
+            f"{name_place(path)} is not a predictions table: it lacks the column {sorted(missing)[0]}."
+        )
     numbers = [c for c in table.columns if c == "loss" or c.endswith("confidence")]
     if odd := [name for name in _TEXTS & set(table.columns) if table[name].dtype == np.float64]:
-        raise RunError(f"{path} is not a predictions table (the column {odd[0]} holds numbers).")
+        raise RunError(f"{name_place(path)} is not a predictions table (the column {odd[0]} holds numbers).")
     try:
         table = table.astype(dict.fromkeys(numbers, np.float64))
     except ValueError as error:
-        raise RunError(f"{path} is not a predictions table ({_describe(error)}).") from None
+        raise RunError(f"{name_place(path)} is not a predictions table ({_describe(error)}).") from None
     # Images that were judged from outside the data are known by their whole paths.
     elsewhere = path.stem == f"predictions-{TEST}"
     imported = path.with_name(ORIGIN_FILE).exists()
     if problem := _find_odd_value(table, numbers, elsewhere=elsewhere, unknown=imported):
-        raise RunError(f"{path} is not a predictions table ({problem}).")
+        raise RunError(f"{name_place(path)} is not a predictions table ({problem}).")
     return table
 
 
@@ -55,7 +58,7 @@ def read_guesses(path: Path) -> pd.DataFrame:
     """Read of a predictions table no more than the columns true and predicted, which a matrix is of; raises as `read_predictions`."""
     table = _read_table(path, ("true", "predicted"))
     if odd := [name for name in table if table[name].dtype == np.float64]:
-        raise RunError(f"{path} is not a predictions table (the column {odd[0]} holds numbers).")
+        raise RunError(f"{name_place(path)} is not a predictions table (the column {odd[0]} holds numbers).")
     return table
 
 
@@ -65,9 +68,9 @@ def _read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFram
     except FileNotFoundError:
         raise
     except (ValueError, EOFError, zlib.error) as error:
-        raise RunError(f"{path} is not a predictions table ({_describe(error)}).") from None
+        raise RunError(f"{name_place(path)} is not a predictions table ({_describe(error)}).") from None
     except OSError as error:  # it is not a regular file, may not be read, or is not packed as its name says
-        raise RunError(f"{path} cannot be read ({describe_cause(error)}).") from None
+        raise RunError(f"{name_place(path)} cannot be read ({describe_cause(error)}).") from None
 
 
 def _describe(error: Exception) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from core.confidence.kept import read_precision
-from core.errors import RunError
+from core.errors import RunError, describe_unreadable
 from core.files import write_text
+from core.places import name_place
 from core.reading import read_object, take
 from core.runs.run import Run
 from core.runs.seen import name_unknowns
@@ -94,7 +95,9 @@ def read_measured(runs: Sequence[Run]) -> Measured | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Measure again.") from None
+        raise RunError(
+            f"{name_place(path)} cannot be read ({describe_unreadable(error)}). Measure again."
+        ) from None
     return found if found.epochs == tuple(run.read_status().best_epoch for run in runs) else None
 
 

@@ -16,6 +16,7 @@ from streamlit.components.v2.types import ComponentRenderer
 from core.palette import MUTED, TRAIN
 from dashboard.guard import guard_callback
 from dashboard.state import address
+from dashboard.state.number_field import draw_number, take_whole
 from dashboard.text import format_confidence
 
 PAGE = 24
@@ -118,15 +119,17 @@ def draw_pager(count: int, size: int, *, key: str, param: str = "page", unit: st
         return 0
     asked = address.get_param(param, [str(number) for number in range(1, pages + 1)]) or "1"
     st.session_state[key] = int(asked)
-    number = st.number_input(
+    draw_number(
         f"Page (of {pages}, {size} {unit} each)",
         1,
         pages,
         key=key,
-        on_change=guard_callback(lambda: address.set_params(**{param: str(st.session_state[key])})),
+        on_change=guard_callback(
+            lambda: address.set_params(**{param: str(take_whole("The page", key, 1, pages))})
+        ),
         width=220,
     )
-    return int(number) - 1
+    return int(asked) - 1
 
 
 @dataclass(frozen=True)

@@ -228,7 +228,7 @@ function drawBar(view) {
     if (data.total) parts.push(press("▶ Review one by one", () => openReview(view, data.first), "Large, with keys: 1–9 the likeliest classes, y right, x leave out, n unsure, u undo"));
     parts.push(create("span", "ws-dim", window.matchMedia("(hover: none)").matches ? BY_TOUCH : BY_MOUSE));
   }
-  const back = press("↶ Undo", () => undo(view), "Take back your last mark (u)");
+  const back = press("↶ Undo", () => undo(view), "Take back your last mark on this page (u)");
   back.disabled = !data.undoable && !view.steps.length;
   parts.push(back); // always there, so that the first mark does not move the pictures
   bar.replaceChildren(...parts);

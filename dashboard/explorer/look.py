@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from dashboard.components.class_box import draw_class_box
 from dashboard.components.plot import View
 from dashboard.guard import guard_callback
 from dashboard.state import address, kept
+from dashboard.state.number_field import draw_number, take_whole
 from dashboard.state.part import PART
 from dashboard.state.services import RunData
 
@@ -28,7 +30,8 @@ VALUE_TITLES: dict[Values, str] = {"count": "Images", "row": "Share of row", "co
 PARAMS = ("order", "colour", "log", "right", "least", "find", "zoom", PART, "wide", "sort")
 WHOLE = "all"  # the zoom that shows all of the matrix though a class is looked for
 _T = TypeVar("_T", bound=str)
-_MOST_DIGITS = 9  # of the fewest images in a cell
+MOST_LEAST = 999_999_999  # of the fewest images in a cell
+_WHOLE_NUMBER = re.compile("[1-9][0-9]{0,8}")  # Python itself reads no number of 5,000 digits
 AROUND = "confusion-around"  # the classes of the block that was chosen last: what the matrix is zoomed to
 
 
@@ -108,18 +111,23 @@ def _choose_class(data: RunData) -> str:
 
 def _choose_least() -> int:
     asked = address.get_param("least")
-    # A browser counts no further than 2**53, and Python reads no number of 5,000 digits.
-    value = max(1, int(asked)) if asked.isdecimal() and len(asked) <= _MOST_DIGITS else 1
-    key = kept.find_key("confusion-least", value)
-    least = st.number_input(
-        "Fewest images in a cell",
+    value = int(asked) if is_least(asked) else 1
+    label, key = "Fewest images in a cell", kept.find_key("confusion-least", value)
+    draw_number(
+        label,
         1,
+        MOST_LEAST,
         value=value,
         key=key,
         help="Cells with fewer wrong images are hidden.",
-        on_change=guard_callback(_keep("least", key, 1)),
+        on_change=guard_callback(lambda: kept.keep("least", str(take_whole(label, key, 1, MOST_LEAST)), "1")),
     )
-    return int(least)
+    return value
+
+
+def is_least(asked: str) -> bool:
+    """Tell whether the URL's fewest images in a cell is a number that is meant for it."""
+    return bool(_WHOLE_NUMBER.fullmatch(asked)) and int(asked) <= MOST_LEAST
 
 
 def _keep(name: str, key: str, default: object) -> Callable[..., None]:

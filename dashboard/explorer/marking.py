@@ -14,11 +14,12 @@ from core.runs.run import Run
 from core.verdicts.predictions import list_guesses
 from dashboard.components.gallery import PAGE, Card, Tile
 from dashboard.components.marking import Item, Known, Review, Step, show_marking
+from dashboard.guard import shown_page
 from dashboard.state import services
 from dashboard.state.services import RunData
 
 LARGE = 640  # pixels of a picture that is looked at alone
-_OWN = "marks-own"  # the steps that this visitor made, the last one last
+_OWN = "marks-own"  # the steps that this visitor made, by page, the last one last
 
 
 @dataclass(frozen=True)
@@ -123,18 +124,24 @@ def draw_alone(run: Run, data: RunData, item: Item) -> None:
 def read_known(run: Run, data: RunData) -> Known:
     """Return what is marked already, as galleries take it."""
     known = services.read_marks(run, data)
-    return Known(known.marks, {name: data.label(name) for name in data.classes}, bool(known.steps))
+    labels = {name: data.label(name) for name in data.classes}
+    return Known(known.marks, labels, any(name in known.steps for name in _list_own()))
+
+
+def _list_own() -> list[str]:
+    """Return the steps that this visitor made on this page; others are not taken back from it, since it may not show them."""
+    by_page: dict[str, list[str]] = st.session_state.setdefault(_OWN, {})
+    return by_page.setdefault(shown_page(), [])
 
 
 def keep_steps(run: Run, data: RunData, shelf: Shelf, steps: Sequence[Step]) -> None:
     """Write what was done to the list of the data set."""
     path = services.marks_path(run, data)
-    own: list[str] = st.session_state.setdefault(_OWN, [])
+    own = _list_own()
     for step in steps:
         known = services.read_marks(run, data)
         if step.undo:
-            mine = [name for name in own if name in known.steps]
-            if last := (mine or known.steps)[-1:]:
+            if last := [name for name in own if name in known.steps][-1:]:
                 undo_step(path, last[0])
         elif marks := [
             change_step(known.marks.get(item.path), item, step, run)
@@ -154,7 +161,7 @@ def keep_together(run: Run, data: RunData, shelf: Shelf, steps: Sequence[Step]) 
         for path in step.paths
         if (item := items[path]) is not None
     ]
-    st.session_state.setdefault(_OWN, []).append(add_marks(services.marks_path(run, data), marks))
+    _list_own().append(add_marks(services.marks_path(run, data), marks))
 
 
 def change_step(known: Mark | None, item: Item, step: Step, run: Run) -> Mark:

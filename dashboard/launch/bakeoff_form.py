@@ -30,6 +30,7 @@ from dashboard.launch.slurm_panel import draw_place
 from dashboard.panels import forms
 from dashboard.panels.network_field import describe_download, label_network, list_names
 from dashboard.state import address, data_folder, services
+from dashboard.state.number_field import as_typed, draw_number
 from dashboard.text import escape_markdown, format_count, format_duration
 
 # Settings of all runs that may differ from the presets'.
@@ -196,8 +197,9 @@ def draw_shared() -> None:
         for field in SHARED:
             setting = SETTINGS[field]
             with st.container(width=215):
-                st.number_input(
-                    setting.title, value=None, step=1,
+                low, high = setting.span or (0, None)
+                draw_number(
+                    setting.title, low, high, value=None,
                     placeholder=AS_PRESET, key=f"bake-{field}", help=setting.help, persist_state="session",
                 )  # fmt: skip
 
@@ -206,7 +208,9 @@ def read_form() -> list[TrainConfig]:
     """Return the plan that the form makes; raises ConfigError naming what is wrong."""
     values = st.session_state
     changes: dict[str, Any] = {
-        field: values[f"bake-{field}"] for field in SHARED if values.get(f"bake-{field}") is not None
+        field: as_typed(values[f"bake-{field}"])
+        for field in SHARED
+        if values.get(f"bake-{field}") is not None
     }
     if values["bake-weights"] != AS_PRESET:
         changes["weights"] = values["bake-weights"]

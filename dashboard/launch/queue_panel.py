@@ -16,8 +16,10 @@ from core.stored.status import ACTIVE, Status
 from core.words import format_rough
 from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
+from dashboard.state.number_field import draw_number, take_whole
 from dashboard.text import escape_markdown, format_count
 
+_SLOTS = "Runs at a time on the CPU"
 SHOWN = 20  # waiting runs that are drawn
 
 
@@ -95,8 +97,8 @@ def _draw_slots(line: Line) -> None:
         st.caption(f"One run trains on each of {format_count(len(line.slots.gpus), 'GPU')}.")
     if st.session_state.get("queue-slots-kept") != line.slots.cpu:
         st.session_state["queue-slots"] = st.session_state["queue-slots-kept"] = line.slots.cpu
-    st.number_input(
-        "Runs at a time on the CPU", 1, slots.MOST, key="queue-slots", width=220, on_change=guard_callback(_keep_slots),
+    draw_number(
+        _SLOTS, 1, slots.MOST, key="queue-slots", width=220, on_change=guard_callback(_keep_slots),
         **lock(ADMINISTER, help=f"They share the {format_count(os.cpu_count() or 1, 'core')} of this machine, so each takes longer. "
         "Runs that are already training are not changed."),
     )  # fmt: skip
@@ -119,4 +121,4 @@ def _keep_restart() -> None:
 
 
 def _keep_slots() -> None:
-    slots.write_slots(default_root(), int(st.session_state["queue-slots"]))
+    slots.write_slots(default_root(), take_whole(_SLOTS, "queue-slots", 1, slots.MOST))

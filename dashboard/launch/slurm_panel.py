@@ -12,6 +12,7 @@ from core.cluster.request import SlurmRequest, is_offered, read_defaults
 from core.cluster.slurm import list_jobs
 from core.errors import ConfigError, UserError, describe_error
 from dashboard.panels.forms import HERE, SLURM
+from dashboard.state.number_field import draw_number
 from dashboard.text import escape_markdown
 
 # Label, example and hover of each field that is a text.
@@ -92,8 +93,8 @@ def _draw_fields(defaults: SlurmRequest, key: str, numbers: Sequence[str]) -> di
             label, least, most, hint = _NUMBERS[field]
             name = f"{key}-slurm-{field}"
             st.session_state.setdefault(name, values[field])
-            values[field] = int(
-                st.number_input(label, least, most, key=name, help=hint, width=120, persist_state="session")
+            values[field] = draw_number(
+                label, least, most, key=name, help=hint, width=120, persist_state="session"
             )
     return values
 

@@ -40,9 +40,9 @@ _FORMATS: dict[str, Any] = {
 _SELDOM = ("parent", "children", "tags", "owner")
 _ALWAYS = "name"
 _COLUMNS = {
-    "state": "state", "accuracy": "best accuracy", "interval": "95 % interval", "network": "network", "data": "data",
+    "state": "state", "owner": "owner", "accuracy": "best accuracy", "interval": "95 % interval", "network": "network", "data": "data",
     "preset": "recipe", "epochs": "epochs", "minutes": "time", "started": "made", "disk": "disk", "parent": "starts from",
-    "children": "goes on in", "tags": "tags", "owner": "owner",
+    "children": "goes on in", "tags": "tags",
 }  # fmt: skip
 
 
@@ -100,6 +100,7 @@ def _values(row: Row) -> dict[str, Any]:
     return {
         "name": row.run.id,
         "state": row.state,
+        "owner": row.facts.owner,
         "accuracy": 100 * status.best_val_acc if status.has_best else None,
         "interval": _format_interval(row),
         "network": row.network,
@@ -112,7 +113,6 @@ def _values(row: Row) -> dict[str, Any]:
         "parent": recipe.parent,
         "children": ", ".join(row.children),
         "tags": ", ".join(row.facts.note.tags),
-        "owner": row.facts.owner,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import get_args
@@ -16,8 +16,10 @@ from dashboard.charts.matrix_colours import VALUES
 from dashboard.explorer.browse import SortBy
 from dashboard.explorer.kind_images import find_open
 from dashboard.explorer.levels import has_levels
+from dashboard.explorer.look import MOST_LEAST, is_least
 from dashboard.explorer.marked import KINDS
 from dashboard.explorer.sources import list_others
+from dashboard.listing.sought import PARAMS as SOUGHT
 from dashboard.mapping.look import COLOUR_TITLES, SPLIT_TITLES
 from dashboard.mapping.look import WRONG as WRONG_ONLY
 from dashboard.panels.label_section import SPLITS as LABEL_SPLITS
@@ -149,7 +151,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "sort": _SORT,
         "only": _ONLY,
         "least": Rule(
-            "cells of at least as many images as", lambda _, value: value.isdecimal(), "All cells are shown.", "which is not a number"
+            "cells of at least as many images as", lambda _, value: is_least(value), "All cells are shown.",
+            f"which is not a whole number from 1 to {MOST_LEAST:,}",
         ),
         "part": Rule("a part of the matrix", _is_part, "All classes are shown.", repeated=False),
         **_HEAT_MAPS,
@@ -182,3 +185,27 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "labels": Rule("doubtful labels of", _one_of(*LABEL_SPLITS), "Those of validation are shown."),
     },
 }  # fmt: skip
+_ONE_IMAGE = ("image", "from", "method", "stage", "for", "strength")
+# What else a page reads: what is searched for, places and pages of lists, of which any text may be there.
+_FREE: Mapping[str, tuple[str, ...]] = {
+    "": (),
+    "start": (),
+    "train": ("data",),
+    "live": (),
+    "runs": ("view", "page", *SOUGHT),
+    "bake-off": ("group",),
+    "confusion": (*_ONE_IMAGE, "page", "zoom", "wide", "log", "right", "kind_page"),
+    "weak": (*_ONE_IMAGE, "only", "page", "training_page", "kind_page"),
+    "map": (*_ONE_IMAGE, "like", "area", "name", "page"),
+    "confidence": ("on",),
+    "data": (*_ONE_IMAGE, "folder", "finding", "page", "marked_page", "issue_page"),
+    "predict": (*_ONE_IMAGE, "page"),
+    "compare": (*_ONE_IMAGE, "runs", "on", "won_page", "lost_page"),
+    "people": ("who", "what"),
+}
+
+
+def find_unknown(page: str, names: Iterable[str]) -> list[str]:
+    """Return which parameters of an address its page does not know; none of a page of which that is not told."""
+    known = {"run", *RULES.get(page, ()), *_FREE.get(page, ())}
+    return [name for name in names if page in _FREE and name not in known]

@@ -12,8 +12,10 @@ import streamlit as st
 
 from core.errors import UserError
 from core.runs.run import default_root, iter_runs
-from dashboard.lost.rules import RULES, Rule
+from core.words import shorten
+from dashboard.lost.rules import RULES, find_unknown
 from dashboard.state import address
+from dashboard.text import escape_markdown
 
 _NAMED = 4  # of what is not there; an address can ask for any number of things
 
@@ -34,6 +36,8 @@ def tell_lost(page: str) -> None:
 def _find_lost(page: str) -> Iterator[str]:
     if page == "compare":
         yield from _find_lost_runs()
+    for name in find_unknown(page, st.query_params):
+        yield f"“{escape_markdown(shorten(name))}”, which this page does not know. It is left aside."
     rules = RULES.get(page, {})
     asked = {name: value for name in rules if (value := address.get_param(name))}
     run = address.selected_run() if asked else None
@@ -53,14 +57,19 @@ def _find_lost_runs() -> Iterator[str]:
     known = {run.id for run in iter_runs(default_root())}
     asked = [*address.get_param("runs").split(","), address.get_param("run")]
     lost = [name for name in dict.fromkeys(asked) if name and name not in known]
-    found = [name for name in asked if name in known]
+    found = {name for name in asked if name in known}
+    if not lost:
+        return
+    named = ", ".join(f"“{escape_markdown(shorten(name))}”" for name in lost[:_NAMED])
+    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    what = f"the run {named}, which does" if len(lost) == 1 else f"the runs {named}{more}, which do"
     instead = (
         "The others are compared."
         if len(found) > 1
-        else "It is left out."
-        if found
         else "The newest runs are shown."
+        if not found
+        else "It is left out."
+        if len(lost) == 1
+        else "They are left out."
     )
-    rule = Rule("the run", lambda *_: False, instead, "which does not exist, or no longer")
-    for name in lost:
-        yield rule.tell("", name)
+    yield f"{what} not exist, or no longer. {instead}"

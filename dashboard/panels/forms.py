@@ -30,6 +30,7 @@ from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
 from dashboard.panels.network_field import draw_facts, draw_network
 from dashboard.state import data_folder, services
+from dashboard.state.number_field import as_typed, draw_number
 from dashboard.state.offered import offer_runs
 from dashboard.text import escape_markdown
 
@@ -148,7 +149,7 @@ def _count_devices() -> int:
     values = _read_values()
     if _is_for_slurm():
         return int((SETTINGS["devices"].span or (1, 64))[1])
-    return max(count_devices(values["device"], read_slots(default_root())), values["devices"] or 1)
+    return max(count_devices(values["device"], read_slots(default_root())), int(values["devices"] or 1))
 
 
 def draw_problem(field: str, problems: dict[str, str]) -> None:
@@ -164,7 +165,9 @@ def _has_say(setting: Setting, values: dict[str, Any]) -> bool:
 def _read_values() -> dict[str, Any]:
     """Return what the form holds, the words without blanks around them."""
     values = {field: st.session_state.get(_key(field), one.default) for field, one in SETTINGS.items()}
-    return {field: value.strip() if isinstance(value, str) else value for field, value in values.items()}
+    return {
+        field: value.strip() if isinstance(value, str) else as_typed(value) for field, value in values.items()
+    }
 
 
 def _find_width(setting: Setting) -> int:
@@ -195,15 +198,11 @@ def _draw_field(setting: Setting) -> None:
         st.text_input(label, key=key, help=setting.help, persist_state="session")
     else:
         low, high = setting.span
-        # What is out of the span is told beside the field, and holds the start back. The browser's own limits would keep
-        # it to themselves: the value before would stay in force, without a word.
-        is_devices = setting.name == "devices"
-        st.number_input(
+        draw_number(
             label,
-            min_value=kind(low) if is_devices else None,
-            max_value=_count_devices() if is_devices else None,
-            step=setting.step or _STEPS[kind],
-            format="%d" if kind is int else "%g",
+            low,
+            _count_devices() if setting.name == "devices" else high,
+            step=float(setting.step or _STEPS[kind]),
             key=key,
             help=f"{setting.help} From {_format(low)} to {_format(high)}.",
             persist_state="session",

@@ -35,7 +35,7 @@ def draw_labels(run: Run | None) -> None:
     st.header("Labels that are probably wrong")
     if run is None:
         st.info(
-            "A trained model can tell which labels it doubts. Choose a run in the sidebar, and its own data above.",
+            "A trained model can tell which labels it doubts. No run is known to be of these images.",
             icon=":material/info:",
         )
         return

@@ -47,7 +47,7 @@ def describe_network(network: Network) -> str:
         weights = f"weights under {network.licence or 'an unknown licence'}"
         weights += ", installed" if network.is_installed else ""
     return (
-        f"{_millions(network)} million parameters · made for {network.size} px · colours by {network.inputs} "
+        f"{_millions(network)} million parameters as published · made for {network.size} px · colours by {network.inputs} "
         f"· {weights}"
     )
 

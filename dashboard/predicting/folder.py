@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.errors import UserError
 from core.people.roots import allow_path
 from dashboard.text import escape_markdown
 
@@ -20,11 +21,14 @@ def draw_folder(title: str, suggested: str, *, key: str, help: str) -> Path | No
             icon=":material/folder_open:",
         )
         return None
-    images = allow_path(asked)
+    try:
+        images = allow_path(asked)
+    except UserError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/folder_off:")
+        return None
     if os.path.isdir(images):  # noqa: PTH112  Path's raises for a name that is too long
         return images
-    st.warning(
-        f"{escape_markdown(str(images))}: there is no such folder on this machine.",
-        icon=":material/folder_off:",
-    )
+    is_file = os.path.isfile(images)  # noqa: PTH113
+    told = "this is a file. Give its folder." if is_file else "there is no such folder on this machine."
+    st.warning(f"{escape_markdown(str(images))}: {told}", icon=":material/folder_off:")
     return None

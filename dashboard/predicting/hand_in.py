@@ -54,15 +54,13 @@ def draw_start(run: Run, data: RunData, answering: Answering, choice: Choice) ->
         key=f"predict-folder-{run.id}",
         help="Every image in it, also in its sub-folders, becomes a line of the file.",
     )
-    if images is None:
-        return None
     form = draw_form(run, task_folder(run))
     st.button(
         "Predict the folder",
         type="primary",
         icon=":material/play_arrow:",
         key="predict-folder-start",
-        disabled=form is None,
+        disabled=images is None or form is None,
         on_click=guard_callback(start),
         args=(run, images, answering, form, choice),
         help="It continues when you leave this page.",
@@ -106,8 +104,11 @@ def draw_result(run: Run, answering: Answering, choice: Choice) -> None:
             f"{format_count(len(made.left_out), 'file')} left out", icon=":material/broken_image:"
         ):
             st.dataframe(
-                pd.DataFrame(made.left_out, columns=["file", "why"]), hide_index=True, alt="Files left out"
+                pd.DataFrame(made.left_out, columns=["image_name", "why"]),
+                hide_index=True,
+                alt="Files left out",
             )
+    st.caption(f"Images have the names that they have in {HAND_IN}.")
     table = pd.read_csv(folder / DETAILS, dtype=str, keep_default_na=False, nrows=SHOWN)
     st.dataframe(
         table,

@@ -45,8 +45,6 @@ def draw_start(run: Run, data: RunData, task: Path) -> None:
         key=f"labelled-folder-{run.id}",
         help="In folders named after the classes, or with a table of labels.",
     )
-    if images is None:
-        return
     labels = st.text_input(
         "Table of labels on this machine (CSV, optional)",
         key=f"labelled-table-{run.id}",
@@ -57,15 +55,20 @@ def draw_start(run: Run, data: RunData, task: Path) -> None:
         "Judge on these images",
         icon=":material/fact_check:",
         key="judge-folder-start",
-        on_click=guard_callback(launch_task),
-        args=(task, "judge-folder"),
-        kwargs={
-            "run": run.id,
-            "images": str(images.resolve()),
-            "labels": str(allow_path(labels).absolute()) if labels else "",
-        },
-        **lock(TRAIN, help="It continues when you leave this page. What was judged before is replaced."),
+        on_click=guard_callback(judge_folder),
+        args=(run, task, images, labels),
+        **lock(
+            TRAIN,
+            disabled=images is None,
+            help="It continues when you leave this page. What was judged before is replaced.",
+        ),
     )
+
+
+def judge_folder(run: Run, task: Path, images: Path, labels: str) -> None:
+    """Start judging the run on a folder, with a table of its labels where one is named."""
+    table = str(allow_path(labels).absolute()) if labels else ""
+    launch_task(task, "judge-folder", run=run.id, images=str(images.resolve()), labels=table)
 
 
 def draw_offer(run: Run, data: RunData, batch: Batch) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from core.errors import UserError
 from core.runs.notes import iter_listed
 from core.runs.run import Run, default_root, find_run, iter_runs
+from core.words import shorten
 from dashboard.text import escape_markdown
 
 ANY = ""
@@ -20,11 +21,14 @@ def selected_run() -> Run | None:
     asked = st.query_params.get("run") or st.session_state.get("run")
     try:
         run = find_run(asked, default_root()) if asked else _newest()
-    except UserError as error:
+    except UserError:
         run = _newest()
         if run is not None and "run" in st.query_params:
-            words = f"{escape_markdown(str(error))} Showing the newest run instead."
-            st.warning(words, icon=":material/link_off:")
+            name = escape_markdown(shorten(str(asked)))
+            st.warning(
+                f"The address asks for the run “{name}”, which does not exist, or no longer. The newest run is shown.",
+                icon=":material/link_off:",
+            )
     if run is not None and st.query_params.get("run") != run.id:
         st.query_params["run"] = run.id
     st.session_state["run"] = run.id if run is not None else None

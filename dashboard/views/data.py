@@ -108,6 +108,10 @@ def choose_source() -> ShownData:
         try:
             config = run.read_config()
         except UserError:
+            st.info(
+                f"The settings of {escape_markdown(run.id)} cannot be read, so it is not known which images are its own.",
+                icon=":material/info:",
+            )
             run = None
     own = config.data if config is not None else wanted_data() or str(builtin_folder("digits"))
     asked = address.get_param("folder") or own

@@ -41,6 +41,7 @@ from dashboard.panels import forms
 from dashboard.panels.specialise import find_before
 from dashboard.panels.tracker_notice import draw_tracker_notice
 from dashboard.state import address, services
+from dashboard.state.number_field import draw_number, take_whole
 from dashboard.state.status_words import format_best, format_left
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_duration, format_share
@@ -104,8 +105,7 @@ def draw_links(run: Run) -> None:
 def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -> None:
     """Draw what changes while the run goes on; `drawn` epochs have been drawn below it."""
     if not run.folder.exists():
-        st.info(f"{run.id} has been deleted. Choose another run in the sidebar.", icon=":material/info:")
-        return
+        st.rerun()  # the whole page, whose sidebar still says that it runs, tells that it is gone
     slurm.follow_run(run)
     status = jobs.live_status(run)
     epochs, steps = services.read_metrics(run)
@@ -351,7 +351,11 @@ def draw_extension(run: Run, status: Status) -> None:
     with st.popover("Train longer", icon=":material/more_time:"):
         most = max(MOST_EPOCHS, status.epoch + 1)
         longer = min(most, status.epoch + max(1, status.epoch // 2))
-        epochs = st.number_input("Epochs in all", status.epoch + 1, most, longer, key="live-epochs")
+        label, least = "Epochs in all", status.epoch + 1
+        draw_number(label, least, most, value=longer, key="live-epochs")
         st.caption("The learning rate follows the schedule of the new length from here on.")
-        go_on = functools.partial(slurm.go_on, epochs=int(epochs))
+
+        def go_on(run: Run) -> None:
+            slurm.go_on(run, epochs=take_whole(label, "live-epochs", least, most))
+
         draw_button("Go on", "resume", go_on, run, "Goes on from the last epoch.")

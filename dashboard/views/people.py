@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.dataset.export import defuse
+from core.errors import UserError
 from core.files import format_rows
 from core.people.acting import ADMINISTER, demand
 from core.people.actions import FILE, HEAD, Action
@@ -21,7 +22,8 @@ from core.runs.run import default_root
 from dashboard.access.who import sign_in_mode
 from dashboard.guard import guard_callback
 from dashboard.state import address, kept
-from dashboard.text import format_count
+from dashboard.state.number_field import draw_number, find_fault
+from dashboard.text import escape_markdown, format_count
 
 PAGE = 50  # actions
 SAVED = 100_000  # actions in a table that is saved: all that the record keeps, and more
@@ -30,14 +32,21 @@ _TURNS, _OF = (
     "people-turns",
     "people-turns-of",
 )  # where the pages of the record begin, and what was looked for
+# Widths in pixels: what is asked first fits beside the sidebar of a narrow window.
 _COLUMNS = {
-    "user": st.column_config.TextColumn(pinned=True),
-    "disk": st.column_config.NumberColumn("disk (GB)", format="%.2f", help="Runs and images brought here."),
-    "disk limit": st.column_config.NumberColumn("disk limit (GB)", format="%.6g"),
-    "slots": st.column_config.NumberColumn(
-        "slots now", help="In which runs of this user train at the moment."
+    "user": st.column_config.TextColumn(pinned=True, width=165),
+    "role": st.column_config.TextColumn(width=85),
+    "disk": st.column_config.NumberColumn(
+        "disk (GB)", format="%.2f", help="Runs and images brought here.", width=80
     ),
-    "slot limit": st.column_config.NumberColumn("slot limit"),
+    "disk limit": st.column_config.NumberColumn("limit (GB)", format="%.6g", width=85),
+    "slots": st.column_config.NumberColumn(help="In which runs of this user train at the moment.", width=60),
+    "slot limit": st.column_config.NumberColumn("slot limit", width=80),
+}
+_ACTION_ORDER = ("time", "who", "action", "end", "of", "why", "address")
+_ACTION_COLUMNS = {
+    name: st.column_config.TextColumn(width=width)
+    for name, width in {"who": 110, "action": 105, "end": 65, "why": 260}.items()
 }
 
 
@@ -79,12 +88,12 @@ def list_users(users: Mapping[str, User], root: Path) -> dict[str, list[str | fl
     return {
         "user": [*names],
         "role": [user.role for user in found],
-        "signs in by": ["password" if user.digest else "provider" for user in found],
-        "runs": [sum(one.is_run for one in held.get(name, [])) for name in names],
         "disk": [sum(one.bytes for one in held.get(name, [])) / _GB for name in names],
         "disk limit": [None if user.disk is None else user.disk / _GB for user in found],
         "slots": [taken[name] for name in names],
         "slot limit": [user.slots for user in found],
+        "runs": [sum(one.is_run for one in held.get(name, [])) for name in names],
+        "signs in by": ["password" if user.digest else "provider" for user in found],
     }
 
 
@@ -106,9 +115,10 @@ def draw_limits(users: Mapping[str, User]) -> None:
             width=170,
             help="At the limit the user starts, resumes and brings in nothing more. What trains goes on.",
         )
-        slots = st.number_input(
+        slots = draw_number(
             "Slots at a time",
             1,
+            None,
             value=known.slots,
             key=f"people-slots-{own}",
             placeholder="no limit",
@@ -121,10 +131,20 @@ def draw_limits(users: Mapping[str, User]) -> None:
             type="primary",
             key="people-set",
             disabled=(asked, slots) == (known.disk, known.slots),
-            on_click=guard_callback(set_limits),
-            args=(users_path(), name),
-            kwargs={"disk": asked, "slots": slots},
+            on_click=guard_callback(keep_limits),
+            args=(name, asked, slots),
         )
+
+
+def keep_limits(name: str, disk: int | None, slots: float | None) -> None:
+    """Set what a user may take and say that it is kept; raises UserError where the slots are no whole number, or as `set_limits`."""
+    if slots is not None and (fault := find_fault(slots, 1, None)):
+        raise UserError(f"Slots at a time {fault}.")
+    limits = User("", disk=disk, slots=None if slots is None else int(slots))
+    set_limits(users_path(), name, disk=limits.disk, slots=limits.slots)
+    st.toast(
+        f"Saved. Limits of {escape_markdown(name)}: {limits.describe_limits()}.", icon=":material/check:"
+    )
 
 
 def draw_record() -> None:
@@ -137,7 +157,7 @@ def draw_record() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sought = SoughtActions(
-            who=_draw_filter("who", "Person", sorted({one.who for one in newest if one.who})),
+            who=_draw_filter("who", "Person", sorted({one.name for one in newest})),
             what=_draw_filter("what", "Action", sorted({one.what for one in newest})),
         )
         st.download_button(
@@ -205,6 +225,8 @@ def draw_actions(found: Sequence[Action], *, looked_on: bool) -> None:
     st.dataframe(
         {name: [row[place] for row in rows] for place, name in enumerate(HEAD)},
         hide_index=True,
+        column_config=_ACTION_COLUMNS,
+        column_order=_ACTION_ORDER,
         alt="Actions, a row each: when, who, from where, what, of what, how it ended, and why it was not done",
         placeholder="–",
     )

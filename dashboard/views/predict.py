@@ -36,7 +36,7 @@ def render() -> None:
     with images:
         guard(draw_images)(run, data, answering, choice)
     with folder:
-        draw_hand_in(run, data, answering, choice)
+        guard(draw_hand_in)(run, data, answering, choice)
     with labelled:
         guard(draw_labelled)(run, data)
     draw_shipping(run)

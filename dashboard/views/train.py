@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import streamlit as st
@@ -179,8 +180,9 @@ def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:
                 " ".join(filter(None, ("The cluster trains it. Live shows when Slurm starts it.", more)))
             )
     if config is None:
+        shown = [*_BASIC, "data", *itertools.chain.from_iterable(list_shown().values())]
         for field, problem in problems.items():
-            if not SETTINGS[field].basic:
+            if field not in shown:  # where it is, its problem stands below it
                 st.markdown(f":red[:material/error: **{label_of(field)}** {escape_markdown(problem)}]")
         return
     if started:
@@ -240,10 +242,7 @@ def draw_all(config: TrainConfig | None, problems: dict[str, str]) -> None:
         )  # fmt: skip
     if not shown:
         return
-    others = {
-        title: [field for field in fields if not SETTINGS[field].basic] for title, fields in GROUPS.items()
-    }
-    found = {title: forms.list_fields(fields, words) for title, fields in others.items()}
+    found = list_shown()
     if not any(found.values()):
         st.info(
             f"No setting contains “{escape_markdown(words)}”. Try another one.",
@@ -256,6 +255,17 @@ def draw_all(config: TrainConfig | None, problems: dict[str, str]) -> None:
         if title == "Optimisation" and not words:
             draw_schedule(config)
             draw_rate_finder(config)
+
+
+def list_shown() -> dict[str, list[str]]:
+    """Return the other settings that are shown, by group: those that a search leaves, none where they are not asked for."""
+    if not st.session_state.get("train-all"):
+        return {}
+    words = str(st.session_state.get("train-search", ""))
+    others = {
+        title: [field for field in fields if not SETTINGS[field].basic] for title, fields in GROUPS.items()
+    }
+    return {title: forms.list_fields(fields, words) for title, fields in others.items()}
 
 
 def draw_schedule(config: TrainConfig | None) -> None:

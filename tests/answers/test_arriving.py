@@ -37,7 +37,9 @@ def test_files_and_what_lies_in_archives_come_in_their_order() -> None:
 def test_an_archive_is_known_by_its_content_and_an_archive_in_an_archive_is_no_image() -> None:
     inner = pack({"1.jpg": b"1"})
     assert unpack_files([("photos", inner)]) == (Arrived("1.jpg", b"1"),)
-    assert unpack_files([("a.zip", pack({"inner.zip": inner}))]) == (Arrived("inner.zip", inner),)
+    told = Arrived("inner.zip", b"", "is an archive inside the archive a.zip; unpack it first")
+    for content in (inner, pack({})):
+        assert unpack_files([("a.zip", pack({"inner.zip": content}))]) == (told,)
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,9 @@ def test_stop_asks_and_the_run_saves_and_ends(story: Story) -> None:
 
 
 def test_runs_lists_the_newest_first_and_as_json_with_all_that_is_known(runs_root: Path) -> None:
-    assert call("runs", root=runs_root).stdout == "No runs yet. Start one: python -m core train --data DIR\n"
+    assert (
+        call("runs", root=runs_root).stdout == "No runs yet. Start one: python -m weakspot train --data DIR\n"
+    )
     for name in ("old", "new"):
         claim_process(create_run(tiny_config(runs_root, name), runs_root))
     listed = call("runs", root=runs_root)
@@ -299,7 +301,7 @@ def test_a_command_loads_what_it_needs_and_no_other() -> None:
 def test_every_command_has_its_help(runs_root: Path, command: str) -> None:
     done = call_here(command, "--help", root=runs_root)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"usage: python -m core {command}")
+    assert done.stdout.startswith(f"usage: python -m weakspot {command}")
 
 
 def test_the_help_of_train_explains_every_setting_with_its_range(runs_root: Path) -> None:
@@ -342,7 +344,7 @@ def test_a_bad_value_is_told_with_its_setting_and_leaves_no_run(
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["train"], ["demo", "cats", "folder"], ["predict", "run"]])
 def test_a_wrong_call_is_one_line_that_names_the_help(runs_root: Path, words: list[str]) -> None:
-    assert_refused(call_here(*words, root=runs_root), r"\(see python -m core.* --help\)")
+    assert_refused(call_here(*words, root=runs_root), r"\(see python -m weakspot.* --help\)")
 
 
 def test_a_name_that_is_taken_is_told(runs_root: Path, tiny_data: Path) -> None:

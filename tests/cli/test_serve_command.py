@@ -70,7 +70,7 @@ def test_a_server_for_other_machines_asks_for_the_token_and_ends_at_sigterm(
 ) -> None:
     server = start("serve", "first", "--port=0", "--address=0.0.0.0", root=runs_root, env={TOKEN: SECRET})
     try:
-        assert "Measure them: python -m core calibrate first" in read_line(server)
+        assert "Measure them: python -m weakspot calibrate first" in read_line(server)
         told = read_line(server)
         assert "answers whoever sends the token on http://0.0.0.0:" in told
         port = re.findall(r":(\d+)", told)[0]

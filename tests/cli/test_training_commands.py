@@ -57,12 +57,12 @@ def test_a_file_may_be_yaml_and_hold_a_few_settings_only(
     ("name", "text", "told"),
     [
         ("a.json", '{"epoch": 3}', "epoch: unknown field; did you mean epochs?"),
-        ("a.json", '{"epochs": "few"}', "epochs: must be int, got 'few'"),
+        ("a.json", '{"epochs": "few"}', "epochs: must be a whole number, got 'few'"),
         ("a.json", '{"epochs": 3', "config: a.json cannot be read as JSON"),
         ("a.json", "[1]", "config: a.json must give settings by name"),
         ("a.yaml", "epochs: [", "config: a.yaml cannot be read as YAML"),
         ("a.yaml", "focus: &a [x]\nepochs: *a\n", "it uses aliases"),
-        ("a.yml", "lr: fast", "lr: must be float, got 'fast'"),
+        ("a.yml", "lr: fast", "lr: must be a number, got 'fast'"),
         ("a.json", '{"data": 3}', "3: No such file"),
     ],
 )

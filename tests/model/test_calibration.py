@@ -146,7 +146,9 @@ def test_a_damaged_measurement_is_named_with_what_to_do(run: Run, change: object
     measure_confidence(run)
     path = calibration_path(run)
     path.write_text(change(path.read_text()))  # type: ignore[operator]
-    with pytest.raises(RunError, match=r"calibration\.json: cannot be read .*python -m core calibrate first"):
+    with pytest.raises(
+        RunError, match=r"calibration\.json: cannot be read .*python -m weakspot calibrate first"
+    ):
         read_calibration(run)
 
 

@@ -76,7 +76,7 @@ def test_the_form_shows_sixteen_augmented_images_and_the_command(page: Page, das
     page.get_by_role("radio", name="Digits from scratch").click()
     expect(page.get_by_role("list", name="augmented training images").locator("img")).to_have_count(16)
     page.get_by_text("The same from the command line").click()
-    expect(page.get_by_text("python -m core train --data")).to_be_visible()
+    expect(page.get_by_text("python -m weakspot train --data")).to_be_visible()
 
 
 def test_a_folder_that_is_dropped_becomes_the_forms(page: Page, dashboard: Dashboard, tmp_path: Path) -> None:

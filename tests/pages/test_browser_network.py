@@ -72,7 +72,7 @@ def start_training(page: Page, dashboard: Dashboard) -> None:
     show_all_settings(page)
     fill(page, "Name of the run", "lite")
     choose_network(page, "Network", INSTALLED, typed="net_lite0")
-    expect(page.get_by_text("4.7 million parameters · made for 224 px")).to_be_visible()
+    expect(page.get_by_text("4.7 million parameters as published · made for 224 px")).to_be_visible()
     choose(page, "Initial weights", "As published (pretrained)")
     page.get_by_text("Train the head only").click()
     settle(page)

@@ -237,3 +237,13 @@ def test_how_far_a_model_may_doubt_labels_depends_on_how_good_it_is(
     app = open_page("data", run="first", labels="train")
     assert said in words(app)
     assert ("labels-bulk" in [button.key for button in app.button]) == bulk
+
+
+def test_of_a_run_whose_settings_cannot_be_read_that_is_told_and_no_other_choice_asked_for(
+    open_page: Open, run: Run
+) -> None:
+    (run.folder / "config.json").write_text("{[")
+    shown = words(open_page("data", run="first")).replace("\\", "")
+    assert "The settings of first cannot be read, so it is not known which images are its own." in shown
+    assert "No run is known to be of these images." in shown
+    assert "in the sidebar" not in shown

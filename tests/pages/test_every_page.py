@@ -174,4 +174,4 @@ def test_a_link_to_an_unknown_run_shows_the_newest_and_says_so(open_page: Open, 
     assert title(app) == "Confusion"
     assert app.query_params == {"run": "first"}
     (warning,) = app.warning
-    assert "Showing the newest run instead" in warning.value
+    assert "The newest run is shown" in warning.value

@@ -15,6 +15,7 @@ from core.recipe.presets import from_preset
 from core.runs import jobs
 from core.runs.run import Run, create_run
 from core.trackers.fault import write_fault
+from dashboard.views import live
 from tests.made_run import make_run
 from tests.pages.apps import Open, charts_of, set_state, title, words
 
@@ -125,3 +126,17 @@ def test_a_run_that_would_fail_alike_is_changed_and_not_resumed(open_page: Open,
         assert "live-again" in keys
         assert ("live-resume" in keys) is not hopeless
         assert ("resume-first" in {button.key for button in open_page("runs").button}) is not hopeless
+
+
+def test_where_the_run_is_deleted_meanwhile_the_whole_page_is_drawn_anew(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class DrawnAnew(Exception):
+        pass
+
+    def rerun() -> None:
+        raise DrawnAnew
+
+    monkeypatch.setattr("streamlit.rerun", rerun)
+    with pytest.raises(DrawnAnew):
+        live.draw(Run(run.folder.with_name("gone")), True, 0, "epoch")

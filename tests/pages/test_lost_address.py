@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from streamlit.util import calc_hash
 
+from core.places import HOUSE
 from core.runs.run import Run
-from dashboard.lost.rules import RULES
+from dashboard.lost.rules import RULES, find_unknown
 from tests.corpus.addresses import PARAMS
 from tests.made_run import make_run
 from tests.pages.apps import ERROR, Open, pictures, words
@@ -42,6 +44,11 @@ def told(open_page: Open, page: str, **query: str) -> str:
         ("confusion", {"only": "right"}, "the filter “right”, which does not exist. Right and wrong answers are shown."),
         ("confusion", {"epoch": "7"}, "the matrix of epoch “7”, which first does not have, or no longer. That of the best model is shown."),
         ("confusion", {"against": "run:gone"}, "the difference from “run:gone”, which does not exist, or has no predictions. No difference is shown."),
+        ("confusion", {"least": "-5"}, "cells of at least as many images as “-5”, which is not a whole number from 1 to 999,999,999. All cells are shown."),
+        ("confusion", {"least": "99999999999"}, "cells of at least as many images as “99999999999”, which is not a whole number from 1 to 999,999,999. All cells are shown."),
+        ("confusion", {"cell": "999,999"}, "“cell”, which this page does not know. It is left aside."),
+        ("confusion", {"class": "35"}, "“class”, which this page does not know. It is left aside."),
+        ("live", {"true": "35"}, "“true”, which this page does not know. It is left aside."),
         ("data", {"marked": "blue"}, "the marks “blue”, which does not exist. All marked images are shown."),
     ],
 )  # fmt: skip
@@ -60,6 +67,20 @@ def test_several_things_stand_in_one_line(open_page: Open, run: Run) -> None:
 @pytest.mark.parametrize("page", FINE)
 def test_nothing_is_said_of_an_address_that_can_be_followed(open_page: Open, run: Run, page: str) -> None:
     assert told(open_page, page, run="first", **FINE[page]) == ""
+
+
+def test_every_parameter_that_a_page_writes_is_known_to_a_page() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (HOUSE / "dashboard").rglob("*.py")]
+    calls = [call for text in sources for call in re.findall(r"(?:set_params|query_params=)[({][^)}]*", text)]
+    written = {
+        name for call in calls for pair in re.findall(r"(\w+)=|\"(\w+)\":", call) for name in pair if name
+    }
+    written |= {name for text in sources for name in re.findall(r"get_param\(\s*\"(\w+)\"", text)}
+    written |= {name for text in sources for name in re.findall(r"param=\"(\w+)\"", text)}
+    pages = [*PARAMS, "people"]
+    unknown = [set(find_unknown(page, written)) for page in pages]
+    assert set.intersection(*unknown) <= {"query_params"}
+    assert all(find_unknown(page, names) == [] for page, names in PARAMS.items())
 
 
 def test_every_rule_is_of_a_parameter_that_odd_addresses_try() -> None:
@@ -92,6 +113,9 @@ def test_compare_takes_one_run_of_the_address_beside_the_newest_other(
     assert app.multiselect(key="compare-runs").value == ["first", "third"]
     assert told(open_page, "compare", runs="first,gone") == (
         "The address asks for the run “gone”, which does not exist, or no longer. It is left out."
+    )
+    assert told(open_page, "compare", runs="gone,lost") == (
+        "The address asks for the runs “gone”, “lost”, which do not exist, or no longer. The newest runs are shown."
     )
     text = words(app)
     assert text.count("are right and wrong on the same 6 images") == 1

@@ -22,7 +22,7 @@ def describe(name: str) -> str:
 
 def test_a_network_is_described_by_what_it_weighs_takes_and_is_licensed_under() -> None:
     assert describe(INSTALLED) == (
-        "4.7 million parameters · made for 224 px · colours by mean 0.5 and deviation 0.5, bicubic · "
+        "4.7 million parameters as published · made for 224 px · colours by mean 0.5 and deviation 0.5, bicubic · "
         "weights under apache-2.0, installed"
     )
     assert "ImageNet's mean and deviation, bilinear · weights under bsd-3-clause" in describe("resnet50")

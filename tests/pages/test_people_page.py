@@ -71,6 +71,11 @@ def test_users_are_shown_with_what_they_take_and_limits_are_set_for_one(
     assert (read_users(users)["ada"].disk, read_users(users)["ada"].slots) == (15 * 10**8, 2)
     assert table(app, 0)["slot limit"][0] == 2
     assert "set limits" in str(table(app, 1)["action"])
+    assert [toast.value for toast in app.toast] == ["Saved. Limits of ada: 1.5 GB, 2 slots at a time."]
+    app.number_input[1].set_value(2.5).run()
+    app.button("people-set").click().run()
+    assert "must be a whole number of at least 1, got 2.5" in app.toast[0].value.replace("\\", "")
+    assert read_users(users)["ada"].slots == 2
     app.selectbox("people-name").set_value("eve").run()
     assert [field.value for field in app.number_input] == [None, None]
 
@@ -112,7 +117,7 @@ def test_without_sign_in_there_are_no_users_but_what_was_done(open_page: Open, r
     keep_action(run.folder.parent / FILE, Action.now("", "this machine", "stop", "first"))
     app = open_page("people")
     assert "Nobody signs in to this server" in words(app)
-    assert table(app, 0)["of"] == ["first"]
+    assert (table(app, 0)["of"], table(app, 0)["who"]) == (["first"], ["not signed in"])
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def test_a_predicted_folder_is_offered_with_what_was_left_out_and_what_has_chang
     assert "**prediction.csv is not what was asked for.**" in shown
     assert saves(app) == ["Save prediction.csv anyway", "Save with confidences"]
     left_out, table = (frame.value for frame in app.dataframe)
-    assert left_out["file"].tolist() == ["broken.png"]
+    assert left_out["image_name"].tolist() == ["broken.png"]
     assert list(table.columns) == ["image_name", "pred_label", "confidence", "sure"]
     app.number_input(key="answering-threshold-first").set_value(0.0).run()
     assert "The threshold has changed since" in words(app)
@@ -241,7 +241,22 @@ def test_a_folder_that_is_not_there_is_told_before_the_work(
     app = open_page("predict", run="first")
     app.text_input(key="predict-folder-first").set_value(folder).run()
     assert "there is no such folder on this machine" in words(app)
-    assert not [button for button in app.button if button.key == "predict-folder-start"]
+    assert app.button(key="predict-folder-start").disabled
+
+
+@pytest.mark.parametrize("part", ["predict", "labelled"])
+def test_a_file_or_nothing_in_place_of_a_folder_is_told_and_the_button_stays(
+    open_page: Open, run_with_model: Run, tiny_data: Path, part: str
+) -> None:
+    app = open_page("predict", run="first")
+    button = {"predict": "predict-folder-start", "labelled": "judge-folder-start"}[part]
+    for asked, told in (
+        (str(tiny_data / "train/2/1.png"), "this is a file. Give its folder."),
+        ("", "Give the path of a folder"),
+    ):
+        app.text_input(key=f"{part}-folder-first").set_value(asked).run()
+        assert told in words(app).replace("\\", "")
+        assert app.button(key=button).disabled
 
 
 # A labelled folder

@@ -73,8 +73,8 @@ def test_an_unknown_run_falls_back_to_the_newest_and_says_so_once(runs: list[Run
     assert selected(app) == "new"
     assert app.query_params == {"run": "new"}
     (warning,) = app.warning
-    assert "no run 'gone'" in warning.value
-    assert "Showing the newest run instead" in warning.value
+    assert "the run “gone”, which does not exist" in warning.value
+    assert "The newest run is shown" in warning.value
 
 
 def test_a_link_cannot_write_markdown_into_the_page(runs: list[Run]) -> None:

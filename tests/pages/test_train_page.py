@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
+import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -186,8 +187,21 @@ def test_time_and_memory_are_estimated_once_for_the_settings_that_matter(
     assert app.button(key="train-estimate").label == "Estimate time and memory"
 
 
-def test_a_number_out_of_its_span_is_told_at_its_field_and_holds_the_start_back(open_page: Open) -> None:
+@pytest.mark.parametrize(
+    ("field", "typed", "told"),
+    [
+        ("hold_back", -3, "must be from 0 to 10000, got -3"),
+        ("batch_size", 1e12, "must be from 1 to 4096, got 1000000000000"),
+        ("batch_size", 2.7, "must be a whole number, got 2.7"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_at_its_field_as_it_was_typed_and_holds_the_start_back(
+    open_page: Open, field: str, typed: float, told: str
+) -> None:
     app = open_page("train")
-    app.number_input(key="form-hold_back").set_value(-3).run()
-    assert "must be from 0 to 10000, got -3" in words(app).replace("\\", "")
+    app.toggle(key="train-all").set_value(True).run()
+    app.number_input(key=f"form-{field}").set_value(typed).run()
+    assert words(app).replace("\\", "").count(told) == 1
     assert app.button(key="train-start").disabled
+    app.text_input(key="train-search").set_value("seed").run()
+    assert words(app).replace("\\", "").count(told) == 1  # below the start, where its field is not shown

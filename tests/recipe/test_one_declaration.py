@@ -50,7 +50,7 @@ parser = argparse.ArgumentParser()
 add_config_options(parser)
 assert "--tilt FLOAT" in parser.format_help()
 config = from_preset("seed", **read_changes(parser.parse_args(["--data", "x", "--tilt", "3"])))
-assert command_line(config) == "python -m core train --data x --preset seed --tilt 3.0"
+assert command_line(config) == "python -m weakspot train --data x --preset seed --tilt 3.0"
 assert GROUPS["Images"][-1] == "tilt"
 assert (label_of("tilt"), format_setting(config, "tilt")) == ("Tilt (degrees)", "3")
 assert not applies("tilt", {"head_only": True})

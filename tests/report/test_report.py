@@ -372,7 +372,9 @@ def test_what_cannot_be_reported_is_told(tmp_path: Path, tiny_data: Path) -> Non
     with pytest.raises(RunError, match="named twice"):
         write_report([run, run], tmp_path / "out")
     run.predictions_path().unlink()
-    with pytest.raises(RunError, match=r"has no predictions table. Write it: python -m core evaluate first"):
+    with pytest.raises(
+        RunError, match=r"has no predictions table. Write it: python -m weakspot evaluate first"
+    ):
         write_report([run], tmp_path / "out")
     run.metrics_path.unlink()
     with pytest.raises(RunError, match="has not finished an epoch yet, so there is nothing to report"):

@@ -316,7 +316,8 @@ def test_a_bake_off_is_queued_stopped_gone_on_with_and_ranked(
     ]
     assert main(words) == 0
     assert (
-        "2 queued; one trains at a time. Stop all: python -m core stop --group b" in capsys.readouterr().out
+        "2 queued; one trains at a time. Stop all: python -m weakspot stop --group b"
+        in capsys.readouterr().out
     )
     assert main(["stop", "--group", "b"]) == 0
     assert capsys.readouterr().out.count("stop asked for") == 2

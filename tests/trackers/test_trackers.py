@@ -184,7 +184,7 @@ def test_a_tracker_that_is_not_installed_is_named_and_the_training_goes_on(
     assert fault is not None
     assert fault.describe(run) == (
         f"MLflow did not get all figures of this run. {told}. The training is not affected. Once that is fixed, this "
-        "command writes all that is missing: python -m core track first --to mlflow"
+        "command writes all that is missing: python -m weakspot track first --to mlflow"
     )
     assert main(["track", "first", "--to", "mlflow"]) == 0
     assert read_fault(run) is None
