@@ -156,7 +156,7 @@ def _send(files: Sequence[UploadedFile], name: str) -> None:
     sent = make_draft(task_folder(), "sent")  # of its own: another user may send at the same moment
     try:
         keep_sent(((file.name, file.getvalue()) for file in files), sent)
-        begin("bring-in", sent=str(sent), name=name, owner=owner)
+        begin("bring-in", sent=str(sent), name=name)
     except Exception:
         discard_folder(sent)
         raise
@@ -169,7 +169,7 @@ def begin(kind: str, page: str = "train", **parameters: object) -> None:
     demand(TRAIN)
     _refuse_second()
     (task_folder() / ARRIVAL).unlink(missing_ok=True)
-    asked = {"root": str(uploads_folder()), **parameters}
+    asked = {"root": str(uploads_folder()), "owner": now_acting().person.name, **parameters}
     launch_task(task_folder(), kind, **asked)
     if read_order(task_folder()) != (kind, asked):  # of two who begin at once the second launches nothing
         raise RunError(_SECOND)
