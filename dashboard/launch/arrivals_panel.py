@@ -84,7 +84,7 @@ def draw_arrivals(use: Callable[[str], None]) -> None:
             persist_state="session",  # while the task runs it is not drawn
         )  # fmt: skip
         if way == "table":
-            draw_table_form(begin)
+            draw_table_form(begin, task_folder())
         else:
             _draw_uploader(str(way))
 
@@ -95,8 +95,9 @@ def is_awaited() -> bool:
 
 
 def task_folder() -> Path:
-    """Return where the bringing in is watched: one at a time."""
-    return default_root() / ".arrivals"
+    """Return where the bringing in is watched: one at a time for each user, whom those of others do not hold up."""
+    name = now_acting().person.name
+    return default_root() / (f".arrivals-{name}" if name else ".arrivals")
 
 
 def is_unpacking() -> bool:
