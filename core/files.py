@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import hashlib
 import io
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 import psutil
+from filelock import FileLock, Timeout
 
 from core.errors import describe_cause
 
@@ -26,6 +28,7 @@ _T = TypeVar("_T")
 _PREFIX = 40  # characters of a name, at most 160 bytes: with what is added it stays a valid name
 DRAFT = ".draft"  # how the names end of what is being made or thrown away
 LEFT_OVER = 3600.0  # seconds; a draft of another machine that was not touched for so long has lost its maker
+_LONGEST = 10.0  # seconds to wait for who changes a file, which takes a moment
 _OWNED = re.compile(
     rf"@([0-9a-f]{{8}})-(\d+)\.[^.]*{re.escape(DRAFT)}"
 )  # how a name says by whom: machine and pid
@@ -69,6 +72,24 @@ def draft_folder(path: Path) -> Iterator[Path]:
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Be the only one who reads a file and writes it anew, in any thread or process, until the end of the block.
+
+    The lock is a file beside it, and goes with the process that holds it.
+
+    Raises:
+        OSError: when the folder is not there, or another process holds the file for longer than any change takes.
+    """
+    path.parent.stat()  # or the lock would make an empty folder of one that is gone
+    try:
+        with FileLock(path.with_name(f".{path.name.lstrip('.')}.lock"), timeout=_LONGEST, poll_interval=0.01):
+            yield
+    except Timeout:
+        why = "another process holds it and does not let it go; let that go on, or end it"
+        raise OSError(errno.EBUSY, why, str(path)) from None
 
 
 def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.people.acting import Person
 from core.serve.gate import find_foreign_page, find_stranger
 from dashboard.access import provider_pages, sign_in
 from dashboard.access.plain_page import is_its_own, lead_to_sign_in
 from dashboard.access.uploads import refuse_upload
-from dashboard.access.who import PASSWORD, PROVIDER, base_path, open_provided, open_sessions, sign_in_mode
+from dashboard.access.who import (
+    PASSWORD,
+    PROVIDER,
+    SENDER,
+    base_path,
+    open_provided,
+    open_sessions,
+    sign_in_mode,
+)
 
 # What a page of ours may load, and that no other page may frame it. Streamlit's own scripts make functions of text.
 POLICY = "; ".join(
@@ -84,27 +94,35 @@ class Gate:
             if mode == PROVIDER and provider_pages.is_streamlits(scope["path"]):
                 await self.app(scope, receive, guarded)
                 return
-        if not _is_signed_in(mode, asked):
+        person = _find_person(mode, asked)
+        if person is None:
             await _refuse(*_find_way_in(mode, asked), scope, receive, send)
             return
 
         async def receive_signed_in() -> Message:
             message = await receive()
-            if scope["type"] == "websocket" and not _is_signed_in(mode, asked):
+            if scope["type"] == "websocket" and _find_person(mode, asked) is None:
                 return {"type": "websocket.disconnect", "code": 1008}
             return message
 
-        await self._let_in(scope, receive_signed_in, guarded)
+        await self._let_in(_name_sender(scope, person), receive_signed_in, guarded)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         full = refuse_upload(HTTPConnection(scope)) if scope["type"] == "http" else None
         await (full or self.app)(scope, receive, send)
 
 
-def _is_signed_in(mode: str, asked: HTTPConnection) -> bool:
+def _find_person(mode: str, asked: HTTPConnection) -> Person | None:
     if mode == PROVIDER:
-        return open_provided().find_person(asked.cookies, "") is not None
-    return open_sessions().find_person(sign_in.find_token(asked)) is not None
+        return open_provided().find_person(asked.cookies, "")
+    return open_sessions().find_person(sign_in.find_token(asked))
+
+
+def _name_sender(scope: Scope, person: Person) -> Scope:
+    """Say in a header who sends a request, whatever stood there: Streamlit gives a page back to whom it was opened for."""
+    name = SENDER.encode()
+    others = [(key, value) for key, value in scope["headers"] if key.lower() != name]
+    return {**scope, "headers": [*others, (name, quote(person.name).encode())]}
 
 
 async def _answer_before(mode: str, scope: Scope, receive: Receive) -> Response | None:
@@ -116,7 +134,7 @@ async def _answer_before(mode: str, scope: Scope, receive: Receive) -> Response 
         return provider_pages.answer(request, open_provided())
     if provider_pages.is_streamlits(scope["path"]):
         return provider_pages.answer_streamlits(request, open_provided())
-    return provider_pages.lead_on(request, open_provided()) if _is_signed_in(mode, request) else None
+    return provider_pages.lead_on(request, open_provided()) if _find_person(mode, request) else None
 
 
 def _find_way_in(mode: str, asked: HTTPConnection) -> tuple[Response, str]:

@@ -102,7 +102,7 @@ def list_acts(root: Path, data: Path, run: Run, waiting: Run) -> list[Act]:
         return sorted(one.id for one in iter_runs(root))
 
     return [
-        Act("a note", lambda n: notes.write_note(run, notes.Note(f"{word * 80}{n}")), lambda: notes.read_note(run)),
+        Act("a note", lambda n: notes.write_note(run, text=f"{word * 80}{n}"), lambda: notes.read_note(run)),
         Act("a mark", mark, lambda: read_marks(marks)),
         Act("a priority", give_priority, lambda: read_place(waiting)),
         Act("the slots", lambda n: write_slots(root, n % 60 + 1), lambda: read_slots(root)),

@@ -20,7 +20,6 @@ from core.queue.order import move, read_line, set_held, set_priority
 from core.queue.turn import revive_queue
 from core.runs import jobs, notes
 from core.runs.claim import is_held
-from core.runs.notes import Note
 from core.runs.run import Run, iter_runs, list_runs
 from core.stored.status import ACTIVE
 from tests.made_job import make_job
@@ -109,7 +108,7 @@ ACTS: dict[str, Callable[[Run, str], object]] = {
     "archive": lambda run, _: notes.archive([run]),
     "take out": lambda run, _: notes.archive([run], archived=False),
     "rename": notes.rename,
-    "note": lambda run, _: notes.write_note(run, Note("seen")),
+    "note": lambda run, _: notes.write_note(run, text="seen"),
     "hold": lambda run, _: set_held(run, True),
     "release": lambda run, _: set_held(run, False),
     "move up": lambda run, _: move(run, "up"),

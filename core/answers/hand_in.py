@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.dataset.export import defuse
 from core.dataset.images import BadImage
 from core.errors import RunError, describe_unreadable
 from core.files import draft_folder, format_rows, replace_folder, write_rows, write_text
@@ -120,7 +121,7 @@ def write_hand_in(
         write_text(out, text)
         text = out.read_text(encoding="utf-8")
     if details is not None:
-        write_rows(details, DETAIL_COLUMNS, rows)
+        write_rows(details, DETAIL_COLUMNS, [[defuse(cell) for cell in row] for row in rows])
     bad = tuple(BadImage(str(path), why) for path, why in zip(plan.paths, asked.problems, strict=True) if why)
     return Written(text, check_hand_in(text, plan, labels.values()), bad, sum(row[3] == "no" for row in rows))
 

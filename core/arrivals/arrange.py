@@ -14,6 +14,9 @@ from core.csv_table import read_table
 from core.errors import DataError
 from core.file_names import make_folder_names
 from core.files import draft_folder, write_rows
+from core.people.limits import demand_room
+from core.people.owner import write_owner
+from core.runs.run import default_root
 from core.words import format_count
 
 Progress = Callable[[int, int], bool]
@@ -43,15 +46,18 @@ def arrange(
     out: Path,
     skip_missing: bool = False,
     progress: Progress,
+    owner: str = "",
 ) -> Arranged | None:
     """Make `out/<split>/<class>/…`, numbered where it is there already, of images and a table; None when told to end.
 
     The images are linked, or copied where the file system has no links, and the folder of images stays as it is. A
     label that no folder can be called by gets one that can, and is kept as the class' display name. Test images lie
-    in `test/`, without their labels. `progress(images done, images in all)` is called now and then.
+    in `test/`, without their labels. `progress(images done, images in all)` is called now and then. The folder is that
+    of the user `owner`, where named.
 
     Raises:
         DataError: naming the table's line and column of what cannot be used.
+        LimitReached: when its owner has all that they may have on the disk.
         OSError: when the folder cannot be made.
     """
     rows = match_rows(read_table(table), columns, images, skip_missing=skip_missing)
@@ -65,6 +71,7 @@ def arrange(
         raise DataError(
             f"{table.name}, column {columns.split}: no row is marked train. Mark some, or choose no column for the split."
         )
+    demand_room(owner, default_root())
     out.parent.mkdir(parents=True, exist_ok=True)
     target = free_folder(out.parent, out.name)
     with draft_folder(target) as draft:
@@ -74,6 +81,7 @@ def arrange(
         shown = [(folder, label) for label, folder in folders.items() if folder != label]
         if shown:
             write_rows(draft / "class_names.csv", ("label", "name"), shown)
+        write_owner(draft, owner)
         draft.rename(target)
     counts = {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
     return Arranged(target, len(folders), counts, copied)

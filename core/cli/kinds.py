@@ -99,7 +99,7 @@ def _bring_in(
 
 def _arrange(
     folder: Path, progress: Progress, *, images: str, table: str, columns: dict[str, str], name: str, root: str,
-    skip_missing: bool,
+    skip_missing: bool, owner: str = "",
 ) -> str | None:  # fmt: skip
     from core.arrivals.arrange import arrange
     from core.arrivals.bring_in import ARRIVAL, Arrival, write_arrival
@@ -107,7 +107,7 @@ def _arrange(
 
     made = arrange(
         Path(images), Path(table), Columns(**columns), out=Path(root) / make_slug(name), skip_missing=skip_missing,
-        progress=progress,
+        progress=progress, owner=owner,
     )  # fmt: skip
     if made is None:
         return None
@@ -207,7 +207,9 @@ def _judge(_: Path, progress: Progress, *, run: str) -> str | None:
     return None if found is None else f"Out of fold {format_rate(found.right, found.judged)}."
 
 
-def _copy_corrected(_: Path, progress: Progress, *, run: str, target: str, link: bool) -> str | None:
+def _copy_corrected(
+    _: Path, progress: Progress, *, run: str, target: str, link: bool, owner: str = ""
+) -> str | None:
     asked = find_run(run, default_root())
     from core.dataset.folders import scan_folders
     from core.marks.corrected import write_corrected
@@ -217,7 +219,9 @@ def _copy_corrected(_: Path, progress: Progress, *, run: str, target: str, link:
     root = real_path(config.data)
     folders = scan_folders(root, val_fraction=config.val_fraction, hold_back=config.hold_back)
     marks = read_marks(list_path(root, default_root())).marks
-    found = write_corrected(folders, marks, expand_home(target), link=link, progress=progress)
+    found = write_corrected(
+        folders, marks, expand_home(target), link=link, progress=progress, owner=owner, runs=default_root()
+    )
     return None if found is None else found.describe()
 
 

@@ -12,6 +12,8 @@ from core.dataset.folders import ImageFolders
 from core.errors import DataError, describe_cause
 from core.files import draft_folder, write_bytes
 from core.marks.marks import Mark
+from core.people.limits import demand_room
+from core.people.owner import keep_made, write_owner
 from core.shards.members import find_member, open_image
 from core.words import format_count
 
@@ -42,15 +44,19 @@ def write_corrected(
     *,
     link: bool = False,
     progress: Callable[[int, int], bool] | None = None,
+    owner: str = "",
+    runs: Path = Path(),
 ) -> Corrected | None:
     """Write a data set anew as `target/<split>/<class>/<file>`, with marked labels corrected and marked images left out.
 
     With `link` the images are hard links where the disk allows them: they take no space, but who edits one in place
     edits the original; else copies. Splits stay what they are: one that is made for a training is not written.
-    `progress(done, total)` is called for each image; returning False ends it, None comes back and nothing is left.
+    `progress(done, total)` is called for each image; returning False ends it, None comes back and nothing is left. The
+    folder is that of the user `owner`, where named, and counts for their limit beside the folder `runs` of all runs.
 
     Raises:
         DataError: when the folder is there already, lies inside the original, or cannot be written.
+        LimitReached: when it is more than its owner may have on the disk.
     """
     target = target.expanduser().absolute()
     if target.exists():
@@ -60,6 +66,8 @@ def write_corrected(
     jobs = list(_list_jobs(folders, marks))
     kept = [(path, place) for path, place in jobs if place]
     try:
+        if owner:
+            demand_room(owner, runs, adding=0 if link else _measure(folders.root, kept))
         target.parent.mkdir(parents=True, exist_ok=True)
         with draft_folder(target) as draft:
             for number, (path, place) in enumerate(kept):
@@ -69,6 +77,9 @@ def write_corrected(
             for name in NAMES:
                 if (folders.root / name).is_file():
                     shutil.copy2(folders.root / name, draft / name)
+            if owner:
+                write_owner(draft, owner)
+                keep_made(target, runs)
             draft.rename(target)
     except OSError as error:
         raise DataError(f"{target} cannot be written ({describe_cause(error)}).") from None
@@ -106,6 +117,18 @@ def _find_place(folder: str, path: str, taken: set[str]) -> str:
         place = f"{folder}/{name.stem}-{number}{name.suffix}"
     taken.add(place.casefold())
     return place
+
+
+def _measure(root: Path, kept: list[tuple[str, str]]) -> int:
+    """Return the bytes of the images that are copied; of one inside a shard, those that it takes there."""
+    total = 0
+    for path, _ in kept:
+        if find_member(root / path) is None:
+            total += (root / path).stat().st_size
+        else:
+            with open_image(root / path) as file:
+                total += file.seek(0, os.SEEK_END)
+    return total
 
 
 def _put(source: Path, place: Path, *, link: bool) -> None:

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
 
-# Sizes in bytes as they were measured, each with all folders that were walked and when each of these was changed.
-_KNOWN: dict[str, tuple[list[tuple[str, int]], int]] = {}
+# Sizes in bytes as they were measured, each with all folders that were walked, when each of these was changed, and until
+# when that holds: a link to a file that is made or removed elsewhere changes no folder of these.
+_KNOWN: dict[str, tuple[list[tuple[str, int]], int, float]] = {}
 _MOST_KNOWN = 50_000
+_LINKED = 60.0  # seconds for which a size with linked files in it holds
 _SETTLED = 2_000_000_000  # nanoseconds: of two changes sooner after each other the clock may show one
 
 
 def measure_folder(folder: Path) -> int:
-    """Return the bytes of all files below a folder; links are not followed.
+    """Return the bytes of all files below a folder; symbolic links are not followed.
 
-    A file that only grows is seen with the next change of the folder that it lies in.
+    A file with several names (hard links) counts in equal parts where each of them lies, so that all folders together
+    come to what the disk holds. A file that only grows is seen with the next change of the folder that it lies in.
     """
     key = str(folder)
     known = _KNOWN.get(key)
-    if known is not None and all(_stamp(path) == changed for path, changed in known[0]):
+    if (
+        known is not None
+        and time.monotonic() < known[2]
+        and all(_stamp(path) == changed for path, changed in known[0])
+    ):
         return known[1]
-    walked, size = _walk(key)
+    walked, size, is_linked = _walk(key)
     if max(changed for _, changed in walked) < time.time_ns() - _SETTLED:
         if len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.clear()
-        _KNOWN[key] = walked, size
+        _KNOWN[key] = walked, size, time.monotonic() + _LINKED if is_linked else math.inf
     return size
 
 
-def _walk(top: str) -> tuple[list[tuple[str, int]], int]:
+def _walk(top: str) -> tuple[list[tuple[str, int]], int, bool]:
+    """Return the folders with when each was changed, the bytes of their files, and whether any of these has other names."""
     walked: list[tuple[str, int]] = []
-    size, left = 0, [top]
+    size, is_linked, left = 0, False, [top]
     while left:
         path = left.pop()
         walked.append(
@@ -43,17 +52,21 @@ def _walk(top: str) -> tuple[list[tuple[str, int]], int]:
                     if entry.is_dir(follow_symlinks=False):
                         left.append(entry.path)
                     elif entry.is_file(follow_symlinks=False):
-                        size += _size(entry)
+                        whole, names = _measure(entry)
+                        size += whole // names
+                        is_linked |= names > 1
         except OSError:
             continue  # it is gone, or may not be looked into
-    return walked, size
+    return walked, size, is_linked
 
 
-def _size(entry: os.DirEntry[str]) -> int:
+def _measure(entry: os.DirEntry[str]) -> tuple[int, int]:
+    """Return the bytes of a file, and how many names it has."""
     try:
-        return entry.stat(follow_symlinks=False).st_size
+        found = entry.stat(follow_symlinks=False)
     except OSError:  # it is being replaced
-        return 0
+        return 0, 1
+    return found.st_size, max(1, found.st_nlink)  # Windows does not tell it here
 
 
 def _stamp(path: str) -> int:

@@ -13,7 +13,7 @@ from core.errors import Refused, UserError
 from core.people.acting import now_acting
 from core.people.disk import measure_folder
 from core.people.known import KnownUsers
-from core.people.owner import read_owner
+from core.people.owner import list_made, read_owner
 from core.people.users import User, users_path
 from core.places import uploads_folder
 from core.words import format_bytes, format_count, format_size
@@ -29,7 +29,7 @@ class LimitReached(Refused):
 
 @dataclass(frozen=True)
 class Held:
-    """A folder of a user, in bytes: a run, or images that were brought here."""
+    """A folder of a user, in bytes: a run, or images that were brought here or made of others."""
 
     name: str
     bytes: int
@@ -62,6 +62,9 @@ def _list_folders(root: Path) -> Iterator[tuple[Path, bool]]:
         except OSError:
             continue
         yield from ((parent / name, is_run) for name in names)
+    yield from (
+        (folder, False) for folder in list_made(root) if folder.parent not in (root, uploads_folder())
+    )
 
 
 def demand_room(owner: str, root: Path, *, adding: int = 0) -> None:

@@ -12,10 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock
-
 from core.errors import UserError
-from core.files import write_text
+from core.files import changing, write_text
 from core.people.acting import ADMINISTER, ROLES, needs
 from core.places import own_command, own_folder
 from core.reading import read_object, take
@@ -180,7 +178,7 @@ def find_user(users: dict[str, User], name: str) -> User:
 def _change(file: Path) -> Iterator[dict[str, User]]:
     """Yield the users to be changed, and write them; two that change them at once do so one after the other."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_name(f"{file.name}.lock")):
+    with changing(file):
         users = read_users(file)
         yield users
         # Limits that are none are left out, so that a version without them reads the file too.

@@ -15,10 +15,10 @@ from filelock import FileLock, Timeout
 
 from core.errors import RunError, UserError
 from core.files import write_text
-from core.people.acting import TRAIN, needs
+from core.people.acting import ADMINISTER, TRAIN, needs
 from core.people.limits import read_slot_limits
-from core.people.owner import read_owner
-from core.queue.shares import Ask, find_over
+from core.people.owner import is_own, read_owner
+from core.queue.shares import Ask, find_over, take_turns
 from core.queue.slots import Slots, read_slots, split_slots
 from core.reading import read_object, take
 from core.runs.claim import told_when_gone
@@ -27,6 +27,7 @@ from core.runs.run import Run
 from core.stored.status import Status
 
 PLACE = "queue.json"  # in a run's folder
+TURNS = ".turns.json"  # beside the runs: which turn each user had last, by number
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 _MOST_BYTES = 100_000
 _PATIENCE = 10.0  # seconds to wait for who has the line, which takes a moment
@@ -53,7 +54,7 @@ class Waiting:
 
     @property
     def rank(self) -> tuple[int, float, str]:
-        """Return what the line is sorted by: priority, then who waits longest."""
+        """Return what the runs of one user are sorted by: priority, then which waits longest."""
         return -self.place.priority, self.place.since or self.status.created, self.run.id
 
 
@@ -88,6 +89,10 @@ class Line:
         for run, status in self.running:
             taken[self.owners.get(run.id, "")] += len(split_slots(status.slot))
         return taken
+
+    def is_shared(self) -> bool:
+        """Tell whether runs of several users, or of one and of nobody, train or wait here."""
+        return len(set(self.owners.values())) > 1
 
     def find_over(self) -> frozenset[str]:
         """Return the ids of the waiting runs whose users have to finish others of their own first, or ask for too much."""
@@ -159,13 +164,33 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
         elif status.state == "queued":
             asked = _read_devices(run) if slots.gpus else ("auto", 1)
             waiting.append(Waiting(run, status, read_place(run), *asked))
+    waiting.sort(key=lambda one: one.rank)
     owners = {
         run.id: read_owner(run.folder)
         for run in (*(run for run, _ in running), *(one.run for one in waiting))
     }
-    return Line(
-        tuple(running), tuple(sorted(waiting, key=lambda one: one.rank)), slots, owners, read_slot_limits()
-    )
+    line = Line(tuple(running), tuple(waiting), slots, owners, read_slot_limits())
+    if not waiting or not line.is_shared():
+        return line
+    asks = [(owners[one.run.id], one.place.priority, one.place.held) for one in waiting]
+    order = take_turns(asks, line.count_taken(), _read_turns(waiting[0].run.folder.parent))
+    return replace(line, waiting=tuple(waiting[place] for place in order))
+
+
+def keep_turn(root: Path, line: Line, run: Run) -> None:
+    """Keep that the user of a run had a turn, where there are others to wait for; called by who has locked the line."""
+    if line.is_shared():
+        known = _read_turns(root)
+        known[line.owners.get(run.id, "")] = max(known.values(), default=0) + 1
+        write_text(root / TURNS, json.dumps(known) + "\n")
+
+
+def _read_turns(root: Path) -> dict[str, int]:
+    try:
+        found = read_object(root / TURNS, most=_MOST_BYTES)
+    except (OSError, ValueError):
+        return {}
+    return {owner: turn for owner, turn in found.items() if type(turn) is int}
 
 
 def read_place(run: Run) -> Place:
@@ -177,21 +202,30 @@ def read_place(run: Run) -> Place:
     return place if math.isfinite(place.since) and place.priority in PRIORITIES.values() else Place()
 
 
-@needs(TRAIN, "change the priority", lambda run, *_: run.id)
+def role_to_place(run: Run, *_: object) -> str:
+    """Return the role that it takes to change a run's turn: less for one's own."""
+    return TRAIN if is_own(run.folder) else ADMINISTER
+
+
+def _role_to_prefer(run: Run, priority: str) -> str:
+    return ADMINISTER if priority == "high" else role_to_place(run)  # it goes before the runs of all others
+
+
+@needs(_role_to_prefer, "change the priority", lambda run, *_: run.id)
 def set_priority(run: Run, priority: str) -> None:
-    """Let a waiting run go before those of lower priority; raises RunError when it does not wait."""
+    """Let a waiting run go before those of lower priority, whosever they are; raises RunError when it does not wait."""
     _change(run, lambda line, at: {at: replace(line[at].place, priority=PRIORITIES[priority])})
 
 
-@needs(TRAIN, "hold or release", lambda run, *_: run.id)
+@needs(role_to_place, "hold or release", lambda run, *_: run.id)
 def set_held(run: Run, held: bool) -> None:
     """Hold a waiting run back, or let it go on waiting where it was; raises RunError when it does not wait."""
     _change(run, lambda line, at: {at: replace(line[at].place, held=held)})
 
 
-@needs(TRAIN, "move in the queue", lambda run, *_: run.id)
+@needs(role_to_place, "move in the queue", lambda run, *_: run.id)
 def move(run: Run, to: str) -> None:
-    """Move a waiting run one place `up` or `down` in the line, or to the `first`; raises RunError when it does not wait."""
+    """Move a waiting run one place `up` or `down` among those of its user, or to the `first`; raises RunError when it does not wait."""
 
     def reorder(line: Sequence[Waiting], at: int) -> dict[int, Place]:
         last = len(line) - 1
@@ -224,7 +258,8 @@ def _grow(times: Sequence[float]) -> list[float]:
 def _change(run: Run, find_places: Callable[[Sequence[Waiting], int], dict[int, Place]]) -> None:
     root = run.folder.parent
     with told_when_gone(run), lock_line(root):
-        line = read_line(root).waiting
+        found = read_line(root)
+        line = [one for one in found.waiting if found.owners[one.run.id] == found.owners.get(run.id)]
         at = next((index for index, one in enumerate(line) if one.run == run), None)
         if at is None:
             raise RunError(f"{run.id} is not waiting for its turn: it is {run.read_status().state}.")

@@ -1,4 +1,4 @@
-"""Which waiting runs have to let others pass, since their user takes as many slots as they may at a time."""
+"""How users share the slots: they take turns, and nobody takes more at a time than they may."""
 
 from __future__ import annotations
 
@@ -14,6 +14,22 @@ class Ask:
     id: str
     owner: str
     slots: int
+
+
+def take_turns(
+    asks: Iterable[tuple[str, int, bool]], taken: Mapping[str, int], turns: Mapping[str, int]
+) -> list[int]:
+    """Return the places of waiting runs in the order of their turns: those of each user alternate with those of the others.
+
+    `asks` are user, priority and whether it is held, of each run in the order that its user wants. Of equal priority goes
+    first whose user has fewer slots and fewer runs before it, then whose user had their last turn longest ago: `turns`
+    has the number of that.
+    """
+    before, keys = Counter(taken), []
+    for place, (owner, priority, held) in enumerate(asks):
+        keys.append((-priority, before[owner], turns.get(owner, 0), place))
+        before[owner] += not held
+    return [place for *_, place in sorted(keys)]
 
 
 def find_over(asks: Iterable[Ask], taken: Mapping[str, int], limits: Mapping[str, int]) -> frozenset[str]:

@@ -10,11 +10,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import RunError
-from core.files import write_text
+from core.files import changing, write_text
 from core.people.acting import ADMINISTER, needs
 from core.reading import read_object, take
 from core.recipe.config import TrainConfig
@@ -111,7 +111,7 @@ def write_slots(root: Path, cpu: int) -> None:
     """
     if not 1 <= cpu <= MOST:
         raise RunError(f"The CPU can have 1 to {MOST} slots, not {cpu:,}.")
-    _write_kept(root, replace(_read_kept(root), cpu=cpu))
+    _change_kept(root, cpu=cpu)
 
 
 def goes_on_after_restart(root: Path) -> bool:
@@ -122,7 +122,7 @@ def goes_on_after_restart(root: Path) -> bool:
 @needs(ADMINISTER, "set what follows a restart", lambda _, go_on: "go on" if go_on else "leave")
 def write_after_restart(root: Path, go_on: bool) -> None:
     """Keep whether what trained when the machine was restarted is to go on by itself."""
-    _write_kept(root, replace(_read_kept(root), go_on=go_on))
+    _change_kept(root, go_on=go_on)
 
 
 def find_gpus(environment: Mapping[str, str], driver: Path = _DRIVER) -> tuple[str, ...]:
@@ -173,6 +173,7 @@ def _read_kept(root: Path) -> _Kept:
         return _Kept()
 
 
-def _write_kept(root: Path, kept: _Kept) -> None:
+def _change_kept(root: Path, **changes: int) -> None:
     root.mkdir(parents=True, exist_ok=True)
-    write_text(root / SETTINGS, json.dumps(asdict(kept)) + "\n")
+    with changing(root / SETTINGS):
+        write_text(root / SETTINGS, json.dumps({**asdict(_read_kept(root)), **changes}) + "\n")

@@ -11,9 +11,8 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 
-from core.queue.order import Busy, Line, Waiting, lock_line, read_line, read_place
+from core.queue.order import Busy, Line, Waiting, keep_turn, lock_line, read_line, read_place
 from core.queue.restart import is_to_go_on, tell_of_restart
 from core.queue.slots import describe_slot_environment, join_slots, read_slots
 from core.runs.claim import REMOTE_SILENCE, Gone, Taken, hold, is_alive
@@ -40,8 +39,10 @@ def wait_for_turn(
         if (now := time.monotonic()) >= next_look:
             try:
                 with lock_line(root):
-                    slot, message, ahead = _find_turn(run, root)
+                    line = read_line(root)
+                    slot, message, ahead = _find_turn(run, line)
                     if slot:
+                        keep_turn(root, line, run)
                         status = replace(run.read_status(), state="running", phase="starting", slot=slot)
                         run.write_status(status)
                         return True
@@ -70,9 +71,8 @@ def keep_to_slot(run: Run) -> None:
     os.environ.update(describe_slot_environment(run.read_status().slot, slots, os.cpu_count() or 1))
 
 
-def _find_turn(run: Run, root: Path) -> tuple[str, str, int]:
+def _find_turn(run: Run, line: Line) -> tuple[str, str, int]:
     """Return the slot a run may take now, else "" and in words what it waits for, and how many are before it."""
-    line = read_line(root)
     mine = next((one for one in line.waiting if one.run == run), None)
     if mine is None:  # its status says at this moment that it does not wait
         return "", "Waiting for its turn.", 1

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.errors import RunError, UserError
-from core.files import insist, write_text
+from core.files import changing, insist, write_text
 from core.people.acting import ADMINISTER, TRAIN, needs
 from core.reading import read_object
 from core.recipe.config import TrainConfig
@@ -49,16 +49,22 @@ def read_note(run: Run) -> Note:
         return Note()
 
 
-@needs(TRAIN, "note", lambda run, *_: run.id)
-def write_note(run: Run, note: Note) -> None:
-    """Write what is said of a run, whole or not at all.
+@needs(TRAIN, "note", lambda run, **_: run.id)
+def write_note(
+    run: Run, *, text: str | None = None, tags: tuple[str, ...] | None = None, archived: bool | None = None
+) -> None:
+    """Write what is said of a run, whole or not at all; of what is not given, what was said before stays.
 
     Raises:
         RunError: when the note is too long.
+        Gone: when the run is not there any more.
     """
-    if len(note.text) > LONGEST:
-        raise RunError(f"The note has {len(note.text):,} characters; the limit is {LONGEST:,}.")
-    write_text(run.folder / NOTES, json.dumps(asdict(note), ensure_ascii=False, indent=2) + "\n")
+    if text is not None and len(text) > LONGEST:
+        raise RunError(f"The note has {len(text):,} characters; the limit is {LONGEST:,}.")
+    said = {"text": text, "tags": tags, "archived": archived}
+    with told_when_gone(run), changing(run.folder / NOTES):
+        kept = asdict(read_note(run)) | {name: value for name, value in said.items() if value is not None}
+        write_text(run.folder / NOTES, json.dumps(kept, ensure_ascii=False, indent=2) + "\n")
 
 
 def parse_tags(text: str) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def archive(runs: Sequence[Run], archived: bool = True) -> None:
     for run in runs:
         with told_when_gone(run), hold(run):  # nobody resumes it meanwhile
             _refuse_active(run, held=True)
-            write_note(run, replace(read_note(run), archived=archived))
+            write_note(run, archived=archived)
 
 
 def iter_listed(root: Path, keep: Collection[str] = ()) -> Iterator[Run]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.addresses import hide_user
 from core.errors import RunError, UserError, describe_error
-from core.files import write_text
+from core.files import changing, write_text
 from core.reading import read_object
 from core.recipe.config import NO_TRACKER, TRACKERS
 from core.runs.jobs import live_status
@@ -108,11 +108,12 @@ def _read_record(run: Run, kind: str) -> tuple[str, int]:
 
 
 def _write_record(run: Run, kind: str, identity: str, epoch: int) -> None:
-    try:
-        known = read_object(_path(run), most=_MOST)
-    except (OSError, ValueError):
-        known = {}
-    write_text(_path(run), json.dumps({**known, kind: [identity, epoch]}, indent=2) + "\n")
+    with changing(_path(run)):  # other trackers keep their line in it
+        try:
+            known = read_object(_path(run), most=_MOST)
+        except (OSError, ValueError):
+            known = {}
+        write_text(_path(run), json.dumps({**known, kind: [identity, epoch]}, indent=2) + "\n")
 
 
 def _path(run: Run) -> Path:

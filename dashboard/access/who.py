@@ -21,6 +21,7 @@ from dashboard.access.provided import Provided
 MODE, ROOTS, BASE = "WEAKSPOT_SIGN_IN", "WEAKSPOT_ROOTS", "WEAKSPOT_BASE_PATH"
 PASSWORD, PROVIDER = "password", "provider"  # the ways to sign in
 COOKIE = "weakspot-session"
+SENDER = "x-weakspot-user"  # the header in which the gate tells Streamlit who is signed in; its config.toml names it too
 
 
 def sign_in_mode() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
 
 from core.people.acting import TRAIN, refusal_of
@@ -61,7 +59,7 @@ def _edit(run: Run) -> None:
 
 def _save(run: Run) -> None:
     text, tags, name = (str(st.session_state[f"note-{what}-{run.id}"]) for what in ("text", "tags", "name"))
-    notes.write_note(run, replace(notes.read_note(run), text=text.strip(), tags=notes.parse_tags(tags)))
+    notes.write_note(run, text=text.strip(), tags=notes.parse_tags(tags))
     renamed = notes.rename(run, name.strip())
     st.session_state[_SAVED] = True
     if renamed != run and st.session_state.get("run") == run.id:

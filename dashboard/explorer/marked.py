@@ -13,7 +13,7 @@ import streamlit as st
 from core.dataset.label_report import ACTIONS as FIX_ACTIONS
 from core.marks.fix_list import format_marks, list_corrections, write_fix_list
 from core.marks.marks import Mark
-from core.people.acting import TRAIN, demand
+from core.people.acting import TRAIN, demand, now_acting
 from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
 from core.stored.status import ACTIVE
@@ -190,7 +190,7 @@ def draw_copy(run: Run, data: RunData) -> None:
             key="marked-write",
             on_click=guard_callback(launch_task),
             args=(folder, "corrected-copy"),
-            kwargs={"run": run.id, "target": target, "link": link},
+            kwargs={"run": run.id, "target": target, "link": link, "owner": now_acting().person.name},
             **lock(TRAIN),
         )
     draw_end(status)

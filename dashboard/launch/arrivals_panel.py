@@ -84,7 +84,7 @@ def draw_arrivals(use: Callable[[str], None]) -> None:
             persist_state="session",  # while the task runs it is not drawn
         )  # fmt: skip
         if way == "table":
-            draw_table_form(begin)
+            draw_table_form(begin, task_folder())
         else:
             _draw_uploader(str(way))
 
@@ -95,8 +95,9 @@ def is_awaited() -> bool:
 
 
 def task_folder() -> Path:
-    """Return where the bringing in is watched: one at a time."""
-    return default_root() / ".arrivals"
+    """Return where the bringing in is watched: one at a time for each user, whom those of others do not hold up."""
+    name = now_acting().person.name
+    return default_root() / (f".arrivals-{name}" if name else ".arrivals")
 
 
 def is_unpacking() -> bool:
@@ -156,7 +157,7 @@ def _send(files: Sequence[UploadedFile], name: str) -> None:
     sent = make_draft(task_folder(), "sent")  # of its own: another user may send at the same moment
     try:
         keep_sent(((file.name, file.getvalue()) for file in files), sent)
-        begin("bring-in", sent=str(sent), name=name, owner=owner)
+        begin("bring-in", sent=str(sent), name=name)
     except Exception:
         discard_folder(sent)
         raise
@@ -169,7 +170,7 @@ def begin(kind: str, page: str = "train", **parameters: object) -> None:
     demand(TRAIN)
     _refuse_second()
     (task_folder() / ARRIVAL).unlink(missing_ok=True)
-    asked = {"root": str(uploads_folder()), **parameters}
+    asked = {"root": str(uploads_folder()), "owner": now_acting().person.name, **parameters}
     launch_task(task_folder(), kind, **asked)
     if read_order(task_folder()) != (kind, asked):  # of two who begin at once the second launches nothing
         raise RunError(_SECOND)

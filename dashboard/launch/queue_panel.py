@@ -37,7 +37,8 @@ def draw_queue(found: list[tuple[Run, Status]]) -> None:
     ):
         for number, one in enumerate(line.waiting[:SHOWN]):
             told = one.status.message if one.run.id in over else ""
-            _draw_waiting(one, number, len(line.waiting), starts.get(one.run.id), told)
+            own = [other for other in line.waiting if line.owners[other.run.id] == line.owners[one.run.id]]
+            _draw_waiting(one, number, (one == own[0], one == own[-1]), starts.get(one.run.id), told)
         if len(line.waiting) > SHOWN:
             st.caption(f"{format_count(len(line.waiting) - SHOWN, 'more run')} behind these.")
         _draw_slots(line)
@@ -50,9 +51,14 @@ def _describe(line: Line) -> str:
     return f"{words}, {held} of them on hold" if held else words
 
 
-def _draw_waiting(one: Waiting, number: int, count: int, start: float | None, limit: str) -> None:
-    """Draw a waiting run with its buttons; `limit` says which limit of its user it waits for, empty for none."""
-    run, held = one.run, one.place.held
+def _draw_waiting(
+    one: Waiting, number: int, ends: tuple[bool, bool], start: float | None, limit: str
+) -> None:
+    """Draw a waiting run with its buttons.
+
+    `ends` says whether it is the first and the last of its user, `limit` which limit of theirs it waits for, empty for none.
+    """
+    run, held, role = one.run, one.place.held, order.role_to_place(one.run)
     with st.container(horizontal=True, vertical_alignment="center", key=f"queue-{run.id}"):
         st.markdown(f"{number + 1}. **{escape_markdown(run.id)}**")
         if held:
@@ -65,14 +71,14 @@ def _draw_waiting(one: Waiting, number: int, count: int, start: float | None, li
             st.caption(escape_markdown(limit), width="content")
         with st.container(horizontal=True, gap="small", width="content"):  # together where the line is broken
             for to, icon, words, last in (
-                ("first", "vertical_align_top", "Move to the front", number == 0),
-                ("up", "arrow_upward", "Move up", number == 0),
-                ("down", "arrow_downward", "Move down", number == count - 1),
+                ("first", "vertical_align_top", "Move to the front", ends[0]),
+                ("up", "arrow_upward", "Move up", ends[0]),
+                ("down", "arrow_downward", "Move down", ends[1]),
             ):
-                _draw_button(run, to, icon, f"{words}: {run.id}", order.move, (run, to), disabled=last)
+                _draw_button(run, to, icon, f"{words}: {run.id}", order.move, (run, to), role, disabled=last)
             icon, words = ("play_arrow", "Release") if held else ("pause", "Hold")
-            _draw_button(run, "hold", icon, f"{words}: {run.id}", order.set_held, (run, not held))
-            _draw_button(run, "cancel", "close", f"Cancel: {run.id}", jobs.stop, (run,))
+            _draw_button(run, "hold", icon, f"{words}: {run.id}", order.set_held, (run, not held), role)
+            _draw_button(run, "cancel", "close", f"Cancel: {run.id}", jobs.stop, (run,), TRAIN)
 
 
 def _draw_button(
@@ -82,12 +88,13 @@ def _draw_button(
     words: str,
     act: Callable[..., None],
     args: tuple[object, ...],
+    role: str,
     *,
     disabled: bool = False,
 ) -> None:
     st.button(
         "", icon=f":material/{icon}:", key=f"queue-{name}-{run.id}", type="tertiary", on_click=guard_callback(act), args=args,
-        **lock(TRAIN, help=escape_markdown(words), disabled=disabled),
+        **lock(role, help=escape_markdown(words), disabled=disabled),
     )  # fmt: skip
 
 

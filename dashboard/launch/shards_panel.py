@@ -56,11 +56,10 @@ def _compare(shards: Shards) -> str:
 
 
 def _begin(shards: Shards, page: str) -> None:
-    owner = now_acting().person.name
-    demand_room(owner, default_root())  # the task asks for the size of all: some may be unpacked already
-    arrivals_panel.begin(
-        "unpack", page, images=str(shards.root), name=_name_after(shards.root), owner=owner
-    )  # fmt: skip
+    demand_room(
+        now_acting().person.name, default_root()
+    )  # the task asks for the size of all: some may be unpacked already
+    arrivals_panel.begin("unpack", page, images=str(shards.root), name=_name_after(shards.root))
 
 
 def draw_unpacking(folder: str) -> bool:

@@ -16,7 +16,6 @@ from core.errors import UserError, describe_error
 from core.files import write_file
 from core.people.acting import TRAIN, demand, now_acting
 from core.people.roots import allow_path
-from core.runs.run import default_root
 from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
 from dashboard.text import escape_markdown
@@ -24,8 +23,11 @@ from dashboard.text import escape_markdown
 NONE = "– none –"
 
 
-def draw_table_form(begin: Callable[..., None]) -> None:
-    """Ask for a folder of images, a table and its columns; `begin(kind, **parameters)` starts the task that makes the folder."""
+def draw_table_form(begin: Callable[..., None], task: Path) -> None:
+    """Ask for a folder of images, a table and its columns; `begin(kind, **parameters)` starts the task that makes the folder.
+
+    A table that is dropped is kept in the folder of that `task`.
+    """
     with st.container(horizontal=True, gap="medium"):
         images = st.text_input(
             "Folder of the images", key="arrivals-images", width=420, persist_state="session"
@@ -33,7 +35,7 @@ def draw_table_form(begin: Callable[..., None]) -> None:
         place = st.text_input("CSV with the labels", key="arrivals-table", width=420, persist_state="session")
     sent = st.file_uploader("Or drop the CSV", type=["csv", "tsv"], key="arrivals-csv")
     if sent is not None and now_acting().person.may(TRAIN):
-        place = str(_keep_table(sent.name, sent.getvalue()))
+        place = str(_keep_table(sent.name, sent.getvalue(), task))
     if not images.strip() or not place.strip():
         st.caption(
             "One line per image: its name, with or without the extension, and its label. A column may name the split."
@@ -95,10 +97,10 @@ def _ask_columns(head: tuple[str, ...]) -> Columns:
     return Columns(image, label, "" if split == NONE else split)
 
 
-def _keep_table(name: str, data: bytes) -> Path:
+def _keep_table(name: str, data: bytes, task: Path) -> Path:
     """Write a table that was dropped where the task can read it."""
     demand(TRAIN)
-    folder = default_root() / ".arrivals" / "table"
+    folder = task / "table"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PurePosixPath(name.replace("\\", "/")).name
     if not path.exists() or path.read_bytes() != data:

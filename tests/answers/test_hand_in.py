@@ -174,6 +174,16 @@ def test_names_with_commas_and_of_any_script_survive(tiny_data: Path, predictor:
     assert all(finding.good for finding in written.findings)
 
 
+def test_a_name_that_begins_like_a_formula_is_text_in_the_details_and_as_it_is_in_the_hand_in_file(
+    tiny_data: Path, predictor: Predictor
+) -> None:
+    (tiny_data / "test" / "1.png").rename(tiny_data / "test" / "=1+2.png")
+    out, details = tiny_data.parent / "prediction.csv", tiny_data.parent / "details.csv"
+    write(predictor, [tiny_data / "test" / "=1+2.png"], out, details=details)
+    assert rows_of(out)[1][0] == "=1+2.png"  # which another program compares
+    assert rows_of(details)[1][:2] == ["'=1+2.png", "2"]
+
+
 # As a task, kept with a run
 
 

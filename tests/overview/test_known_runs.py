@@ -16,7 +16,7 @@ from core.__main__ import main
 from core.overview import facts, index
 from core.overview.facts import find_damage, read_facts, read_recipe
 from core.recipe.config import TrainConfig
-from core.runs.notes import Note, write_note
+from core.runs.notes import write_note
 from core.runs.run import Run, list_runs
 from core.stored.status import STATUSES, Status
 from tests.opened import watch_opens
@@ -102,7 +102,7 @@ def damage_config(run: Run) -> None:
         (change_status, lambda run: run.read_status().message == "by hand"),
         (change_config, lambda run: read_facts(run).recipe.arch == "resnet34"),
         (damage_config, lambda run: "config.json cannot be used" in read_facts(run).recipe.damage),
-        (lambda run: write_note(run, Note("the best")), lambda run: read_facts(run).note.text == "the best"),
+        (lambda run: write_note(run, text="the best"), lambda run: read_facts(run).note.text == "the best"),
         (
             lambda run: (run.folder / "status.json").write_text("[]"),
             lambda run: "status.json" in find_damage(run, run.read_status(), read_recipe(run)),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from core.people.users import remove_user
+from core.people.users import add_user, remove_user
+from tests import wired
 from tests.dashboards import settle
 from tests.provided import Provided, serve_provided, signed_in
 
@@ -77,6 +80,26 @@ def test_a_user_comes_back_to_the_page_asked_for_with_their_role_and_signs_out(d
         page.goto(f"{dashboard.url}/runs")
         expect(page.get_by_role("link", name="Sign in")).to_be_visible()
         assert ask(f"{dashboard.url}/plotly.min.js", Cookie=kept) == 401  # whoever has kept the cookie too
+
+
+def test_nobody_sends_a_file_to_another_users_page_or_takes_it_over(dashboard: Provided) -> None:
+    for name in ("bob", "cy"):
+        add_user(dashboard.users, f"{name}@lab.example", "look", None)
+    bob, cy = sign(dashboard, "bob"), sign(dashboard, "cy")
+    with wired.open_socket(dashboard, bob) as bobs:
+        page = wired.find_page(bobs)
+        upload = f"_stcore/upload_file/{page}/file"
+        assert [wired.send(dashboard, upload, "PUT", cookie) for cookie in (cy, bob)] == [403, 204]
+        assert [wired.send(dashboard, upload, "DELETE", cookie) for cookie in (cy, bob)] == [403, 204]
+        with wired.open_socket(dashboard, cy, page) as cys:
+            assert wired.find_page(cys) != page
+
+
+def sign(dashboard: Provided, name: str) -> str:
+    """Return the cookie that Streamlit gives whom the provider has vouched for."""
+    told = {"is_logged_in": True, "email": f"{name}@lab.example", "origin": dashboard.url}
+    signed = create_signed_value("for this test alone, and long", "_streamlit_user", json.dumps(told))
+    return f"_streamlit_user={signed.decode()}"
 
 
 def test_whoever_is_not_on_the_list_is_told_so_and_gets_nothing(dashboard: Provided) -> None:

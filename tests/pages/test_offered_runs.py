@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.notes import Note, write_note
+from core.runs.notes import write_note
 from core.runs.run import Run
 from dashboard.state import offered
 from dashboard.state.offered import offer_runs
@@ -39,7 +39,7 @@ def test_one_to_be_kept_is_offered_however_old_it_is() -> None:
 
 
 def test_an_archived_run_makes_room_for_another_unless_it_is_kept(runs_root: Path) -> None:
-    write_note(Run(runs_root / "run-5"), Note(archived=True))
+    write_note(Run(runs_root / "run-5"), archived=True)
     assert names() == ["run-4", "run-3", "run-2"]
     assert names(keep=["run-5"]) == NEWEST
 

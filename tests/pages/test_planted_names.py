@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from core.networks.build import build_model
 from core.networks.table import IMAGENET
 from core.report.page import write_report
-from core.runs.notes import Note, write_note
+from core.runs.notes import write_note
 from core.runs.run import Run
 from core.training.checkpoint import best_values, save_checkpoint
 from tests.conftest import make_tiny_data
@@ -76,7 +76,7 @@ def planted(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> R
     )  # fmt: skip
     save_checkpoint(run.best_path, values)
     measure_confidence(run)
-    write_note(run, Note(f"{SCRIPT} {IMAGE} {MARKUP}", (IMAGE, "$x^2$", FORMULA)))
+    write_note(run, text=f"{SCRIPT} {IMAGE} {MARKUP}", tags=(IMAGE, "$x^2$", FORMULA))
     run.folder.rename(dashboard.runs / RUN)
     make_run(dashboard.runs, dashboard.data, name="other")
     return Run(dashboard.runs / RUN)

@@ -9,7 +9,7 @@ import pytest
 
 from core.overview.facts import read_facts
 from core.runs.claim import claim
-from core.runs.notes import Note, write_note
+from core.runs.notes import write_note
 from core.runs.run import create_run
 from dashboard.listing.sought import Sought
 from dashboard.views import runs
@@ -48,7 +48,7 @@ def test_what_is_known_of_a_run_is_read_anew_when_its_folder_changes(
     before = read_facts(run)
     assert (before.note.text, before.recipe.parent) == ("", "")
     assert read_facts(run) is before
-    write_note(run, Note("better than all before"))
+    write_note(run, text="better than all before")
     assert read_facts(run).note.text == "better than all before"
     config = run.folder / "config.json"
     config.write_text("{}broken", encoding="utf-8")  # in place, as an editor does

@@ -227,7 +227,7 @@ def test_runs_are_found_by_what_they_have_and_the_address_keeps_it(
     open_page: Open, shop: list[Run], runs_root: Path, tiny_data: Path
 ) -> None:
     make_run(runs_root, tiny_data, name="other", arch="resnet34")
-    write_note(shop[3], Note("", ("night", "good")))
+    write_note(shop[3], tags=("night", "good"))
     app = open_page("runs", view="table")
     assert not any(box.key == "runs-data" for box in app.selectbox)  # all have the same
     app.selectbox(key="runs-network").set_value("resnet34").run()

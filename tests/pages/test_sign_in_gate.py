@@ -26,6 +26,7 @@ from core.serve.wire import Impatient
 from dashboard.access import sign_in, who
 from dashboard.access.plain_page import keep_local
 from dashboard.gate import Gate
+from tests import wired
 from tests.dashboards import Dashboard, serve
 
 PASSWORD = "correct horse battery"
@@ -300,7 +301,8 @@ def test_no_address_leads_away_from_this_server(address: str) -> None:
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     folder = tmp_path_factory.mktemp("signed-in")
-    add_user(folder / "users.json", "ada", "look", PASSWORD)
+    for name in ("ada", "eve"):
+        add_user(folder / "users.json", name, "look", PASSWORD)
     with serve(folder, folder, "--sign-in", "password") as server:
         yield server
 
@@ -348,19 +350,42 @@ def test_the_real_server_takes_no_upload_and_opens_no_socket_before_the_sign_in(
         assert wire.recv(100).startswith(b"HTTP/1.1 403")
 
 
-def test_the_real_server_answers_a_session_and_says_at_its_start_how_users_sign_in(
-    dashboard: Dashboard,
-) -> None:
-    form = urllib.parse.urlencode({"name": "ada", "password": PASSWORD}).encode()
+def sign_in_to(dashboard: Dashboard, name: str) -> str:
+    """Return the cookie of a session of the real server."""
+    form = urllib.parse.urlencode({"name": name, "password": PASSWORD}).encode()
     opener = urllib.request.build_opener(NoRedirect)
     with pytest.raises(urllib.error.HTTPError) as led:
         opener.open(f"{dashboard.url}/sign-in", form, timeout=30)
-    cookie = str(led.value.headers["set-cookie"]).partition(";")[0]
+    return str(led.value.headers["set-cookie"]).partition(";")[0]
+
+
+def test_the_real_server_answers_a_session_and_says_at_its_start_how_users_sign_in(
+    dashboard: Dashboard,
+) -> None:
+    cookie = sign_in_to(dashboard, "ada")
     assert ask(f"{dashboard.url}/", Cookie=cookie) == 200
     assert ask(f"{dashboard.url}/plotly.min.js", Cookie=cookie) == 200
-    assert "Sign-in: by password, for 1 user of" in (dashboard.runs.parent / "dashboard.log").read_text()
+    assert "Sign-in: by password, for 2 users of" in (dashboard.runs.parent / "dashboard.log").read_text()
 
 
 def test_the_real_server_does_not_wait_for_ever_for_a_request_to_begin(dashboard: Dashboard) -> None:
     with socket.create_connection(("127.0.0.1", dashboard.port), 2 * Impatient.patience) as wire:
         assert wire.recv(1) == b""
+
+
+def test_nobody_sends_a_file_to_another_users_page_or_takes_it_over(dashboard: Dashboard) -> None:
+    cookies = {name: sign_in_to(dashboard, name) for name in ("ada", "eve")}
+    with wired.open_socket(dashboard, cookies["ada"]) as adas:
+        page = wired.find_page(adas)
+        upload = f"_stcore/upload_file/{page}/file"
+        for method in ("PUT", "DELETE"):
+            assert wired.send(dashboard, upload, method, cookies["eve"]) == 403
+            assert wired.send(dashboard, upload, method, cookies["eve"], x_weakspot_user="ada") == 403
+        for method in ("PUT", "DELETE"):
+            assert wired.send(dashboard, upload, method, cookies["ada"]) == 204
+        with wired.open_socket(dashboard, cookies["eve"], page, x_weakspot_user="ada") as eves:
+            assert wired.find_page(eves) != page
+        with wired.open_socket(dashboard, cookies["ada"], page) as back:  # after a gap in her own line
+            assert wired.find_page(back) == page
+    with wired.open_socket(dashboard, cookies["eve"], page) as eves:
+        assert wired.find_page(eves) != page

@@ -42,7 +42,7 @@ ACTIONS: dict[str, tuple[str, Callable[[Run], object]]] = {
     "stop": ("train", lambda run: jobs.stop(run)),
     "pause": ("train", lambda run: jobs.pause(run)),
     "kill": ("train", lambda run: jobs.kill(run)),
-    "write a note": ("train", lambda run: notes.write_note(run, notes.Note("x" * 3000))),
+    "write a note": ("train", lambda run: notes.write_note(run, text="x" * 3000)),
     "rename": ("train", lambda run: notes.rename(run, "")),
     "mark": ("train", lambda run: add_marks(run.folder / "config.json" / "marks", [])),
     "start a scan": ("train", lambda run: launch_task(run.folder / "config.json", "audit")),
@@ -78,7 +78,7 @@ def test_what_was_done_and_refused_is_kept_with_who_and_from_where(run: Run) -> 
     with acting(as_(TRAIN, run)):
         with pytest.raises(RunError, match="is not running"):
             jobs.stop(run)
-        notes.write_note(run, notes.Note("good"))
+        notes.write_note(run, text="good")
     with acting(as_("administer", run)):
         notes.archive([run])  # writes a note, which is a part of it and not kept on its own
     kept = [
@@ -137,7 +137,7 @@ def test_the_file_of_actions_is_closed_to_others_and_begins_anew_at_its_limit(
     monkeypatch.setattr("core.people.actions.MOST", 300)
     with acting(as_(TRAIN, run)):
         for number in range(4):
-            notes.write_note(run, notes.Note(str(number)))
+            notes.write_note(run, text=str(number))
     assert file.stat().st_mode & 0o077 == 0
     assert file.stat().st_size < 400
     assert 2 <= len(list(read_actions(file))) <= 4

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
+from core.arrivals.arrange import Arranged, arrange
 from core.arrivals.bring_in import bring_in
+from core.arrivals.label_table import Columns
 from core.arrivals.sources import keep_sent
+from core.dataset.folders import scan_folders
 from core.errors import UserError
+from core.marks.corrected import Corrected, write_corrected
+from core.people import disk
 from core.people.acting import ADMINISTER, TRAIN, Acting, NotAllowed, Person, acting
 from core.people.actions import FILE as ACTIONS
 from core.people.actions import read_actions
@@ -205,6 +210,41 @@ def test_images_brought_in_count_and_are_refused_before_they_lie_there(
     assert [path.name for path in uploads.iterdir()] == ["tiny"]
 
 
+def test_a_folder_of_classes_and_a_corrected_copy_count_for_who_made_them(
+    file: Path, runs_root: Path, tmp_path: Path
+) -> None:
+    images, table = make_images(tmp_path / "images"), tmp_path / "labels.csv"
+    names = sorted(path.relative_to(images).as_posix() for path in images.rglob("*.png"))
+    table.write_text(
+        "".join(["image,label\n", *(f"{name},{number % 2}\n" for number, name in enumerate(names))])
+    )
+
+    def sort() -> Arranged | None:
+        columns, out = Columns("image", "label"), tmp_path / "uploads" / "sorted"
+        return arrange(images, table, columns, out=out, progress=lambda *_: True, owner="ada")
+
+    def copy(name: str, *, link: bool = False) -> Corrected | None:
+        target = tmp_path / "elsewhere" / name
+        return write_corrected(scan_folders(images), {}, target, link=link, owner="ada", runs=runs_root)
+
+    assert sort() is not None
+    assert copy("copied") is not None
+    held = {one.name: one.bytes for one in list_held("ada", runs_root)}
+    size = sum((images / name).stat().st_size for name in names)
+    assert held["copied"] >= size
+    assert size / 2 <= held["sorted"] < size  # linked: the other half is where the images lie
+    set_limits(file, "ada", disk=sum(held.values()) + size - 1000, slots=None)
+    with pytest.raises(LimitReached, match="the images copied"):
+        copy("again")
+    assert not (tmp_path / "elsewhere" / "again").exists()
+    assert copy("linked", link=True) is not None
+    set_limits(file, "ada", disk=1000, slots=None)
+    with pytest.raises(LimitReached):
+        sort()
+    with pytest.raises(LimitReached):
+        copy("linked again", link=True)
+
+
 def test_a_user_makes_room_by_deleting_their_own_runs_and_nobody_elses(file: Path, runs_root: Path) -> None:
     mine, other, old = (make(runs_root, "mine"), make(runs_root, "other", "bob"), make(runs_root, "old", ""))
     with acting(as_("ada")):
@@ -236,6 +276,23 @@ def test_a_folder_is_walked_again_only_where_it_has_changed(
     (inner / "b").write_bytes(bytes(500))
     assert measure_folder(inner.parent) == 1500
     assert walked
+
+
+def test_a_file_with_two_names_counts_half_in_each_folder_until_one_of_them_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_LINKED", 0.0)
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    (one / "a").write_bytes(bytes(1000))
+    (other / "a").hardlink_to(one / "a")
+    past = time.time() - 60
+    for folder in (one, other):
+        os.utime(folder, (past, past))
+    assert (measure_folder(one), measure_folder(other)) == (500, 500)
+    (one / "a").unlink()
+    assert (measure_folder(one), measure_folder(other)) == (0, 1000)
 
 
 def test_use_is_told_beside_the_limit_where_there_is_one() -> None:

@@ -58,7 +58,7 @@ WRITES: dict[str, Callable[[Run], object]] = {
     "labelled images to judge on": lambda run: labelled.judge_dropped(run, SimpleNamespace(arrived=[])),  # type: ignore[arg-type]
     "images that are brought in": lambda _: arrivals_panel._send([], "pets"),
     "the end of images brought in": lambda _: arrivals_panel.begin("bring-in"),
-    "a table with labels": lambda _: table_form._keep_table("labels.csv", b"image,label\n"),
+    "a table with labels": lambda run: table_form._keep_table("labels.csv", b"image,label\n", run.folder),
     "what the form held": lambda _: last_form.keep_form(TrainConfig(data="y")),
     "a fix list against leaks": lambda run: leak_remedy.fill_form(*leaks(), run.folder, None),
 }  # fmt: skip
@@ -78,7 +78,7 @@ def test_whoever_may_only_look_leaves_nothing_behind(name: str, run: Run, runs: 
 
 def test_whoever_trains_leaves_what_they_sent(run: Run, runs: Path) -> None:
     with acting(Acting(Person("ada", TRAIN), None, None)):
-        kept = table_form._keep_table("labels.csv", b"image,label\n")
+        kept = table_form._keep_table("labels.csv", b"image,label\n", run.folder)
         last_form.keep_form(TrainConfig(data="z"))
     assert kept.read_bytes() == b"image,label\n"
     assert last_form.last_path().is_file()

@@ -24,7 +24,7 @@ def test_a_note_is_read_back_and_what_is_none_says_nothing(tmp_path: Path) -> No
     run = make(tmp_path, "first")
     assert read_note(run) == Note()
     note = Note("größer\nund besser", ("good", "v2"), archived=True)
-    write_note(run, note)
+    write_note(run, text=note.text, tags=note.tags, archived=note.archived)
     assert read_note(run) == note
     for text in ("{", "[]", '{"text": 1}', '{"text": "x", "tags": 3}'):
         (run.folder / notes.NOTES).write_text(text)
@@ -45,12 +45,12 @@ def test_a_note_is_found_by_its_words_and_tags() -> None:
 
 def test_too_long_a_note_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"2,001 characters; the limit is 2,000"):
-        write_note(make(tmp_path, "first"), Note("x" * 2001))
+        write_note(make(tmp_path, "first"), text="x" * 2001)
 
 
 def test_archiving_keeps_the_note_and_is_taken_back(tmp_path: Path) -> None:
     runs = [make(tmp_path, name) for name in ("first", "second")]
-    write_note(runs[0], Note("kept"))
+    write_note(runs[0], text="kept")
     notes.archive(runs)
     assert [read_note(run) for run in runs] == [Note("kept", archived=True), Note(archived=True)]
     notes.archive(runs[:1], archived=False)
@@ -59,7 +59,7 @@ def test_archiving_keeps_the_note_and_is_taken_back(tmp_path: Path) -> None:
 
 def test_a_run_gets_another_name_with_all_that_is_in_it(tmp_path: Path) -> None:
     run = make(tmp_path, "first")
-    write_note(run, Note("kept"))
+    write_note(run, text="kept")
     renamed = notes.rename(run, "better")
     assert find_run("better", tmp_path) == renamed
     assert renamed.read_config() == replace(tiny_config(tmp_path, "first"), name="better")

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.people.acting import TRAIN, Acting, Person, acting
+from core.people.acting import ADMINISTER, TRAIN, Acting, NotAllowed, Person, acting
 from core.people.owner import write_owner
 from core.people.users import add_user, set_limits
 from core.queue.forecast import forecast_starts
-from core.queue.order import move, read_line, set_held
+from core.queue.order import move, read_line, set_held, set_priority
 from core.queue.shares import Ask, find_over
 from core.queue.slots import write_slots
 from core.queue.turn import wait_for_turn
@@ -116,6 +116,67 @@ def test_a_user_brings_one_of_their_own_runs_forward(runs_root: Path) -> None:
     first, second = make(runs_root, "a1", "ada"), make(runs_root, "a2", "ada")
     move(second, "first")
     assert [may_start(first), may_start(second)] == [False, True]
+
+
+@pytest.fixture
+def crowd(runs_root: Path, users: Path) -> Path:
+    """Return a root where ada, who may take all slots, has asked for twenty runs before two others asked for a few."""
+    set_limits(users, "ada", disk=None, slots=None)
+    for owner, count in (("ada", 20), ("bob", 3), ("cy", 2)):
+        for number in range(count):
+            make(runs_root, f"{owner[0]}{number}", owner)
+    return runs_root
+
+
+def take_next(root: Path) -> str:
+    """Let the next run have its turn and end; return its id."""
+    run = read_line(root).waiting[0].run
+    assert may_start(run)
+    end(run)
+    return run.id
+
+
+def test_a_bake_off_of_twenty_holds_up_nobody_for_more_than_a_turn(crowd: Path) -> None:
+    turns = [take_next(crowd) for _ in range(9)]
+    assert turns == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "a3"]
+    make(crowd, "c2", "cy")
+    assert [take_next(crowd) for _ in range(3)] == ["c2", "a4", "a5"]
+
+
+def test_who_deletes_their_runs_when_these_are_done_goes_before_nobody(crowd: Path) -> None:
+    for number in range(2):
+        assert take_next(crowd) == f"a{number}"
+        with acting(Acting(Person("ada", TRAIN))):
+            jobs.delete(Run(crowd / f"a{number}"))
+        assert [take_next(crowd) for _ in range(2)] == [f"b{number}", f"c{number}"]
+
+
+def test_who_has_a_slot_waits_for_another_until_all_have_one(crowd: Path) -> None:
+    write_slots(crowd, 4)
+    started = []
+    for _ in range(4):
+        started.append(run := read_line(crowd).waiting[0].run)
+        assert may_start(run)
+    assert [run.id for run in started] == ["a0", "b0", "c0", "a1"]
+
+
+def test_nobody_goes_first_by_priority_or_holds_the_runs_of_others(crowd: Path) -> None:
+    bobs, adas = Run(crowd / "b2"), Run(crowd / "a0")
+    with acting(Acting(Person("bob", TRAIN))):
+        for act in (
+            lambda: set_held(adas, True),
+            lambda: move(adas, "down"),
+            lambda: set_priority(bobs, "high"),
+        ):
+            with pytest.raises(NotAllowed, match="needs the role administer"):
+                act()
+        set_priority(bobs, "low")
+        set_priority(bobs, "normal")
+        move(bobs, "first")
+    assert [take_next(crowd) for _ in range(3)] == ["a0", "b2", "c0"]
+    with acting(Acting(Person("eve", ADMINISTER))):
+        set_priority(Run(crowd / "a7"), "high")
+    assert [take_next(crowd) for _ in range(3)] == ["a7", "b0", "c1"]
 
 
 def test_a_run_that_asks_for_more_than_its_user_may_take_says_so_and_holds_up_nobody(

@@ -18,7 +18,7 @@ import pytest
 
 from core.__main__ import main
 from core.recipe.config import NO_TRACKER, TRACKERS
-from core.runs.notes import Note, write_note
+from core.runs.notes import write_note
 from core.runs.run import Run, find_run
 from core.trackers import mlflow_log, trackio_log, wandb_log
 from core.trackers.fault import read_fault
@@ -131,7 +131,7 @@ def test_a_tracker_has_every_epoch_once_also_of_a_run_that_went_on(
     runs_root: Path, tiny_data: Path, kind: str
 ) -> None:
     run = make_run(runs_root, tiny_data, name="first")
-    write_note(run, Note("with colour", ("try",)))
+    write_note(run, text="with colour", tags=("try",))
     rows = run.metrics_path.read_text(encoding="utf-8").splitlines(keepends=True)
     last = max(place for place, row in enumerate(rows) if '"epoch"' in row)
     run.metrics_path.write_text("".join(rows[:last]), encoding="utf-8")
