@@ -166,15 +166,15 @@ def test_an_unknown_field_like_no_other_is_refused_with_all_known_names() -> Non
 @pytest.mark.parametrize(
     ("field", "value", "kind"),
     [
-        ("epochs", True, "int"),
-        ("epochs", "25", "int"),
-        ("epochs", 25.0, "int"),
-        ("epochs", None, "int"),
-        ("lr", "0.1", "float"),
-        ("lr", False, "float"),
-        ("arch", 18, "str"),
-        ("name", ["a"], "str"),
-        ("data", None, "str"),
+        ("epochs", True, "a whole number"),
+        ("epochs", "25", "a whole number"),
+        ("epochs", 25.0, "a whole number"),
+        ("epochs", None, "a whole number"),
+        ("lr", "0.1", "a number"),
+        ("lr", False, "a number"),
+        ("arch", 18, "a text"),
+        ("name", ["a"], "a text"),
+        ("data", None, "a text"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(field: str, value: object, kind: str) -> None:
