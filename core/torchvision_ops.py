@@ -10,6 +10,7 @@ Import this module before torchvision and before anything that imports it (pytor
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from contextlib import suppress
@@ -55,7 +56,7 @@ def _load_without_compiler() -> None:
     sys.modules[names[1]].is_compile_supported = lambda device: False  # type: ignore[attr-defined]  # noqa: ARG005
     try:
         with suppress(ImportError):  # of another release, which asks for more
-            import torchvision.ops.roi_align  # noqa: F401
+            importlib.import_module("torchvision.ops.roi_align")
     finally:
         for name in names:
             del sys.modules[name]

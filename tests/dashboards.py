@@ -112,12 +112,14 @@ def open_page(page: Page, dashboard: Dashboard, path: str) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until the page's script has run to its end and does not begin anew."""
-    quiet = 0
-    while quiet < 3:
-        page.wait_for_timeout(200)
-        state = page.get_by_test_id("stApp").get_attribute("data-test-script-state")
-        quiet = quiet + 1 if state == "notRunning" else 0
+    """Wait until the page's script has run to its end and does not begin anew within 0.4 s."""
+    quiet = """([quiet, call]) => {
+        const now = performance.now(), state = document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState;
+        if (window.settleCall !== call || state !== "notRunning") window.settleSince = now;
+        window.settleCall = call;
+        return now - window.settleSince >= quiet;
+    }"""
+    page.wait_for_function(quiet, arg=[400, time.monotonic()], polling=50, timeout=120_000)
 
 
 def wait_until(page: Page, holds: Callable[[], bool], seconds: float, what: str) -> None:
