@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.dataset.duplicates import Group, group_equal, group_similar
+from core.dataset.duplicates import Group, Step, group_equal, group_similar
 from core.dataset.findings import Finding
 from core.dataset.folders import Sample, find_groups, read_display_names, split_training
 from core.dataset.image_facts import ImageFacts, measure_images
@@ -261,12 +261,14 @@ def _split_together(
     return replace(listing, images=tuple(images))
 
 
-def _name_alike(facts: ImageFacts) -> list[tuple[str, ...]]:
+def _name_alike(facts: ImageFacts, step: Step = lambda _: None) -> list[tuple[str, ...]]:
     """Return the paths of images that are the same or near copies, by group."""
-    return [tuple(facts.paths[number] for number in group) for kind in _group_alike(facts) for group in kind]
+    return [
+        tuple(facts.paths[number] for number in group) for kind in _group_alike(facts, step) for group in kind
+    ]
 
 
-def _group_alike(facts: ImageFacts) -> tuple[list[Group], list[Group]]:
+def _group_alike(facts: ImageFacts, step: Step = lambda _: None) -> tuple[list[Group], list[Group]]:
     """Return the groups of equal and of similar images, as places in `facts`.
 
     Blank images are in none: all of them look the same, which says nothing.
@@ -275,7 +277,7 @@ def _group_alike(facts: ImageFacts) -> tuple[list[Group], list[Group]]:
     pixels, looks, thumbs = (facts.values[name][chosen] for name in ("pixels", "look", "thumb"))
     equal, similar = (
         [tuple(int(chosen[number]) for number in group) for group in groups]
-        for groups in (group_equal(pixels), group_similar(pixels, looks, thumbs))
+        for groups in (group_equal(pixels), group_similar(pixels, looks, thumbs, step))
     )
     return equal, similar
 
@@ -373,15 +375,17 @@ def find_copies(
     progress: Callable[[int, int], bool] | None = None,
     *,
     processes: bool = True,
+    step: Step = lambda _: None,
 ) -> list[tuple[str, ...]] | None:
     """Return the groups of images that are the same or near copies, as paths relative to `root`; None when stopped.
 
-    What is measured of each file is kept under `runs_root` as an audit keeps it.
+    What is measured of each file is kept under `runs_root` as an audit keeps it. `step` is told of the comparison, after all are
+    measured, as `group_similar` does.
     """
     facts = measure_images(
         root, paths, cache=facts_path(root, runs_root), processes=processes, progress=progress
     )
-    return None if facts is None else _name_alike(facts)
+    return None if facts is None else _name_alike(facts, step)
 
 
 def facts_path(data: Path, runs_root: Path) -> Path:

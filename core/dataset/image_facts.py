@@ -28,6 +28,9 @@ from core.errors import DataError
 
 THUMB = 16  # pixels a side of the grey picture that near duplicates are compared by
 SAVE_EVERY = 10.0  # seconds between two savings of what is measured
+_SAVING_SHARE = (
+    30  # times as long as a saving takes, at least, between two: that of a million rows takes seconds
+)
 PROCESSES_FROM = 1000  # files; fewer are read before processes have started
 MOST_PROCESSES = 60  # Windows can wait for no more
 _SMALL = 128  # pixels of the shorter side that hash and thumbnail are made from: quicker than from all
@@ -91,7 +94,7 @@ def measure_images(
     kept = Kept(cache, _FACT, _VERSION)
     values, problems, missing = kept.take(root, paths)
     chunks = [missing[at : at + _CHUNK] for at in range(0, len(missing), _CHUNK)]
-    done, saved, going = len(paths) - len(missing), time.monotonic(), True
+    done, saved, took, going = len(paths) - len(missing), time.monotonic(), 0.0, True
     # Pillow warns of what is told here anyway. The filters are the whole process's: not one for each thread.
     with warnings.catch_warnings(), _open_pool(len(missing) if processes else 0) as pool:
         warnings.simplefilter("ignore")
@@ -106,9 +109,10 @@ def measure_images(
                 if progress is not None and done < len(paths) and not progress(done, len(paths)):
                     going = False
                     break
-                if time.monotonic() - saved > SAVE_EVERY:
+                if (now := time.monotonic()) - saved > max(SAVE_EVERY, _SAVING_SHARE * took):
                     kept.save(root, paths, problems, values)
                     saved = time.monotonic()
+                    took = saved - now
         except BrokenExecutor:
             raise DataError(
                 "A process that measures images was ended by the system, most often because memory ran out. Start again: "
@@ -121,6 +125,13 @@ def measure_images(
     if not going or (progress is not None and not progress(len(paths), len(paths))):
         return None
     return ImageFacts(tuple(paths), tuple(problems), values)
+
+
+def list_unproven(root: Path, paths: Sequence[str], cache: Path) -> list[str]:
+    """Return the files of which `cache` does not know that they are readable images, as they are now."""
+    values, problems, _ = Kept(cache, _FACT, _VERSION).take(root, paths)
+    rows = zip(paths, values["measured"].tolist(), problems, strict=True)
+    return [path for path, measured, problem in rows if problem or not measured]
 
 
 def describe_image(image: Image.Image) -> tuple[int, int, npt.NDArray[np.uint8]]:

@@ -36,16 +36,17 @@ def prepare_data(journal: Journal, config: TrainConfig) -> ImageFolders:
         UserError: as `read_data` and `reopen_data` do.
     """
     run, root = journal.run, journal.run.folder.parent
-    journal.set(phase="checking images", force=True)
     if run.read_json("data.json"):
-        folders = reopen_data(run, journal.count_done)
-        journal.check_asked()
+        folders = reopen_data(run, journal.count_done, journal.begin)
+        if folders is None:
+            raise Interrupted(journal.asked())
         if read_seen(run) is None:  # it began with an older version
             write_seen(run, see_run(run, root))
         return folders
     initial = see_weights(config.weights, root)
-    folders = read_data(run, config, initial, journal.count_done)
-    journal.check_asked()
+    folders = read_data(run, config, initial, journal.count_done, journal.begin)
+    if folders is None:
+        raise Interrupted(journal.asked())
     for line in list_findings(folders, config):
         journal.write(line)
     return folders
@@ -76,7 +77,7 @@ class Beginning:
         fingerprint = read_fingerprint(self.folders, run.folder.parent, journal.count_done)
         if fingerprint is None:
             raise Interrupted(journal.asked())
-        journal.set(phase="loading weights", force=True)
+        journal.begin("loading weights")
         self._load_weights(network)
         before = run.read_json("environment.json")
         journal.write(record_environment(run, self.compute, self.workers, fingerprint, self.world))
@@ -121,7 +122,7 @@ class Beginning:
 
         journal, root = self._journal, self.keeper.run.folder.parent
         config, inputs = replace(self.keeper.config, feature_views=1), self.keeper.inputs
-        journal.set(phase="computing features", done=0, total=0, force=True)
+        journal.begin("computing features")
         backbone = features.digest_backbone(network)
         key = features.features_key(backbone, fingerprint, config, inputs, self.compute)
         found = features.load_or_compute(
@@ -130,7 +131,7 @@ class Beginning:
         )  # fmt: skip
         if found is None:
             raise Interrupted(journal.asked())
-        journal.set(phase="fitting the head", done=0, total=0, force=True)
+        journal.begin("fitting the head")
         targets = [sample.target for sample in self.folders.train]
         fitted = fit_head(
             found.train[:, 0].float().numpy(), np.array(targets), len(self.folders.classes),

@@ -20,7 +20,7 @@ def judge_best(journal: Journal, folders: ImageFolders) -> None:
         UserError: when an image that was held back cannot be read.
     """
     if folders.held:
-        journal.set(phase="judging the images held back", done=0, total=len(folders.held), force=True)
+        journal.begin("judging the images held back")
         outcome = evaluate_run(journal.run, "held", progress=journal.count_done)
         if outcome is None:
             raise Interrupted(journal.asked())
@@ -38,7 +38,7 @@ def measure_confidence(journal: Journal) -> None:
     try:
         if read_calibration(run):
             return  # a run that was extended and found no better model
-        journal.set(phase="measuring confidence", done=0, total=0, force=True)
+        journal.begin("measuring confidence")
         found = calibrate_run(run, progress=journal.count_done)
     except (UserError, OSError) as error:
         journal.write(f"Confidence not measured: {describe_error(error)}")

@@ -131,7 +131,7 @@ class TrainingJob:
         self, learner: Learner, folders: ImageFolders, compute: engine.Compute, workers: int
     ) -> BatchSource:
         if self.config.head_only:
-            self.journal.set(phase="computing features", done=0, total=0, force=True)
+            self.journal.begin("computing features")
         source = open_source(
             learner, folders, self.config, self.keeper.inputs, compute, workers=workers, root=self.run.folder.parent,
             progress=self.journal.count_done, share=self.group.share,

@@ -51,9 +51,11 @@ class Journal:
         self._made_of = [path for name in ("config.json", TASK) if (path := run.folder / name).is_file()]
         self.own_state = "stopped"  # to end in where `should_stop` asks, and no request in the folder
         self.obeys = False  # whether it has seen that it is to end, and saves
-        self._first: tuple[int, float] | None = (
-            None  # what was done without work, such as files known already
-        )
+        self._timed = 0  # how much there is to do of the part that is timed
+        self._first = (
+            0,
+            0.0,
+        )  # what was done of it without work, such as files known already, and when it began
 
     def perform(self, work: Callable[[], str], *, describe_stop: Callable[[str], str]) -> Status:
         """Do the work and write how it ended; return the last status: errors end in it, not in an exception.
@@ -97,6 +99,8 @@ class Journal:
     def set(self, *, force: bool = False, **changes: Any) -> None:
         """Change fields of the status; it is written now and then, with `force` at once."""
         self.heard = time.monotonic()
+        if changes.get("phase", self.status.phase) != self.status.phase:
+            changes = {"phase_left": 0.0, **changes}
         self.status = replace(self.status, **changes)
         since = time.monotonic() - self._written
         if force or since > STATUS_EVERY:
@@ -136,22 +140,27 @@ class Journal:
         """Return what `asked` does, for who only looks: the work itself has not asked then."""
         return self.own_state if self._should_stop() else self.run.requested_state()
 
-    def check_asked(self) -> None:
-        """Raise Interrupted when a stop or pause was asked for."""
-        if state := self.asked():
-            raise Interrupted(state)
+    def begin(self, phase: str) -> None:
+        """Note that a part of the work begins, of which nothing is done yet."""
+        self._timed = 0
+        self.set(phase=phase, done=0, total=0, force=True)
 
     def count_done(self, done: int, total: int) -> bool:
-        """Note how much of a part of the work is done; False when a stop or pause was asked for."""
-        self.set(done=done, total=total)
+        """Note how much of a phase is done, from which comes the time left of it; False when a stop or pause was asked for."""
+        _, left = self._time_left(done, total)
+        self.set(done=done, total=total, phase_left=left)
         return not self.asked()
 
     def count_all(self, done: int, total: int) -> bool:
         """Note how much of all the work is done, from which comes the time left; the rest as `count_done`."""
-        now, begins = time.monotonic(), total != self.status.total
-        if begins or self._first is None or done < self._first[0]:
-            self._first = done, now
-        left = (now - self._first[1]) / max(1, done - self._first[0]) * (total - done)
+        begins, left = self._time_left(done, total)
         phase = "working" if done < total else "finishing"
         self.set(phase=phase, done=done, total=total, seconds_left=left, force=begins)
         return not self.asked()
+
+    def _time_left(self, done: int, total: int) -> tuple[bool, float]:
+        """Return whether another part of the work begins, and about how many seconds this one still takes."""
+        now, begins = time.monotonic(), total != self._timed
+        if begins or done < self._first[0]:
+            self._timed, self._first = total, (done, now)
+        return begins, (now - self._first[1]) / max(1, done - self._first[0]) * max(0, total - done)

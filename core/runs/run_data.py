@@ -12,6 +12,7 @@ from core.dataset.contents import Content, fingerprint, read_contents
 from core.dataset.fixes import apply_fixes, describe_fixes, keep_fixes
 from core.dataset.folders import ImageFolders, Sample, drop_bad_images, scan_folders
 from core.dataset.images import BadImage, check_images
+from core.dataset.layout import find_shards_instead
 from core.dataset.walk import Watch
 from core.errors import DataError, RunError
 from core.files import write_text
@@ -21,12 +22,24 @@ from core.recipe.class_names import normalise
 from core.recipe.config import TrainConfig
 from core.runs.run import Run
 from core.runs.seen import NOTHING, Seen, refuse_seen, see_data, write_seen
+from core.shards.listing import estimate_images
 from core.shards.shards import KINDS
 from core.splits.fold import read_fold
 from core.words import format_class, format_count
 
+Progress = Callable[[int, int], bool]
+
 SPLITS = ("train", "val", "held")
+# What is done with the images of a run before it trains, in the words of its status.
+LISTING, CHECKING, COMPARING, RECORDING = (
+    "listing images", "checking images", "comparing images", "recording images",
+)  # fmt: skip
+_SHARES = 1000  # in which the comparison is counted
 _TOLD = 10  # files told one by one of those that no run takes
+
+
+class _Ended(Exception):
+    """`progress` ended what was at work."""
 
 
 def scan_config(
@@ -63,19 +76,34 @@ def scan_config(
 
 
 def read_data(
-    run: Run, config: TrainConfig, initial: Seen, progress: Callable[[int, int], bool]
-) -> ImageFolders:
+    run: Run,
+    config: TrainConfig,
+    initial: Seen,
+    progress: Progress,
+    begin: Callable[[str], None] = lambda _: None,
+) -> ImageFolders | None:
     """Read the data set of a run that begins, check every image, and record it in the run's data.json.
 
-    `initial` is what the model that the run starts from has seen. `progress(done, total)` is called while images are
-    checked and then while their contents are read; returning False ends that early and nothing is recorded: the caller
-    must ask again why.
+    `initial` is what the model that the run starts from has seen. `begin(phase)` is told of each part of the work, and
+    `progress(done, total)` how far it is, the total 0 where nobody knows it; returning False ends it early with None, and nothing
+    is recorded: the caller must ask again why.
 
     Raises:
         DataError: when the data cannot be used as it is, or the run's initial model has seen what is to judge it.
     """
-    fixes = keep_fixes(run.folder, config)
-    folders = scan_config(config, fixes)
+    try:
+        return _read_data(run, config, initial, progress, begin)
+    except _Ended:
+        return None
+
+
+def _read_data(
+    run: Run, config: TrainConfig, initial: Seen, progress: Progress, begin: Callable[[str], None]
+) -> ImageFolders | None:
+    fixes, root = keep_fixes(run.folder, config), run.folder.parent
+    begin(LISTING)
+    folders = scan_config(config, fixes, watch=_watch_by(real_path(config.data), progress))
+    begin(CHECKING)
     if folders.kept is not None:
         # It brings scipy, which who only reads a record can do without.
         from core.dataset.audit import find_copies
@@ -83,24 +111,49 @@ def read_data(
         divided = [
             s.path for s in (*folders.train, *folders.held, *(folders.val if folders.val_made else ()))
         ]
+
+        def compare(share: float) -> None:
+            if share == 0.0:
+                begin(COMPARING)
+            if not progress(int(_SHARES * share), _SHARES):
+                raise _Ended
+
         # By threads: a process would begin by running the script again that trains by `core.api`, if it is no command.
         copies = find_copies(
-            folders.root, sorted([*divided, *folders.dropped]), run.folder.parent, progress, processes=False
+            folders.root, sorted([*divided, *folders.dropped]), root, progress, processes=False, step=compare
         )
         if copies is None:
-            return folders
-        folders = scan_config(config, fixes, copies)
-    checked = leave_out_bad(folders, config, progress)
+            return None
+        begin(LISTING)
+        folders = scan_config(config, fixes, copies, watch=_watch_by(folders.root, progress))
+        begin(CHECKING)
+    checked = leave_out_bad(folders, config, root, progress)
     if checked is None:
-        return folders
-    return checked if record_data(run, checked, config, progress, initial=initial) else folders
+        return None
+    begin(RECORDING)
+    return checked if record_data(run, checked, config, progress, initial=initial) else None
+
+
+def _watch_by(root: Path, progress: Progress) -> Watch:
+    """Return what tells `progress` of the files found in a data folder, of about how many where it holds shards."""
+    total = -1
+
+    def watch(found: int) -> None:
+        nonlocal total
+        if total < 0:
+            shards = find_shards_instead(root)
+            total = 0 if shards is None else estimate_images(shards)
+        if not progress(min(found, total) if total else found, total):
+            raise _Ended
+
+    return watch
 
 
 def record_data(
     run: Run,
     folders: ImageFolders,
     config: TrainConfig,
-    progress: Callable[[int, int], bool] | None = None,
+    progress: Progress | None = None,
     *,
     initial: Seen = NOTHING,
 ) -> bool:
@@ -120,13 +173,19 @@ def record_data(
 
 
 def leave_out_bad(
-    folders: ImageFolders, config: TrainConfig, progress: Callable[[int, int], bool]
+    folders: ImageFolders, config: TrainConfig, runs_root: Path, progress: Progress
 ) -> ImageFolders | None:
     """Check every labelled image and return the data set without those that cannot be read; None when ended by `progress`.
+
+    Those that were measured as they are now, for a comparison or an audit, are known to be good. What was found wrong then is
+    looked at again: a disk may have answered badly.
 
     Raises:
         DataError: as `drop_bad_images` does by the config's policy.
     """
+    from core.dataset.audit import facts_path
+    from core.dataset.image_facts import list_unproven
+
     ended = False
 
     def report(done: int, total: int) -> bool:
@@ -134,7 +193,8 @@ def leave_out_bad(
         ended = not progress(done, total)
         return not ended
 
-    bad = check_images(folders.root, folders.files, progress=report)
+    files = list_unproven(folders.root, folders.files, facts_path(folders.root, runs_root))
+    bad = check_images(folders.root, files, progress=report)
     return None if ended else drop_bad_images(folders, bad, policy=config.bad_images)
 
 
@@ -191,25 +251,32 @@ def list_kept(folders: ImageFolders) -> list[str]:
     return lines
 
 
-def reopen_data(run: Run, progress: Callable[[int, int], bool]) -> ImageFolders:
+def reopen_data(
+    run: Run, progress: Progress, begin: Callable[[str], None] = lambda _: None
+) -> ImageFolders | None:
     """Return the data set a run began with, when the folder still is as it was then.
 
-    `progress(done, total)` is called while images are read that have changed since they were read last; where it
-    returns False nothing is compared, and the caller must ask again why.
+    `progress` and `begin` as `read_data` has them; files are read that have changed since they were read last. None where it was ended.
 
     Raises:
         DataError: naming what has changed.
         RunError: as `recorded_folders` does.
     """
     folders = recorded_folders(run)
-    record, now = run.read_json("data.json"), scan_folders(folders.root)
+    begin(LISTING)
+    try:
+        record = run.read_json("data.json")
+        now = scan_folders(folders.root, watch=_watch_by(folders.root, progress))
+    except _Ended:
+        return None
+    begin(CHECKING)
     contents: Mapping[str, Content] | None
     if "contents" in record:
         contents = read_contents(now.root, now.files, run.folder.parent, progress)
     else:  # of a version that knew names and sizes only
         contents = {path: Content((now.root / path).stat().st_size, "") for path in now.files}
     if contents is None:
-        return folders
+        return None
     if changes := find_changes(record, now, contents):
         raise DataError(
             f"{folders.root} is not the data set this run began with: {changes}. "

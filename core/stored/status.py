@@ -23,7 +23,7 @@ LAUNCHING = "launching"  # the phase in which a status names the process that ma
 
 @dataclass(frozen=True)
 class Status:
-    """What a run is doing. Times are seconds since the epoch; `worked`, `seconds_left` and `seconds` are durations."""
+    """What a run is doing. Times are seconds since the epoch; `worked`, `seconds` and what is left are durations."""
 
     state: str = "queued"
     phase: str = "waiting"
@@ -42,6 +42,7 @@ class Status:
     epochs: int = 0
     images_per_second: float = 0.0
     seconds_left: float = 0.0
+    phase_left: float = 0.0  # the same of the phase alone, where not all of the work is known yet
     best_epoch: int = 0
     best_val_acc: float = 0.0
     val_count: int = 0

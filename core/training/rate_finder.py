@@ -41,7 +41,7 @@ def find_rate(
     """
     folders = scan_config(config)
     if config.bad_images == "skip":
-        checked = leave_out_bad(folders, config, progress)
+        checked = leave_out_bad(folders, config, root, progress)
         if checked is None:
             return None
         folders = checked

@@ -50,7 +50,7 @@ def forecast_run(
 
     try:
         check()
-        folders, left = _read_folders(config, progress)
+        folders, left = _read_folders(config, root, progress)
         compute = engine.choose_compute(config.device, config.precision)
         with PeakMemory(compute.device) as watch:
             check()
@@ -70,11 +70,13 @@ def forecast_run(
     )  # fmt: skip
 
 
-def _read_folders(config: TrainConfig, progress: Callable[[int, int], bool]) -> tuple[ImageFolders, float]:
+def _read_folders(
+    config: TrainConfig, root: Path, progress: Callable[[int, int], bool]
+) -> tuple[ImageFolders, float]:
     """Return the data set, and how many seconds more the check of all its images takes that were not looked at here."""
     folders = scan_config(config)
     if config.bad_images == "skip":  # a step must meet none of those that the run leaves out
-        checked = leave_out_bad(folders, config, progress)
+        checked = leave_out_bad(folders, config, root, progress)
         if checked is None:
             raise Interrupted("stopped")
         return checked, 0.0

@@ -21,7 +21,7 @@ from dashboard.listing.rows import Row
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.state import address
-from dashboard.state.status_words import BADGES, format_best, format_epoch, format_left
+from dashboard.state.status_words import BADGES, describe_phase, format_best, format_epoch
 from dashboard.text import escape_markdown, format_bytes, format_count, format_duration, label_markdown
 
 NAMED = 3  # runs that start from another which are named one by one
@@ -75,7 +75,7 @@ def draw_card(row: Row, *, choosable: bool = False) -> None:
             )
         draw_report_panel([row.run])
         if status.state == "running" and status.total:
-            st.progress(min(1.0, status.done / status.total), text=f"{status.phase} · {format_left(status)}")
+            st.progress(min(1.0, status.done / status.total), text=describe_phase(status))
         draw_last_words(row)
 
 

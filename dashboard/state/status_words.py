@@ -31,10 +31,13 @@ def format_epoch(status: Status) -> str:
     return f"epoch {status.best_epoch}" if status.best_epoch else "the initial model"
 
 
-def format_left(status: Status) -> str:
-    """Return how long a running job still takes."""
-    return (
-        f"about {format_duration(status.seconds_left)} left"
-        if status.seconds_left
-        else "estimating the time left"
-    )
+def describe_phase(status: Status) -> str:
+    """Return what a running job does, how far it is and how long that still takes: all of it, or where that is not known the phase."""
+    if not status.total:
+        return f"{status.phase} · {status.done:,} so far" if status.done else status.phase
+    share = f"{status.phase} · {min(1.0, status.done / status.total) * 100:.0f} %"
+    if status.seconds_left:
+        return f"{share} · about {format_duration(status.seconds_left)} left"
+    if status.phase_left:
+        return f"{share} · about {format_duration(status.phase_left)} left of this part"
+    return f"{share} · estimating the time left"

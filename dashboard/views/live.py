@@ -42,7 +42,7 @@ from dashboard.panels.specialise import find_before
 from dashboard.panels.tracker_notice import draw_tracker_notice
 from dashboard.state import address, services
 from dashboard.state.number_field import draw_number, take_whole
-from dashboard.state.status_words import format_best, format_left
+from dashboard.state.status_words import describe_phase, format_best
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_duration, format_share
 
@@ -232,11 +232,7 @@ def draw_progress(run: Run, status: Status) -> None:
     """Draw the progress bar of an active run, with the buttons that end it."""
     share = min(1.0, status.done / status.total) if status.total else 0.0
     where = f"{status.slot} · " if status.job else ""
-    words = (
-        status.message
-        if status.state == "queued"
-        else f"{where}{status.phase} · {share * 100:.0f} % · {format_left(status)}"
-    )
+    words = status.message if status.state == "queued" else f"{where}{describe_phase(status)}"
     asked = {"stopped": "stopping", "paused": "pausing"}.get(run.requested_state(), "")
     st.progress(
         share, text=f"{asked}: finishing the step and saving" if asked else words or "waiting for its turn"

@@ -24,7 +24,7 @@ from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard
 from dashboard.launch import arrivals_panel, folder_picker
 from dashboard.state import address
-from dashboard.state.status_words import BADGES, format_best, format_left
+from dashboard.state.status_words import BADGES, describe_phase, format_best
 from dashboard.text import escape_markdown, format_count
 
 POLL = 2.0
@@ -185,7 +185,7 @@ def draw_active(run: Run, status: Status) -> None:
         st.container(horizontal=True, vertical_alignment="center"),
     ):
         share = min(1.0, status.done / status.total) if status.total else 0.0
-        words = status.message if status.state == "queued" else f"{status.phase} · {format_left(status)}"
+        words = status.message if status.state == "queued" else describe_phase(status)
         st.progress(share, text=f"**{escape_markdown(run.id)}** · {escape_markdown(words)}")
         if status.has_best:
             st.markdown(f"{format_best(status)} so far", width="content")

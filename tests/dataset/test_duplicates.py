@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from core.dataset.duplicates import group_equal, group_similar
+from core.dataset.duplicates import HASH_DISTANCE, _list_near, group_equal, group_similar
 
 RNG = np.random.default_rng(0)
 
@@ -44,3 +45,32 @@ def test_thousands_of_frames_of_one_film_are_grouped_in_time() -> None:
     thumbs = make_thumbs(1).repeat(3000, axis=0)
     (group,) = group_similar(np.arange(3000, dtype=np.uint64), np.zeros(3000, dtype=np.uint64), thumbs)
     assert len(group) == 3000
+
+
+def test_every_pair_within_the_distance_is_found_and_no_other() -> None:
+    """Each hash has neighbours at 7, 8 and 9 bits, wherever in it these lie."""
+    centres = RNG.integers(0, 1 << 63, 150).astype(np.uint64)
+    looks = [centres]
+    for bits in (7, 8, 9):
+        flips = [sum(1 << int(bit) for bit in RNG.choice(64, bits, replace=False)) for _ in centres]
+        looks.append(centres ^ np.array(flips, dtype=np.uint64))
+    one, other = np.triu_indices(600, 1)
+    all_looks = np.concatenate(looks)
+    near = np.bitwise_count(all_looks[one] ^ all_looks[other]) <= HASH_DISTANCE
+    found = {pair for a, b, _ in _list_near(all_looks) for pair in zip(a.tolist(), b.tolist(), strict=True)}
+    assert found == set(zip(one[near].tolist(), other[near].tolist(), strict=True))
+    assert len(found) >= 300
+
+
+def test_the_search_tells_how_far_it_is_and_can_be_ended() -> None:
+    shares: list[float] = []
+    looks, thumbs = RNG.integers(0, 1 << 63, 100).astype(np.uint64), make_thumbs(100)
+    group_similar(np.arange(100, dtype=np.uint64), looks, thumbs, shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.5
+
+    def end(_: float) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        group_similar(np.arange(100, dtype=np.uint64), looks, thumbs, end)

@@ -16,11 +16,23 @@ from core.dataset.folders import ImageFolders
 from core.errors import DataError
 from core.files import write_text
 from core.job.job import TrainingJob
+from core.runs import run_data
 from core.runs.run import Run, create_run
-from core.runs.run_data import list_findings, read_data, recorded_folders, reopen_data, scan_config
+from core.runs.run_data import (
+    CHECKING,
+    COMPARING,
+    LISTING,
+    RECORDING,
+    list_findings,
+    read_data,
+    recorded_folders,
+    reopen_data,
+    scan_config,
+)
 from core.runs.seen import NOTHING
 from tests.dataset.pictures import make_folders, save_plain
 from tests.processes import tiny_config
+from tests.shards.same_flowers import make_shards
 
 
 def begin(data: Path, **changes: Any) -> Run:
@@ -166,6 +178,42 @@ def test_of_many_files_that_are_not_taken_the_number_is_told(tiny_data: Path) ->
 def test_a_stop_while_contents_are_read_records_nothing(tiny_data: Path) -> None:
     config = tiny_config(tiny_data, "first")
     run = create_run(config, tiny_data.parent / "runs")
-    answers = iter([True, False])  # the check of the images, then the reading
-    read_data(run, config, NOTHING, lambda *_: next(answers))
+    phases: list[str] = []
+    assert read_data(run, config, NOTHING, lambda *_: phases[-1] != RECORDING, phases.append) is None
+    assert phases == [LISTING, CHECKING, RECORDING]
     assert not (run.folder / "data.json").exists()
+
+
+def test_shards_are_indexed_with_progress_and_a_stop_is_obeyed(tmp_path: Path, runs_root: Path) -> None:
+    shards = make_shards(tmp_path / "shards", "tar")
+    config = tiny_config(shards, "first")
+    run = create_run(config, runs_root)
+    told: list[tuple[int, int]] = []
+    assert read_data(run, config, NOTHING, lambda *far: told.append(far) or False) is None
+    ((found, total),) = told
+    assert 0 <= found <= total > 0
+    assert not list((runs_root / ".shards").glob("*"))
+    assert read_data(run, config, NOTHING, lambda *_: True) is not None
+    assert reopen_data(run, lambda *_: True) is not None
+
+
+def test_images_are_decoded_once_and_what_was_bad_is_looked_at_again(
+    tmp_path: Path, runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To keep copies together all are measured, which says that they can be read."""
+    data = make_folders(tmp_path / "data", {"a": 5, "b": 5})
+    (data / "train/a/bad.png").write_bytes(b"no image")
+    config = tiny_config(data, "first", group_by="copies", bad_images="skip")
+    checked: list[str] = []
+    check = run_data.check_images
+    monkeypatch.setattr(
+        run_data,
+        "check_images",
+        lambda root, paths, **more: checked.extend(paths) or check(root, paths, **more),
+    )
+    phases: list[str] = []
+    found = read_data(create_run(config, runs_root), config, NOTHING, lambda *_: True, phases.append)
+    assert found is not None
+    assert checked == ["train/a/bad.png"]
+    assert [item.path for item in found.skipped] == checked
+    assert phases == [LISTING, CHECKING, COMPARING, LISTING, CHECKING, RECORDING]
