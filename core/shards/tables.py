@@ -127,7 +127,7 @@ def _count_at_once(group: pq.RowGroupMetaData, columns: list[str]) -> int:
     """Return how many rows of a group are read at a time: each may hold all that the group says once, such as one giant image."""
     chunks = (group.column(number) for number in range(group.num_columns))
     size = sum(max(0, c.total_uncompressed_size) for c in chunks if c.path_in_schema.split(".")[0] in columns)
-    return max(1, min(_AT_ONCE, MOST_AT_ONCE // 4 // max(1, size)))
+    return max(1, min(_AT_ONCE, MOST_AT_ONCE // 4 // max(1, int(size))))
 
 
 def _iter_arrow(
