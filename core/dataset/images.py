@@ -111,6 +111,8 @@ def find_obstacle(path: Path) -> str:
         if path.is_symlink():
             return f"is a link to {show_path(path.readlink())}, which does not exist"
         return f"cannot be opened ({error.strerror})"
+    except NotADirectoryError:
+        return "cannot be opened (there is no such image in the file that its path leads into)"
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
     return f"is not a file but {kind}" if kind else ""  # to open a pipe would wait for ever

@@ -1,7 +1,7 @@
 """The index of a shard: what each of its images is called and where it lies, made once and kept beside the runs.
 
-Two files: the names with their labels, for who lists them all, and a table of places that is looked into without reading it whole,
-so that a process which loads images needs no memory for the names of all.
+Three files: the names with their labels, for who lists them all, a table of places that is looked into without reading it whole,
+so that a process which loads images needs no memory for the names of all, and which shard it is of, as that was then.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.file_names import IMAGE_ENDINGS, cut_name, make_folder_names, own_stem
-from core.files import write_file, write_text
+from core.files import DRAFT, sweep_drafts, write_file, write_text
 from core.places import runs_folder
 from core.reading import read_object, take
 from core.shards.headers import find_ending
@@ -26,7 +27,9 @@ from core.shards.rows import Row
 
 FOLDER = ".shards"  # among the runs
 PLACES = np.dtype([("name", "<u8"), ("place", "<i8"), ("size", "<i8")])
-_VERSION = 1
+_VERSION = 2
+_SOURCE, _PLACES, _NAMES = ".source", ".npy", ".json"  # the endings of the three files
+_MOST_OF_SOURCE = 100_000  # bytes
 _MOST = 2_000_000_000  # bytes of the names of a shard's images
 _EVERY = 256  # images between two words on how far it is
 
@@ -43,7 +46,7 @@ class Stamp:
 
     @property
     def place(self) -> Path:
-        """Return where its index lies, without the endings of the two files: another where the shard has changed."""
+        """Return where its index lies, without the endings of its files: another where the shard has changed."""
         text = f"{_VERSION}\0{self.path}\0{self.size}\0{self.changed_ns}"
         return runs_folder() / FOLDER / hashlib.sha256(os.fsencode(text)).hexdigest()[:24]
 
@@ -77,8 +80,8 @@ def folder_of(label: str) -> str:
 def read_index(stamp: Stamp) -> Contents | None:
     """Return what is kept of a shard; None where nothing is, or not of the shard as it is now."""
     try:
-        values = read_object(_add(stamp.place, ".json"), most=_MOST)
-        return take(Contents, values) if _add(stamp.place, ".npy").is_file() else None
+        values = read_object(_add(stamp.place, _NAMES), most=_MOST)
+        return take(Contents, values) if _add(stamp.place, _PLACES).is_file() else None
     except (OSError, ValueError):
         return None
 
@@ -107,9 +110,34 @@ def make_index(
     table = np.array(places, PLACES)
     table.sort(order="name")
     stamp.place.parent.mkdir(parents=True, exist_ok=True)
-    write_file(_add(stamp.place, ".npy"), lambda file: np.save(file, table))
-    write_text(_add(stamp.place, ".json"), json.dumps(asdict(found), separators=(",", ":")) + "\n")
+    write_text(
+        _add(stamp.place, _SOURCE), json.dumps(asdict(stamp)) + "\n"
+    )  # first: without it the others are swept
+    write_file(_add(stamp.place, _PLACES), lambda file: np.save(file, table))
+    write_text(_add(stamp.place, _NAMES), json.dumps(asdict(found), separators=(",", ":")) + "\n")
     return found
+
+
+def sweep_indexes() -> None:
+    """Remove the indexes of shards that are gone or have changed since, and what another version has left."""
+    folder = runs_folder() / FOLDER
+    sweep_drafts(folder)
+    with suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            if path.suffix != DRAFT and not _is_of_now(path.with_suffix(_SOURCE)):
+                with suppress(OSError):  # another process does the same, or has it open on Windows
+                    path.unlink()
+
+
+def _is_of_now(source: Path) -> bool:
+    """Tell whether the shard that an index is of lies where it did, unchanged; also where its disk does not answer."""
+    try:
+        stamp = take(Stamp, read_object(source, most=_MOST_OF_SOURCE))
+        return stamp_shard(Path(stamp.path)) == stamp and stamp.place == source.with_suffix("")
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
 
 
 def read_places(stamp: Stamp) -> npt.NDArray[Any]:
@@ -118,7 +146,7 @@ def read_places(stamp: Stamp) -> npt.NDArray[Any]:
     Raises:
         OSError, ValueError: where there is none, or it is damaged.
     """
-    found = np.load(_add(stamp.place, ".npy"), mmap_mode="r", allow_pickle=False)
+    found = np.load(_add(stamp.place, _PLACES), mmap_mode="r", allow_pickle=False)
     if found.dtype != PLACES or found.ndim != 1:
         raise ValueError("it is no table of places")
     values: npt.NDArray[Any] = found

@@ -7,8 +7,8 @@ from itertools import islice
 
 from core.errors import DataError
 from core.file_names import natural_key
-from core.shards.index import Contents, Watch, folder_of, make_index, read_index, stamp_shard
-from core.shards.shard_rows import Reader, open_shards
+from core.shards.index import Contents, Watch, folder_of, make_index, read_index, stamp_shard, sweep_indexes
+from core.shards.shard_rows import open_shards
 from core.shards.shards import Shard, Shards
 
 _LOOKED_AT = 256  # images by which their number is estimated
@@ -46,12 +46,18 @@ def list_members(shards: Shards, watch: Watch | None = None) -> Members:
         DataError: where a shard is damaged, has other classes than one before it, or two labels would be called alike.
         OSError: where an index cannot be kept.
     """
-    reader, found, count = open_shards(shards), Members(), 0
+    reader, found, count, is_new = open_shards(shards), Members(), 0, False
     labels: dict[str, str] = {}
     for shard in shards.files:
-        contents = index_shard(reader, shard, _add_to(watch, count))
+        stamp = stamp_shard(reader.root / shard.path)
+        contents = read_index(stamp)
+        if contents is None or contents.classes != reader.classes:
+            is_new, rows = True, reader.iter_places(shard)
+            contents = make_index(stamp, rows, reader.classes, _add_to(watch, count))
         _add_contents(found, shard, contents, labels)
         count += len(contents.members)
+    if is_new:
+        sweep_indexes()
     for paths in (*found.files.values(), found.test):
         paths.sort(key=natural_key)
     found.display = {folder: label for folder, label in labels.items() if folder != label}
@@ -65,15 +71,6 @@ def estimate_images(shards: Shards) -> int:
     if not rows:
         return 0
     return round(len(rows) / max(rows[-1].share, 1e-9) * shards.bytes / max(1, first.bytes))
-
-
-def index_shard(reader: Reader, shard: Shard, watch: Watch | None = None) -> Contents:
-    """Return what a shard holds: as it was indexed, unless it or the names of its classes have changed since."""
-    stamp = stamp_shard(reader.root / shard.path)
-    kept = read_index(stamp)
-    if kept is not None and kept.classes == reader.classes:
-        return kept
-    return make_index(stamp, reader.iter_places(shard), reader.classes, watch)
 
 
 def _add_to(watch: Watch | None, count: int) -> Watch | None:

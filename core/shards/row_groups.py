@@ -47,6 +47,11 @@ class _Groups:
 _groups = _Groups()
 
 
+def find_groups(path: Path, changed_ns: int) -> tuple[int, ...]:
+    """Return the number of the first row of each row group of a Parquet file; raises as `read_table_head`."""
+    return _read_head(path, changed_ns)[2]
+
+
 def read_parquet_image(path: Path, changed_ns: int, row: int) -> bytes:
     """Return the bytes of the image in a row of a Parquet file that last changed at a time (ns); raises OSError."""
     try:

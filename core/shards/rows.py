@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from core.errors import DataError
 
 MOST_OF_ONE = 200 * 10**6  # bytes of an image
+MOST_AT_ONCE = (
+    2 * 10**9
+)  # bytes of images that are compressed together, and have to be unpacked to read one of them
 
 
 class DamagedShard(DataError):

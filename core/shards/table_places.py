@@ -12,8 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.errors import DataError
-from core.shards.rows import Row
+from core.shards.row_groups import find_groups
+from core.shards.rows import MOST_AT_ONCE, Row
 from core.shards.tables import Table, columns_of, iter_rows, open_arrow, read_row, told
+from core.words import format_bytes
 
 _BEGINNING = 32  # bytes of an image by which its kind is known
 
@@ -22,11 +24,11 @@ def iter_table_places(path: Path, table: Table) -> Iterator[Row]:
     """Yield the rows of a table with where their images lie, and of their bytes the beginning alone.
 
     Raises:
-        DataError: when it is damaged, naming the row it can be read up to, or its columns are compressed though it is an Arrow file.
+        DataError: when it is damaged, naming the row it can be read up to, its columns are compressed though it is an Arrow file,
+            or it is a Parquet file of which one image cannot be read without unpacking gigabytes.
     """
     if path.suffix.lower() == ".parquet":
-        for row in iter_rows(path, table):
-            yield replace(row, place=row.number, size=len(row.data), data=row.data[:_BEGINNING])
+        yield from _iter_parquet_places(path, table)
         return
     number = 0
     with told(path, lambda: number), pa.memory_map(str(path)) as source:
@@ -40,6 +42,23 @@ def iter_table_places(path: Path, table: Table) -> Iterator[Row]:
                 begin, size = int(begins[place]), int(begins[place + 1] - begins[place])
                 data = bytes(whole[begin : begin + min(size, _BEGINNING)])
                 yield row if row.refusal else replace(row, data=data, place=begin, size=size)
+
+
+def _iter_parquet_places(path: Path, table: Table) -> Iterator[Row]:
+    with told(path):
+        starts = set(find_groups(path, path.stat().st_mtime_ns))
+    first = together = 0
+    for row in iter_rows(path, table):
+        if row.number in starts:
+            first, together = row.number, 0
+        together += row.size
+        if together > MOST_AT_ONCE:
+            raise DataError(
+                f"{path}: the images from row {first:,} to row {row.number:,} are compressed together and come to more than "
+                f"{format_bytes(MOST_AT_ONCE)}, too much to read one of them where it lies. Unpack the file into a folder, or write it "
+                "anew with at most 100 rows in a group."
+            )
+        yield replace(row, place=row.number, data=row.data[:_BEGINNING])
 
 
 def _iter_batches(whole: pa.Buffer, columns: list[str]) -> Iterator[tuple[Any, float]]:

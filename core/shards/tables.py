@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from core.errors import DataError
 from core.reading import parse_json
-from core.shards.rows import MOST_OF_ONE, DamagedShard, Row
+from core.shards.rows import MOST_AT_ONCE, MOST_OF_ONE, DamagedShard, Row
 from core.words import format_count, shorten
 
 _IMAGES = ("image", "img", "jpg", "png", "picture", "photo")  # usual names, the likeliest first
@@ -114,11 +114,20 @@ def _iter_parquet(file: pq.ParquetFile, columns: list[str], start: int) -> Itera
     if not groups:
         return
     skipped = start - before
-    for batch in file.iter_batches(_AT_ONCE, row_groups=groups, columns=columns, use_threads=False):
-        before += batch.num_rows
-        kept = batch.slice(min(skipped, batch.num_rows))
-        skipped -= batch.num_rows - kept.num_rows
-        yield kept, before / total
+    for group in groups:
+        rows = _count_at_once(file.metadata.row_group(group), columns)
+        for batch in file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False):
+            before += batch.num_rows
+            kept = batch.slice(min(skipped, batch.num_rows))
+            skipped -= batch.num_rows - kept.num_rows
+            yield kept, before / total
+
+
+def _count_at_once(group: pq.RowGroupMetaData, columns: list[str]) -> int:
+    """Return how many rows of a group are read at a time: each may hold all that the group says once, such as one giant image."""
+    chunks = (group.column(number) for number in range(group.num_columns))
+    size = sum(max(0, c.total_uncompressed_size) for c in chunks if c.path_in_schema.split(".")[0] in columns)
+    return max(1, min(_AT_ONCE, MOST_AT_ONCE // 4 // max(1, int(size))))
 
 
 def _iter_arrow(
@@ -148,7 +157,8 @@ def read_row(
         why = f"has no bytes, only the path {shorten(name)!r}" if name else "has no bytes"
     elif size > MOST_OF_ONE:
         why = f"has more than {MOST_OF_ONE // 10**6} MB"
-    return Row(number, name, label, data.as_py() if with_data and not why else b"", share, why)
+    content = data.as_py() if with_data and not why else b""
+    return Row(number, name, label, content, share, why, size=max(0, size))
 
 
 def _open_struct(value: Any) -> tuple[Any, str]:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.arrivals.unpack import unpack
+from core.dataset.folders import scan_folders
 from core.errors import DataError
+from core.shards import table_places, tables
+from core.shards.tables import iter_rows, read_table_head
 from core.shards.tar_samples import iter_samples
 from tests.arrivals.shard_files import (
     make_rows,
@@ -153,3 +157,44 @@ def test_of_two_columns_of_one_name_none_is_taken(tmp_path: Path, twice: str) ->
     write_arrow(tmp_path / "in/a.arrow", table)
     with pytest.raises(DataError, match=r"a\.arrow has no column of (images|labels)"):
         unpack_all(tmp_path / "in")
+
+
+def write_giant(path: Path, rows: int, size: int) -> Path:
+    """Write a Parquet file of kilobytes that says one giant image in each row of one group."""
+    image = picture(1) + bytes(size)
+    table = make_table([(image, f"{number}.jpg", number % 2) for number in range(rows)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, row_group_size=rows, compression="zstd")
+    assert path.stat().st_size < MB // 10
+    return path
+
+
+@pytest.mark.usefixtures("runs_root")
+def test_rows_that_unpack_to_gigabytes_are_refused_with_file_and_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_places, "MOST_AT_ONCE", 10 * MB)
+    write_giant(tmp_path / "in/train.parquet", rows=40, size=MB)
+    with pytest.raises(
+        DataError, match=r"train\.parquet: the images from row 0 to row 9 .* more than 10 MB, .*Unpack"
+    ):
+        scan_folders(tmp_path / "in")
+
+
+def test_few_rows_are_unpacked_at_a_time_where_each_may_be_giant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MOST_AT_ONCE", 12 * MB)
+    path = write_giant(tmp_path / "train.parquet", rows=64, size=MB)
+    table, before = read_table_head(path), pa.total_allocated_bytes()
+    most = max(pa.total_allocated_bytes() - before for _ in iter_rows(path, table))
+    assert most < 16 * MB
+
+
+@pytest.mark.usefixtures("runs_root")
+def test_one_giant_image_is_left_out_with_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_OF_ONE", MB)
+    rows = [*make_rows(8), (picture(9) + bytes(2 * MB), "giant.jpg", 1)]
+    write_parquet(tmp_path / "in/train.parquet", make_table(rows))
+    (unread,) = scan_folders(tmp_path / "in").unread
+    assert (unread.path, unread.reason) == ("train.parquet/tulip/giant.jpg", "has more than 1 MB")
