@@ -13,6 +13,7 @@ from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.run import Run
 from core.verdicts.predictions import macro_recall, mean_loss, wilson_interval
+from core.words import shorten_names
 from dashboard.state import services
 from dashboard.state.status_words import format_epoch
 from dashboard.terms import explain
@@ -23,6 +24,7 @@ CAPTION = (
     "number of images for the macro recall (the mean of the classes' recalls), the normal one for the mean loss, and a "
     "bootstrap one for the calibration error, which is that of the confidences as Predict shows them."
 )
+NAME = 24  # letters of a run's, so that the accuracy beside it fits a narrow window
 CAPTION_IMPORTED = "Figures of an imported run come from its table."
 
 
@@ -40,20 +42,20 @@ def describe_figures(table: pd.DataFrame) -> dict[str, str]:
 def draw_results(runs: list[Run]) -> None:
     """Draw a table of what came out, a row a run."""
     rows = []
-    for run in runs:
+    for run, name in zip(runs, shorten_names([run.id for run in runs], NAME), strict=True):
         status = jobs.live_status(run)
         try:
             figures = {**describe_figures(services.read_predictions(run)), **_describe_ece(run)}
         except UserError:
             figures = {}
         if origin := describe_origin(run):
-            rows.append({"run": run.id, "state": origin, **figures})
+            rows.append({"run": name, **figures, "state": origin})
             continue
         rows.append(
             {
-                "run": run.id,
-                "state": status.state,
+                "run": name,
                 **figures,
+                "state": status.state,
                 "best": format_epoch(status) if status.has_best else "–",
                 "epochs": f"{status.epoch} of {status.epochs}",
                 "time": format_duration(status.seconds),
