@@ -119,6 +119,8 @@ def build_parser(
         add_first(commands)
     for name in [name for name, own in COMMANDS.items() if command in own] or COMMANDS:
         importlib.import_module(f"core.cli.{name}").add_commands(commands)
+    for told in commands._choices_actions:  # what the list says of a command, its own help says too
+        commands.choices[told.dest].description = f"{str(told.help)[:1].upper()}{str(told.help)[1:]}."
     return parser
 
 

@@ -22,7 +22,7 @@ from typing import IO, TypeVar
 import psutil
 from filelock import FileLock, Timeout
 
-from core.errors import describe_cause
+from core.errors import RunError, describe_cause
 
 _T = TypeVar("_T")
 _PREFIX = 40  # characters of a name, at most 160 bytes: with what is added it stays a valid name
@@ -90,6 +90,12 @@ def changing(path: Path) -> Iterator[None]:
     except Timeout:
         why = "another process holds it and does not let it go; let that go on, or end it"
         raise OSError(errno.EBUSY, why, str(path)) from None
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that would be replaced unasked; raises RunError, which names the option."""
+    if path.is_file() and not overwrite:
+        raise RunError(f"{path} already exists. Add --overwrite to replace it, or choose another file.")
 
 
 def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:

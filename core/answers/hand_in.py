@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from core.dataset.export import defuse
 from core.dataset.images import BadImage
 from core.errors import RunError, describe_unreadable
-from core.files import draft_folder, format_rows, replace_folder, write_rows, write_text
+from core.files import draft_folder, format_rows, refuse_existing, replace_folder, write_rows, write_text
 from core.places import name_place
 from core.reading import read_object, take
 from core.runs.run import Run
@@ -137,8 +137,8 @@ def refuse_places(out: Path | None, details: Path | None, *, overwrite: bool) ->
             raise RunError(
                 f"{file} cannot be written: there is no folder {file.parent}. Make it, or choose another file."
             )
-        if file is not None and file.is_file() and not overwrite:
-            raise RunError(f"{file} already exists. Add --overwrite to replace it, or choose another file.")
+        if file is not None:
+            refuse_existing(file, overwrite=overwrite)
 
 
 def say_sure(confidence: float, min_confidence: float) -> str:

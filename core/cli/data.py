@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.terminal import add_run, make_bar
+from core.cli.terminal import add_out, add_run, make_bar
 from core.errors import DataError
+from core.files import refuse_existing
 from core.places import expand_home, real_path
 from core.recipe.config import COPIES, TrainConfig
 from core.runs.run import default_root, find_run
@@ -67,29 +68,29 @@ def add_commands(commands: Any) -> None:
         help="what stays on one side where images are split off, as in training: copies, name, none or a CSV; with name or a CSV "
         "it also says which groups are in more than one split",
     )
-    audit.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="write a fix list that leaves out training images that are in validation too, for `train --fixes`",
+    add_out(
+        audit,
+        "write a fix list that leaves out training images that are in validation too, for `train --fixes`",
     )
     audit.set_defaults(command=_audit)
 
     labels = commands.add_parser("label-issues", help="list images whose label is probably wrong")
     add_run(labels)
-    labels.add_argument("--split", choices=("val", "train"), default="val")
     labels.add_argument(
-        "--out", type=Path, default=Path("label-fixes.csv"), metavar="FILE", help="the fix list"
+        "--split",
+        choices=("val", "train"),
+        default="val",
+        help="val: the validation images, by the run's own model (the default); train: the training images, each by a model "
+        "that was fitted without it",
     )
+    add_out(labels, "the fix list, which `train --fixes` takes", Path("label-fixes.csv"))
     labels.set_defaults(command=_find_issues)
 
     marks = commands.add_parser(
         "marks", help="list what is marked in a data set; save it as a fix list, or write a corrected copy"
     )
     marks.add_argument("data", type=Path, metavar="DATA", help="a folder of images as training takes it")
-    marks.add_argument(
-        "--out", type=Path, metavar="FILE", help="save the marks as CSV, which `train --fixes` takes"
-    )
+    add_out(marks, "save the marks as CSV, which `train --fixes` takes")
     marks.add_argument(
         "--copy", type=Path, metavar="FOLDER", help="write a copy of the data set with its labels corrected"
     )
@@ -140,6 +141,8 @@ def _audit(options: argparse.Namespace) -> int:
     from core.dataset.remedy import find_remedy
 
     data = real_path(options.data)
+    if options.out:
+        refuse_existing(options.out, overwrite=options.overwrite)
     config = TrainConfig(  # refuses what training does
         data=str(data),
         val_fraction=options.val_fraction,
@@ -208,6 +211,7 @@ def _find_issues(options: argparse.Namespace) -> int:
     from core.runs.run_data import read_run_data
 
     run = find_run(options.run, default_root())
+    refuse_existing(options.out, overwrite=options.overwrite)
     from core.model.label_issues import find_issues_of
 
     report = find_issues_of(run, options.split, progress=make_bar("images"))
@@ -231,6 +235,8 @@ def _list_marks(options: argparse.Namespace) -> int:
     from core.marks.marks import list_path, read_marks
 
     data = real_path(options.data)
+    if options.out:
+        refuse_existing(options.out, overwrite=options.overwrite)
     folders = scan_folders(data)
     known = read_marks(list_path(data, default_root()))
     print(known.describe())

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 Progress = Callable[[int, int], bool]
@@ -16,6 +17,13 @@ _SIZED = "{l_bar}{bar}| {n_fmt} of {total_fmt}{unit} [{elapsed}<{remaining}]"
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Give a parser the run that its command is about."""
     parser.add_argument("run", metavar="RUN", help="a run's id, or latest")
+
+
+def add_out(parser: argparse.ArgumentParser, what: str, default: Path | None = None) -> None:
+    """Give a parser the file that its command writes, which replaces another only where that is asked for."""
+    told = f"; default: {default}, in this folder" if default else ""
+    parser.add_argument("--out", type=Path, default=default, metavar="FILE", help=f"{what}{told}")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier file of this name")
 
 
 def make_bar(unit: str) -> Progress:

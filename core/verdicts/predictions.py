@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
-from core.errors import RunError, describe_cause
+from core.errors import RunError, UserError, describe_cause
 from core.image_table import read_table
 from core.places import name_place
 from core.runs.imported import ORIGIN_FILE
-from core.runs.run import TEST
+from core.runs.run import TEST, Run
+from core.stored.status import ACTIVE
 from core.words import shorten
 
 Z95 = float(ndtri(0.975))
@@ -31,7 +32,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: when there is none.
-        RunError: naming the file and the column that is missing, or what is not a number.
+        RunError: naming the file and the column that is missing, what is not a number, or how many images are missing.
     """
     table = _read_table(path)
     missing = {"path", "true", "predicted", "confidence", "true_confidence", "loss"} - set(table.columns)
@@ -64,13 +65,31 @@ def read_guesses(path: Path) -> pd.DataFrame:
 
 def _read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     try:
-        return read_table(path, most=_MOST, columns=columns)
+        table = read_table(path, most=_MOST, columns=columns)
     except FileNotFoundError:
         raise
     except (ValueError, EOFError, zlib.error) as error:
         raise RunError(f"{name_place(path)} is not a predictions table ({_describe(error)}).") from None
     except OSError as error:  # it is not a regular file, may not be read, or is not packed as its name says
         raise RunError(f"{name_place(path)} cannot be read ({describe_cause(error)}).") from None
+    _refuse_part(path, len(table))
+    return table
+
+
+def _refuse_part(path: Path, count: int) -> None:
+    """Refuse a run's table of validation that lacks images: one that was cut after a line looks whole."""
+    if not path.name.startswith("predictions-val."):
+        return
+    try:
+        status = Run(path.parent).read_status()
+    except (UserError, OSError):
+        return  # what is wrong with it is told elsewhere
+    if (
+        count < status.val_count and status.state not in ACTIVE
+    ):  # at work it may be a moment ahead of its status
+        raise RunError(
+            f"{name_place(path)} has {count:,} of the {status.val_count:,} images that the run was judged on."
+        )
 
 
 def _describe(error: Exception) -> str:

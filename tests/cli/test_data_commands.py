@@ -80,6 +80,11 @@ def test_label_issues_writes_the_fix_list(
     assert rows == []
     assert said.startswith("The model gets only 16.7 % of these images right, so its doubts say nothing")
     assert said.endswith(f"{out}\n")
+    out.write_text("mine", encoding="utf-8")
+    assert main(["label-issues", "latest", "--out", str(out)]) == 2
+    assert f"{out} already exists. Add --overwrite to replace it" in capsys.readouterr().err
+    assert out.read_text(encoding="utf-8") == "mine"
+    assert main(["label-issues", "latest", "--out", str(out), "--overwrite"]) == 0
 
 
 def test_label_issues_of_training_images_need_a_network_that_has_not_seen_them(

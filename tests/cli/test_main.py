@@ -302,6 +302,7 @@ def test_every_command_has_its_help(runs_root: Path, command: str) -> None:
     done = call_here(command, "--help", root=runs_root)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: python -m weakspot {command}")
+    assert re.search(r"\n\n[A-Z][^\n]+(\n\S[^\n]*)*\.\n\n", done.stdout), "what it does"
 
 
 def test_the_help_of_train_explains_every_setting_with_its_range(runs_root: Path) -> None:

@@ -15,6 +15,8 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from core.errors import RunError
 from core.image_table import MANY, find_table, write_table
 from core.verdicts import predictions
+from core.verdicts.predictions import read_guesses, read_predictions
+from tests.made_run import make_run
 
 HEAD = "path,true,predicted,confidence,true_confidence,loss,top1,top1_confidence,top2,top2_confidence\n"
 
@@ -345,3 +347,15 @@ def test_guesses_alone_are_read_from_either_kind_of_table(tmp_path: Path) -> Non
         write_table(folder / "predictions-val.csv", {"path": ["a"] * rows, "true": ["1"] * rows})
         with pytest.raises(RunError, match="predicted"):
             predictions.read_guesses(find_table(folder / "predictions-val.csv"))
+
+
+def test_a_table_that_was_cut_after_a_line_is_not_taken_for_whole(runs_root: Path, tiny_data: Path) -> None:
+    """What is left of it looks like a table, of which all would be right."""
+    run = make_run(runs_root, tiny_data)
+    path, count = run.predictions_path(), run.read_status().val_count
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert len(lines) == count + 1
+    path.write_text("".join(lines[:-2]), encoding="utf-8")
+    for read in (read_predictions, read_guesses):
+        with pytest.raises(RunError, match=rf"predictions-val\.csv has {count - 2} of the {count} images"):
+            read(path)

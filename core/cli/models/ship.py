@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.cli.terminal import add_run, make_bar
+from core.cli.terminal import add_out, add_run, make_bar
+from core.files import refuse_existing
 from core.runs.run import default_root, find_run
 from core.ship.formats import FORMATS, ONNX, card_path, contract_path, suggest_name
 from core.ship.package import refuse_int8, ship_to_file
@@ -23,9 +24,7 @@ def add_commands(commands: Any) -> None:
         "--format", choices=tuple(FORMATS), default=ONNX, dest="kind",
         help="; ".join(f"{name}: {form.use}" for name, form in FORMATS.items()),
     )  # fmt: skip
-    export.add_argument(
-        "--out", type=Path, metavar="FILE", help="the file to write; default: the run's name, here"
-    )
+    add_out(export, "the file to write; without it one of the run's name, in this folder")
     export.add_argument(
         "--int8", action="store_true",
         help="ONNX in 8 bits: smaller and usually faster; its cost in accuracy is measured on validation",
@@ -38,6 +37,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.int8:
         refuse_int8(options.kind)
     out = options.out or Path(suggest_name(run.id, options.kind, int8=options.int8))
+    refuse_existing(out, overwrite=options.overwrite)
     made = ship_to_file(run, options.kind, out, int8=options.int8, progress=make_bar("steps"))
     assert made is not None
     for line in made.found:
