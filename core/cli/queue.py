@@ -59,7 +59,7 @@ def _queue(options: argparse.Namespace) -> int:
         if asked:
             raise RunError(f"--{asked} needs a run: {own_command()} queue RUN --{asked}.")
     else:
-        run = find_run(options.run, root)
+        run = find_run(options.run, root, failed=True)
         if options.to is not None:
             order.move(run, options.to)
         elif options.hold or options.release:

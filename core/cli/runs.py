@@ -86,7 +86,7 @@ def _stop(options: argparse.Namespace) -> int:
         from core.cli.bakeoff import stop_bakeoff  # a list need not wait for what it brings
 
         return stop_bakeoff(options.group)
-    run = find_run(options.run, default_root())
+    run = find_run(options.run, default_root(), failed=True)
     jobs.stop(run)
     follow_slurm()  # what waits in Slurm is cancelled there
     print(f"{run.id}: stop asked for; it finishes its step and saves.")
@@ -94,7 +94,7 @@ def _stop(options: argparse.Namespace) -> int:
 
 
 def _pause(options: argparse.Namespace) -> int:
-    run = find_run(options.run, default_root())
+    run = find_run(options.run, default_root(), failed=True)
     jobs.pause(run)
     follow_slurm()
     print(f"{run.id}: pause asked for; it finishes its step, saves and frees the machine.")

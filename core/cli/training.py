@@ -105,7 +105,7 @@ def _train(options: argparse.Namespace) -> int:
 def _resume(options: argparse.Namespace) -> int:
     from core.runs.jobs import resume_here
 
-    run = find_run(options.run, default_root())
+    run = find_run(options.run, default_root(), failed=True)
     if options.slurm or list_slurm_options(options):
         return hand_to_slurm_again(run, options)
     if options.devices is not None:

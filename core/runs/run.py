@@ -330,18 +330,19 @@ def iter_runs(root: Path) -> Iterator[Run]:
     yield from (run for run, _ in list_runs(root))
 
 
-def find_run(name: str, root: Path) -> Run:
-    """Return the run of this id, or the newest for `latest`.
+def find_run(name: str, root: Path, *, failed: bool = False) -> Run:
+    """Return the run of this id, or the newest for `latest`: of those that failed in their first epoch only with `failed`.
 
     Raises:
         RunError: naming the runs that exist.
     """
     if name != "latest" and root.is_dir() and _holds(root, name) and _is_run(root / name):
         return Run(root / name)
-    runs = list(iter_runs(root))
-    if name == "latest" and runs:
-        return runs[0]
-    names = [run.id for run in runs]
+    found = list_runs(root)
+    if name == "latest" and found:
+        usable = (run for run, status in found if failed or status.state != "failed" or status.epoch)
+        return next(usable, found[0][0])
+    names = [run.id for run, _ in found]
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""

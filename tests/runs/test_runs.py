@@ -366,6 +366,10 @@ def test_a_run_is_found_by_name_and_the_newest_as_latest(runs_root: Path) -> Non
     make_run(runs_root, "new", 200.0)
     assert find_run("old", runs_root).id == "old"
     assert find_run("latest", runs_root).id == "new"
+    failed = make_run(runs_root, "failed", 300.0)
+    failed.write_status(dataclasses.replace(failed.read_status(), state="failed"))
+    assert find_run("latest", runs_root).id == "new"  # of which there is something to ask
+    assert find_run("latest", runs_root, failed=True).id == "failed"  # to go on with
 
 
 def test_an_unknown_run_is_refused_with_those_there_are(runs_root: Path, run: Run) -> None:
