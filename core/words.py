@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,16 @@ def shorten_names(names: Sequence[str], most: int) -> list[str]:
         for place in alike:
             cut[place] = _cut(names[place], most, head=int(share * most))
     return cut
+
+
+def shorten_ids(ids: Sequence[str], most: int) -> list[str]:
+    """Return the ids of runs cut to `most` letters: without the words that all begin with, where what is left has room."""
+    common = os.path.commonprefix(ids)
+    common = common[: common.rfind("-") + 1]
+    left = [name.removeprefix(common) for name in ids]
+    if max(map(len, ids), default=0) > most > max(map(len, left), default=0) and len(ids) > 1:
+        return [f"…{name}" for name in left]
+    return shorten_names(ids, most)
 
 
 def _cut(name: str, most: int, *, head: int) -> str:

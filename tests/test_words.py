@@ -9,7 +9,7 @@ import pytest
 
 from core.recipe.config import TrainConfig
 from core.report.phrases import describe_recipe
-from core.words import format_count, shorten_names
+from core.words import format_count, shorten_ids, shorten_names
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,3 +56,13 @@ def test_no_sentence_counts_epochs_runs_steps_or_threads_by_a_plural_of_its_own(
         for match in built.finditer(path.read_text(encoding="utf-8"))
     ]
     assert [line for line in found if not line.endswith("{runs} runs")] == []  # those are never one
+
+
+def test_ids_of_runs_lose_what_all_begin_with() -> None:
+    ids = ["photos-resnet18-adamw-0-1of5", "photos-resnet18-sgd-0-1of5"]
+    assert shorten_ids(ids, 24) == ["…adamw-0-1of5", "…sgd-0-1of5"]
+    assert shorten_ids(["short-a", "short-b"], 24) == ["short-a", "short-b"]
+    assert (
+        shorten_ids(["photos-20261129-041922", "photos-20261129-041922-specialised"], 24)[0]
+        == "photos-20261129-041922"
+    )

@@ -67,7 +67,7 @@ def draw_classes_box(
     key: str,
     label: Callable[[str], str],
     most: int | None = None,
-    on_change: Callable[[], None] | None = None,
+    on_change: Callable[[], object] = list,
     help: str | None = None,
     placeholder: str | None = None,
     persist: bool = False,
@@ -90,7 +90,7 @@ def draw_classes_box(
         max_selections=most,
         select_all=most is None and bool(known),
         placeholder=placeholder,
-        on_change=None if on_change is None else guard_callback(on_change),
+        on_change=guard_callback(on_change),
         persist_state="session" if persist else None,
         width=wide,
         help=help,
@@ -100,8 +100,7 @@ def draw_classes_box(
         now = st.session_state.get(key, taken)
         if name and name not in now:
             st.session_state[key] = [*now, name]
-            if on_change is not None:
-                on_change()
+            on_change()
 
     if len(classes) > MOST_LISTED and (most is None or len(taken) < most):
         draw_class_box(

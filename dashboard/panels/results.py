@@ -13,7 +13,7 @@ from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.run import Run
 from core.verdicts.predictions import macro_recall, mean_loss, wilson_interval
-from core.words import shorten_names
+from core.words import shorten_ids
 from dashboard.state import services
 from dashboard.state.status_words import format_epoch
 from dashboard.terms import explain
@@ -42,7 +42,7 @@ def describe_figures(table: pd.DataFrame) -> dict[str, str]:
 def draw_results(runs: list[Run]) -> None:
     """Draw a table of what came out, a row a run."""
     rows = []
-    for run, name in zip(runs, shorten_names([run.id for run in runs], NAME), strict=True):
+    for run, name in zip(runs, shorten_ids([run.id for run in runs], NAME), strict=True):
         status = jobs.live_status(run)
         try:
             figures = {**describe_figures(services.read_predictions(run)), **_describe_ece(run)}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.census import count as room
-from core.census.count import KEPT, count_data, count_folder, read_count
+from core.census.count import KEPT, SETTINGS, count_data, count_folder, read_count
 from core.census.summary import summarise
+from core.cli.kinds import KINDS
 from core.recipe.config import TrainConfig
 
 
@@ -106,3 +108,9 @@ def test_settings_that_choose_other_images_are_counted_apart(config: TrainConfig
 def test_a_count_says_what_a_scan_does(config: TrainConfig, tiny_data: Path) -> None:
     (tiny_data / "train/astray.png").touch()
     assert str(summarise(config)).endswith("and 3 test images · 1 not taken, as a scan on Data tells")
+
+
+def test_the_task_takes_every_setting_that_a_page_hands_it(config: TrainConfig, place: Path) -> None:
+    settings = {name: getattr(config, name) for name in ("data", *SETTINGS)}
+    inspect.signature(KINDS["count"]).bind(place, go_on, **settings)
+    assert KINDS["count"](place, go_on, **settings) == f"{read_count(config, place)[0]}."
