@@ -113,7 +113,7 @@ def shorten_names(names: Sequence[str], most: int) -> list[str]:
 
 def shorten_ids(ids: Sequence[str], most: int) -> list[str]:
     """Return the ids of runs cut to `most` letters: without the words that all begin with, where what is left has room."""
-    common = os.path.commonprefix(ids)
+    common = os.path.commonprefix(ids)  # noqa: RUF071  letters are meant, of ids, which are no paths
     common = common[: common.rfind("-") + 1]
     left = [name.removeprefix(common) for name in ids]
     if max(map(len, ids), default=0) > most > max(map(len, left), default=0) and len(ids) > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from core.runs import jobs
 from core.runs.run import Run, iter_runs
 from tests.made_run import make_run
 from tests.pages.apps import PAGES, Open, links, title, words
+from tests.processes import REPOSITORY
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -175,3 +178,18 @@ def test_a_link_to_an_unknown_run_shows_the_newest_and_says_so(open_page: Open, 
     assert app.query_params == {"run": "first"}
     (warning,) = app.warning
     assert "The newest run is shown" in warning.value
+
+
+def test_a_server_loads_all_pages_before_anybody_opens_one() -> None:
+    code = (
+        "import dashboard.server, dashboard.views, pkgutil, sys, threading\n"
+        "[one.join(60) for one in threading.enumerate() if one.name == 'load-pages']\n"
+        "names = {f'dashboard.views.{found.name}' for found in pkgutil.iter_modules(dashboard.views.__path__)}\n"
+        "print(len(names), names - set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    count, missing = done.stdout.split(maxsplit=1)
+    assert int(count) >= len(PAGES)
+    assert missing == "set()\n"
