@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from core.people.users import User, users_path
 from core.places import uploads_folder
 from core.words import format_bytes, format_count, format_size
 
+_FRESH = 10.0  # seconds
 _NAMED = 3  # of the largest folders in a refusal
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGTP])B?", re.IGNORECASE)
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -90,6 +92,17 @@ def demand_room(owner: str, root: Path, *, adding: int = 0) -> None:
     )
 
 
+def is_full(owner: str, root: Path) -> bool:
+    """Tell whether a user's folders come to the limit of the disk; they are measured every ten seconds at most."""
+    limit = read_limits().get(owner, _NONE).disk
+    if limit is None:
+        return False
+    known = _measured.get((owner, root))
+    if known is None or time.monotonic() - known[0] > _FRESH:
+        known = _measured[owner, root] = time.monotonic(), sum(one.bytes for one in list_held(owner, root))
+    return known[1] >= limit
+
+
 def read_limits() -> dict[str, User]:
     """Return the users by name, with their limits; nobody where their file cannot be read."""
     return _open(users_path()).read()
@@ -122,6 +135,9 @@ def parse_size(text: str) -> int:
 
 
 _NONE = User("")
+_measured: dict[
+    tuple[str, Path], tuple[float, int]
+] = {}  # for each user and folder of runs: when, and how many bytes
 
 
 @cache

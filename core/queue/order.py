@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from core.errors import RunError, UserError
 from core.files import write_text
 from core.people.acting import ADMINISTER, TRAIN, needs
-from core.people.limits import read_slot_limits
+from core.people.limits import is_full, read_slot_limits
 from core.people.owner import is_own, read_owner
 from core.queue.shares import Ask, find_over, take_turns
 from core.queue.slots import Slots, read_slots, split_slots
@@ -63,7 +63,7 @@ class Line:
     """The runs that train here, and those that wait in the order of their turns; held ones keep their place.
 
     `owners` has the user of each of these runs by its id, empty for nobody's, and `limits` the slots that a user may
-    take at a time, where there is such a limit.
+    take at a time, where there is such a limit: none while the user's disk is `full`.
     """
 
     running: tuple[tuple[Run, Status], ...]
@@ -71,6 +71,7 @@ class Line:
     slots: Slots
     owners: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    full: frozenset[str] = frozenset()
 
     def find_free(self, device: str) -> list[str]:
         """Return the names of the slots that are free for a run with this device setting."""
@@ -169,7 +170,10 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
         run.id: read_owner(run.folder)
         for run in (*(run for run, _ in running), *(one.run for one in waiting))
     }
-    line = Line(tuple(running), tuple(waiting), slots, owners, read_slot_limits())
+    wait = {owner: one.run.folder.parent for one in waiting if (owner := owners[one.run.id])}
+    full = frozenset(owner for owner, root in wait.items() if is_full(owner, root))
+    limits = read_slot_limits() | dict.fromkeys(full, 0)
+    line = Line(tuple(running), tuple(waiting), slots, owners, limits, full)
     if not waiting or not line.is_shared():
         return line
     asks = [(owners[one.run.id], one.place.priority, one.place.held) for one in waiting]

@@ -89,9 +89,17 @@ def _find_turn(run: Run, line: Line) -> tuple[str, str, int]:
     return "", _describe_wait(line, [one.run.id for one in ahead]), len(line.running) + len(ahead)
 
 
+_NAMED = 3  # runs by their ids
+
+
 def _describe_limit(line: Line, mine: Waiting, own: list[str]) -> str:
     """Say why a run waits whose user may take no more slots: the runs to be done first, by id."""
     owner = line.owners[mine.run.id]
+    if owner in line.full:
+        return (
+            f"Waits for room: what {owner} has on the disk comes to the limit. It goes on once something of {owner}'s is deleted, "
+            "or an administrator allows more."
+        )
     limit, asked = line.limits[owner], line.count_slots(mine)
     if asked > limit:
         return (
@@ -99,16 +107,19 @@ def _describe_limit(line: Line, mine: Waiting, own: list[str]) -> str:
             "ask an administrator for more."
         )
     which = (
-        f"{owner}'s own run {own[0]}"
-        if len(own) == 1
-        else f"one of {owner}'s own runs ({', '.join(own[:3])})"
+        f"{owner}'s own run {own[0]}" if len(own) == 1 else f"enough of {owner}'s own runs ({_list_ids(own)})"
     )
     return f"Waits until {which} is done: {owner} may use {format_count(limit, 'slot')} at a time."
 
 
 def _describe_wait(line: Line, ahead: list[str]) -> str:
     names = [*[run.id for run, _ in reversed(line.running)], *ahead]
-    return f"Waiting for {', '.join(names[:3])}."
+    return f"Waiting for {_list_ids(names)}."
+
+
+def _list_ids(ids: list[str]) -> str:
+    more = len(ids) - _NAMED
+    return ", ".join(ids[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def revive_queue(found: Iterable[tuple[Run, Status]]) -> list[Run]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.people import limits
 from core.people.acting import ADMINISTER, TRAIN, Acting, NotAllowed, Person, acting
 from core.people.owner import write_owner
 from core.people.users import add_user, set_limits
@@ -19,7 +20,7 @@ from core.queue.shares import Ask, find_over
 from core.queue.slots import write_slots
 from core.queue.turn import wait_for_turn
 from core.runs import jobs
-from core.runs.run import Run, list_runs
+from core.runs.run import Run, delete_run, list_runs
 from tests.made_job import make_job
 from tests.processes import REPOSITORY, environment, make_images, tiny_config, wait_until
 
@@ -73,11 +74,28 @@ def test_at_the_limit_the_next_run_waits_and_those_of_others_go_past_it(runs_roo
     assert look_once(second) == "Waits until ada's own run a1 is done: ada may use 1 slot at a time."
     assert (
         look_once(third)
-        == "Waits until one of ada's own runs (a1, a2) is done: ada may use 1 slot at a time."
+        == "Waits until enough of ada's own runs (a1, a2) is done: ada may use 1 slot at a time."
     )
     assert [may_start(run) for run in others] == [True, True]
     end(first)
     assert not may_start(third)  # the one before it is first
+    assert may_start(second)
+
+
+def test_with_a_full_disk_a_users_runs_wait_and_those_of_others_go_past_them(
+    runs_root: Path, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bake-off that was started below the limit would go beyond it by any amount."""
+    monkeypatch.setattr(limits, "_FRESH", -1.0)
+    write_slots(runs_root, 2)
+    set_limits(users, "bob", disk=50_000, slots=None)
+    done = make(runs_root, "b1", "bob", "finished")
+    (done.folder / "best.pt").write_bytes(bytes(60_000))
+    second, other = make(runs_root, "b2", "bob"), make(runs_root, "a1", "ada")
+    assert not may_start(second)
+    assert look_once(second).startswith("Waits for room: what bob has on the disk comes to the limit.")
+    assert may_start(other)
+    delete_run(done)
     assert may_start(second)
 
 
