@@ -29,6 +29,7 @@ from core.dataset.label_report import (
     write_label_report,
 )
 from core.runs.run import Run
+from core.verdicts.class_report import count_by_luck, exceeds_luck
 from core.verdicts.predictions import wilson_interval
 
 _MIN_CROSSED = 4  # images; fewer can be luck in any pair of classes
@@ -128,7 +129,8 @@ def compare_classes(
 
     Two classes overlap when they are taken for each other both ways, and by that alone explain at least half of the
     errors on their images. A class is weak when the upper end of its recall's interval lies under the recall of all,
-    and it overlaps with none. Arguments as of `judge_labels`.
+    and it overlaps with none; where no more classes lie there than luck would put, none is, as on the page Weak classes.
+    Arguments as of `judge_labels`.
     """
     best = probabilities.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -148,11 +150,13 @@ def compare_classes(
             overlaps.append(Overlap(classes[a], classes[b], crossed, count, low, high, mislabelled))
     paired = {name for pair in overlaps for name in (pair.one, pair.other)}
     of_all = right.sum() / max(1, len(targets))
-    weak = []
+    below = []
     for index in np.flatnonzero(support).tolist():
         low, high = map(float, wilson_interval(int(right[index]), int(support[index])))
-        if high < of_all and classes[index] not in paired:
-            weak.append(WeakClass(classes[index], int(right[index]), int(support[index]), low, high))
+        if high < of_all:
+            below.append(WeakClass(classes[index], int(right[index]), int(support[index]), low, high))
+    surely = exceeds_luck(len(below), count_by_luck(support.tolist(), float(of_all)))
+    weak = [found for found in below if surely and found.name not in paired]
     return (
         tuple(sorted(overlaps, key=lambda pair: -pair.low)),
         tuple(sorted(weak, key=lambda found: found.high)),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from core.confidence.kept import read_precision
 from core.dataset.label_report import LEAST_ACCURACY, LIKELIEST, SURE_ACCURACY, LabelReport, report_path
 from core.errors import UserError
 from core.people.acting import TRAIN
@@ -15,6 +16,7 @@ from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
 from core.stored.status import ACTIVE
+from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 from dashboard.access.lock import lock
 from dashboard.components.gallery import PAGE, Tile, draw_pager
 from dashboard.components.marking import Item, Step
@@ -148,6 +150,8 @@ def task_folder(run: Run, split: str) -> Path:
 
 def draw_issues(run: Run, report: LabelReport) -> None:
     """Show the doubtful labels with their images, to be marked."""
+    if report.split == "val" and (told := _tell_apart(run, report)):
+        st.caption(told)
     if report.accuracy < LEAST_ACCURACY:
         st.info(escape_markdown(report.describe()), icon=":material/block:")
     elif report.issues:
@@ -157,6 +161,11 @@ def draw_issues(run: Run, report: LabelReport) -> None:
             f"No label is doubtful: confident learning agrees with all {report.count:,}.",
             icon=":material/check_circle:",
         )
+
+
+def _tell_apart(run: Run, report: LabelReport) -> str:
+    how = ASKED_AGAIN.format(precision=read_precision(run))
+    return tell_apart(run.read_status(), round(report.accuracy * report.count), report.count, how)
 
 
 def draw_doubtful(run: Run, report: LabelReport, data: RunData) -> None:
@@ -170,7 +179,7 @@ def draw_doubtful(run: Run, report: LabelReport, data: RunData) -> None:
     if not sure:
         st.caption(
             f"The model gets {format_share(report.accuracy)} of these images right. One below {format_share(SURE_ACCURACY)} doubts more right "
-            f"labels than wrong ones, so at most the likeliest {format_share(LIKELIEST)} are listed, and you cannot mark all of them at once."
+            f"labels than wrong ones, so only the likeliest one in {1 / LIKELIEST:.0f} is listed, and you cannot mark all of them at once."
         )
     page = draw_pager(found, PAGE, key="labels-page", param="issue_page")
     shelf = shelve_issues(report, data)
