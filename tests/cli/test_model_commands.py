@@ -38,7 +38,7 @@ def test_calibrate_prints_figures_with_intervals_and_keeps_them(
     said = capsys.readouterr().out
     assert "of 6 right" in said
     assert "temperature 1.000: only" in said
-    for name in ("ECE", "Brier", "loss", "AURC", "90 % right", "99 % right"):
+    for name in ("ECE", "Brier", "loss", "AURC", "For 90 % right", "For 99 % right"):
         assert f"\n{name}" in said
     assert said.endswith(f"{run.folder / 'calibration.json'}\n")
     assert read_calibration(run) is not None

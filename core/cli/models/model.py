@@ -170,13 +170,14 @@ def _print_thresholds(found: Calibration) -> None:
     for wanted in WANTED:
         choice = cross_choose(found.answers, wanted)
         if choice is None:
-            print(f"{wanted * 100:.0f} % right: no threshold reaches it on these images")
+            print(f"For {wanted * 100:.0f} % right: no threshold reaches it on these images")
             continue
         (kept, *kept_bounds), (right, *right_bounds) = choice.coverage, choice.accuracy
         print(
-            f"{wanted * 100:.0f} % right: from a confidence of {choice.threshold:.3f} on, "
+            f"For {wanted * 100:.0f} % right: from a confidence of {choice.threshold:.3f} on, "
             f"answers {format_share(kept)} ({format_interval(*kept_bounds)}), "
             f"of which {format_share(right)} ({format_interval(*right_bounds)}) are right"
+            f"{', less than wanted' if right < wanted else ''}"
         )
 
 
