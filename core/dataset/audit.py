@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -225,7 +225,7 @@ def judge_images(listing: Listing, facts: ImageFacts, groups: Mapping[str, str] 
         *_find_divided(images, groups or {}),
         *_find_class_faults(audit, listing),
         *_find_poor_images(images, facts),
-        *_find_unreadable(audit),
+        *_find_unreadable(audit, {fault.path for fault in listing.faults if fault.kind == "folder"}),
     ]
     return replace(audit, findings=tuple(sorted(found, key=lambda finding: finding.rank)))
 
@@ -351,12 +351,12 @@ def _find_poor_images(images: Sequence[AuditedImage], facts: ImageFacts) -> Iter
             yield Finding(kind, tuple((images[index].path,) for index in np.flatnonzero(found).tolist()))
 
 
-def _find_unreadable(audit: Audit) -> Iterator[Finding]:
-    """Yield what cannot be read or has a name that cannot be written down, and what lies in no class folder."""
-    found: dict[str, list[tuple[str]]] = {"misnamed": [], "unreadable": [], "stray": []}
+def _find_unreadable(audit: Audit, closed: Container[str]) -> Iterator[Finding]:
+    """Yield what cannot be read or has a name that cannot be written down, what lies in no class folder, and `closed` folders."""
+    found: dict[str, list[tuple[str]]] = {"misnamed": [], "locked": [], "unreadable": [], "stray": []}
     for image in audit.images:
         if image.problem:
-            kind = "stray" if not image.split else "unreadable"
+            kind = "stray" if not image.split else "locked" if image.path in closed else "unreadable"
             found["misnamed" if image.problem == MISNAMED else kind].append((image.path,))
     yield from (Finding(kind, tuple(paths)) for kind, paths in found.items() if paths)
 

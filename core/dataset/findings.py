@@ -46,6 +46,13 @@ KINDS = {
         "{} class folders of training are empty",
         "Training refuses such a folder. Add images, or remove it.",
     ),
+    "locked": Kind(
+        "serious",
+        "1 folder cannot be opened",
+        "{} folders cannot be opened",
+        "Training refuses to start, since the images in it would be missed. Allow your user to read it, or take it out of "
+        "the data folder.",
+    ),
     "unreadable": Kind(
         "serious",
         "1 file is not a readable image",

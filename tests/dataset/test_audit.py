@@ -129,7 +129,8 @@ def test_what_is_no_plain_file_or_lies_in_no_class_is_told(data: Path, runs_root
     audit = scan(data, runs_root)
     found = {finding.kind: {path for group in finding.groups for path in group} for finding in audit.findings}
     assert found == {
-        "unreadable": {"train/cat/dead.png", "test/dead.png", "train/fox", "val/dog/pipe.png"},
+        "unreadable": {"train/cat/dead.png", "test/dead.png", "val/dog/pipe.png"},
+        "locked": {"train/fox"},
         "misnamed": {r"train/dog/caf\xe9.png"},
         "stray": {"train/astray.png"},
         "unvalidated": {"train/fox"},
