@@ -195,7 +195,7 @@ _FREE: Mapping[str, tuple[str, ...]] = {
     "runs": ("view", "page", *SOUGHT),
     "bake-off": ("group",),
     "confusion": (*_ONE_IMAGE, "page", "zoom", "wide", "log", "right", "kind_page"),
-    "weak": (*_ONE_IMAGE, "only", "page", "training_page", "kind_page"),
+    "weak": (*_ONE_IMAGE, "only", "page", "classes", "training_page", "kind_page"),
     "map": (*_ONE_IMAGE, "like", "area", "name", "page"),
     "confidence": ("on",),
     "data": (*_ONE_IMAGE, "folder", "finding", "page", "marked_page", "issue_page"),
