@@ -39,10 +39,10 @@ def describe_figures(table: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def draw_results(runs: list[Run]) -> None:
-    """Draw a table of what came out, a row a run."""
+def draw_results(runs: list[Run], *, without: str = "") -> None:
+    """Draw a table of what came out, a row a run; `without` is a beginning that all their names share."""
     rows = []
-    for run, name in zip(runs, shorten_names([run.id for run in runs], NAME), strict=True):
+    for run, name in zip(runs, shorten_ids([run.id for run in runs], without), strict=True):
         status = jobs.live_status(run)
         try:
             figures = {**describe_figures(services.read_predictions(run)), **_describe_ece(run)}
@@ -79,6 +79,11 @@ def draw_results(runs: list[Run]) -> None:
     )
     caption = f"{CAPTION} {CAPTION_IMPORTED}" if any(describe_origin(run) for run in runs) else CAPTION
     st.caption(caption, help=explain(caption))
+
+
+def shorten_ids(ids: list[str], without: str = "") -> list[str]:
+    """Return the names of runs as a narrow place has room for them, without a beginning that all share."""
+    return shorten_names([name.removeprefix(without) for name in ids], NAME)
 
 
 def _describe_ece(run: Run) -> dict[str, str]:
