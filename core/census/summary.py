@@ -52,10 +52,19 @@ class DataSummary:
         return format_class(name, self.display)
 
     def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self, folds: int = 0) -> str:
+        """Return it in words; with so many folds those of one of them, which trains and validates in turn, are told as one."""
         split = " (split off training)" if self.val_made else ""
         held = f", {self.held:,} held back" if self.held else ""
+        parts = (
+            f"{self.train + self.val:,} training in {folds} folds"
+            if folds
+            else f"{self.train:,} training, {self.val:,} validation{split}"
+        )
         return (
-            f"{self.classes:,} classes · {self.train:,} training, {self.val:,} validation{split}{held} and "
+            f"{self.classes:,} classes · {parts}{held} and "
             f"{self.closed_test or format_count(self.test, 'test image')}"
             f"{f' · {self.kept:,} in groups that stay on one side' if self.kept else ''}"
             f"{f' · by the fix list {self.fixed}' if self.fixed else ''}"

@@ -109,6 +109,14 @@ def _bake_off(options: argparse.Namespace) -> int:
         if request is None:  # of the cluster's machines nothing is known here
             seconds = spread_time(estimate.seconds, rest, read_slots(root))
             print(_describe_estimate(seconds, estimate.known, len(rest)))
+    for run in todo.kept:
+        if (status := run.read_status()).is_on_hold:
+            release = (
+                f"scontrol release {status.job}"
+                if status.job
+                else f"{own_command()} queue {run.id} --release"
+            )
+            print(f"{run.id} is on hold; release it: {release}")
     if options.dry_run:
         return 0
     if request is not None:
@@ -173,8 +181,8 @@ def print_ranking(board: Board) -> None:
     from core.verdicts.seeds import compare_with_best, describe_tests
 
     ranking = rank_board(board, lambda run: read_predictions(run.predictions_path()))
-    if ranking.left_out:
-        print(f"Left out, since they have not finished: {', '.join(ranking.left_out)}.")
+    for why, names in ranking.left_out.items():
+        print(f"{why}: {', '.join(names)}.")
     for member in board.members:
         if member.status.state in ("failed", "crashed"):
             print(f"{member.run.id} {member.status.state}: {member.status.message}")

@@ -19,10 +19,9 @@ from core.people.acting import TRAIN, needs
 from core.runs import jobs
 from core.runs.claim import Taken, hold, is_held
 from core.runs.run import Run
-from core.stored.status import ACTIVE, Status
+from core.stored.status import ACTIVE, ON_HOLD_IN_SLURM, Status
 from core.words import format_rough
 
-HELD = "On hold in Slurm: it waits until you release it."
 REASONS = {
     "Resources": "no node that fits is free",
     "Priority": "other jobs go first",
@@ -140,7 +139,7 @@ def _end(run: Run, status: Status, job: SlurmJob | None) -> Status:
 def describe_wait(job: SlurmJob, now: float | None = None) -> str:
     """Say in words why a job waits and when it is expected to begin; `now` is in seconds since the epoch."""
     if job.reason == "JobHeldUser":
-        return HELD
+        return ON_HOLD_IN_SLURM
     if job.reason == "JobHeldAdmin":
         return f"Slurm job {job.id} is held by an administrator."
     reason = job.reason.strip("()")

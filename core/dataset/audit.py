@@ -34,6 +34,7 @@ TINY_SIDE = 32  # pixels
 LONG_RATIO = 3.0
 IMBALANCE = 5.0
 SPLITS = ("train", "val", "held", "test")
+GONE = "gone"  # in place of its split, of an image that a run took and that is no longer there
 _VERSION = 1
 _MOST = 1_000_000_000  # bytes of an audit
 
@@ -42,7 +43,7 @@ _MOST = 1_000_000_000  # bytes of an audit
 class AuditedImage:
     """One file: its path relative to the data folder, split, class ('' in test), pixels, and what is wrong.
 
-    The split is one of SPLITS, or '' for what no run takes; `held` are images that a run holds back from training.
+    The split is one of SPLITS, '' for what no run takes, or GONE; `held` are images that a run holds back from training.
     """
 
     path: str
@@ -228,6 +229,20 @@ def judge_images(listing: Listing, facts: ImageFacts, groups: Mapping[str, str] 
         *_find_unreadable(audit, {fault.path for fault in listing.faults if fault.kind == "folder"}),
     ]
     return replace(audit, findings=tuple(sorted(found, key=lambda finding: finding.rank)))
+
+
+def add_gone(audit: Audit, taken: Mapping[str, str]) -> Audit:
+    """Return an audit with a finding of the images that a run took, as path and class, and that it did not find."""
+    found = {image.path for image in audit.images}
+    gone = tuple(
+        AuditedImage(path, GONE, label, problem="is no longer there")
+        for path, label in taken.items()
+        if path not in found
+    )
+    if not gone:
+        return audit
+    finding = Finding(GONE, tuple((image.path,) for image in gone))
+    return replace(audit, images=(*audit.images, *gone), findings=(finding, *audit.findings))
 
 
 def _split_training(

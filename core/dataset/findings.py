@@ -20,6 +20,13 @@ class Kind:
 
 # In the order they are shown: the gravest first.
 KINDS = {
+    "gone": Kind(
+        "serious",
+        "1 of this run's images is no longer there",
+        "{} of this run's images are no longer there",
+        "They were moved, renamed or deleted after the run began. Its figures stay, but these images can be neither shown nor "
+        "judged again, and the run cannot go on. Put them back as they were, or train anew.",
+    ),
     "leak": Kind(
         "serious",
         "1 image is in more than one split",

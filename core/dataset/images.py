@@ -118,6 +118,18 @@ def find_obstacle(path: Path) -> str:
     return f"is not a file but {kind}" if kind else ""  # to open a pipe would wait for ever
 
 
+def find_gone(root: Path, path: str) -> str:
+    """Return what has to be put back under a root for an image to be there: its folder, its shard or itself; empty where it is."""
+    try:
+        _find_kind_at(root / path)
+    except (FileNotFoundError, NotADirectoryError):
+        ways = [root / path, *(root / path).parents][: len(Path(path).parts)]
+        return next((way.relative_to(root).as_posix() for way in reversed(ways) if not way.is_dir()), path)
+    except OSError:
+        pass
+    return ""
+
+
 def _find_kind_at(path: Path) -> str:
     """Return in words what lies at a path instead of a file or a folder, "" where it is one; raises OSError where nothing does."""
     try:

@@ -18,10 +18,8 @@ from core.queue.slots import describe_slot_environment, join_slots, read_slots
 from core.runs.claim import REMOTE_SILENCE, Gone, Taken, hold, is_alive
 from core.runs.jobs import launch
 from core.runs.run import Run
-from core.stored.status import Status
+from core.stored.status import ON_HOLD, Status
 from core.words import format_count
-
-ON_HOLD = "On hold: it waits until you release it."
 
 
 def wait_for_turn(

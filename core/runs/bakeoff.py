@@ -282,6 +282,11 @@ class Board:
         return any(member.status.state in ACTIVE for member in self.members)
 
     @property
+    def held(self) -> list[Member]:
+        """Return the members that wait until they are released."""
+        return [member for member in self.members if member.status.is_on_hold]
+
+    @property
     def share(self) -> float:
         """Return how much of all places of the board is done, 0..1."""
         return sum(member.share for member in self.members) / self.count if self.rows else 0.0

@@ -18,6 +18,8 @@ from core.stored import records
 FILE = "status.json"
 ACTIVE = ("queued", "running")
 STATES = (*ACTIVE, "finished", "stopped", "paused", "failed", "crashed")
+ON_HOLD = "On hold: it waits until you release it."
+ON_HOLD_IN_SLURM = "On hold in Slurm: it waits until you release it."
 LAUNCHING = "launching"  # the phase in which a status names the process that makes or launches the job
 
 
@@ -54,6 +56,11 @@ class Status:
     def find_problem(self) -> str:
         """Say which value is none that a status can have; empty where all are."""
         return records.find_status_problem(vars(self), list_defaults(), STATES)
+
+    @property
+    def is_on_hold(self) -> bool:
+        """Tell whether its user holds it back, so that it waits until it is released."""
+        return self.state == "queued" and self.message in (ON_HOLD, ON_HOLD_IN_SLURM)
 
     @property
     def has_best(self) -> bool:

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, Sampler
 
 from core import torchvision_ops  # noqa: F401  torchvision must find its ops declared first
 from core.dataset.folders import Sample
-from core.dataset.images import ImageProblem, read_image
+from core.dataset.images import ImageProblem, find_gone, read_image
 from core.errors import DataError
 from core.loading.loader import Loader
 from core.networks.table import InputFormat
@@ -139,9 +139,13 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
         try:
             image = read_image(self.root / sample.path)
         except ImageProblem as problem:
-            raise DataError(
-                f"{sample.path} {problem}. Repair or replace it, or set “Unreadable files” (bad_images) to skip when you start a run."
-            ) from None
+            gone = find_gone(self.root, sample.path)
+            advice = (
+                f"Put {gone} back as it was, or train anew."
+                if gone
+                else "Repair or replace it, or set “Unreadable files” (bad_images) to skip when you start a run."
+            )
+            raise DataError(f"{sample.path} {problem}. {advice}") from None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, epoch, index))
             return self.transform(image), sample.target

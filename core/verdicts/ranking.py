@@ -14,6 +14,10 @@ from core.runs.run import Run
 from core.verdicts.predictions import format_rate
 from core.verdicts.seeds import SeedSet, match_sets, rank_sets
 
+UNFINISHED = "Left out, since they have not finished"
+UNREADABLE = "Left out, since their predictions cannot be read"
+INCOMPLETE = "Finished, but left out until the other folds of their training have"
+
 
 @dataclass(frozen=True)
 class Folds:
@@ -34,16 +38,30 @@ class Folds:
         )
 
 
+def describe_held(tables: list[pd.DataFrame]) -> str:
+    """Return what the networks of a row say of the images held back from all of them; their tables have the same images."""
+    right, count = (
+        sorted(int((table["true"] == table["predicted"]).sum()) for table in tables),
+        len(tables[0]),
+    )
+    if len(tables) == 1:
+        return f"Images held back: {format_rate(right[0], count)}."
+    return (
+        f"Images held back: of {len(tables)} networks the lowest has {format_rate(right[0], count)}, the highest "
+        f"{format_rate(right[-1], count)}; their mean is {100 * sum(right) / count / len(right):.1f} %."
+    )
+
+
 @dataclass(frozen=True)
 class Ranking:
-    """Sets of a bake-off by label, the best first, and the runs that were left out.
+    """Sets of a bake-off by label, the best first, and the runs that were left out, by why in words.
 
     Of a row with folds a model of its set is all the folds of a seed, on all training images; `folds` has them by label.
     `problem` says why nothing is ranked, such as that the runs were validated on different images.
     """
 
     sets: dict[str, SeedSet]
-    left_out: list[str]
+    left_out: dict[str, list[str]]
     problem: str = ""
     folds: dict[str, list[Folds]] = field(default_factory=dict)
 
@@ -56,22 +74,24 @@ def rank_board(board: Board, read: Callable[[Run], pd.DataFrame]) -> Ranking:
     """
     tables: dict[str, list[pd.DataFrame]] = {}
     folds: dict[str, list[Folds]] = {}
-    left_out: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for label, row in board.rows.items():
         read_row: dict[int, list[tuple[Run, pd.DataFrame]]] = {}
         for place, member in sorted(row.items()):
             if member.status.state != "finished":
-                left_out.append(member.run.id)
+                left_out.setdefault(UNFINISHED, []).append(member.run.id)
                 continue
             try:
-                read_row.setdefault(place.seed, []).append((member.run, read(member.run)))
+                table = read(member.run)
             except (UserError, OSError):
-                left_out.append(member.run.id)
+                left_out.setdefault(UNREADABLE, []).append(member.run.id)
+                continue
+            read_row.setdefault(place.seed, []).append((member.run, table))
         count = board.count_folds(label)
         for seed, found in read_row.items():
             runs, parts = zip(*found, strict=True)
             if len(parts) < count:
-                left_out += [run.id for run in runs]
+                left_out.setdefault(INCOMPLETE, []).extend(run.id for run in runs)
                 continue
             tables.setdefault(label, []).append(pd.concat(parts, ignore_index=True) if count else parts[0])
             if count:

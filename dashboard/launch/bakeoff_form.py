@@ -34,7 +34,7 @@ from dashboard.state.number_field import as_typed, draw_number
 from dashboard.text import escape_markdown, format_count, format_duration
 
 # Settings of all runs that may differ from the presets'.
-SHARED = ("epochs", "batch_size", "image_size")
+SHARED = ("epochs", "batch_size", "image_size", "hold_back")
 AS_PRESET = "as in the preset"
 FOLDS = (0, 3, 5, 10)  # to choose from; the command line takes any number from 2 to 20
 _LABELS = {"presets": "Presets", "seeds": "Seeds", "folds": "K-fold", "group": "Name of the bake-off"}
@@ -61,7 +61,7 @@ def draw_form() -> None:
         draw_count(configs[0], found)
     if not found.is_known:
         return
-    st.caption(f":material/folder_open: {found}")
+    st.caption(f":material/folder_open: {found.describe(st.session_state['bake-folds'])}")
     configs = draw_plan(configs)
     draw_start(configs)
 
@@ -165,7 +165,8 @@ def draw_choice() -> None:
                 format_func=lambda count: f"{count} folds" if count else "no folds",
                 help="Trains every combination K times, each time with another K-th of the training images for validation. So "
                 "each training image is judged once by a network that never saw it, and a class is judged by all its images. "
-                "Copies and groups stay together. A val/ folder is held back, and judges all K networks.",
+                "Copies and groups stay together. A val/ folder is held back, and judges all K networks. Without one, fill in Hold back "
+                "under Settings of all runs.",
             )  # fmt: skip
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=520):
@@ -333,7 +334,7 @@ def describe_todo(todo: Todo, *, in_slurm: bool = False) -> str:
     parts = []
     if todo.kept:
         parts.append(
-            f"{format_count(len(todo.kept), 'run')} of it {'is' if len(todo.kept) == 1 else 'are'} there already and stay."
+            f"{format_count(len(todo.kept), 'run')} of it {'is there already and stays' if len(todo.kept) == 1 else 'are there already and stay'}."
         )
     if todo.again:
         parts.append(f"{format_count(len(todo.again), 'run')} that ended early will go on.")

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 import streamlit as st
 
 from core.errors import UserError
+from core.runs.bakeoff import list_bakeoffs
 from core.runs.run import default_root, iter_runs
 from core.words import shorten
 from dashboard.lost.rules import RULES, find_unknown
 from dashboard.state import address
 from dashboard.text import escape_markdown
+from dashboard.views.bakeoff import NEW
 
 _NAMED = 4  # of what is not there; an address can ask for any number of things
 
@@ -36,6 +38,8 @@ def tell_lost(page: str) -> None:
 def _find_lost(page: str) -> Iterator[str]:
     if page == "compare":
         yield from _find_lost_runs()
+    if page == "bake-off":
+        yield from _find_lost_bakeoff()
     for name in find_unknown(page, st.query_params):
         yield f"“{escape_markdown(shorten(name))}”, which this page does not know. It is left aside."
     rules = RULES.get(page, {})
@@ -50,6 +54,13 @@ def _find_lost(page: str) -> Iterator[str]:
             continue
         if not known:
             yield rules[name].tell(run.id, value)
+
+
+def _find_lost_bakeoff() -> Iterator[str]:
+    """Say that there is no bake-off of the name that is asked for."""
+    asked = address.get_param("group")
+    if asked and asked != NEW and asked not in list_bakeoffs(default_root()):
+        yield f"the bake-off “{escape_markdown(shorten(asked))}”, which does not exist, or no longer. The newest one that trains is shown, or else the form."
 
 
 def _find_lost_runs() -> Iterator[str]:

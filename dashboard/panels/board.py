@@ -65,7 +65,7 @@ def _cell(member: Member | None) -> str:
     if member is None:
         return f"<td style='--ws-state:{MUTED}'><span class='ws-place'>no run</span></td>"
     status = member.status
-    colour, word = _LOOKS[status.state]
+    colour, word = (MUTED, "on hold") if status.is_on_hold else _LOOKS[status.state]
     best, _, bounds = format_best(status).partition(" (") if status.has_best else ("–", "", "")
     interval = f" <span class='ws-bounds'>({html.escape(bounds)}</span>" if bounds else ""
     share = (

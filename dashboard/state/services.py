@@ -306,6 +306,28 @@ def _read_audit(folder: Path, stamp: int) -> Audit:  # noqa: ARG001
     return read_audit(folder)
 
 
+def read_run_audit(folder: Path, run: Run) -> Audit | None:
+    """Return the audit kept in a folder as `read_audit` does, with the images of a run that it looked for in vain.
+
+    One made before the run took its images knows nothing of them; raises RunError when the run's record is damaged too.
+    """
+    audit, record = read_audit(folder), run.folder / "data.json"
+    if audit is None or not record.exists() or record.stat().st_mtime > audit.created:
+        return audit
+    return _read_run_audit(
+        folder, (folder / "audit.json").stat().st_mtime_ns, run.folder, record.stat().st_mtime_ns
+    )
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading what was found …")
+def _read_run_audit(folder: Path, stamp: int, run_folder: Path, run_stamp: int) -> Audit:  # noqa: ARG001
+    from core.dataset.audit import add_gone
+
+    record = Run(run_folder).read_json("data.json")
+    taken = {path: label for split in ("train", "val", "held") for path, label in record.get(split, ())}
+    return add_gone(_read_audit(folder, stamp), taken)
+
+
 def read_label_report(path: Path) -> LabelReport | None:
     """Return the report on labels kept at a path, None before the first; raises RunError when it is damaged."""
     return _read_label_report(path, path.stat().st_mtime_ns) if path.exists() else None

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import streamlit as st
 
+from core.cluster import follow as slurm
 from core.cluster.follow import follow
 from core.cluster.submit import go_on_bakeoff
 from core.errors import UserError
 from core.people.acting import TRAIN
+from core.queue.order import set_held
 from core.queue.slots import read_slots, spread_time
 from core.queue.turn import revive_queue
 from core.runs import bakeoff
 from core.runs.bakeoff import Board
 from core.runs.run import FOLD, default_root, list_runs
-from core.verdicts.ranking import Folds, rank_board
+from core.verdicts.ranking import Folds, describe_held, rank_board
 from core.verdicts.seeds import SeedSet, compare_with_best, describe_tests
+from core.words import shorten_ids
 from dashboard.access.lock import lock
 from dashboard.charts import compare_charts
 from dashboard.components.plot import plot
@@ -24,7 +28,7 @@ from dashboard.guard import guard, guard_callback
 from dashboard.launch.bakeoff_form import describe_todo, draw_form
 from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete, role_to_delete
-from dashboard.panels.results import draw_results
+from dashboard.panels.results import NAME, draw_results
 from dashboard.predicting.ways import MOST, choose_average
 from dashboard.state import address, services
 from dashboard.terms import explain
@@ -69,8 +73,6 @@ def draw_choice(names: list[str]) -> str:
     known = [NEW, *names]
     asked = address.get_param("group") or st.session_state.get("bake-group", "")
     if asked not in known:
-        if address.get_param("group"):
-            st.warning(f"There is no bake-off {escape_markdown(asked)}.", icon=":material/link_off:")
         trains = bakeoff.read_board(names[0], default_root()).is_active
         asked = names[0] if trains else NEW
     st.session_state["bake-group"] = asked
@@ -104,19 +106,26 @@ def draw_board(name: str, was_active: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="bake-actions"):
         if board.is_active:
             draw_stop(board)
+            draw_release(board)
         else:
             draw_go_on(board)
             draw_delete(board)
     st.html(board_html(board))
+    ids = [member.run.id for member in board.members]
+    names = dict(zip(ids, shorten_ids(ids, NAME), strict=True))
     for member in board.members:
         if member.status.state in ("failed", "crashed"):
-            text = f"{escape_markdown(member.run.id)}: {escape_markdown(member.status.message)}"
+            text = f"{escape_markdown(names[member.run.id])}: {escape_markdown(member.status.message)}"
             st.error(text, icon=":material/error:")
     folds = any(map(board.count_folds, board.rows))
     st.caption(
         ("Best accuracy on the fold that the run left out" if folds else "Best validation accuracy")
-        + " with its 95 % interval. Click a cell to open its run. The verdict comes when all runs have "
-        "ended: testing at every step would find differences by chance."
+        + " with its 95 % interval. Click a cell to open its run."
+        + (
+            " The verdict comes when all runs have ended: testing at every step would find differences by chance."
+            if board.is_active
+            else ""
+        )
     )
 
 
@@ -148,6 +157,27 @@ def stop_all(name: str) -> None:
     bakeoff.stop_all(bakeoff.read_board(name, default_root()))
 
 
+def draw_release(board: Board) -> None:
+    """Offer to release what is on hold, where anything is."""
+    if not board.held:
+        return
+    st.button(
+        f"Release {format_count(len(board.held), 'run')}",
+        icon=":material/play_arrow:",
+        key="bake-release",
+        on_click=guard_callback(release_held),
+        args=(board.name,),
+        **lock(TRAIN, help="Lets what is on hold have its turn in the queue again."),
+    )
+    st.caption(f"{format_count(len(board.held), 'run', 'is')} on hold.")
+
+
+def release_held(name: str) -> None:
+    """Let all that are on hold wait for their turn again, here or in Slurm."""
+    for member in bakeoff.read_board(name, default_root()).held:
+        (slurm.set_held if member.status.job else set_held)(member.run, False)
+
+
 def draw_go_on(board: Board) -> None:
     """Offer to queue again what has ended early, and what is missing."""
     todo = bakeoff.find_todo(board.plan_rest(), default_root())
@@ -177,13 +207,21 @@ def describe_left(board: Board) -> str:
     if not board.is_active:
         return ""
     running = [member.status for member in board.members if member.status.state == "running"]
-    waiting = tuple(member.config for member in board.members if member.status.state == "queued")
+    waiting = tuple(
+        member.config
+        for member in board.members
+        if member.status.state == "queued" and not member.status.is_on_hold
+    )
+    if not running and not waiting:
+        return f" · {format_count(len(board.held), 'run', 'is')} on hold"
     found = services.estimate_time(waiting)
     known = [status.seconds_left for status in running if status.seconds_left]  # they train side by side
     if not known and not found.known:
         return " · estimating the time left"
     unknown = found.unknown + len(running) - len(known)
-    without = f" without {unknown} with no estimate yet" if unknown else ""
+    left_out = [f"{unknown} with no estimate yet"] if unknown else []
+    left_out += [f"{len(board.held)} on hold"] if board.held else []
+    without = f" without {' and '.join(left_out)}" if left_out else ""
     waits = spread_time(found.seconds, waiting, read_slots(default_root()))
     return f" · about {format_duration(waits + sum(known) / max(1, len(known)))} left{without}"
 
@@ -192,9 +230,9 @@ def draw_ranking(board: Board) -> None:
     """Draw how it came out, once all have ended."""
     ranking = rank_board(board, services.read_predictions)
     st.header("All folds together" if any(map(board.count_folds, board.rows)) else "Ranking")
-    if ranking.left_out:
-        names = ", ".join(map(escape_markdown, ranking.left_out))
-        st.info(f"Left out, since they have not finished: {names}.", icon=":material/info:")
+    for why, names in ranking.left_out.items():
+        named = ", ".join(map(escape_markdown, shorten_ids(names, NAME)))
+        st.info(f"{why}: {named}.", icon=":material/info:")
     if ranking.problem:
         st.info(escape_markdown(ranking.problem), icon=":material/info:")
         return
@@ -211,12 +249,33 @@ def draw_ranking(board: Board) -> None:
         for member in board.rows[label].values()
         if member.run.id in finished
     ]
+    draw_held(board, [label for label in ranking.sets])
     draw_results(ranked)
     if ranking.folds:  # their runs are judged on different images
         return
     if st.button("Compare these runs", icon=":material/compare_arrows:", key="bake-compare"):
         ids = ",".join(run.id for run in ranked)
         st.switch_page(st.session_state["pages"]["compare"], query_params={"runs": ids})
+
+
+def draw_held(board: Board, labels: list[str]) -> None:
+    """Say how each row does on the images held back from all of its runs, where there are any."""
+    lines = []
+    for label in labels:
+        runs = [member.run for member in board.rows[label].values() if member.status.state == "finished"]
+        with suppress(UserError):
+            tables = [
+                services.read_predictions(run, "held")
+                for run in runs
+                if run.predictions_path("held").exists()
+            ]
+            if tables and len({tuple(table["path"]) for table in tables}) == 1:
+                lines.append(f"- **{escape_markdown(label)}**: {describe_held(tables)}")
+    if lines:
+        st.markdown("\n".join(lines))
+        st.caption(
+            "They took no part in training or in the choice of an epoch, so these figures are not too high."
+        )
 
 
 def draw_folds(label: str, folds: Folds, *, several: bool) -> None:
@@ -230,7 +289,7 @@ def draw_folds(label: str, folds: Folds, *, several: bool) -> None:
             "Not pooled yet: that happens when the last fold ends. Weak classes of any of these runs offers to do it now."
         )
     pages, run = st.session_state["pages"], {"run": first.id}
-    with st.container(horizontal=True, key=f"bake-next-{first.id}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"bake-next-{first.id}"):
         for page, title, icon, params in (
             ("weak", "Weak classes on all of them", "trending_down", {"on": FOLD}),
             ("confusion", "What is confused", "grid_on", {"on": FOLD}),

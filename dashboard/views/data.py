@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.dataset.audit import Audit, AuditedImage, audit_folder
+from core.dataset.audit import GONE, Audit, AuditedImage, audit_folder
 from core.dataset.export import defuse
 from core.dataset.findings import Finding
 from core.errors import UserError
@@ -41,7 +41,14 @@ from dashboard.text import escape_markdown, format_class, format_count, format_d
 GROUPS_PER_PAGE = 12
 COPIES_SHOWN = 4  # of a group
 PLACES_SHOWN = 6  # splits and classes of a group that are named
-SPLIT_WORDS = {"train": "training", "val": "validation", "held": "held back", "test": "test", "": "not taken"}
+SPLIT_WORDS = {
+    "train": "training",
+    "val": "validation",
+    "held": "held back",
+    "test": "test",
+    "": "not taken",
+    GONE: "gone",
+}
 ICONS = {
     "serious": ":red[:material/error:]",
     "warning": ":orange[:material/warning:]",
@@ -144,7 +151,9 @@ def draw_scan(source: ShownData) -> Audit | None:
     status = read_task(folder)
     audit = None
     try:
-        audit = services.read_audit(folder)
+        audit = (
+            services.read_audit(folder) if source.run is None else services.read_run_audit(folder, source.run)
+        )
     except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/broken_image:")
     if status.state in ACTIVE:
@@ -280,7 +289,7 @@ def draw_finding(audit: Audit, finding: Finding, run: Run | None) -> None:
         paths = [path for group in finding.groups for path in group]
         page = draw_pager(len(paths), PAGE, key="data-page")
         known = run is not None and (run.folder / "data.json").exists()
-        if run is not None and known and all(images[path].label for path in paths):
+        if run is not None and known and finding.kind != GONE and all(images[path].label for path in paths):
             draw_openable(run, audit, [images[path] for path in paths], page, finding.title)
         else:
             shown = [images[path] for path in paths[page * PAGE : (page + 1) * PAGE]]

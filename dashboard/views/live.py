@@ -16,7 +16,7 @@ from core.overview.facts import read_recipe
 from core.people.acting import TRAIN
 from core.queue.order import set_held
 from core.queue.restart import is_to_go_on
-from core.queue.turn import ON_HOLD, revive_queue
+from core.queue.turn import revive_queue
 from core.recipe.config import applies
 from core.recipe.presets import PRESET_TITLES
 from core.recipe.rules import fits_alone
@@ -245,7 +245,7 @@ def draw_progress(run: Run, status: Status) -> None:
         else:
             if status.job and status.state == "queued":
                 draw_slurm_hold(run, status)
-            if status.message == ON_HOLD:
+            if status.is_on_hold and not status.job:
                 draw_button(
                     "Release", "play_arrow", release, run, "Lets it have its turn in the queue again."
                 )
@@ -260,7 +260,7 @@ def release(run: Run) -> None:
 
 def draw_slurm_hold(run: Run, status: Status) -> None:
     """Offer to hold a run's job back in Slurm, or to release it."""
-    if status.message == slurm.HELD:
+    if status.is_on_hold:
         let_go = functools.partial(slurm.set_held, held=False)
         draw_button("Release", "play_arrow", let_go, run, "Lets Slurm start it.")
     else:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from core.cluster.follow import HELD, set_held
+from core.cluster.follow import set_held
 from core.cluster.request import SlurmRequest
 from core.cluster.submit import submit
 from core.errors import RunError
 from core.queue.order import read_line
 from core.runs import jobs
 from core.runs.run import FOLD, Run, list_runs
+from core.stored.status import ON_HOLD_IN_SLURM
 from tests.processes import TINY, call_here, make_images, tiny_config, train_words, wait_until
 from tests.same_runs import assert_same_run
 from tests.slurm import Slurm, hurry, in_state, wait_for
@@ -41,7 +42,7 @@ def test_a_run_is_saved_before_its_time_limit_and_goes_on_exactly_while_one_behi
     with pytest.raises(RunError, match="queued"):
         jobs.delete(second)
     set_held(second, True)
-    wait_for(second, lambda s: s.message == HELD, slurm)
+    wait_for(second, lambda s: s.message == ON_HOLD_IN_SLURM, slurm)
     wait_for(first, lambda s: s.phase == "training" and s.done >= 2, slurm)
     slurm.tell("scancel", "--batch", "--signal=USR1", job)  # as Slurm does some time before the limit
     waits = wait_for(first, in_state("queued"), slurm)
@@ -54,7 +55,7 @@ def test_a_run_is_saved_before_its_time_limit_and_goes_on_exactly_while_one_behi
     assert done.slot == f"Slurm job {job} on {socket.gethostname()}"
     assert sum("Resumed at epoch" in line for line in first.read_log(300)) == 1
     assert_same_run(first, Run(runs_root / "whole"))
-    assert second.read_status().message == HELD
+    assert second.read_status().message == ON_HOLD_IN_SLURM
     jobs.stop(second)
     status = wait_for(second, in_state("stopped"), slurm)
     assert status.message == "Stopped before it began."

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from core.model.out_of_sample import keep_pool, pool_folds
+from core.queue.order import read_place, set_held
 from core.recipe.presets import from_preset
-from core.runs.bakeoff import name_run
-from core.runs.run import FOLD, create_run, iter_runs
+from core.runs.bakeoff import Todo, name_run
+from core.runs.run import FOLD, Run, create_run, iter_runs
+from core.stored.status import ON_HOLD
+from dashboard.launch.bakeoff_form import describe_todo
 from tests.made_run import TRUE, make_fold, make_member
 from tests.pages.apps import Open, charts_of, set_state, title, words
 
@@ -106,11 +109,68 @@ def test_a_finished_bake_off_ends_in_its_ranking_with_verdicts(
     assert results["macro recall"].tolist()[2] == "66.7 % (30.0–90.3 %)"
 
 
-def test_a_link_to_a_bake_off_that_is_gone_says_so(open_page: Open, runs_root: Path, tiny_data: Path) -> None:
-    make_member(runs_root, tiny_data)
+@pytest.mark.parametrize("others", [True, False])
+def test_a_link_to_a_bake_off_that_is_gone_says_so(
+    open_page: Open, runs_root: Path, tiny_data: Path, others: bool
+) -> None:
+    if others:
+        make_member(runs_root, tiny_data)
     app = open_page("bake-off", group="cake")
     (warning,) = app.warning
-    assert "There is no bake-off cake" in warning.value
+    assert "The address asks for the bake-off “cake”, which does not exist" in warning.value
+    assert not open_page("bake-off", group="-").warning
+
+
+def test_a_run_on_hold_is_told_and_released(
+    open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None
+) -> None:
+    make_member(runs_root, tiny_data, seed=0)
+    held = make_member(runs_root, tiny_data, seed=1)
+    set_state(held, "queued")
+    assert "bake-release" not in [button.key for button in open_page("bake-off", group="bake").button]
+    set_held(held, True)
+    set_state(held, "queued", message=ON_HOLD)
+    app = open_page("bake-off", group="bake")
+    assert app.get("progress")[0].proto.text == "1 of 2 runs finished · 1 run is on hold"
+    assert "<span class='ws-word'>on hold at epoch 2 of 2</span>" in words(app)
+    app.button(key="bake-release").click().run()
+    assert not read_place(held).held
+
+
+def test_what_is_left_to_start_and_what_waits_is_told_in_grammar(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    for seed in (0, 1):
+        make_member(runs_root, tiny_data, seed=seed)
+    ended = words(open_page("bake-off", group="bake"))
+    assert "The verdict comes when all runs have ended" not in ended
+    assert describe_todo(Todo((), (), (Run(runs_root / "a"),))) == "1 run of it is there already and stays."
+
+
+def test_images_held_back_are_asked_for_in_the_form_and_judge_all_folds(
+    open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None
+) -> None:
+    shutil.rmtree(tiny_data / "val")
+    app = open_page("bake-off")
+    app.text_input(key="bake-data").set_value(str(tiny_data)).run()
+    app.selectbox(key="bake-folds").set_value(3).run()
+    assert "18 training in 3 folds and" in words(app)
+    app.number_input(key="bake-hold_back").set_value(1).run()
+    assert "15 training in 3 folds, 3 held back and" in words(app)
+    app.button(key="bake-start").click().run()
+    assert {run.read_config().hold_back for run in iter_runs(runs_root)} == {1}
+
+
+def test_the_board_says_what_the_images_held_back_say(
+    open_page: Open, runs_root: Path, tiny_data: Path
+) -> None:
+    runs = [make_fold(runs_root, tiny_data, number, wrong=1) for number in (1, 2, 3)]
+    assert "Images held back" not in words(open_page("bake-off", group="bake"))
+    for run in runs:
+        shutil.copy(runs[0].predictions_path(), run.predictions_path("held"))
+    text = words(open_page("bake-off", group="bake"))
+    assert "of 3 networks the lowest has 5 of 6 right" in text
+    assert "their mean is 83.3 %" in text
 
 
 def test_the_form_plans_folds(open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None) -> None:

@@ -74,6 +74,36 @@ def test_sound_data_is_told_and_a_damaged_audit_too(
     assert "Scan the data again" in words(open_page("data"))
 
 
+def test_images_of_the_run_that_are_gone_are_a_finding(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    scan_tiny(tiny_data, runs_root)
+    shutil.copytree(tiny_data, elsewhere := tiny_data.with_name("elsewhere"))
+    for path in ("train/2/1.png", "val/2/1.png"):
+        (tiny_data / path).unlink()
+    scan_tiny(tiny_data, runs_root)
+    app = open_page("data", run="first", finding="gone")
+    text = words(app)
+    assert "2 of this run's images are no longer there" in text
+    assert "Put them back as they were, or train anew." in text
+    assert "No problems were found" not in text
+    assert "train/2/1.png" in text
+    assert "val/2/1.png" in text
+    assert "files: 17 training, 5 validation, 3 test" in text
+    scan_tiny(elsewhere, runs_root)
+    assert "no longer there" not in words(open_page("data", run="first", folder=str(elsewhere)))
+
+
+def test_a_scan_older_than_the_run_misses_none_of_its_images(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    (tiny_data / "train/2/1.png").rename(aside := tiny_data.with_name("aside.png"))
+    scan_tiny(tiny_data, runs_root)
+    aside.rename(tiny_data / "train/2/1.png")
+    (run.folder / "data.json").touch()
+    assert "no longer there" not in words(open_page("data", run="first"))
+
+
 def test_the_data_of_a_run_that_held_images_back_is_split_as_the_run_did(
     open_page: Open, runs_root: Path, tiny_data: Path
 ) -> None:

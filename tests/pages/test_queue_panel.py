@@ -10,8 +10,8 @@ import pytest
 
 from core.queue.order import read_line, read_place, set_held
 from core.queue.slots import goes_on_after_restart, read_slots
-from core.queue.turn import ON_HOLD
 from core.runs.run import Run
+from core.stored.status import ON_HOLD
 from tests.made_job import make_job
 from tests.pages.apps import Open, words
 

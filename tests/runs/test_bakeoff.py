@@ -19,7 +19,7 @@ from core.runs.bakeoff import Crossing
 from core.runs.estimate import estimate_time, measure_speed
 from core.runs.run import Run, find_run, iter_runs
 from core.verdicts.predictions import read_predictions
-from core.verdicts.ranking import rank_board
+from core.verdicts.ranking import UNFINISHED, UNREADABLE, rank_board
 from core.verdicts.seeds import seeds_needed
 from tests.made_run import TRUE, make_member, make_run
 
@@ -256,7 +256,7 @@ def test_finished_runs_are_ranked_and_others_left_out_by_name(runs_root: Path, t
         bakeoff.read_board("bake", runs_root), lambda run: read_predictions(run.predictions_path())
     )
     assert list(ranking.sets) == ["adamw", "sgd"]
-    assert ranking.left_out == [stopped.id]
+    assert ranking.left_out == {UNFINISHED: [stopped.id]}
     assert ranking.sets["adamw"].mean == 1.0
     assert len(ranking.sets["adamw"].right) == 2
 
@@ -266,6 +266,10 @@ def test_runs_on_different_images_are_not_ranked(runs_root: Path, tiny_data: Pat
     other = make_member(runs_root, tiny_data, optimizer="adamw")
     lines = other.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
     other.predictions_path().write_text("".join(lines[:-1]), encoding="utf-8")
+    board = bakeoff.read_board("bake", runs_root)
+    ranking = rank_board(board, lambda run: read_predictions(run.predictions_path()))
+    assert ranking.left_out == {UNREADABLE: [other.id]}  # it has fewer than the run was judged on
+    set_state(other, "finished", val_count=5)
     ranking = rank_board(
         bakeoff.read_board("bake", runs_root), lambda run: read_predictions(run.predictions_path())
     )

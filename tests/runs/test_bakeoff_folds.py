@@ -11,9 +11,10 @@ from core.__main__ import main
 from core.errors import ConfigError, RunError
 from core.runs import bakeoff
 from core.runs.bakeoff import Crossing
-from core.runs.run import find_run
+from core.runs.run import Run, find_run
+from core.stored.status import ON_HOLD
 from core.verdicts.predictions import read_predictions
-from core.verdicts.ranking import rank_board
+from core.verdicts.ranking import INCOMPLETE, UNFINISHED, rank_board
 from tests.made_run import make_fold
 from tests.runs.test_bakeoff import launched, plan, set_state  # noqa: F401
 
@@ -95,7 +96,7 @@ def test_folds_of_which_one_has_not_finished_are_not_ranked(
     board = bakeoff.read_board("bake", runs_root)
     ranking = rank_board(board, lambda run: read_predictions(run.predictions_path()))
     assert not ranking.sets
-    assert set(ranking.left_out) == {run.id for run in runs}
+    assert ranking.left_out == {UNFINISHED: [runs[2].id], INCOMPLETE: [run.id for run in runs[:2]]}
     assert ranking.problem == "All folds of a training have to finish first. There is nothing to rank yet."
 
 
@@ -112,5 +113,10 @@ def test_the_command_plans_folds_and_says_what_they_came_to(
     assert "b-resnet18-adamw-demo-0-3of3" in said
     assert main(words) == 0
     assert launched == [f"b-resnet18-adamw-demo-0-{number}of3" for number in (1, 2, 3)]
+    set_state(Run(runs_root / launched[1]), "queued", message=ON_HOLD)
+    capsys.readouterr()
+    assert main(words) == 0
+    release = f"python -m weakspot queue {launched[1]} --release"
+    assert f"{launched[1]} is on hold; release it: {release}" in capsys.readouterr().out
     assert main(["bake-off", "--data", str(tiny_data), "--folds", "1"]) == 2
     assert "folds: must be from 2 to 20" in capsys.readouterr().err

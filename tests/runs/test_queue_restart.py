@@ -13,9 +13,10 @@ from filelock import FileLock
 from core.errors import RunError
 from core.queue import order, turn
 from core.queue.order import move, read_line, read_place, set_held, set_priority
-from core.queue.turn import ON_HOLD, revive_queue, wait_for_turn
+from core.queue.turn import revive_queue, wait_for_turn
 from core.runs import jobs
 from core.runs.run import Run, list_runs
+from core.stored.status import ON_HOLD
 from tests.made_job import make_job
 from tests.processes import call_here, make_images, tiny_config, wait_until
 

@@ -165,9 +165,19 @@ def test_targets_follow_the_order_of_the_classes(tiny_data: Path) -> None:
 
 
 def test_a_file_that_broke_after_the_check_is_named(tiny_data: Path) -> None:
-    (tiny_data / "train" / "2" / "1.png").unlink()
+    (tiny_data / "train" / "2" / "1.png").write_bytes(b"")
     table = ImageTable(tiny_data, [Sample("train/2/1.png", 0)], loaders.eval_transforms(32, 32, IMAGENET))
-    with pytest.raises(DataError, match=r"^train/2/1\.png cannot be opened .* Repair or replace it"):
+    with pytest.raises(DataError, match=r"^train/2/1\.png is empty.* Repair or replace it"):
+        table[0, 0]
+
+
+@pytest.mark.parametrize("gone", ["train/2/1.png", "train/2", "first.tar"])
+def test_what_is_gone_is_to_be_put_back(tiny_data: Path, gone: str) -> None:
+    path = "first.tar/2/1.png" if gone == "first.tar" else "train/2/1.png"
+    if gone != "first.tar":
+        (tiny_data / gone).rename(tiny_data / "aside")
+    table = ImageTable(tiny_data, [Sample(path, 0)], loaders.eval_transforms(32, 32, IMAGENET))
+    with pytest.raises(DataError, match=rf"cannot be opened .* Put {gone} back as it was, or train anew\.$"):
         table[0, 0]
 
 
