@@ -190,7 +190,7 @@ _ONE_IMAGE = ("image", "from", "method", "stage", "for", "strength")
 _FREE: Mapping[str, tuple[str, ...]] = {
     "": (),
     "start": (),
-    "train": ("data",),
+    "train": (),
     "live": (),
     "runs": ("view", "page", *SOUGHT),
     "bake-off": ("group",),

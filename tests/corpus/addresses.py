@@ -11,7 +11,7 @@ ODD = (
 PARAMS = {
     "start": ("run",),
     "runs": ("run", "page"),
-    "train": ("run", "data"),
+    "train": ("run",),
     "live": ("run",),
     "confusion": ("run", "true", "pred", "block", "only", "image", "page", "sort", "epoch", "against", "on", "order", "colour", "least", "zoom", "find", "wide", "part", "method", "for"),
     "weak": ("run", "class", "only", "kind", "kinds", "image", "from", "page", "on", "method", "for"),
