@@ -234,11 +234,7 @@ def judge_images(listing: Listing, facts: ImageFacts, groups: Mapping[str, str] 
 def add_gone(audit: Audit, taken: Mapping[str, str]) -> Audit:
     """Return an audit with a finding of the images that a run took, as path and class, and that it did not find."""
     found = {image.path for image in audit.images}
-    gone = tuple(
-        AuditedImage(path, GONE, label, problem="is no longer there")
-        for path, label in taken.items()
-        if path not in found
-    )
+    gone = tuple(AuditedImage(path, GONE, label) for path, label in taken.items() if path not in found)
     if not gone:
         return audit
     finding = Finding(GONE, tuple((image.path,) for image in gone))

@@ -14,9 +14,9 @@ from core.runs.run import Run
 from core.verdicts.predictions import format_rate
 from core.verdicts.seeds import SeedSet, match_sets, rank_sets
 
-UNFINISHED = "Left out, since they have not finished"
-UNREADABLE = "Left out, since their predictions cannot be read"
-INCOMPLETE = "Finished, but left out until the other folds of their training have"
+UNFINISHED = "Not finished, so left out"
+UNREADABLE = "Left out, since no predictions can be read"
+INCOMPLETE = "Finished, but left out until the other folds have finished too"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def describe_held(tables: list[pd.DataFrame]) -> str:
         sorted(int((table["true"] == table["predicted"]).sum()) for table in tables),
         len(tables[0]),
     )
+    if len(tables) > 1 and right[0] == right[-1]:
+        return f"Images held back: each of {len(tables)} networks has {format_rate(right[0], count)}."
     if len(tables) == 1:
         return f"Images held back: {format_rate(right[0], count)}."
     return (

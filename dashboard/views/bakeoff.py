@@ -169,7 +169,6 @@ def draw_release(board: Board) -> None:
         args=(board.name,),
         **lock(TRAIN, help="Lets what is on hold have its turn in the queue again."),
     )
-    st.caption(f"{format_count(len(board.held), 'run', 'is')} on hold.")
 
 
 def release_held(name: str) -> None:
@@ -274,7 +273,7 @@ def draw_held(board: Board, labels: list[str]) -> None:
     if lines:
         st.markdown("\n".join(lines))
         st.caption(
-            "They took no part in training or in the choice of an epoch, so these figures are not too high."
+            "These images took no part in training or in the choice of an epoch, so only the highest of several is a little too high."
         )
 
 

@@ -14,6 +14,8 @@ from core.recipe.presets import from_preset
 from core.runs.bakeoff import Todo, name_run
 from core.runs.run import FOLD, Run, create_run, iter_runs
 from core.stored.status import ON_HOLD
+from core.verdicts.predictions import read_predictions
+from core.verdicts.ranking import describe_held
 from dashboard.launch.bakeoff_form import describe_todo
 from tests.made_run import TRUE, make_fold, make_member
 from tests.pages.apps import Open, charts_of, set_state, title, words
@@ -168,9 +170,12 @@ def test_the_board_says_what_the_images_held_back_say(
     assert "Images held back" not in words(open_page("bake-off", group="bake"))
     for run in runs:
         shutil.copy(runs[0].predictions_path(), run.predictions_path("held"))
-    text = words(open_page("bake-off", group="bake"))
-    assert "of 3 networks the lowest has 5 of 6 right" in text
-    assert "their mean is 83.3 %" in text
+    assert "each of 3 networks has 5 of 6 right" in words(open_page("bake-off", group="bake"))
+    table = read_predictions(runs[0].predictions_path())
+    right = table.assign(predicted=table["true"])
+    words_of = describe_held([table, right, right])
+    assert "of 3 networks the lowest has 5 of 6 right" in words_of
+    assert words_of.endswith("their mean is 94.4 %.")
 
 
 def test_the_form_plans_folds(open_page: Open, runs_root: Path, tiny_data: Path, no_jobs: None) -> None:

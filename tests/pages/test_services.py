@@ -171,6 +171,7 @@ def test_a_better_epochs_predictions_replace_those_before(run: Run) -> None:
     assert len(services.read_predictions(run)) == 6
     lines = run.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
     write_text(run.predictions_path(), "".join(lines[:4]))
+    run.write_status(replace(run.read_status(), val_count=3))
     assert len(services.read_predictions(run)) == 3
 
 

@@ -81,7 +81,7 @@ def test_an_arm_that_fails_is_told_and_the_others_go_on(
 
     print_ranking(board)
     told = capsys.readouterr().out
-    assert f"Left out, since they have not finished: {runs[0].id}." in told
+    assert f"Not finished, so left out: {runs[0].id}." in told
     assert f"{runs[0].id} failed: {runs[0].read_status().message}" in told
 
 
