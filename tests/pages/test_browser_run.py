@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,7 @@ def test_two_runs_on_other_images_are_laid_over_each_other_but_not_tested(
     other = make_run(dashboard.runs, dashboard.data, name="other", lr=0.5)
     lines = other.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
     other.predictions_path().write_text("".join(lines[:-1]), encoding="utf-8")
+    other.write_status(replace(other.read_status(), val_count=len(lines) - 2))
     open_page(page, dashboard, "compare?runs=made,other")
     graph = chart(page, "Validation accuracy by epoch")
     names = "g => g.data.map(t => t.name)"

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,7 @@ def test_a_difference_of_two_runs_on_other_images_is_refused_with_the_reason(
     assert not open_page("confusion", run="first", against="run:second").warning
     lines = other.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
     write_text(other.predictions_path(), "".join(lines[:-1]))
+    other.write_status(replace(other.read_status(), val_count=5))
     app = open_page("confusion", run="first", against="run:second")
     assert title(app) == "Confusion"
     (warning,) = app.warning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def test_a_class_without_validation_images_is_not_praised(
     run.best_path.hardlink_to(best_model)
     lines = run.predictions_path().read_text(encoding="utf-8").splitlines(keepends=True)
     write_text(run.predictions_path(), "".join(line for line in lines if not line.startswith("val/35")))
+    run.write_status(replace(run.read_status(), val_count=4))
     app = open_page("weak", run="first", **{"class": "35"})
     assert title(app) == "Weak classes"
     assert not app.success
