@@ -40,16 +40,10 @@ def _audit(
     return None if audit is None else f"{format_count(len(audit.images), 'file')}."
 
 
-def _count(
-    folder: Path, progress: Progress, *, data: str, val_fraction: float, hold_back: int, bad_images: str,
-    group_by: str, fixes: str,
-) -> str | None:  # fmt: skip
+def _count(folder: Path, progress: Progress, *, data: str, **settings: Any) -> str | None:
     from core.census.count import count_data
 
-    config = TrainConfig(
-        data=data, val_fraction=val_fraction, hold_back=hold_back, bad_images=bad_images, group_by=group_by, fixes=fixes
-    )  # fmt: skip
-    found = count_data(config, folder, progress)
+    found = count_data(TrainConfig.from_dict({"data": data, **settings}), folder, progress)
     return None if found is None else found.problem or f"{found}."
 
 
