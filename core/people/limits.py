@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,15 +41,15 @@ class Held:
 
 def list_held(name: str, root: Path) -> list[Held]:
     """Return what lies on the disk of a user, largest first; `root` is the folder of all runs."""
-    return measure_all(root, only=name).get(name, []) if name else []
+    return measure_all(root, only=(name,)).get(name, []) if name else []
 
 
-def measure_all(root: Path, only: str = "") -> dict[str, list[Held]]:
-    """Return what lies on the disk of each user that owns anything, largest first; of one of them where one is named."""
+def measure_all(root: Path, only: Collection[str] = ()) -> dict[str, list[Held]]:
+    """Return what lies on the disk of each user that owns anything, largest first; of some of them where these are named."""
     found: dict[str, list[Held]] = {}
     for folder, is_run in _list_folders(root):
         owner = read_owner(folder)
-        if owner and only in ("", owner):
+        if owner and (not only or owner in only):
             found.setdefault(owner, []).append(Held(folder.name, measure_folder(folder), is_run))
     return {owner: sorted(held, key=lambda one: -one.bytes) for owner, held in found.items()}
 
@@ -88,6 +88,18 @@ def demand_room(owner: str, root: Path, *, adding: int = 0) -> None:
         f"{more}{uses} {format_bytes(used)} of the disk, and {own} limit is {format_size(limit)}.{largest} "
         "Delete runs that are no longer needed, or ask an administrator for more."
     )
+
+
+def find_full(owners: Collection[str], root: Path) -> dict[str, str]:
+    """Return what those users use and may use of the disk, in words, whose folders come to their limit."""
+    most = {name: user.disk for name, user in read_limits().items() if name in owners and user.disk}
+    held = measure_all(root, only=most) if most else {}
+    used = {name: sum(one.bytes for one in held.get(name, ())) for name in most}
+    return {
+        name: f"{name} uses {format_bytes(used[name])} and may use {format_size(limit)}"
+        for name, limit in most.items()
+        if used[name] >= limit
+    }
 
 
 def read_limits() -> dict[str, User]:
