@@ -73,18 +73,24 @@ def demand_room(owner: str, root: Path, *, adding: int = 0) -> None:
     Raises:
         LimitReached: where all that is the user's comes to the limit, with the largest that could be deleted.
     """
+    if refusal := refusal_of_room(owner, root, adding=adding):
+        raise LimitReached(refusal)
+
+
+def refusal_of_room(owner: str, root: Path, *, adding: int = 0) -> str:
+    """Say why the disk takes no more for a user, and what could be deleted; empty where it does."""
     limit = read_limits().get(owner, _NONE).disk
     if limit is None:
-        return
+        return ""
     held = list_held(owner, root)
     used = sum(one.bytes for one in held)
     if used < limit and used + adding <= limit:
-        return
+        return ""
     mine = now_acting().person.name == owner
     uses, own = ("You use", "your") if mine else (f"{owner} uses", f"{owner}'s")
     more = f"This takes {format_bytes(adding)} more. " if used < limit else ""
     largest = f" The largest: {', '.join(map(str, held[:_NAMED]))}." if held else ""
-    raise LimitReached(
+    return (
         f"{more}{uses} {format_bytes(used)} of the disk, and {own} limit is {format_size(limit)}.{largest} "
         "Delete runs that are no longer needed, or ask an administrator for more."
     )

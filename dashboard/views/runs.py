@@ -6,7 +6,9 @@ from typing import Literal
 
 import streamlit as st
 
+from core.people.acting import TRAIN
 from core.stored.status import ACTIVE
+from dashboard.access.lock import lock
 from dashboard.builtin import submit_demo
 from dashboard.components.gallery import draw_pager
 from dashboard.components.import_form import draw_import
@@ -71,7 +73,9 @@ def draw_empty() -> None:
         "There are no runs yet. Train on the built-in characters to see every page filled after the first epoch, in half a minute."
     )
     left, right, _ = st.columns([1, 1, 2])
-    if left.button("Start the demo training", type="primary", icon=":material/play_arrow:", width="stretch"):
+    if left.button(
+        "Start the demo training", type="primary", icon=":material/play_arrow:", key="runs-demo", width="stretch", **lock(TRAIN)
+    ):  # fmt: skip
         run = submit_demo()
         address.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
