@@ -195,11 +195,11 @@ _FREE: Mapping[str, tuple[str, ...]] = {
     "runs": ("view", "page", *SOUGHT),
     "bake-off": ("group",),
     "confusion": (*_ONE_IMAGE, "page", "zoom", "wide", "log", "right", "kind_page"),
-    "weak": (*_ONE_IMAGE, "only", "page", "training_page", "kind_page"),
+    "weak": (*_ONE_IMAGE, "only", "page", "training_page", "kind_page", "classes"),
     "map": (*_ONE_IMAGE, "like", "area", "name", "page"),
     "confidence": ("on",),
     "data": (*_ONE_IMAGE, "folder", "finding", "page", "marked_page", "issue_page"),
-    "predict": (*_ONE_IMAGE, "page"),
+    "predict": (*_ONE_IMAGE, "page", "runs", "way"),
     "compare": (*_ONE_IMAGE, "runs", "on", "won_page", "lost_page"),
     "people": ("who", "what"),
 }
