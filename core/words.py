@@ -97,6 +97,12 @@ def shorten(text: str, most: int = 80) -> str:
     return line if len(text) <= most else f"{line[:most]}…"
 
 
+def name_some(names: Sequence[str], most: int) -> str:
+    """Return the first of some names, and how many more there are: 'a, b, c and 2 more'."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
 def shorten_names(names: Sequence[str], most: int) -> list[str]:
     """Return names cut to `most` letters, so that names that differ still differ where that can be.
 

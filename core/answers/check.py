@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from core.answers.submission import Plan
-from core.words import format_count
+from core.words import format_count, name_some
 
 _NAMED = 5  # names that are written out
 
@@ -99,5 +99,4 @@ def _as_in(plan: Plan) -> str:
 
 
 def _name(found: Sequence[str]) -> str:
-    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
-    return f"{', '.join(name or '(empty)' for name in found[:_NAMED])}{more}"
+    return name_some([name or "(empty)" for name in found], _NAMED)

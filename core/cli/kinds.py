@@ -40,12 +40,9 @@ def _audit(
     return None if audit is None else f"{format_count(len(audit.images), 'file')}."
 
 
-def _count(
-    folder: Path, progress: Progress, *, data: str, **settings: Any
-) -> str | None:  # fmt: skip
+def _count(folder: Path, progress: Progress, *, data: str, **settings: Any) -> str | None:
     from core.census.count import count_data
 
-    # All that `SETTINGS` names; what is no setting is refused.
     found = count_data(TrainConfig.from_dict({"data": data, **settings}), folder, progress)
     return None if found is None else found.problem or f"{found}."
 

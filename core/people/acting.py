@@ -93,6 +93,13 @@ def demand(role: str) -> None:
         raise NotAllowed(refusal)
 
 
+def keep_refusal(what: str, of: str, why: str) -> None:
+    """Keep that something was refused to the person who acts, before it became an action."""
+    who = now_acting()
+    asked = Action.now(who.person.name, who.person.address, what, of)
+    keep_action(who.kept_in, asked.ended("refused", why))
+
+
 def needs(
     role: str | Callable[..., str], what: str, of: Callable[..., str]
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:

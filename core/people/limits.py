@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,6 @@ from core.people.users import User, users_path
 from core.places import uploads_folder
 from core.words import format_bytes, format_count, format_size
 
-_FRESH = 10.0  # seconds
 _NAMED = 3  # of the largest folders in a refusal
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGTP])B?", re.IGNORECASE)
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -43,15 +41,15 @@ class Held:
 
 def list_held(name: str, root: Path) -> list[Held]:
     """Return what lies on the disk of a user, largest first; `root` is the folder of all runs."""
-    return measure_all(root, only=name).get(name, []) if name else []
+    return measure_all(root, only=(name,)).get(name, []) if name else []
 
 
-def measure_all(root: Path, only: str = "") -> dict[str, list[Held]]:
-    """Return what lies on the disk of each user that owns anything, largest first; of one of them where one is named."""
+def measure_all(root: Path, only: Collection[str] = ()) -> dict[str, list[Held]]:
+    """Return what lies on the disk of each user that owns anything, largest first; of some of them where these are named."""
     found: dict[str, list[Held]] = {}
     for folder, is_run in _list_folders(root):
         owner = read_owner(folder)
-        if owner and only in ("", owner):
+        if owner and (not only or owner in only):
             found.setdefault(owner, []).append(Held(folder.name, measure_folder(folder), is_run))
     return {owner: sorted(held, key=lambda one: -one.bytes) for owner, held in found.items()}
 
@@ -75,32 +73,39 @@ def demand_room(owner: str, root: Path, *, adding: int = 0) -> None:
     Raises:
         LimitReached: where all that is the user's comes to the limit, with the largest that could be deleted.
     """
+    if refusal := refusal_of_room(owner, root, adding=adding):
+        raise LimitReached(refusal)
+
+
+def refusal_of_room(owner: str, root: Path, *, adding: int = 0) -> str:
+    """Say why the disk takes no more for a user, and what could be deleted; empty where it does."""
     limit = read_limits().get(owner, _NONE).disk
     if limit is None:
-        return
+        return ""
     held = list_held(owner, root)
     used = sum(one.bytes for one in held)
     if used < limit and used + adding <= limit:
-        return
+        return ""
     mine = now_acting().person.name == owner
     uses, own = ("You use", "your") if mine else (f"{owner} uses", f"{owner}'s")
     more = f"This takes {format_bytes(adding)} more. " if used < limit else ""
     largest = f" The largest: {', '.join(map(str, held[:_NAMED]))}." if held else ""
-    raise LimitReached(
+    return (
         f"{more}{uses} {format_bytes(used)} of the disk, and {own} limit is {format_size(limit)}.{largest} "
         "Delete runs that are no longer needed, or ask an administrator for more."
     )
 
 
-def is_full(owner: str, root: Path) -> bool:
-    """Tell whether a user's folders come to the limit of the disk; they are measured every ten seconds at most."""
-    limit = read_limits().get(owner, _NONE).disk
-    if limit is None:
-        return False
-    known = _measured.get((owner, root))
-    if known is None or time.monotonic() - known[0] > _FRESH:
-        known = _measured[owner, root] = time.monotonic(), sum(one.bytes for one in list_held(owner, root))
-    return known[1] >= limit
+def find_full(owners: Collection[str], root: Path) -> dict[str, str]:
+    """Return what those users use and may use of the disk, in words, whose folders come to their limit."""
+    most = {name: user.disk for name, user in read_limits().items() if name in owners and user.disk}
+    held = measure_all(root, only=most) if most else {}
+    used = {name: sum(one.bytes for one in held.get(name, ())) for name in most}
+    return {
+        name: f"{name} uses {format_bytes(used[name])} and may use {format_size(limit)}"
+        for name, limit in most.items()
+        if used[name] >= limit
+    }
 
 
 def read_limits() -> dict[str, User]:
@@ -135,9 +140,6 @@ def parse_size(text: str) -> int:
 
 
 _NONE = User("")
-_measured: dict[
-    tuple[str, Path], tuple[float, int]
-] = {}  # for each user and folder of runs: when, and how many bytes
 
 
 @cache

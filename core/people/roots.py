@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.errors import UserError
+from core.errors import Refused
 from core.people.acting import now_acting
 from core.places import expand_home, real_path
 
@@ -16,11 +16,11 @@ def allow_path(given: str | Path) -> Path:
     Links are followed before it is judged, so that none leads out.
 
     Raises:
-        UserError: where it leads out of the folders of this server.
+        Refused: where it leads out of the folders of this server.
     """
     roots = now_acting().roots
     if roots is not None and not is_inside(given, roots):
-        raise UserError(
+        raise Refused(
             f"{given}: this server only opens files in its own folders. Ask whoever runs it to start it with --root and this folder."
         )
     return expand_home(given)

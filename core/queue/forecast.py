@@ -36,7 +36,9 @@ def forecast_starts(line: Line, ended: Iterable[tuple[Run, Status]]) -> dict[str
     lets begin.
     """
     known = list(ended)[:_LOOKED_THROUGH]
-    left = [one for one in line.waiting if not one.place.held]
+    left = [
+        one for one in line.waiting if not one.place.held and line.owners.get(one.run.id) not in line.full
+    ]
     kinds = {name[0]: name for name in (line.slots.list_names(one.device) for one in left)}
     busy = [_judge_running(line, run, status, kinds, known) for run, status in line.running]
     starts: dict[str, float] = {}

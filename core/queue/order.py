@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from core.errors import RunError, UserError
 from core.files import write_text
 from core.people.acting import ADMINISTER, TRAIN, needs
-from core.people.limits import is_full, read_slot_limits
+from core.people.limits import find_full, read_slot_limits
 from core.people.owner import is_own, read_owner
 from core.queue.shares import Ask, find_over, take_turns
 from core.queue.slots import Slots, read_slots, split_slots
@@ -63,7 +63,7 @@ class Line:
     """The runs that train here, and those that wait in the order of their turns; held ones keep their place.
 
     `owners` has the user of each of these runs by its id, empty for nobody's, and `limits` the slots that a user may
-    take at a time, where there is such a limit: none while the user's disk is `full`.
+    take at a time, where there is such a limit. `full` says of users whose disk limit is reached what they use.
     """
 
     running: tuple[tuple[Run, Status], ...]
@@ -71,7 +71,7 @@ class Line:
     slots: Slots
     owners: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
-    full: frozenset[str] = frozenset()
+    full: Mapping[str, str] = field(default_factory=dict)
 
     def find_free(self, device: str) -> list[str]:
         """Return the names of the slots that are free for a run with this device setting."""
@@ -96,21 +96,24 @@ class Line:
         return len(set(self.owners.values())) > 1
 
     def find_over(self) -> frozenset[str]:
-        """Return the ids of the waiting runs whose users have to finish others of their own first, or ask for too much."""
+        """Return the ids of the waiting runs that a limit of their user holds back, of the slots or of the disk."""
         asks = [
             Ask(one.run.id, self.owners.get(one.run.id, ""), self.count_slots(one))
             for one in self.waiting
             if not one.place.held
         ]
-        return find_over(asks, self.count_taken(), self.limits)
+        full = {ask.id for ask in asks if ask.owner in self.full}
+        return find_over(asks, self.count_taken(), self.limits) | full
 
-    def list_own(self, run: Run) -> list[str]:
-        """Return the ids of the runs of the same user that train, or that wait and come before this one."""
-        owner = self.owners.get(run.id, "")
-        waiting = [one.run.id for one in self.waiting if not one.place.held]
-        before = waiting[: waiting.index(run.id)] if run.id in waiting else waiting
-        mine = (id for id in (*(run.id for run, _ in self.running), *before) if self.owners.get(id) == owner)
-        return list(mine) if owner else []
+    def list_own(self, mine: Waiting) -> list[Ask]:
+        """Return the runs of the same user that train, or that wait and come before this one, with their slots."""
+        owner = self.owners[mine.run.id]
+        limit = self.limits[owner]
+        before = [one for one in self.waiting[: self.waiting.index(mine)] if not one.place.held]
+        slots = {run.id: len(split_slots(status.slot)) for run, status in reversed(self.running)}
+        # One that asks for more than its user may ever take holds up no other.
+        slots |= {one.run.id: count for one in before if (count := self.count_slots(one)) <= limit}
+        return [Ask(id, owner, count) for id, count in slots.items() if self.owners.get(id) == owner]
 
     def list_ahead(self, run: Run) -> list[Waiting]:
         """Return the runs that take their turn before this one does, in the same slots."""
@@ -170,14 +173,15 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
         run.id: read_owner(run.folder)
         for run in (*(run for run, _ in running), *(one.run for one in waiting))
     }
-    wait = {owner: one.run.folder.parent for one in waiting if (owner := owners[one.run.id])}
-    full = frozenset(owner for owner, root in wait.items() if is_full(owner, root))
-    limits = read_slot_limits() | dict.fromkeys(full, 0)
-    line = Line(tuple(running), tuple(waiting), slots, owners, limits, full)
-    if not waiting or not line.is_shared():
+    line = Line(tuple(running), tuple(waiting), slots, owners, read_slot_limits())
+    if not waiting:
+        return line
+    root = waiting[0].run.folder.parent
+    line = replace(line, full=find_full({owners[one.run.id] for one in waiting}, root))
+    if not line.is_shared():
         return line
     asks = [(owners[one.run.id], one.place.priority, one.place.held) for one in waiting]
-    order = take_turns(asks, line.count_taken(), _read_turns(waiting[0].run.folder.parent))
+    order = take_turns(asks, line.count_taken(), _read_turns(root))
     return replace(line, waiting=tuple(waiting[place] for place in order))
 
 

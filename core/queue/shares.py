@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -51,3 +51,12 @@ def find_over(asks: Iterable[Ask], taken: Mapping[str, int], limits: Mapping[str
         if ask.slots <= limit:
             full.add(ask.owner)
     return frozenset(over)
+
+
+def count_to_end(slots: Sequence[int], asked: int, limit: int) -> int:
+    """Return how many of a user's runs, by the slots of each, have to end at least before one more gets what it asks for."""
+    ended, most = 0, sorted(slots)
+    while most and sum(most) + asked > limit:
+        most.pop()
+        ended += 1
+    return ended

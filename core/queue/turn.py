@@ -14,12 +14,16 @@ from dataclasses import replace
 
 from core.queue.order import Busy, Line, Waiting, keep_turn, lock_line, read_line, read_place
 from core.queue.restart import is_to_go_on, tell_of_restart
+from core.queue.shares import count_to_end
 from core.queue.slots import describe_slot_environment, join_slots, read_slots
 from core.runs.claim import REMOTE_SILENCE, Gone, Taken, hold, is_alive
 from core.runs.jobs import launch
 from core.runs.run import Run
 from core.stored.status import ON_HOLD, Status
-from core.words import format_count
+from core.words import format_count, name_some
+
+_NAMED = 3  # of the runs that one waits for
+_RARELY = 10  # as many before it: room on the disk is made by hand
 
 
 def wait_for_turn(
@@ -27,7 +31,8 @@ def wait_for_turn(
 ) -> bool:
     """Wait until a slot of this machine is free and no run before this one waits for it; False when a stop or pause came first.
 
-    A run whose user takes as many slots as they may waits for one of that user's own, and holds up nobody meanwhile.
+    A run whose user takes as many slots as they may waits for that user's own, one whose user is at the limit of the
+    disk until there is room; both hold up nobody meanwhile.
 
     On True the run's status is `running` and names its slot, set under the queue's lock, so that no two runs take the
     same turn. `tell` gets in words what it waits for, each time that changes, and that it was stopped.
@@ -76,9 +81,11 @@ def _find_turn(run: Run, line: Line) -> tuple[str, str, int]:
         return "", "Waiting for its turn.", 1
     if mine.place.held:
         return "", ON_HOLD, len(line.waiting)
+    owner = line.owners[run.id]
+    if owner in line.full:
+        return "", _describe_full(line.full[owner]), _RARELY
     if run.id in line.find_over():
-        own = line.list_own(run)
-        return "", _describe_limit(line, mine, own), len(own)
+        return "", *_describe_limit(line, mine)
     free, ahead = line.find_free(mine.device), line.list_ahead(run)
     first = sum(line.count_slots(one) for one in ahead)
     end = first + line.count_slots(mine)
@@ -87,37 +94,33 @@ def _find_turn(run: Run, line: Line) -> tuple[str, str, int]:
     return "", _describe_wait(line, [one.run.id for one in ahead]), len(line.running) + len(ahead)
 
 
-_NAMED = 3  # runs by their ids
+def _describe_full(use: str) -> str:
+    return f"Waits for room on the disk: {use}. Delete runs that are no longer needed, or ask an administrator for more."
 
 
-def _describe_limit(line: Line, mine: Waiting, own: list[str]) -> str:
-    """Say why a run waits whose user may take no more slots: the runs to be done first, by id."""
+def _describe_limit(line: Line, mine: Waiting) -> tuple[str, int]:
+    """Say why a run waits whose user may take no more slots: the runs to be done first, by id; and how many these are."""
     owner = line.owners[mine.run.id]
-    if owner in line.full:
-        return (
-            f"Waits for room: what {owner} has on the disk comes to the limit. It goes on once something of {owner}'s is deleted, "
-            "or an administrator allows more."
-        )
-    limit, asked = line.limits[owner], line.count_slots(mine)
+    own, limit, asked = line.list_own(mine), line.limits[owner], line.count_slots(mine)
     if asked > limit:
         return (
             f"It asks for {format_count(asked, 'slot')}, and {owner} may use {limit} at a time. Stop it and ask for fewer, or "
             "ask an administrator for more."
-        )
-    which = (
-        f"{owner}'s own run {own[0]}" if len(own) == 1 else f"enough of {owner}'s own runs ({_list_ids(own)})"
-    )
-    return f"Waits until {which} is done: {owner} may use {format_count(limit, 'slot')} at a time."
+        ), len(own)
+    slots, names = [one.slots for one in own], name_some([one.id for one in own], _NAMED)
+    ended = count_to_end(slots, asked, limit)
+    if len(own) == 1:
+        which = f"{owner}'s own run {names} is"
+    elif ended == len(own):
+        which = f"{owner}'s own runs {names} are"
+    else:
+        least = "" if len(set(slots)) == 1 else "at least "  # the largest may not be the first to end
+        which = f"{least}{ended} of {owner}'s own runs ({names}) {'is' if ended == 1 else 'are'}"
+    return f"Waits until {which} done: {owner} may use {format_count(limit, 'slot')} at a time.", len(own)
 
 
 def _describe_wait(line: Line, ahead: list[str]) -> str:
-    names = [*[run.id for run, _ in reversed(line.running)], *ahead]
-    return f"Waiting for {_list_ids(names)}."
-
-
-def _list_ids(ids: list[str]) -> str:
-    more = len(ids) - _NAMED
-    return ", ".join(ids[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"Waiting for {name_some([*[run.id for run, _ in reversed(line.running)], *ahead], _NAMED)}."
 
 
 def revive_queue(found: Iterable[tuple[Run, Status]]) -> list[Run]:

@@ -29,7 +29,7 @@ from core.stored import records
 from core.stored.console_log import read_tail
 from core.stored.metric_rows import append_row, keep_rows, parse_rows, read_block
 from core.stored.status import LAUNCHING, Status, load_status, recall_status, save_status
-from core.words import show_path
+from core.words import name_some, show_path
 
 FOLD = "fold"  # the split whose predictions table has the training images, each judged by a model fitted without it
 _NAMED = 5  # runs that an error names
@@ -345,8 +345,7 @@ def find_run(name: str, root: Path, *, failed: bool = False) -> Run:
     names = [run.id for run, _ in found]
     near = difflib.get_close_matches(name, names, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    known = f"{', '.join(names[:_NAMED])}{more}" or "none yet"
+    known = name_some(names, _NAMED) or "none yet"
     raise RunError(f"There is no run {name!r} under {root}.{meant} Runs: {known}.")
 
 

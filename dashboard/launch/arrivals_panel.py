@@ -13,13 +13,12 @@ from core.arrivals.bring_in import ARRIVAL, MOST_BYTES, MOST_FILES, Arrival, rea
 from core.arrivals.sources import keep_sent
 from core.errors import RunError
 from core.files import discard_folder, make_draft
-from core.people.acting import TRAIN, demand, now_acting
-from core.people.limits import demand_room
+from core.people.acting import TRAIN, needs, now_acting, refusal_of
+from core.people.limits import demand_room, refusal_of_room
 from core.places import uploads_folder
 from core.runs.run import default_root
 from core.runs.tasks import launch_task, read_order, read_task
 from core.stored.status import ACTIVE, Status
-from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
 from dashboard.launch.table_form import draw_table_form
@@ -112,12 +111,17 @@ def _draw_uploader(way: str) -> None:
     """Take files of the browser's machine, and send them when they are named."""
     turn = int(st.session_state.get(_TURN, 0))
     several: Literal[True, "directory"] = "directory" if way == "folder" else True
+    owner, root = now_acting().person.name, default_root()
+    refusal = refusal_of(TRAIN) or refusal_of_room(owner, root)
+    if refusal:  # before anything is sent
+        st.info(escape_markdown(refusal), icon=":material/lock:")
     files: list[UploadedFile] = st.file_uploader(
         "Drop a folder with one subfolder for each class" if way == "folder" else "Drop a zip archive, or images with a CSV",
         accept_multiple_files=several,
         max_upload_size=_MOST_MB,
         key=f"arrivals-{way}-{turn}",
         help="They stay on the machine that runs Weakspot.",
+        disabled=bool(refusal),
     )  # fmt: skip
     st.caption(
         f"At most {_MOST_MB:,} MB a file to send. In all, unpacked: at most {MOST_FILES:,} files and {format_bytes(MOST_BYTES)}. "
@@ -129,6 +133,7 @@ def _draw_uploader(way: str) -> None:
         name = st.text_input(
             "Name of the data set", _suggest_name(files, way), key=f"arrivals-name-{way}-{turn}", width=300
         )
+        refusal = refusal or refusal_of_room(owner, root, adding=sum(file.size for file in files))
         st.button(
             f"Bring in {format_count(len(files), 'file')}",
             type="primary",
@@ -136,8 +141,11 @@ def _draw_uploader(way: str) -> None:
             key="arrivals-send",
             on_click=guard_callback(_send),
             args=(files, name),
-            **lock(TRAIN),
+            disabled=bool(refusal),
+            help=escape_markdown(refusal) or None,
         )
+    if refusal and not refusal_of(TRAIN):
+        st.caption(escape_markdown(refusal))
 
 
 def _suggest_name(files: Sequence[UploadedFile], way: str) -> str:
@@ -148,8 +156,8 @@ def _suggest_name(files: Sequence[UploadedFile], way: str) -> str:
     return first.stem if len(files) == 1 else "images"
 
 
+@needs(TRAIN, "bring in images", lambda files, name: f"{name}: {format_count(len(files), 'file')}")
 def _send(files: Sequence[UploadedFile], name: str) -> None:
-    demand(TRAIN)
     _refuse_second()
     owner = now_acting().person.name
     demand_room(owner, default_root(), adding=sum(file.size for file in files))
@@ -165,12 +173,14 @@ def _send(files: Sequence[UploadedFile], name: str) -> None:
     st.session_state[_TURN] = int(st.session_state.get(_TURN, 0)) + 1
 
 
+@needs(TRAIN, "bring in images", lambda kind, *_, **parameters: parameters.get("name", kind))
 def begin(kind: str, page: str = "train", **parameters: object) -> None:
     """Start the task that makes the folder, which a page then gets."""
-    demand(TRAIN)
     _refuse_second()
+    owner = now_acting().person.name
+    demand_room(owner, default_root())  # the task asks again with the size of what it makes
     (task_folder() / ARRIVAL).unlink(missing_ok=True)
-    asked = {"root": str(uploads_folder()), "owner": now_acting().person.name, **parameters}
+    asked = {"root": str(uploads_folder()), "owner": owner, **parameters}
     launch_task(task_folder(), kind, **asked)
     if read_order(task_folder()) != (kind, asked):  # of two who begin at once the second launches nothing
         raise RunError(_SECOND)

@@ -7,9 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.arrivals.bring_in import ARRIVAL, read_arrival
-from core.people.acting import TRAIN, now_acting
-from core.people.limits import demand_room
-from core.runs.run import default_root
+from core.people.acting import TRAIN
 from core.runs.tasks import read_task
 from core.shards.shards import Shards
 from core.stored.status import ACTIVE
@@ -56,9 +54,6 @@ def _compare(shards: Shards) -> str:
 
 
 def _begin(shards: Shards, page: str) -> None:
-    demand_room(
-        now_acting().person.name, default_root()
-    )  # the task asks for the size of all: some may be unpacked already
     arrivals_panel.begin("unpack", page, images=str(shards.root), name=_name_after(shards.root))
 
 

@@ -12,15 +12,16 @@ import streamlit as st
 
 from core.arrivals.label_table import Columns, suggest_columns
 from core.csv_table import read_head
-from core.errors import UserError, describe_error
+from core.errors import Refused, UserError, describe_error
 from core.files import write_file
-from core.people.acting import TRAIN, demand, now_acting
+from core.people.acting import TRAIN, demand, keep_refusal, now_acting
 from core.people.roots import allow_path
 from dashboard.access.lock import lock
 from dashboard.guard import guard_callback
 from dashboard.text import escape_markdown
 
 NONE = "– none –"
+_REFUSED = "arrivals-refused"  # what was refused last
 
 
 def draw_table_form(begin: Callable[..., None], task: Path) -> None:
@@ -45,6 +46,12 @@ def draw_table_form(begin: Callable[..., None], task: Path) -> None:
         folder, table = allow_path(images.strip()), allow_path(place.strip())
         head = read_head(table)
     except (UserError, OSError) as error:
+        asked = (images, place)
+        if (
+            isinstance(error, Refused) and st.session_state.get(_REFUSED) != asked
+        ):  # kept once, not at each look
+            st.session_state[_REFUSED] = asked
+            keep_refusal("bring in images", f"{images}, {place}", str(error))
         st.error(escape_markdown(describe_error(error)), icon=":material/error:")
         return
     if len(head) < 2:

@@ -199,7 +199,7 @@ _FREE: Mapping[str, tuple[str, ...]] = {
     "map": (*_ONE_IMAGE, "like", "area", "name", "page"),
     "confidence": ("on",),
     "data": (*_ONE_IMAGE, "folder", "finding", "page", "marked_page", "issue_page"),
-    "predict": (*_ONE_IMAGE, "page"),
+    "predict": (*_ONE_IMAGE, "page", "runs", "way"),
     "compare": (*_ONE_IMAGE, "runs", "on", "won_page", "lost_page"),
     "people": ("who", "what"),
 }

@@ -37,8 +37,10 @@ def tell_lost(page: str) -> None:
 
 def _find_lost(page: str) -> Iterator[str]:
     if page == "compare":
-        yield from _find_lost_runs()
-    if page == "bake-off":
+        yield from _find_lost_runs([address.get_param("run")], "The others are compared.")
+    elif page == "predict":  # which tells of `run` itself
+        yield from _find_lost_runs([], "The others answer.")
+    elif page == "bake-off":
         yield from _find_lost_bakeoff()
     for name in find_unknown(page, st.query_params):
         yield f"“{escape_markdown(shorten(name))}”, which this page does not know. It is left aside."
@@ -63,19 +65,19 @@ def _find_lost_bakeoff() -> Iterator[str]:
         yield f"the bake-off “{escape_markdown(shorten(asked))}”, which does not exist, or no longer. The newest one that trains is shown, or else the form."
 
 
-def _find_lost_runs() -> Iterator[str]:
-    """Say which runs there are not that Compare is asked for."""
+def _find_lost_runs(more: list[str], others: str) -> Iterator[str]:
+    """Say which runs there are not that a page is asked for by `runs`, and more; `others` is what becomes of those there are."""
     known = {run.id for run in iter_runs(default_root())}
-    asked = [*address.get_param("runs").split(","), address.get_param("run")]
+    asked = [*address.get_param("runs").split(","), *more]
     lost = [name for name in dict.fromkeys(asked) if name and name not in known]
     found = {name for name in asked if name in known}
     if not lost:
         return
     named = ", ".join(f"“{escape_markdown(shorten(name))}”" for name in lost[:_NAMED])
-    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-    what = f"the run {named}, which does" if len(lost) == 1 else f"the runs {named}{more}, which do"
+    rest = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    what = f"the run {named}, which does" if len(lost) == 1 else f"the runs {named}{rest}, which do"
     instead = (
-        "The others are compared."
+        others
         if len(found) > 1
         else "The newest runs are shown."
         if not found

@@ -19,7 +19,7 @@ from core.ways.record import Measured, read_measured, task_folder
 from dashboard.access.lock import lock
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import guard_callback
-from dashboard.state import answers
+from dashboard.state import address, answers, kept
 from dashboard.text import escape_markdown
 
 MOST = (
@@ -29,6 +29,7 @@ MOST = (
 
 def draw_ways(run: Run) -> Choice:
     """Let the user choose how images are predicted, and show what was measured of each way; the plain way by default."""
+    kept.restore(("runs", "way"), opened=f"ways-others-{run.id}" not in st.session_state, of=run.id)
     with st.expander("Better predictions", icon=":material/trending_up:"):
         st.caption(
             "Averaging the answers to several views of an image, or of several runs, often raises accuracy, and takes longer. Measure it on your data first."
@@ -50,25 +51,24 @@ def draw_ways(run: Run) -> Choice:
     return choice
 
 
-def choose_average(run: Run, others: Sequence[Run]) -> None:
-    """Let the mean of the answers of a run and others be the way that is chosen where images are predicted with it."""
-    names = sorted(other.id for other in others)
-    st.session_state[f"ways-others-{run.id}"] = names
-    st.session_state[f"ways-choice-{run.id}"] = Choice((run.id, *names))
+def ask_average(run: Run, others: Sequence[Run]) -> dict[str, str]:
+    """Return the parameters of an address that predicts with the mean of the answers of a run and others."""
+    names = (run.id, *sorted(other.id for other in others))
+    return {"run": run.id, "runs": ",".join(names), "way": Choice(names).describe()}
 
 
 def _draw_others(run: Run) -> list[Run]:
-    """Let the user choose other runs; return the run and these."""
+    """Let the user choose other runs, which the URL keeps as `runs`; return the run and these."""
     offers = answers.list_offers(run)
     good = [offer.run for offer in offers if not offer.refusal]
     key = f"ways-others-{run.id}"
-    if key in st.session_state:  # a run that was chosen may be gone
-        st.session_state[key] = [name for name in st.session_state[key] if name in good]
+    asked = dict.fromkeys(address.get_param("runs").split(","))
+    st.session_state[key] = [name for name in asked if name in good][:MOST]  # one that was chosen may be gone
     others = st.multiselect(
         "Runs that answer too",
         good,
         key=key,
-        persist_state="session",
+        on_change=guard_callback(lambda: _ask_others(run, st.session_state[key])),
         max_selections=MOST,
         disabled=not good,
         placeholder="Choose runs" if good else "No other run has a model of the same classes",
@@ -76,6 +76,15 @@ def _draw_others(run: Run) -> list[Run]:
     )
     _draw_refused(offers)
     return [run, *(find_run(name, run.folder.parent) for name in sorted(others))]
+
+
+def _ask_others(run: Run, names: Sequence[str]) -> None:
+    """Write to the URL which runs answer, and no way that there is not with them."""
+    ids, way = [run.id, *sorted(names)], address.get_param("way")
+    offered = [one.describe() for one in list_choices(ids)]
+    address.set_params(
+        runs=",".join(ids) if names else address.ANY, way=way if way in offered else address.ANY
+    )
 
 
 def _draw_refused(offers: Sequence[Offer]) -> None:
@@ -97,18 +106,22 @@ def _compare(measured: Measured) -> dict[Choice, Gain]:
 
 
 def _draw_choice(run: Run, offered: Sequence[Choice], known: dict[Choice, Gain]) -> Choice:
-    key = f"ways-choice-{run.id}"
-    if st.session_state.get(key) not in offered:
-        st.session_state.pop(key, None)  # a run was taken out, or its soup is another one now
+    key, way = f"ways-choice-{run.id}", address.get_param("way")
+    # A run may have been taken out, or its soup be another one now: then the plain way.
+    st.session_state[key] = next((one for one in offered if one.describe() == way), offered[0])
     return st.selectbox(
         "Predict with",
         offered,
         key=key,
-        persist_state="session",
+        on_change=guard_callback(lambda: _ask_way(st.session_state[key], offered[0])),
         format_func=lambda choice: _name(choice, known.get(choice)),
         help="flip: the mirror image is asked about too. crops: the whole image and a closer view are too. averaged: each run "
         "answers, and the mean counts. soup: the runs' weights are averaged into one network, as quick as one run.",
     )
+
+
+def _ask_way(choice: Choice, plain: Choice) -> None:
+    address.set_params(way=address.ANY if choice == plain else choice.describe())
 
 
 def _name(choice: Choice, gain: Gain | None) -> str:

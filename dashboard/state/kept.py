@@ -12,18 +12,20 @@ from dashboard.state import address
 _REMEMBERED = "kept-choices"
 
 
-def restore(names: Sequence[str], *, opened: bool) -> None:
+def restore(names: Sequence[str], *, opened: bool, of: str = "") -> None:
     """Write the choices made before to the URL where the page is `opened` without them, and remember those it has.
 
-    Within a page the URL alone counts, so that the browser's Back takes back a choice.
+    Within a page the URL alone counts, so that the browser's Back takes back a choice. `of` is the run that the choices
+    are for, where those for another are others.
     """
     known = dict(st.session_state.get(_REMEMBERED, {}))
+    kept = {name: f"{name} of {of}" if of else name for name in names}
     asked = {name: st.query_params[name] for name in names if name in st.query_params}
     if opened and not asked:
-        asked = {name: known[name] for name in names if name in known}
+        asked = {name: known[kept[name]] for name in names if kept[name] in known}
         st.query_params.update(asked)
-    others = {name: value for name, value in known.items() if name not in names}
-    st.session_state[_REMEMBERED] = others | asked
+    others = {name: value for name, value in known.items() if name not in kept.values()}
+    st.session_state[_REMEMBERED] = others | {kept[name]: value for name, value in asked.items()}
 
 
 def keep(name: str, value: str, default: str) -> None:

@@ -29,7 +29,7 @@ from dashboard.launch.bakeoff_form import describe_todo, draw_form
 from dashboard.panels.board import board_html
 from dashboard.panels.deletion import confirm_delete, role_to_delete
 from dashboard.panels.results import NAME, draw_results
-from dashboard.predicting.ways import MOST, choose_average
+from dashboard.predicting.ways import MOST, ask_average
 from dashboard.state import address, services
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count, format_duration
@@ -307,8 +307,7 @@ def draw_folds(label: str, folds: Folds, *, several: bool) -> None:
             icon=":material/image_search:",
             key=f"bake-predict-{first.id}",
         ):
-            choose_average(first, folds.runs[1:])
-            st.switch_page(pages["predict"], query_params=run)
+            st.switch_page(pages["predict"], query_params=ask_average(first, folds.runs[1:]))
     st.caption(
         "Each network was chosen by the fold it left out, so these figures are a little too high. Predict with all folds takes "
         "the mean of their answers. Images that they trained on cannot judge it; a val/ folder or images held back can."

@@ -74,12 +74,8 @@ def draw_empty() -> None:
     )
     left, right, _ = st.columns([1, 1, 2])
     if left.button(
-        "Start the demo training",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-        **lock(TRAIN),
-    ):
+        "Start the demo training", type="primary", icon=":material/play_arrow:", key="runs-demo", width="stretch", **lock(TRAIN)
+    ):  # fmt: skip
         run = submit_demo()
         address.choose_run(run)
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})

@@ -40,6 +40,13 @@ def test_what_is_counted_is_kept_with_examples_and_read_again(config: TrainConfi
     assert found.examples[0] == ("train/2/1.png", "2")
 
 
+def test_the_task_takes_every_setting_that_the_images_depend_on(config: TrainConfig, place: Path) -> None:
+    folds = replace(config, fold="2/3", hold_back=1)
+    settings = {name: getattr(folds, name) for name in SETTINGS}
+    assert KINDS["count"](place, go_on, data=folds.data, **settings) == f"{summarise(folds)}."
+    assert read_count(folds, place) == (summarise(folds), True)
+
+
 def test_a_file_more_makes_it_untrue_but_not_at_once(
     config: TrainConfig, place: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,8 +200,8 @@ def test_finished_folds_are_told_together_with_what_to_do_next(
     assert "<th scope='col'>fold 2</th>" in text
     assert "Not pooled yet" in text
     app.button(key=f"bake-predict-{runs[0].id}").click().run()
-    others = app.session_state[f"ways-others-{runs[0].id}"]
-    assert others == [run.id for run in runs[1:]]
+    assert app.query_params["runs"] == ",".join(run.id for run in runs)
+    assert app.query_params["way"] == "3 runs averaged"
     assert "bake-compare" not in [button.key for button in app.button]
     app = open_page("weak", run=runs[0].id)
     assert app.button(key="judge-start").label == "Judge on all 3 folds"

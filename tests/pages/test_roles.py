@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.people.acting import Person
+from core.errors import Refused
+from core.people.acting import Person, acting
 from core.people.actions import FILE, read_actions
+from core.people.limits import LimitReached
+from core.people.owner import write_owner
+from core.people.users import add_user, set_limits
 from core.runs.run import Run
 from dashboard.access import who
+from dashboard.launch import arrivals_panel
 from tests.pages.apps import PAGES, Open, title, words
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
@@ -49,6 +55,72 @@ def test_a_control_is_off_with_the_reason(open_page: Open, run: Run, role: str) 
     assert button.disabled
     assert "needs the role administer" in button.help
     assert open_page("train").button("train-start").disabled
+
+
+@pytest.mark.parametrize("role", ["look"], indirect=True)
+def test_where_there_is_no_run_the_demo_is_off_too(open_page: Open, runs_root: Path, role: str) -> None:
+    button = open_page("runs").button("runs-demo")
+    assert button.disabled
+    assert "needs the role train" in button.help
+
+
+@pytest.mark.parametrize("role", ["look"], indirect=True)
+def test_whoever_may_only_look_is_told_before_images_are_sent(
+    open_page: Open, run: Run, role: str, runs_root: Path
+) -> None:
+    app = open_page("train")
+    assert app.file_uploader(key="arrivals-folder-0").disabled
+    assert "This needs the role train; ada has the role look." in words(app).replace("\\", "")
+
+
+@pytest.mark.parametrize("role", ["train"], indirect=True)
+def test_images_beyond_the_limit_are_told_before_they_are_sent_and_a_refusal_is_kept(
+    open_page: Open, run: Run, role: str, runs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = tmp_path / "users.json"
+    monkeypatch.setenv("WEAKSPOT_USERS", str(users))
+    monkeypatch.setenv("WEAKSPOT_UPLOADS", str(tmp_path / "uploads"))
+    add_user(users, "ada", "train", None)
+    set_limits(users, "ada", disk=1000, slots=None)
+    app = open_page("train")
+    app.file_uploader(key="arrivals-folder-0").set_value(
+        [(f"photos/{name}/1.png", bytes(700), "image/png") for name in ("cat", "dog")]
+    ).run()
+    button = app.button("arrivals-send")
+    assert button.disabled
+    assert "This takes < 1 MB more." in button.help.replace("\\", "")
+    with acting(who.find_acting()), pytest.raises(LimitReached):  # as of a window that was opened before
+        arrivals_panel._send([SimpleNamespace(name="a.png", size=2000)], "photos")  # type: ignore[list-item]
+    write_owner(run.folder, "ada")
+    app = open_page("train")
+    assert app.file_uploader(key="arrivals-folder-0").disabled
+    assert "Delete runs that are no longer needed" in words(app)
+    with acting(who.find_acting()), pytest.raises(LimitReached):
+        arrivals_panel.begin("unpack", images=str(runs_root), name="shards")
+    kept = [(one.who, one.what, one.of, one.end) for one in read_actions(runs_root / FILE)]
+    assert kept == [
+        ("ada", "bring in images", "photos: 1 file", "refused"),
+        ("ada", "bring in images", "shards", "refused"),
+    ]
+
+
+@pytest.mark.parametrize("role", ["train"], indirect=True)
+def test_a_folder_that_may_not_be_named_is_kept_as_a_refusal_once(
+    open_page: Open, run: Run, role: str, runs_root: Path
+) -> None:
+    app = open_page("train")
+    app.button_group(key="arrivals-way").set_value("table").run()
+    app.text_input(key="arrivals-images").set_value("/etc").run()
+    app.text_input(key="arrivals-table").set_value("/etc/labels.csv").run()
+    app.run()
+    assert "this server only opens files in its own folders" in words(app).replace("\\", "")
+    with acting(who.find_acting()), pytest.raises(Refused):
+        arrivals_panel.begin("unpack", images="/etc", name="shards")
+    kept = [(one.what, one.of, one.end) for one in read_actions(runs_root / FILE)]
+    assert kept == [
+        ("bring in images", "/etc, /etc/labels.csv", "refused"),
+        ("bring in images", "shards", "refused"),
+    ]
 
 
 def page_that_forgot_the_lock(folder: str) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from streamlit.util import calc_hash
 
 from core.runs.run import Run
 from core.runs.tasks import read_order
@@ -58,6 +59,45 @@ def test_other_runs_are_offered_measured_once_and_what_is_chosen_predicts_images
     app.multiselect(key="ways-others-first").set_value([]).run()
     assert "The way to predict has changed since" in words(app)
     assert not app.exception
+
+
+def test_the_address_has_who_answers_so_that_a_reload_keeps_it(
+    open_page: Open, run_with_model: Run, other: Run
+) -> None:
+    app = open_page("predict", run="first")
+    app.multiselect(key="ways-others-first").set_value(["second"]).run()
+    app.selectbox(key="ways-choice-first").set_value(Choice(("first", "second"))).run()
+    asked = {"run": "first", "runs": "first,second", "way": "2 runs averaged"}
+    assert app.query_params == asked
+    again = open_page("predict", **asked)
+    assert again.multiselect(key="ways-others-first").value == ["second"]
+    assert "predicted with **2 runs averaged**" in words(again)
+    again.multiselect(key="ways-others-first").set_value([]).run()
+    assert again.query_params == {"run": "first"}
+    assert "predicted with **" not in words(again)
+
+
+def test_who_answers_is_kept_between_pages_for_each_run(
+    open_page: Open, run_with_model: Run, other: Run
+) -> None:
+    app = open_page("predict", run="first", runs="first,second", way="2 runs averaged")
+    for page, params in (("runs", {}), ("predict", {"run": "first"})):
+        app._page_hash = calc_hash(page)
+        app.query_params.clear()
+        app.query_params.update(params)
+        app.run()
+    assert app.query_params == {"run": "first", "runs": "first,second", "way": "2 runs averaged"}
+    app.query_params.clear()
+    app.query_params["run"] = "second"
+    app.run()
+    assert app.multiselect(key="ways-others-second").value == []
+
+
+def test_a_run_of_the_address_that_is_gone_is_told(open_page: Open, run_with_model: Run, other: Run) -> None:
+    app = open_page("predict", run="first", runs="first,gone", way="2 runs averaged")
+    assert "the run “gone”, which does not exist, or no longer." in words(app)
+    assert app.multiselect(key="ways-others-first").value == []
+    assert "predicted with **" not in words(app)
 
 
 def test_a_run_alone_is_told_that_no_other_can_answer(open_page: Open, run_with_model: Run) -> None:

@@ -10,19 +10,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.people import limits
 from core.people.acting import ADMINISTER, TRAIN, Acting, NotAllowed, Person, acting
 from core.people.owner import write_owner
 from core.people.users import add_user, set_limits
 from core.queue.forecast import forecast_starts
 from core.queue.order import move, read_line, set_held, set_priority
-from core.queue.shares import Ask, find_over
+from core.queue.shares import Ask, count_to_end, find_over
 from core.queue.slots import write_slots
 from core.queue.turn import wait_for_turn
 from core.runs import jobs
-from core.runs.run import Run, delete_run, list_runs
+from core.runs.run import Run, list_runs
 from tests.made_job import make_job
 from tests.processes import REPOSITORY, environment, make_images, tiny_config, wait_until
+
+MB = 10**6
 
 
 @pytest.fixture(autouse=True)
@@ -72,31 +73,73 @@ def test_at_the_limit_the_next_run_waits_and_those_of_others_go_past_it(runs_roo
     assert may_start(first)
     assert not may_start(second)
     assert look_once(second) == "Waits until ada's own run a1 is done: ada may use 1 slot at a time."
-    assert (
-        look_once(third)
-        == "Waits until enough of ada's own runs (a1, a2) is done: ada may use 1 slot at a time."
-    )
+    assert look_once(third) == "Waits until ada's own runs a1, a2 are done: ada may use 1 slot at a time."
     assert [may_start(run) for run in others] == [True, True]
     end(first)
     assert not may_start(third)  # the one before it is first
     assert may_start(second)
 
 
-def test_with_a_full_disk_a_users_runs_wait_and_those_of_others_go_past_them(
-    runs_root: Path, users: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_says_how_many_of_its_users_own_have_to_end_first(runs_root: Path, users: Path) -> None:
+    set_limits(users, "ada", disk=None, slots=2)
+    write_slots(runs_root, 9)
+    runs = [make(runs_root, f"a{number}", "ada") for number in range(5)]
+    assert [may_start(run) for run in runs[:2]] == [True, True]
+    told = [look_once(run) for run in runs[2:]]
+    assert told == [
+        f"Waits until {which} done: ada may use 2 slots at a time."
+        for which in (
+            "1 of ada's own runs (a0, a1) is",
+            "2 of ada's own runs (a0, a1, a2) are",
+            "3 of ada's own runs (a0, a1, a2 and 1 more) are",
+        )
+    ]
+
+
+def test_a_run_that_waits_for_many_names_three_and_counts_the_rest(runs_root: Path) -> None:
+    for number in range(5):
+        make(runs_root, f"n{number}", "")
+    assert look_once(make(runs_root, "b1", "bob")) == "Waiting for n0."  # users take turns
+    assert look_once(make(runs_root, "n5", "")) == "Waiting for n0, b1, n1 and 3 more."
+
+
+@pytest.mark.parametrize(
+    ("slots", "asked", "limit", "ended"),
+    [([1], 1, 1, 1), ([1, 1, 1], 1, 2, 2), ([1, 4, 1], 2, 6, 1), ([1, 1, 1, 1], 2, 4, 2), ([], 1, 1, 0)],
+)
+def test_the_fewest_runs_are_counted_that_make_room(
+    slots: list[int], asked: int, limit: int, ended: int
 ) -> None:
-    """A bake-off that was started below the limit would go beyond it by any amount."""
-    monkeypatch.setattr(limits, "_FRESH", -1.0)
-    write_slots(runs_root, 2)
-    set_limits(users, "bob", disk=50_000, slots=None)
-    done = make(runs_root, "b1", "bob", "finished")
-    (done.folder / "best.pt").write_bytes(bytes(60_000))
-    second, other = make(runs_root, "b2", "bob"), make(runs_root, "a1", "ada")
-    assert not may_start(second)
-    assert look_once(second).startswith("Waits for room: what bob has on the disk comes to the limit.")
-    assert may_start(other)
-    delete_run(done)
-    assert may_start(second)
+    assert count_to_end(slots, asked, limit) == ended
+
+
+def test_at_the_limit_of_the_disk_a_waiting_run_does_not_begin_until_there_is_room(
+    runs_root: Path, users: Path
+) -> None:
+    set_limits(users, "ada", disk=80 * MB, slots=None)
+    done = make(runs_root, "a0", "ada", "finished")
+    with done.last_path.open("wb") as file:
+        file.truncate(90 * MB)
+    waits, other = make(runs_root, "a1", "ada"), make(runs_root, "b1", "bob")
+    assert look_once(waits) == (
+        "Waits for room on the disk: ada uses 90 MB and may use 80 MB. Delete runs that are no longer needed, or ask an "
+        "administrator for more."
+    )
+    assert not may_start(waits)
+    line = read_line(runs_root)
+    assert line.find_over() == {"a1"}
+    assert "a1" not in forecast_starts(line, list_runs(runs_root))
+    assert may_start(other)  # it goes past
+    end(other)
+    done.last_path.unlink()
+    assert may_start(waits)
+
+
+def test_without_a_limit_of_the_disk_nobodys_folders_are_measured(
+    runs_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("core.people.limits.measure_folder")
+    assert may_start(make(runs_root, "a1", "ada"))
 
 
 def test_a_run_that_waits_for_a_slot_does_not_name_those_that_it_goes_past(runs_root: Path) -> None:
