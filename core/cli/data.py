@@ -207,6 +207,7 @@ def _summarise(audit: Audit) -> dict[str, object]:
 
 
 def _find_issues(options: argparse.Namespace) -> int:
+    from core.confidence.apart import tell_asked_again
     from core.dataset.label_report import write_fixes
     from core.runs.run_data import read_run_data
 
@@ -218,6 +219,8 @@ def _find_issues(options: argparse.Namespace) -> int:
     assert report is not None
     write_fixes(options.out, report.issues)
     print(report.describe())
+    if options.split == "val" and (told := tell_asked_again(run, report.right, report.count)):
+        print(told)
     label = read_run_data(run).label
     for pair in report.overlaps:
         print(

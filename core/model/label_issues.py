@@ -6,7 +6,6 @@ Journal of Artificial Intelligence Research 70 (2021); computed by the authors' 
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -18,12 +17,12 @@ from cleanlab.rank import get_label_quality_scores
 
 from core.dataset.label_report import (
     LEAST_ACCURACY,
-    LIKELIEST,
     SURE_ACCURACY,
     LabelIssue,
     LabelReport,
     Overlap,
     WeakClass,
+    most_listed,
     read_report,
     report_path,
     write_label_report,
@@ -84,7 +83,7 @@ def judge_labels(
     if accuracy < LEAST_ACCURACY:
         issues = ()
     elif accuracy < SURE_ACCURACY:
-        issues = issues[: math.ceil(LIKELIEST * len(paths))]
+        issues = issues[: most_listed(len(paths))]
     return LabelReport(
         split,
         len(paths),

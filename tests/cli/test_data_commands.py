@@ -99,10 +99,13 @@ def test_classes_that_overlap_are_told_as_they_are_shown(
     runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(runs_root, tiny_data)
-    found = LabelReport("val", 6, 2, (), (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), ())
+    found = LabelReport("val", 6, 2, (), (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), (), 0.5)
     monkeypatch.setattr("core.model.label_issues.find_issues_of", lambda *_, **__: found)
     assert main(["label-issues", "first", "--out", str(tiny_data / "fixes.csv")]) == 0
-    assert "2 · rose and 10 · tulip overlap: 5 of 20 images cross over" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 · rose and 10 · tulip overlap: 5 of 20 images cross over" in said
+    assert "The run's accuracy is 66.7 %, as measured when its best model was chosen. Here" in said
+    assert "asked again in fp32, as Predict asks it, and 1 more image is wrong." in said
 
 
 def test_marks_are_told_saved_and_written_into_a_corrected_copy(
