@@ -46,6 +46,12 @@ KINDS = {
         "{} class folders of training are empty",
         "Training refuses such a folder. Add images, or remove it.",
     ),
+    "closed": Kind(
+        "serious",
+        "1 folder cannot be looked into",
+        "{} folders cannot be looked into",
+        "Training refuses such a folder: its images would be missed. Give the user that this runs as the right to read it, or remove it.",
+    ),
     "unreadable": Kind(
         "serious",
         "1 file is not a readable image",

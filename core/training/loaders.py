@@ -140,7 +140,7 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
             image = read_image(self.root / sample.path)
         except ImageProblem as problem:
             raise DataError(
-                f"{sample.path} {problem}. Repair or replace it, or set “Unreadable files” (bad_images) to skip when you start a run."
+                f"{sample.path} {problem}. Repair or replace it, or set “Unreadable files” to skip when you start a run (on the command line: --bad-images skip)."
             ) from None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, epoch, index))

@@ -38,6 +38,18 @@ def test_audit_as_json_names_every_group(
     assert [(f["kind"], f["groups"]) for f in found["findings"]] == [("unreadable", [["train/2/1.png"]])]
 
 
+def test_audit_names_a_folder_that_cannot_be_looked_into_and_why(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_data / "train/fox").symlink_to("/nowhere/fox")  # as closed to root as to anyone
+    assert main(["audit", str(tiny_data)]) == 0
+    said = capsys.readouterr().out
+    assert "serious  1 folder cannot be looked into\n" in said
+    assert "such as train/fox is a link to /nowhere/fox, which does not exist" in said
+    assert "readable image" not in said
+    assert "no validation image" not in said
+
+
 def test_audit_splits_as_a_run_that_holds_images_back(
     runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
