@@ -102,7 +102,7 @@ def test_a_finished_bake_off_ends_in_its_ranking_with_verdicts(
     assert "With 2 + 2 seeds no smaller p than 0.33 can come out" in text
     assert list(charts_of(app)) == ["bake-ranking"]
     results = app.dataframe[0].value
-    assert results["run"].tolist()[0].startswith("bake-resnet18-adamw")
+    assert results["run"].tolist()[0].endswith("mw-seed-0")  # cut where names are alike
     assert results["macro recall"].tolist()[2] == "66.7 % (30.0–90.3 %)"
 
 
