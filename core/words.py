@@ -127,6 +127,15 @@ def shorten_ids(ids: Sequence[str], most: int) -> list[str]:
     return shorten_names(ids, most)
 
 
+def tell_names_apart(names: Sequence[str], most: int) -> list[str]:
+    """Return names as they are, but for those that look alike within `most` letters: these lose letters where they do not differ.
+
+    What is shown cuts the others at their end, and can be searched for all of their letters.
+    """
+    short = shorten_names(names, most)
+    return [cut if "…" in cut[:-1] else name for name, cut in zip(names, short, strict=True)]
+
+
 def _cut(name: str, most: int, *, head: int) -> str:
     if len(name) <= most:
         return name

@@ -16,6 +16,7 @@ from core.people.acting import ADMINISTER, MEANINGS, now_acting
 from core.runs import jobs
 from core.runs.imported import describe_origin
 from core.runs.run import default_root
+from core.words import tell_names_apart
 from dashboard.access.who import base_path, find_acting, sign_in_mode
 from dashboard.guard import forget_elsewhere, guard, guard_callback
 from dashboard.lost.tell import tell_lost
@@ -53,12 +54,13 @@ STYLE = """
 .st-key-touch-hint { display: none; }
 @media (hover: none) { .st-key-touch-hint { display: flex; } }
 .st-key-runs-chosen { min-height: 2.7rem; }
-[class*="st-key-choose-"] label p { font-weight: 650; font-size: 1rem; }
+[class*="st-key-choose-"] label p { font-weight: 650; font-size: 1rem; white-space: normal; overflow-wrap: anywhere; }
 .ws-run { font-size: .85rem; opacity: .75; margin-bottom: -1.4rem; overflow-wrap: anywhere; }
 @media (max-width: 640px) { .ws-run { margin-top: 1rem; } .st-key-confusion-wide { display: none; }
   .st-key-narrow-steps .stColumn { min-width: 100%; } }
 @media (max-width: 1100px) {
-  .st-key-sheet-images { position: fixed; right: 0; bottom: 0; z-index: 99; width: min(100vw, 600px); max-height: 56vh;
+  .stMainBlockContainer:has(.st-key-sheet-images) { padding-bottom: 54vh; }
+  .st-key-sheet-images { position: fixed; right: 0; bottom: 0; z-index: 99; width: min(100vw, 600px); max-height: 50vh;
     overflow-y: auto; padding: 1rem; background: Canvas; border-radius: 14px 14px 0 0;
     box-shadow: 0 -4px 24px rgba(0, 0, 0, .35); }
 }
@@ -96,6 +98,7 @@ PAGES = {
 # For administrators, and only where users sign in; whoever opens it otherwise by its address is told why not.
 PEOPLE = ("people", people.render, "group")
 # Pages whose content belongs to one run, chosen in the sidebar.
+NAME = 26  # letters of a run's name that the sidebar shows
 RUN_PAGES = ("live", "confusion", "weak", "map", "confidence", "data", "predict")
 
 
@@ -171,6 +174,7 @@ def draw_run_choice() -> None:
     st.sidebar.selectbox(
         "Run",
         list(choices),
+        format_func=dict(zip(choices, tell_names_apart(list(choices), NAME), strict=True)).__getitem__,
         key="run-choice",
         on_change=guard_callback(apply_choice),
         help=offered.note or None,

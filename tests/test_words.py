@@ -9,7 +9,7 @@ import pytest
 
 from core.recipe.config import TrainConfig
 from core.report.phrases import describe_recipe
-from core.words import format_count, shorten_ids, shorten_names
+from core.words import format_count, shorten_ids, shorten_names, tell_names_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,3 +66,15 @@ def test_ids_of_runs_lose_what_all_begin_with() -> None:
         "…041922",
         "…041922-specialised",
     ]
+
+
+def test_only_names_that_look_alike_where_they_are_cut_lose_letters() -> None:
+    names = [
+        "photos-of-groceries-strong",
+        "photos-of-groceries-strong-specialised",
+        "a-name-of-its-own-as-long-as-this",
+    ]
+    told = tell_names_apart(names, 20)
+    assert told[2] == names[2]
+    assert len({name[:20] for name in told}) == 3
+    assert told[1].endswith("alised")

@@ -164,10 +164,12 @@ def _audit(options: argparse.Namespace) -> int:
     counts = ", ".join(f"{audit.count_split(split):,} {split}" for split in audit.splits)
     made = " (val is split off training)" if audit.val_made else ""
     print(f"{data}: {len(audit.classes):,} classes; files: {counts}{made}")
+    problems = {image.path: f" {image.problem}" for image in audit.images if image.problem}
     for finding in audit.findings:
         print(f"{finding.severity:>7}  {finding.title}")
         names = [format_class(name, audit.display) for name in finding.classes[:4]]
-        example = ", ".join(names) or " = ".join(finding.groups[0][:3])
+        first = finding.groups[0][:3] if finding.groups else ()
+        example = ", ".join(names) or f"{' = '.join(first)}{problems.get(first[0], '')}"
         print(f"         such as {example}")
     if not audit.findings:
         print("Nothing wrong was found.")
@@ -207,6 +209,7 @@ def _summarise(audit: Audit) -> dict[str, object]:
 
 
 def _find_issues(options: argparse.Namespace) -> int:
+    from core.confidence.apart import tell_asked_again
     from core.dataset.label_report import write_fixes
     from core.runs.run_data import read_run_data
 
@@ -218,6 +221,8 @@ def _find_issues(options: argparse.Namespace) -> int:
     assert report is not None
     write_fixes(options.out, report.issues)
     print(report.describe())
+    if options.split == "val" and (told := tell_asked_again(run, report.right, report.count)):
+        print(told)
     label = read_run_data(run).label
     for pair in report.overlaps:
         print(

@@ -1,12 +1,18 @@
-"""Why the same image has another confidence in a run's table than when its best model is asked now, in one sentence."""
+"""Why a run's table and its best model asked now differ, in an image's confidence and in the run's accuracy, in few sentences."""
 
 from __future__ import annotations
 
 from core.confidence.kept import read_precision
 from core.runs.run import Run
+from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 
 ANSWERED = "The confidences of the likeliest classes are as Predict answers. This test asks the run's best model alone, not calibrated."
 _ROUNDING = 0.002  # that a confidence can differ by where the same model is asked twice in the same precision
+
+
+def tell_asked_again(run: Run, right: int, count: int) -> str:
+    """Say what the run's accuracy is where its best model, asked again, has `right` of `count` images right; else nothing."""
+    return tell_apart(run.read_status(), right, count, ASKED_AGAIN.format(precision=read_precision(run)))
 
 
 def explain_apart(run: Run, before: float, now: float, *, same_table: bool) -> str:

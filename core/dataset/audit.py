@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -226,7 +226,7 @@ def judge_images(listing: Listing, facts: ImageFacts, groups: Mapping[str, str] 
         *_find_divided(images, groups or {}),
         *_find_class_faults(audit, listing),
         *_find_poor_images(images, facts),
-        *_find_unreadable(audit, {fault.path for fault in listing.faults if fault.kind == "folder"}),
+        *_find_unreadable(audit, listing),
     ]
     return replace(audit, findings=tuple(sorted(found, key=lambda finding: finding.rank)))
 
@@ -326,6 +326,8 @@ def _find_class_faults(audit: Audit, listing: Listing) -> Iterator[Finding]:
     """Yield classes that differ between splits, are empty, or have far fewer images than the largest."""
     counts = audit.count_images()
     train, val = counts["train"], counts["val"]
+    # Nobody knows how many images lie in a folder that cannot be looked into.
+    hidden = {fault.label for fault in listing.faults if fault.kind == "folder"}
 
     def paths_of(names: Sequence[str], split: str) -> tuple[tuple[str, ...], ...]:
         by_class = {
@@ -333,17 +335,17 @@ def _find_class_faults(audit: Audit, listing: Listing) -> Iterator[Finding]:
         }
         return tuple(paths for paths in by_class.values() if paths)
 
-    unknown = [name for name in audit.classes if val[name] and not train[name]]
+    unknown = [name for name in audit.classes if val[name] and not train[name] and name not in hidden]
     if unknown:
         yield Finding("unknown", paths_of(unknown, "val"), tuple(unknown))
-    unseen = [name for name in audit.classes if train[name] and not val[name]]
+    unseen = [name for name in audit.classes if train[name] and not val[name] and name not in hidden]
     if unseen:
         yield Finding("unvalidated", paths_of(unseen, "train"), tuple(unseen))
     empty = [name for split, name in listing.empty if split == "train" and name not in unknown]
     if empty:
         yield Finding("empty", (), tuple(empty))
     most = max(train.values())
-    few = [name for name in audit.classes if 0 < train[name] * IMBALANCE < most]
+    few = [name for name in audit.classes if 0 < train[name] * IMBALANCE < most and name not in hidden]
     if few:
         yield Finding("imbalance", paths_of(sorted(few, key=lambda name: train[name]), "train"), tuple(few))
 
@@ -362,12 +364,13 @@ def _find_poor_images(images: Sequence[AuditedImage], facts: ImageFacts) -> Iter
             yield Finding(kind, tuple((images[index].path,) for index in np.flatnonzero(found).tolist()))
 
 
-def _find_unreadable(audit: Audit, closed: Container[str]) -> Iterator[Finding]:
-    """Yield what cannot be read or has a name that cannot be written down, what lies in no class folder, and `closed` folders."""
-    found: dict[str, list[tuple[str]]] = {"misnamed": [], "locked": [], "unreadable": [], "stray": []}
+def _find_unreadable(audit: Audit, listing: Listing) -> Iterator[Finding]:
+    """Yield what cannot be read or has a name that cannot be written down, and what lies in no class folder."""
+    found: dict[str, list[tuple[str]]] = {"misnamed": [], "unreadable": [], "stray": [], "closed": []}
+    closed = {fault.path for fault in listing.faults if fault.kind == "folder"}
     for image in audit.images:
         if image.problem:
-            kind = "stray" if not image.split else "locked" if image.path in closed else "unreadable"
+            kind = "stray" if not image.split else "closed" if image.path in closed else "unreadable"
             found["misnamed" if image.problem == MISNAMED else kind].append((image.path,))
     yield from (Finding(kind, tuple(paths)) for kind, paths in found.items() if paths)
 

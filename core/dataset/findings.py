@@ -53,12 +53,11 @@ KINDS = {
         "{} class folders of training are empty",
         "Training refuses such a folder. Add images, or remove it.",
     ),
-    "locked": Kind(
+    "closed": Kind(
         "serious",
-        "1 folder cannot be opened",
-        "{} folders cannot be opened",
-        "Training refuses to start, since the images in it would be missed. Allow your user to read it, or take it out of "
-        "the data folder.",
+        "1 folder cannot be looked into",
+        "{} folders cannot be looked into",
+        "Training refuses such a folder: its images would be missed. Give the user that this runs as the right to read it, or remove it.",
     ),
     "unreadable": Kind(
         "serious",

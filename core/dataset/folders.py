@@ -270,7 +270,7 @@ def drop_bad_images(folders: ImageFolders, bad: Sequence[BadImage], *, policy: s
         every = {*folders.files, *(item.path for item in folders.unread)}
         raise DataError(
             f"{len(bad)} of {len(every)} files are not readable images: {listed}{more}. "
-            "Remove or replace them, or set “Unreadable files” (bad_images) to skip."
+            "Remove or replace them, or set “Unreadable files” to skip (on the command line: --bad-images skip)."
         )
     names = {item.path for item in bad}
     train = tuple(s for s in folders.train if s.path not in names)

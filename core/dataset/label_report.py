@@ -102,6 +102,11 @@ class LabelReport:
     accuracy: float = 1.0
     out_of_fold: bool = False
 
+    @property
+    def right(self) -> int:
+        """Return how many of the images the model gets right."""
+        return round(self.accuracy * self.count)
+
     def describe(self) -> str:
         """Return how many labels are doubtful, or that the model is too weak to doubt any."""
         if self.accuracy < LEAST_ACCURACY:
@@ -113,6 +118,11 @@ class LabelReport:
         verb = "is" if found == 1 else "are"
         what = "probably wrong" if self.accuracy >= SURE_ACCURACY else "worth a look"
         return f"{found:,} of {format_count(self.count, 'label')} {verb} {what}."
+
+
+def most_listed(count: int) -> int:
+    """Return how many of `count` labels a model below `SURE_ACCURACY` may doubt: the likeliest, at least one."""
+    return math.ceil(LIKELIEST * count)
 
 
 def report_path(folder: Path, split: str) -> Path:

@@ -6,7 +6,6 @@ Journal of Artificial Intelligence Research 70 (2021); computed by the authors' 
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -18,18 +17,17 @@ from cleanlab.rank import get_label_quality_scores
 
 from core.dataset.label_report import (
     LEAST_ACCURACY,
-    LIKELIEST,
     SURE_ACCURACY,
     LabelIssue,
     LabelReport,
     Overlap,
     WeakClass,
+    most_listed,
     read_report,
     report_path,
     write_label_report,
 )
 from core.runs.run import Run
-from core.verdicts.class_report import count_by_luck, exceeds_luck
 from core.verdicts.predictions import wilson_interval
 
 _MIN_CROSSED = 4  # images; fewer can be luck in any pair of classes
@@ -85,7 +83,7 @@ def judge_labels(
     if accuracy < LEAST_ACCURACY:
         issues = ()
     elif accuracy < SURE_ACCURACY:
-        issues = issues[: math.ceil(LIKELIEST * len(paths))]
+        issues = issues[: most_listed(len(paths))]
     return LabelReport(
         split,
         len(paths),
@@ -129,8 +127,7 @@ def compare_classes(
 
     Two classes overlap when they are taken for each other both ways, and by that alone explain at least half of the
     errors on their images. A class is weak when the upper end of its recall's interval lies under the recall of all,
-    and it overlaps with none; where no more classes lie there than luck would put, none is, as on the page Weak classes.
-    Arguments as of `judge_labels`.
+    and it overlaps with none. Arguments as of `judge_labels`.
     """
     best = probabilities.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -150,13 +147,11 @@ def compare_classes(
             overlaps.append(Overlap(classes[a], classes[b], crossed, count, low, high, mislabelled))
     paired = {name for pair in overlaps for name in (pair.one, pair.other)}
     of_all = right.sum() / max(1, len(targets))
-    below = []
+    weak = []
     for index in np.flatnonzero(support).tolist():
         low, high = map(float, wilson_interval(int(right[index]), int(support[index])))
-        if high < of_all:
-            below.append(WeakClass(classes[index], int(right[index]), int(support[index]), low, high))
-    surely = exceeds_luck(len(below), count_by_luck(support.tolist(), float(of_all)))
-    weak = [found for found in below if surely and found.name not in paired]
+        if high < of_all and classes[index] not in paired:
+            weak.append(WeakClass(classes[index], int(right[index]), int(support[index]), low, high))
     return (
         tuple(sorted(overlaps, key=lambda pair: -pair.low)),
         tuple(sorted(weak, key=lambda found: found.high)),

@@ -143,7 +143,7 @@ class ImageTable(Dataset[tuple[torch.Tensor, int]]):
             advice = (
                 f"Put {gone} back as it was, or train anew."
                 if gone
-                else "Repair or replace it, or set “Unreadable files” (bad_images) to skip when you start a run."
+                else "Repair or replace it, or set “Unreadable files” to skip when you start a run (on the command line: --bad-images skip)."
             )
             raise DataError(f"{sample.path} {problem}. {advice}") from None
         with torch.random.fork_rng(devices=[]):

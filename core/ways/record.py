@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.confidence.kept import read_precision
+from core.confidence.apart import tell_asked_again
 from core.errors import RunError, describe_unreadable
 from core.files import write_text
 from core.places import name_place
@@ -18,7 +18,6 @@ from core.reading import read_object, take
 from core.runs.run import Run
 from core.runs.seen import name_unknowns
 from core.verdicts.judged_on import JudgedOn
-from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 from core.verdicts.ways import WayResult, describe_judges
 from core.ways.choice import Choice
 
@@ -63,8 +62,7 @@ class Measured:
         said = describe_judges(
             self.runs[0], split, len(plain), soup_chosen=bool(self.soup), unknown=name_unknowns(runs)
         )
-        how = ASKED_AGAIN.format(precision=read_precision(runs[0]))
-        told = "" if self.held else tell_apart(runs[0].read_status(), plain.count("1"), len(plain), how)
+        told = "" if self.held else tell_asked_again(runs[0], plain.count("1"), len(plain))
         return f"{said} {told}".rstrip()
 
 

@@ -69,6 +69,8 @@ def draw_place(key: str, devices: int | None = None) -> tuple[bool, SlurmRequest
     if problem:
         st.warning(f"Slurm may not take a run now. {escape_markdown(problem)}", icon=":material/cloud_off:")
     try:
+        if empty := [field for field in _NUMBERS if values[field] is None]:
+            raise ConfigError(dict.fromkeys(empty, "is empty; give a number"))
         request = SlurmRequest.from_values(values)
         if devices:
             request.for_devices(devices)

@@ -11,17 +11,20 @@ import pandas as pd
 import streamlit as st
 
 from core.verdicts.predictions import wilson_interval
+from core.words import tell_names_apart
 from dashboard.listing.rows import Row
 from dashboard.terms import explain
 
 _TICKED = "runs-ticked"
 _LINE = 35  # px, a row of Streamlit's tables
 _BAR = 12  # px, the bar below a table that is wider than the page
+_NAME = 300  # px, of a name; Streamlit would let it shrink to a few letters
+_LETTERS = 38  # of a name that are seen in it
 _MOST = 12  # rows to be seen without scrolling
 
 # The columns that not every list fills are left out where they are empty.
 _FORMATS: dict[str, Any] = {
-    "name": st.column_config.TextColumn(pinned=True),
+    "name": st.column_config.TextColumn(pinned=True, width=_NAME),
     "accuracy": st.column_config.NumberColumn(
         "best accuracy", format="%.1f %%", help="On the validation images, which also chose the best epoch."
     ),
@@ -90,6 +93,7 @@ def draw_table(rows: Sequence[Row]) -> list[Row]:
 def tabulate(rows: Sequence[Row]) -> pd.DataFrame:
     """Return the columns chosen of runs, figures as numbers so that they sort as such; what a run lacks is missing."""
     table = pd.DataFrame([_values(row) for row in rows])
+    table["name"] = tell_names_apart(list(table["name"]), _LETTERS)
     chosen = {_ALWAYS, *st.session_state.get("runs-columns", _COLUMNS)}
     table = table.drop(columns=[name for name in _SELDOM if not table[name].any()])
     return table[[name for name in table if name in chosen]]

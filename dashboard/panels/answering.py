@@ -14,6 +14,7 @@ from core.errors import UserError
 from core.runs.run import Run
 from core.verdicts.selective import ThresholdEffect, cross_choose, judge_threshold
 from dashboard.guard import guard_callback
+from dashboard.state.number_field import take_number
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
 
@@ -69,11 +70,12 @@ def draw_answering(run: Run) -> Answering:
         "Not sure below (% confidence)",
         0.0,
         100.0,
+        value=None,
         step=1.0,
         format="%.1f",
         key=key,
         on_change=guard_callback(
-            lambda: write_threshold(run, st.session_state[key] / 100, temperature=temperature)
+            lambda: write_threshold(run, take_number("“Not sure below”", key) / 100, temperature=temperature)
         ),
         help="0: every image is answered. The page Confidence finds the threshold for the accuracy you want.",
     )

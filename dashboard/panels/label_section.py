@@ -8,15 +8,21 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.confidence.kept import read_precision
-from core.dataset.label_report import LEAST_ACCURACY, LIKELIEST, SURE_ACCURACY, LabelReport, report_path
+from core.confidence.apart import tell_asked_again
+from core.dataset.label_report import (
+    LEAST_ACCURACY,
+    LIKELIEST,
+    SURE_ACCURACY,
+    LabelReport,
+    most_listed,
+    report_path,
+)
 from core.errors import UserError
 from core.people.acting import TRAIN
 from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
 from core.stored.status import ACTIVE
-from core.verdicts.run_accuracy import ASKED_AGAIN, tell_apart
 from dashboard.access.lock import lock
 from dashboard.components.gallery import PAGE, Tile, draw_pager
 from dashboard.components.marking import Item, Step
@@ -68,6 +74,8 @@ def draw_labels(run: Run | None) -> None:
     st.caption(explain_split(run, split))
     report = draw_search(run, split)
     if report is not None:
+        if split == "val" and (told := tell_asked_again(run, report.right, report.count)):
+            st.caption(told)
         draw_issues(run, report)
         draw_classes(report, services.read_data(run))
 
@@ -150,8 +158,6 @@ def task_folder(run: Run, split: str) -> Path:
 
 def draw_issues(run: Run, report: LabelReport) -> None:
     """Show the doubtful labels with their images, to be marked."""
-    if report.split == "val" and (told := _tell_apart(run, report)):
-        st.caption(told)
     if report.accuracy < LEAST_ACCURACY:
         st.info(escape_markdown(report.describe()), icon=":material/block:")
     elif report.issues:
@@ -161,11 +167,6 @@ def draw_issues(run: Run, report: LabelReport) -> None:
             f"No label is doubtful: confident learning agrees with all {report.count:,}.",
             icon=":material/check_circle:",
         )
-
-
-def _tell_apart(run: Run, report: LabelReport) -> str:
-    how = ASKED_AGAIN.format(precision=read_precision(run))
-    return tell_apart(run.read_status(), round(report.accuracy * report.count), report.count, how)
 
 
 def draw_doubtful(run: Run, report: LabelReport, data: RunData) -> None:
@@ -179,7 +180,8 @@ def draw_doubtful(run: Run, report: LabelReport, data: RunData) -> None:
     if not sure:
         st.caption(
             f"The model gets {format_share(report.accuracy)} of these images right. One below {format_share(SURE_ACCURACY)} doubts more right "
-            f"labels than wrong ones, so only the likeliest one in {1 / LIKELIEST:.0f} is listed, and you cannot mark all of them at once."
+            f"labels than wrong ones, so no more than {format_count(most_listed(count), 'label')} can be listed, the likeliest "
+            f"({format_share(LIKELIEST)} of {count:,}, rounded up), and you cannot mark all of them at once."
         )
     page = draw_pager(found, PAGE, key="labels-page", param="issue_page")
     shelf = shelve_issues(report, data)
@@ -262,7 +264,7 @@ def draw_bulk(run: Run, report: LabelReport, data: RunData, shelf: marking.Shelf
 
 
 def draw_classes(report: LabelReport, data: RunData) -> None:
-    """Tell pairs of classes that overlap from classes that are weak for another reason."""
+    """Tell pairs of classes that overlap from other classes of low recall."""
     with st.container(key="wide-label-classes"):
         left, right = st.columns(2, gap="large")
     with left:
@@ -280,9 +282,11 @@ def draw_classes(report: LabelReport, data: RunData) -> None:
         if not report.overlaps:
             st.markdown("None.")
     with right:
-        st.markdown("**Classes that are weak for another reason**")
+        st.markdown("**Other classes of low recall**")
         st.caption(
-            "These are recognised worse than the rest, but confused with many classes or in one direction only. They need more or better images. Intervals are 95 %, by Wilson's formula.",
+            "Even the upper end of their interval is below the accuracy of all images. They are confused with many classes, or in one direction only. "
+            "Luck alone puts some classes here: Weak classes says how many. Those that are truly weak need more or better images. "
+            "Intervals are 95 %, by Wilson's formula.",
             help=explain("Wilson"),
         )
         for found in report.weak:

@@ -16,12 +16,14 @@ _FADED = "pointer-events: none; opacity: .35"
 def draw_number(label: str, low: float, high: float | None, *, key: str, **known: Any) -> float | None:
     """Draw a field for a number of Streamlit's and return what was typed, whole numbers as int, None where it is empty.
 
+    An emptied field stays empty, to be told, where the session has its value; else it goes back to the `value` given.
     What is out of `low` to `high` (None: no end) or not whole is returned too: the browser would keep it to itself, and the value before
     would stay in force. Its − and + end there. `known` are further arguments of `st.number_input`; `step` is 1 by default.
     """
     if known.get("value") is not None:
         known["value"] = float(known["value"])
-    found = st.number_input(label, key=key, **{"step": 1.0, "format": "%g", **known})
+    # Without a value of its own an emptied field would become 0 unasked.
+    found = st.number_input(label, key=key, **{"value": None, "step": 1.0, "format": "%g", **known})
     number: float | None = as_typed(found)
     ends = {
         "Down": number is not None and number <= low,
@@ -46,6 +48,14 @@ def find_fault(value: float, low: int, high: int | None) -> str:
     if isinstance(value, int) and low <= value and (high is None or value <= high):
         return ""
     return f"must be a whole number {f'of at least {low:,}' if high is None else f'from {low:,} to {high:,}'}, got {value:,}"
+
+
+def take_number(label: str, key: str) -> float:
+    """Return what a field of the session holds; raises UserError where it is empty."""
+    value = as_typed(st.session_state[key])
+    if value is None:
+        raise UserError(f"{label} is empty; give a number.")
+    return float(value)
 
 
 def take_whole(label: str, key: str, low: int, high: int) -> int:

@@ -18,6 +18,7 @@ from core.runs.run import Run, default_root
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
 from core.verdicts.judged_on import JudgedOn, choose_common, describe_images
+from core.words import tell_names_apart
 from dashboard.charts.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
 from dashboard.components.plot import plot
 from dashboard.guard import guard_callback
@@ -28,6 +29,8 @@ from dashboard.state import address, services
 from dashboard.state.offered import offer_runs
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count
+
+_LETTERS = 34  # of a run's name that its chip shows on a phone
 
 
 def render() -> None:
@@ -71,6 +74,7 @@ def draw_choice(ids: list[str], note: str) -> list[str]:
     return st.multiselect(
         "Runs",
         ids,
+        format_func=dict(zip(ids, tell_names_apart(ids, _LETTERS), strict=True)).__getitem__,
         key="compare-runs",
         help=f"{note} Tick older ones there to compare them." if note else None,
         on_change=guard_callback(

@@ -29,6 +29,7 @@ from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.guard import NotYet, guard_callback
 from dashboard.panels.answering import describe_choice, load_calibration
 from dashboard.state import address
+from dashboard.state.number_field import take_number
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_count, format_share
 
@@ -263,21 +264,20 @@ def draw_threshold(run: Run, calibration: Calibration) -> None:
     """Let the user say how often right is right enough, and show above which confidence it is."""
     answers = calibration.answers
     st.header("Answer only when sure")
-    st.session_state["confidence-wanted"] = 100 * read_wanted(float(answers.right.mean()))
-    wanted = (
-        st.number_input(
-            "Accuracy wanted of what is answered (%)",
-            50.0,
-            99.9,
-            step=0.5,
-            format="%.1f",
-            key="confidence-wanted",
-            on_change=guard_callback(
-                lambda: address.set_params(wanted=f"{st.session_state['confidence-wanted']:g}")
-            ),
-            width=300,
-        )
-        / 100
+    wanted = read_wanted(float(answers.right.mean()))
+    st.session_state["confidence-wanted"] = 100 * wanted
+    st.number_input(
+        "Accuracy wanted of what is answered (%)",
+        50.0,
+        99.9,
+        value=None,
+        step=0.5,
+        format="%.1f",
+        key="confidence-wanted",
+        on_change=guard_callback(
+            lambda: address.set_params(wanted=f"{take_number('The accuracy wanted', 'confidence-wanted'):g}")
+        ),
+        width=300,
     )
     choice = cross_choose(answers, wanted)
     with st.container(key="wide-threshold"):

@@ -38,6 +38,18 @@ def test_audit_as_json_names_every_group(
     assert [(f["kind"], f["groups"]) for f in found["findings"]] == [("unreadable", [["train/2/1.png"]])]
 
 
+def test_audit_names_a_folder_that_cannot_be_looked_into_and_why(
+    runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_data / "train/fox").symlink_to("/nowhere/fox")  # as closed to root as to anyone
+    assert main(["audit", str(tiny_data)]) == 0
+    said = capsys.readouterr().out
+    assert "serious  1 folder cannot be looked into\n" in said
+    assert "such as train/fox is a link to /nowhere/fox, which does not exist" in said
+    assert "readable image" not in said
+    assert "no validation image" not in said
+
+
 def test_audit_splits_as_a_run_that_holds_images_back(
     runs_root: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,10 +111,13 @@ def test_classes_that_overlap_are_told_as_they_are_shown(
     runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(runs_root, tiny_data)
-    found = LabelReport("val", 6, 2, (), (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), ())
+    found = LabelReport("val", 6, 2, (), (Overlap("2", "10", 5, 20, 0.11, 0.47, 2),), (), 0.5)
     monkeypatch.setattr("core.model.label_issues.find_issues_of", lambda *_, **__: found)
     assert main(["label-issues", "first", "--out", str(tiny_data / "fixes.csv")]) == 0
-    assert "2 · rose and 10 · tulip overlap: 5 of 20 images cross over" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 · rose and 10 · tulip overlap: 5 of 20 images cross over" in said
+    assert "The run's accuracy is 66.7 %, as measured when its best model was chosen. Here" in said
+    assert "asked again in fp32, as Predict asks it, and 1 more image is wrong." in said
 
 
 def test_marks_are_told_saved_and_written_into_a_corrected_copy(

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
+from core.cli.models.model import _describe_choice
 from core.confidence.kept import read_calibration
 from core.confidence.threshold import write_threshold
 from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
 from core.stored.status import ACTIVE
+from core.verdicts.selective import ThresholdEffect
 from tests.made_run import make_run, measure_confidence
 from tests.processes import wait_until
 
@@ -38,10 +40,25 @@ def test_calibrate_prints_figures_with_intervals_and_keeps_them(
     said = capsys.readouterr().out
     assert "of 6 right" in said
     assert "temperature 1.000: only" in said
-    for name in ("ECE", "Brier", "loss", "AURC", "For 90 % right", "For 99 % right"):
+    for name in ("ECE", "Brier", "loss", "AURC", "90 % right wanted", "99 % right wanted"):
         assert f"\n{name}" in said
     assert said.endswith(f"{run.folder / 'calibration.json'}\n")
     assert read_calibration(run) is not None
+
+
+@pytest.mark.parametrize(
+    ("answered", "right", "told"),
+    [
+        (36, 34, "36 of 36 images answered; 34 of 36 right, 94.4 % (95 % interval 81.9–98.5 %): not reached"),
+        (20, 20, "20 of 36 images answered; 20 of 20 right, 100.0 % (95 % interval 83.9–100.0 %): reached"),
+        (0, 0, "none is answered"),
+    ],
+)
+def test_a_threshold_says_whether_it_reaches_what_was_wanted(answered: int, right: int, told: str) -> None:
+    said = _describe_choice(ThresholdEffect(0.395, 36, answered, right), 0.99)
+    assert said == (
+        f"answer from a confidence of 0.395 on. On images that had no part in choosing this, {told}"
+    )
 
 
 def test_calibrate_as_a_task_ends_with_the_temperature(run: Run) -> None:

@@ -14,7 +14,7 @@ PARAMS = {
     "train": ("run",),
     "live": ("run",),
     "confusion": ("run", "true", "pred", "block", "only", "image", "page", "sort", "epoch", "against", "on", "order", "colour", "least", "zoom", "find", "wide", "part", "method", "for"),
-    "weak": ("run", "class", "only", "kind", "kinds", "image", "from", "page", "on", "method", "for"),
+    "weak": ("run", "class", "only", "kind", "kinds", "image", "from", "page", "on", "method", "for", "classes"),
     "map": ("run", "side", "like", "area", "image", "page", "class", "by", "split", "only", "sort", "method", "for"),
     "confidence": ("run", "wanted", "on"),
     "data": ("folder", "finding", "page", "marked", "labels", "run"),

@@ -12,7 +12,7 @@ from core.dataset.images import check_images
 from tests.corpus.case import Case
 from tests.dataset.pictures import make_folders, save_plain
 
-REMEDY = "Remove or replace them, or set “Unreadable files” (bad_images) to skip."
+REMEDY = "Remove or replace them, or set “Unreadable files” to skip (on the command line: --bad-images skip)."
 LONG = "ö" * 100  # 200 bytes
 Change = Callable[[Path], object]
 

@@ -24,7 +24,7 @@ from tests.corpus.case import Case
 from tests.dataset.pictures import RED, make_folders
 
 KINDS = "is not an image of a supported kind (JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF, HEIF)"
-REMEDY = "Remove or replace them, or set “Unreadable files” (bad_images) to skip."
+REMEDY = "Remove or replace them, or set “Unreadable files” to skip (on the command line: --bad-images skip)."
 SIDE = 32  # pixels of what the network sees
 TENTHS = 10
 

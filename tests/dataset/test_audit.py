@@ -130,11 +130,9 @@ def test_what_is_no_plain_file_or_lies_in_no_class_is_told(data: Path, runs_root
     found = {finding.kind: {path for group in finding.groups for path in group} for finding in audit.findings}
     assert found == {
         "unreadable": {"train/cat/dead.png", "test/dead.png", "val/dog/pipe.png"},
-        "locked": {"train/fox"},
         "misnamed": {r"train/dog/caf\xe9.png"},
         "stray": {"train/astray.png"},
-        "unvalidated": {"train/fox"},
-        "imbalance": {"train/fox"},
+        "closed": {"train/fox"},
     }
     problems = {image.path: image.problem for image in audit.images if image.problem}
     assert problems["train/fox"] == "is a link to /nowhere/else, which does not exist"

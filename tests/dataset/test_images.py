@@ -290,7 +290,8 @@ def test_bad_files_are_refused_by_name_with_what_to_do(dirty: Path) -> None:
     folders = scan_folders(dirty)
     bad = check_images(dirty, folders.files)
     with pytest.raises(
-        DataError, match=r"^4 of 12 files are not readable images: .*\(bad_images\) to skip\.$"
+        DataError,
+        match=r"^4 of 12 files are not readable images: .*“Unreadable files” to skip \(on the command line: --bad-images skip\)\.$",
     ) as caught:
         drop_bad_images(folders, bad, policy="refuse")
     assert all(path in str(caught.value) for path in BAD)

@@ -354,7 +354,7 @@ def test_a_broken_image_is_refused_with_its_name_before_any_training(refused: Ma
     message = assert_told_in_one_line(refused.run.read_status(), refused.done, refused.run)
     assert "val/10/broken.png is cut off or damaged" in message
     assert "1 of 25 files" in message
-    assert "(bad_images) to skip" in message
+    assert "--bad-images skip" in message
     assert not refused.run.last_path.exists()
 
 

@@ -88,6 +88,9 @@ def test_a_threshold_is_chosen_for_the_accuracy_wanted_and_kept_for_predict(
     assert "Predict uses this threshold." in words(app)
     app.number_input(key="confidence-wanted").set_value(80.0).run()
     assert app.query_params["wanted"] == "80"
+    app.number_input(key="confidence-wanted").set_value(None).run()
+    assert "The accuracy wanted is empty; give a number" in " ".join(toast.value for toast in app.toast)
+    assert app.number_input(key="confidence-wanted").value == 80
     assert "Predict now says “not sure” below" in words(app)
 
 

@@ -269,6 +269,21 @@ def test_how_far_a_model_may_doubt_labels_depends_on_how_good_it_is(
     assert ("labels-bulk" in [button.key for button in app.button]) == bulk
 
 
+def test_what_the_model_asked_again_answers_does_not_contradict_other_pages(
+    open_page: Open, run_with_model: Run
+) -> None:
+    """The table of Weak classes is of the training's precision; there no class may be surely weak."""
+    issues = tuple(LabelIssue(f"val/2/{number}.png", "2", "10", 0.1, 0.8) for number in (1, 2))
+    weak = (WeakClass("35", 0, 3, 0.0, 0.56),)
+    report = LabelReport("val", 6, 2, issues, (), weak, 0.5)
+    write_label_report(report_path(run_with_model.folder, "val"), report)
+    shown = words(open_page("data", run="first"))
+    assert "The run's accuracy is 66.7 %" in shown
+    assert "1 more image is wrong" in shown
+    assert "weak for another reason" not in shown
+    assert "no more than 1 label can be listed, the likeliest (5.0 % of 6, rounded up)" in shown
+
+
 def test_of_a_run_whose_settings_cannot_be_read_that_is_told_and_no_other_choice_asked_for(
     open_page: Open, run: Run
 ) -> None:

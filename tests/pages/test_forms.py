@@ -464,6 +464,23 @@ def test_what_is_typed_is_read_in_the_same_run_and_a_problem_stands_under_its_fi
     assert r"such\_folder" in problem.value
 
 
+def test_each_field_of_a_number_that_is_emptied_is_told_and_holds_the_start_back(form: AppTest) -> None:
+    form.run()
+    fields = [field.key for field in form.number_input]
+    for key in fields:
+        form.number_input(key=key).set_value(None)
+    form.run()
+    assert not form.exception
+    assert form.session_state["read"] is None
+    left = [
+        field for field in form.number_input if field.value is None
+    ]  # one that needs another is hidden now
+    assert {"form-epochs", "form-workers", "form-save_minutes"} & set(fields)
+    assert len([problem for problem in form.markdown if "is empty; give a number" in problem.value]) == len(
+        left
+    )
+
+
 def test_choosing_an_earlier_runs_model_takes_the_newest_that_has_one(
     form: AppTest, runs_root: Path, tiny_data: Path
 ) -> None:

@@ -50,6 +50,7 @@ def told(open_page: Open, page: str, **query: str) -> str:
         ("confusion", {"class": "35"}, "“class”, which this page does not know. It is left aside."),
         ("live", {"true": "35"}, "“true”, which this page does not know. It is left aside."),
         ("data", {"marked": "blue"}, "the marks “blue”, which does not exist. All marked images are shown."),
+        ("train", {"data": "/nonexist"}, "“data”, which this page does not know. It is left aside."),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_named_with_what_is_shown_instead(

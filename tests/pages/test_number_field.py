@@ -58,3 +58,21 @@ def test_the_steps_of_a_field_end_where_its_span_ends() -> None:
     app.number_input(key="few").set_value(7).run()
     assert app.number_input(key="few").value == 7
     assert ["StepUp" in block.proto.body for block in app.get("html")] == [True]
+
+
+def test_an_emptied_field_is_empty_or_goes_back_to_its_value_but_never_becomes_another() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from dashboard.state.number_field import draw_number
+
+        st.session_state.setdefault("few", 2)
+        draw_number("Few", 0, 3, key="few")
+        draw_number("Some", 0, 9, key="some", value=4)
+
+    app = AppTest.from_function(page).run()
+    for key, left in (("few", None), ("some", 4)):
+        app.number_input(key=key).set_value(1).run()
+        app.number_input(key=key).set_value(None).run()
+        assert app.number_input(key=key).value == left
+        assert app.number_input(key=key).proto.HasField("default") == (left is not None)

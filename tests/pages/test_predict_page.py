@@ -62,6 +62,10 @@ def test_where_no_threshold_was_chosen_an_answer_likelier_wrong_than_right_is_no
         app
     )  # of three classes, an untrained network gives each about a third
     assert "**1 image predicted**, not sure of 1." in words(app)
+    field = app.number_input(key="answering-threshold-first")
+    field.set_value(None).run()
+    assert "“Not sure below” is empty; give a number" in " ".join(toast.value for toast in app.toast)
+    assert "below a confidence of 50.0 %: no threshold was chosen" in words(app)
     app.number_input(key="answering-threshold-first").set_value(0.0).run()
     assert "Every image is answered, however sure: the threshold was set to 0 by hand." in words(app)
     assert "**1 image predicted**, not sure of 0." in words(app)

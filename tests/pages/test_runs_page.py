@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -217,6 +218,7 @@ def test_a_run_ticked_alone_is_seen_whole_and_several_are_compared_or_archived(
 
 def test_the_table_has_the_columns_that_were_chosen(open_page: Open, shop: list[Run]) -> None:
     app = open_page("runs")
+    assert json.loads(app.dataframe[0].proto.columns)["name"]["width"] == 300  # not a few letters of it
     assert {"network", "disk"} < set(table(app))
     app.session_state["runs-columns"] = ["accuracy"]
     app.run()

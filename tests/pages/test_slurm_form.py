@@ -36,7 +36,11 @@ def test_the_form_holds_the_usual_answers_says_what_is_wrong_and_what_slurm_refu
     app.text_input(key="train-slurm-time").set_value("soon").run()
     assert "**Time limit** must be a time such as" in words(app)
     assert app.button(key="train-start").disabled
+    app.number_input(key="train-slurm-cpus").set_value(None)
     app.text_input(key="train-slurm-time").set_value("02:00:00").run()
+    assert "is empty; give a number" in words(app)
+    assert app.button(key="train-start").disabled
+    app.number_input(key="train-slurm-cpus").set_value(4).run()
     assert "--slurm --time=02:00:00" in words(app)
     app.button(key="train-start").click().run()
     assert "sbatch is not on this machine" in words(app)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.terminal import add_run, make_bar
 from core.runs.run import FOLD, TEST, Run, default_root, find_run
-from core.words import format_count, format_share
+from core.words import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from core.confidence.measured import Calibration, Estimate
+    from core.verdicts.selective import ThresholdEffect
 
 WANTED = (0.9, 0.95, 0.99)  # accuracies a threshold is printed for
 
@@ -164,21 +165,28 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _print_thresholds(found: Calibration) -> None:
-    from core.verdicts.predictions import format_interval
     from core.verdicts.selective import cross_choose
 
     for wanted in WANTED:
-        choice = cross_choose(found.answers, wanted)
-        if choice is None:
-            print(f"For {wanted * 100:.0f} % right: no threshold reaches it on these images")
-            continue
-        (kept, *kept_bounds), (right, *right_bounds) = choice.coverage, choice.accuracy
         print(
-            f"For {wanted * 100:.0f} % right: from a confidence of {choice.threshold:.3f} on, "
-            f"answers {format_share(kept)} ({format_interval(*kept_bounds)}), "
-            f"of which {format_share(right)} ({format_interval(*right_bounds)}) are right"
-            f"{', less than wanted' if right < wanted else ''}"
+            f"{wanted * 100:.0f} % right wanted: {_describe_choice(cross_choose(found.answers, wanted), wanted)}"
         )
+
+
+def _describe_choice(choice: ThresholdEffect | None, wanted: float) -> str:
+    """Say which threshold was chosen for a wanted accuracy (0..1), and what it reaches on images that did not choose it."""
+    from core.verdicts.predictions import format_rate
+
+    if choice is None:
+        return "no threshold reaches it on these images"
+    chosen = (
+        f"answer from a confidence of {choice.threshold:.3f} on. On images that had no part in choosing this"
+    )
+    if not choice.answered:
+        return f"{chosen}, none is answered"
+    verdict = "reached" if choice.right >= wanted * choice.answered - 1e-9 else "not reached"
+    share = f"{choice.answered:,} of {format_count(choice.count, 'image')}"
+    return f"{chosen}, {share} answered; {format_rate(choice.right, choice.answered)}: {verdict}"
 
 
 def _percent(figure: Estimate) -> str:
