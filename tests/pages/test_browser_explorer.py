@@ -188,6 +188,7 @@ def test_a_click_on_a_difference_tells_what_came_in(page: Page, dashboard: Dashb
     open_page(page, dashboard, "confusion?run=made&against=epoch:1")
     click_cell(page, IRIS, ROSE, "Difference of the confusion matrices")
     expect(page.locator(".ws-mark")).to_have_text("came in")
+    settle(page)
     assert gallery(page) == ["val/35/1.png"]
 
 
@@ -359,6 +360,7 @@ def test_the_nearest_training_images_are_found_while_the_page_can_be_used(
     open_page(page, dashboard, "weak?run=made&class=35&image=val/35/1.png")
     page.get_by_role("button", name="Find similar training images").click()
     expect(page.get_by_text(re.compile("Nearest of all is train/"))).to_be_visible(timeout=120_000)
+    settle(page)
     shown = [name.split("/")[1] for name in gallery(page) if name.startswith("train/")]
     assert shown == ["2"] * 5 + ["35"] * 5
 
@@ -373,6 +375,7 @@ def test_doubtful_training_labels_become_a_run_without_them(
     page.get_by_role("button", name="Look for wrong labels").click()
     several = page.get_by_role("button", name=re.compile("^Mark the .* left"))
     expect(several).to_be_visible(timeout=120_000)
+    settle(page)
     assert "train/2/1.png" in gallery(page)
     several.click()
     page.get_by_role("button", name="Leave all out of training").click()
