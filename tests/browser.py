@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NEEDED = "The browser tests need a Chromium: install one and name it in WEAKSPOT_CHROMIUM."
 # Quiet, without requests of its own, and startable as root in a container.
 ARGUMENTS = (
     "--no-sandbox",
@@ -32,7 +33,10 @@ def find_chromium() -> str | None:
 
 def launch(playwright: Playwright) -> Browser:
     """Start the machine's Chromium, else the one Playwright has downloaded."""
-    return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+    try:
+        return playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+    except Error as error:
+        raise RuntimeError(f"{str(error).splitlines()[0]} {NEEDED}") from error
 
 
 def is_usable() -> bool:
@@ -41,7 +45,7 @@ def is_usable() -> bool:
         with sync_playwright() as playwright:
             launch(playwright).close()
     except Exception as error:
-        print(f"No browser starts: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"No browser starts: {error}", file=sys.stderr)
         return False
     return True
 
@@ -64,8 +68,5 @@ def install() -> bool:
 
 if __name__ == "__main__":
     if not (is_usable() or install()):
-        print(
-            "The browser tests need a Chromium: install one and name it in WEAKSPOT_CHROMIUM.",
-            file=sys.stderr,
-        )
+        print(NEEDED, file=sys.stderr)
         sys.exit(1 if os.environ.get("CI") == "true" else 0)

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from core.runs import jobs
 from core.runs.run import Run, find_run, iter_runs
@@ -87,22 +86,13 @@ def browse(dashboard: Dashboard, *beside: str) -> Iterator[Page]:
     outside: list[str] = []
     own = (dashboard.url, "data:", "blob:", *beside)
     with sync_playwright() as playwright:
-        browser = _launch(playwright)
+        browser = launch(playwright)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(30_000)
         page.on("request", lambda r: None if r.url.startswith(own) else outside.append(r.url))
         yield page
         browser.close()
     assert outside == []
-
-
-def _launch(playwright: Playwright) -> Browser:
-    try:
-        return launch(playwright)
-    except Error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip("no Chromium starts on this machine")
 
 
 def open_page(page: Page, dashboard: Dashboard, path: str) -> None:
