@@ -401,7 +401,7 @@ def test_an_image_that_broke_meanwhile_is_named_by_the_process_that_loads_it(
     with pytest.raises(DataError) as caught:
         evaluate_run(interrupted.run)
     assert re.fullmatch(
-        r"val/10/1\.png is not an image .*\. Repair or replace it, or set .* to skip when you start a run\.",
+        r"val/10/1\.png is not an image .*\. Repair or replace it, or set .* to skip when you start a run \(.*\)\.",
         str(caught.value),
     )
 

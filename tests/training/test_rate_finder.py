@@ -130,7 +130,7 @@ def test_files_that_cannot_be_read_are_left_out_as_in_training_or_named(tmp_path
         assert len(curve.rates) > 3
         assert rate_finder.find_rate(config, root=tmp_path, progress=lambda *_: False) is None
         return
-    with pytest.raises(DataError, match=r"^train/10/0\.png is empty .*\(bad_images\) to skip") as caught:
+    with pytest.raises(DataError, match=r"^train/10/0\.png is empty .*: --bad-images skip\)\.$") as caught:
         rate_finder.find_rate(config, root=tmp_path / "runs", progress=lambda *_: True, steps=6)
     assert "run began" not in str(caught.value)
 
