@@ -13,18 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
-from core.file_names import SPLIT_NAMES
 from core.reading import open_plain
 from core.shards.index import PLACES, Stamp, digest_name, make_index, read_places, stamp_shard
 from core.shards.row_groups import read_parquet_image
 from core.shards.rows import MOST_OF_ONE
-from core.shards.shard_rows import open_shards
-from core.shards.shards import KINDS, Shard, Shards, split_of
+from core.shards.shard_rows import has_class_list, open_shards
+from core.shards.shards import FOLDERS_DEEP, KINDS, Shard, Shards, split_of
 
 _ENDINGS = tuple(KINDS)
 _DEEPEST = 2  # a class and a name
 _SHARDS_KNOWN = 1024  # whose tables of places are at hand in a process
-_SPLITS = frozenset(name for names in SPLIT_NAMES.values() for name in names)
 
 
 class Member(NamedTuple):
@@ -71,10 +69,10 @@ def find_member(path: Path) -> Member | None:
     if shard is None:
         return None
     stamp, name = stamp_shard(shard), path.relative_to(shard).as_posix()
-    row = _look_up(_read_places(stamp), name)
+    row = _look_up(_read_places(shard, stamp), name)
     if row is None:  # it may have been listed anew, with other classes
         _read_places.cache_clear()
-        row = _look_up(_read_places(stamp), name)
+        row = _look_up(_read_places(shard, stamp), name)
     if row is None:
         return None
     place, size = int(row["place"]), int(row["size"])
@@ -97,23 +95,26 @@ def _look_up(places: npt.NDArray[Any], name: str) -> Any:
 
 
 @lru_cache(maxsize=_SHARDS_KNOWN)
-def _read_places(stamp: Stamp) -> npt.NDArray[Any]:
+def _read_places(shard: Path, stamp: Stamp) -> npt.NDArray[Any]:
     try:
         return read_places(stamp)
     except (OSError, ValueError):  # removed, or the shard has changed since it was listed
-        _index_anew(stamp)
+        _index_anew(shard, stamp)
     try:
         return read_places(stamp)
     except ValueError:
         return np.zeros(0, PLACES)
 
 
-def _index_anew(stamp: Stamp) -> None:
-    """Make the index of one shard, by the classes that lie beside it; raises OSError where it cannot be read."""
-    path = Path(stamp.path)
-    folder = path.parent.parent if path.parent.name.casefold() in _SPLITS else path.parent
-    name = path.relative_to(folder).as_posix()
-    shard = Shard(name, split_of(name), stamp.size, stamp.changed_ns)
+def _index_anew(path: Path, stamp: Stamp) -> None:
+    """Make the index of one shard, by the classes that lie beside or above it; raises OSError where it cannot be read.
+
+    `path` is as it was asked for: what a link leads to may have another name, as in the cache of Hugging Face.
+    """
+    above = path.parents[: FOLDERS_DEEP + 1]
+    folder = next((folder for folder in above if has_class_list(folder)), path.parent)
+    split = split_of("/".join(path.parts[-1 - FOLDERS_DEEP :]))
+    shard = Shard(path.relative_to(folder).as_posix(), split, stamp.size, stamp.changed_ns)
     try:
         reader = open_shards(Shards(folder, (shard,)))
         make_index(stamp, reader.iter_places(shard), reader.classes)

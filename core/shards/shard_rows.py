@@ -64,8 +64,17 @@ def open_shards(shards: Shards, *, image: str = "", label: str = "") -> Reader:
     return Reader(shards.root, tables[named].classes if named else (), tables)
 
 
+def has_class_list(root: Path) -> bool:
+    """Tell whether a folder has the names of labels that are numbers, a line for each."""
+    return _find_class_list(root) is not None
+
+
+def _find_class_list(root: Path) -> Path | None:
+    return next((root / name for name in _CLASS_LISTS if (root / name).is_file()), None)
+
+
 def _read_class_list(root: Path) -> tuple[str, ...]:
-    place = next((root / name for name in _CLASS_LISTS if (root / name).is_file()), None)
+    place = _find_class_list(root)
     if place is None:
         return ()
     try:

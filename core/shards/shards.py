@@ -14,7 +14,7 @@ from core.words import format_bytes, format_count, show_path
 KINDS = {".parquet": "Parquet file", ".arrow": "Arrow file", ".tar": "tar archive"}
 _LOOKED_AT = 2_000  # entries of a folder among which a shard must be; folders of images hold a million
 _FOLDERS = 12  # subfolders of each that are looked into
-_DEEPEST = 2
+FOLDERS_DEEP = 2  # so far below their folder shards may lie
 _SPLITS = {word: split for split, words in SPLIT_NAMES.items() for word in words}
 _WORD = re.compile(rf"(?:^|[-_. ])({'|'.join(sorted(_SPLITS, key=len, reverse=True))})(?=$|[-_. \d])")
 
@@ -62,7 +62,7 @@ def find_shards(folder: Path) -> Shards | None:
     Where there are several kinds, those are taken that hold most. A shard's split is the one that its name says, or a
     folder it lies in, as in `train-00000-of-00004.parquet` and `val/000.tar`; of no split it is for training.
     """
-    found = list(_list_shards(folder, "", _DEEPEST))
+    found = list(_list_shards(folder, "", FOLDERS_DEEP))
     if not found:
         return None
     sizes = {ending: sum(one.bytes for one in found if one.ending == ending) for ending in KINDS}

@@ -15,6 +15,7 @@ from core.dataset.images import ImageProblem, read_image
 from core.shards import index
 from core.shards.index import Stamp, read_index, stamp_shard
 from tests.arrivals.shard_files import make_samples, picture, write_tar
+from tests.shards.same_flowers import KINDS, make_shards
 
 
 @pytest.fixture
@@ -109,3 +110,40 @@ def test_a_shard_that_breaks_goes_or_loses_an_image_under_a_run_is_told(
     harm(shard)
     with pytest.raises(ImageProblem, match=told):
         read_image(path)
+
+
+@pytest.mark.usefixtures("runs_root")
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_are_found_in_shards_that_are_links_and_have_changed_since_they_were_listed(
+    tmp_path: Path, kind: str
+) -> None:
+    # As in the cache of Hugging Face: the file has the name of its digest, and no ending.
+    data, blobs = make_shards(tmp_path / "data", kind), tmp_path / "blobs"
+    blobs.mkdir()
+    for number, shard in enumerate(sorted(data.iterdir())):
+        blob = shard.rename(blobs / f"{number:064x}")
+        shard.symlink_to(blob)
+    files = [data / name for name in scan_folders(data).files]
+    for blob in blobs.iterdir():
+        age(blob)
+    assert {read_image(path).size for path in files} == {(8, 8)}
+
+
+@pytest.mark.usefixtures("runs_root")
+def test_the_classes_of_shards_in_folders_of_their_own_are_found_again(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for place in ("a/train", "a/val"):
+        write_tar(
+            data / f"{place}/000.tar",
+            {
+                name: content
+                for n in range(4)
+                for name, content in ((f"{n}.jpg", picture(n)), (f"{n}.cls", b"%d" % (n % 2)))
+            },
+        )
+    (data / "classes.txt").write_text("rose\ntulip\n")
+    folders = scan_folders(data)
+    assert folders.classes == ("rose", "tulip")
+    for place in ("a/train", "a/val"):
+        age(data / f"{place}/000.tar")
+    assert {read_image(data / name).size for name in folders.files} == {(8, 8)}
