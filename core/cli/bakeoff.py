@@ -85,7 +85,7 @@ def stop_bakeoff(name: str) -> int:
 def _bake_off(options: argparse.Namespace) -> int:
     from core.queue.slots import count_at_once, describe_at_once, read_slots, spread_time
     from core.runs import bakeoff
-    from core.runs.estimate import estimate_time
+    from core.runs.estimate import describe_lack, estimate_time
     from core.runs.run_data import scan_config
     from core.verdicts.seeds import describe_power
 
@@ -108,7 +108,9 @@ def _bake_off(options: argparse.Namespace) -> int:
         estimate = estimate_time(rest, root, train=len(folders.train), val=len(folders.val))
         if request is None:  # of the cluster's machines nothing is known here
             seconds = spread_time(estimate.seconds, rest, read_slots(root))
-            print(_describe_estimate(seconds, estimate.known, len(rest)))
+            print(
+                _describe_time(seconds, estimate.known, len(rest)) if estimate.known else describe_lack(rest)
+            )
     for run in todo.kept:
         if (status := run.read_status()).is_on_hold:
             release = (
@@ -165,9 +167,7 @@ def _print_plan(name: str, configs: list[TrainConfig], todo: Todo) -> None:
         )
 
 
-def _describe_estimate(seconds: float, known: int, runs: int) -> str:
-    if not known:
-        return "No comparable run has trained here yet, so there is no estimate of the time."
+def _describe_time(seconds: float, known: int, runs: int) -> str:
     which = "all" if known == runs else f"{known} of {format_count(runs, 'run')}"
     return (
         f"About {timedelta(seconds=round(seconds))} (h:min:s) for {which}, by what comparable runs took here."

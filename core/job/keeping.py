@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from core.confidence.kept import forget_calibration
@@ -12,8 +13,9 @@ from core.job.standing import Standing
 from core.model.evaluate import write_predictions
 from core.networks.download import describe_reason
 from core.recipe.schedules import rate_at
+from core.runs.bakeoff import list_siblings
 from core.runs.journal import Journal
-from core.runs.run import TEST
+from core.runs.run import FOLD, TEST
 from core.runs.seen import SEEN_FILE
 from core.training import engine
 from core.training.checkpoint import best_values, load_checkpoint, save_checkpoint
@@ -98,6 +100,10 @@ class Keeper:
         config, best = self.config, self.standing.best
         for split in ("held", TEST):  # they were of the model before
             self.run.drop_predictions(split)
+        if config.fold:
+            with suppress(RunError):  # it is no fold of a bake-off, so no others have said anything with it
+                for one in list_siblings(self.run):
+                    one.drop_predictions(FOLD)
         forget_calibration(self.run)
         self.run.strangers_path.unlink(missing_ok=True)
         write_predictions(self.run.predictions_path(), folders.val, outcome, folders.classes)

@@ -53,6 +53,13 @@ def estimate_time(configs: Sequence[TrainConfig], root: Path, *, train: int, val
     return Estimate(sum(seconds), len(seconds), len(configs) - len(seconds))
 
 
+def describe_lack(configs: Sequence[TrainConfig]) -> str:
+    """Say why nothing is known of how long runs take."""
+    if all(config.head_only for config in configs):
+        return "There is no estimate of the time: the head alone takes little but one look at every image, which is kept."
+    return "There is no estimate of the time yet: no comparable run has trained a whole network here."
+
+
 def _find_speeds(configs: Sequence[TrainConfig], root: Path) -> dict[tuple[object, ...], Speed]:
     wanted = {_key(config) for config in configs}
     found: dict[tuple[object, ...], Speed] = {}

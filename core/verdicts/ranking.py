@@ -16,6 +16,7 @@ from core.verdicts.seeds import SeedSet, match_sets, rank_sets
 
 UNFINISHED = "Not finished, so left out"
 UNREADABLE = "Left out, since no predictions can be read"
+UNLIKE = "Left out, since its folds were not made of the same images"
 INCOMPLETE = "Finished, but left out until the other folds have finished too"
 
 
@@ -95,7 +96,11 @@ def rank_board(board: Board, read: Callable[[Run], pd.DataFrame]) -> Ranking:
             if len(parts) < count:
                 left_out.setdefault(INCOMPLETE, []).extend(run.id for run in runs)
                 continue
-            tables.setdefault(label, []).append(pd.concat(parts, ignore_index=True) if count else parts[0])
+            table = pd.concat(parts, ignore_index=True) if count else parts[0]
+            if count and table["path"].duplicated().any():
+                left_out.setdefault(UNLIKE, []).extend(run.id for run in runs)
+                continue
+            tables.setdefault(label, []).append(table)
             if count:
                 right = tuple(int((part["true"] == part["predicted"]).sum()) for part in parts)
                 folds.setdefault(label, []).append(Folds(runs, seed, right, tuple(map(len, parts))))

@@ -354,9 +354,9 @@ def describe_time(configs: list[TrainConfig]) -> str:
     """Say how long runs will take together, as far as comparable ones tell."""
     found = services.estimate_time(tuple(configs))
     if not found.known:
-        return (
-            "There is no estimate of the time yet: no run with this network and image size has trained here."
-        )
+        from core.runs.estimate import describe_lack
+
+        return describe_lack(configs)
     which = (
         ""
         if not found.unknown

@@ -132,14 +132,23 @@ def draw_limits(users: Mapping[str, User]) -> None:
             key="people-set",
             disabled=(asked, slots) == (known.disk, known.slots),
             on_click=guard_callback(keep_limits),
-            args=(name, asked, slots),
+            args=(name, asked, slots, known),
         )
 
 
-def keep_limits(name: str, disk: int | None, slots: float | None) -> None:
-    """Set what a user may take and say that it is kept; raises UserError where the slots are no whole number, or as `set_limits`."""
+def keep_limits(name: str, disk: int | None, slots: float | None, shown: User) -> None:
+    """Set what a user may take and say that it is kept.
+
+    Raises:
+        UserError: where the slots are no whole number, where other limits than those `shown` hold by now, or as `set_limits`.
+    """
     if slots is not None and (fault := find_fault(slots, 1, None)):
         raise UserError(f"Slots at a time {fault}.")
+    now = read_users(users_path()).get(name, shown)
+    if (now.disk, now.slots) != (shown.disk, shown.slots):
+        raise UserError(
+            f"Somebody else has changed the limits of {name} meanwhile: {now.describe_limits()}. Set yours again if they still fit."
+        )
     limits = User("", disk=disk, slots=None if slots is None else int(slots))
     set_limits(users_path(), name, disk=limits.disk, slots=limits.slots)
     st.toast(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ def test_the_last_of_the_folds_pools_them_and_the_first_does_not(folds: list[Run
     assert tables[0].head(len(own)).equals(own)
     assert len(read_predictions(folds[0].predictions_path("held"))) == 6
     assert "All 2 folds: " in said.getvalue()
+
+
+def test_what_all_folds_said_is_dropped_once_one_of_them_has_another_model(
+    folds: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in folds:
+        assert TrainingJob(run, io.StringIO()).execute().state == "finished"
+    assert all(run.predictions_path(FOLD).exists() for run in folds)
+    config = folds[0].read_config()
+    shutil.rmtree(folds[0].folder)
+    monkeypatch.setattr(
+        "core.job.job.pool_when_last", lambda _: None
+    )  # as where it is stopped before its end
+    assert (
+        TrainingJob(create_run(config, folds[0].folder.parent), io.StringIO()).execute().state == "finished"
+    )
+    assert not any(run.predictions_path(FOLD).exists() for run in folds)
 
 
 def test_a_pooling_that_fails_is_told_and_fails_no_training(

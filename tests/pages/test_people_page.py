@@ -80,6 +80,19 @@ def test_users_are_shown_with_what_they_take_and_limits_are_set_for_one(
     assert [field.value for field in app.number_input] == [None, None]
 
 
+def test_limits_that_somebody_else_changed_meanwhile_are_not_overwritten(
+    open_page: Open, run: Run, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(monkeypatch, "eve", "administer")
+    app = open_page("people")
+    app.number_input[1].set_value(2).run()
+    set_limits(users, "ada", disk=5 * 10**10, slots=None)
+    app.button("people-set").click().run()
+    assert "changed the limits of ada meanwhile: 50 GB. Set yours again" in app.toast[0].value.replace("\\", "")
+    assert (read_users(users)["ada"].disk, read_users(users)["ada"].slots) == (5 * 10**10, None)
+    assert table(app, 0)["disk limit"][0] == 50
+
+
 def test_the_record_is_turned_page_by_page_and_filtered(
     open_page: Open, run: Run, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from core.errors import ConfigError, RunError
 from core.recipe.config import TrainConfig
 from core.runs import bakeoff, jobs
 from core.runs.bakeoff import Crossing
-from core.runs.estimate import estimate_time, measure_speed
+from core.runs.estimate import describe_lack, estimate_time, measure_speed
 from core.runs.run import Run, find_run, iter_runs
 from core.verdicts.predictions import read_predictions
 from core.verdicts.ranking import UNFINISHED, UNREADABLE, rank_board
@@ -239,6 +239,9 @@ def test_the_time_is_estimated_from_a_comparable_run(runs_root: Path, tiny_data:
     other = replace(base, arch="resnet34")
     found = estimate_time([base, replace(base, optimizer="adamw"), other], runs_root, train=90, val=20)
     assert (found.seconds, found.known, found.unknown) == (pytest.approx(2 * 10 * (90 / 9 + 20 / 2)), 2, 1)
+    heads = [replace(base, head_only=True)]
+    assert estimate_time(heads, runs_root, train=90, val=20).known == 0
+    assert "the head alone takes little" in describe_lack(heads)
     set_state(run, "finished", host="elsewhere")
     assert estimate_time([base], runs_root, train=90, val=20).known == 0
 
@@ -299,7 +302,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     assert said.startswith("tiny-optimizer: 9 runs, 9 to start")
     assert "tiny-optimizer-resnet18-ranger-demo-2  learning rate 0.003, 1 epoch\n" in said
     assert "no smaller p than 0.3 can come out of 3 pairs" in said
-    assert "there is no estimate of the time" in said
+    assert "There is no estimate of the time yet: no comparable run has trained a whole network here." in said
     assert launched == []
     assert list(iter_runs(runs_root)) == []
 

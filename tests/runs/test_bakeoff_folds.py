@@ -14,7 +14,7 @@ from core.runs.bakeoff import Crossing
 from core.runs.run import Run, find_run
 from core.stored.status import ON_HOLD
 from core.verdicts.predictions import read_predictions
-from core.verdicts.ranking import INCOMPLETE, UNFINISHED, rank_board
+from core.verdicts.ranking import INCOMPLETE, UNFINISHED, UNLIKE, rank_board
 from tests.made_run import make_fold
 from tests.runs.test_bakeoff import launched, plan, set_state  # noqa: F401
 
@@ -98,6 +98,15 @@ def test_folds_of_which_one_has_not_finished_are_not_ranked(
     assert not ranking.sets
     assert ranking.left_out == {UNFINISHED: [runs[2].id], INCOMPLETE: [run.id for run in runs[:2]]}
     assert ranking.problem == "All folds of a training have to finish first. There is nothing to rank yet."
+
+
+def test_folds_that_judged_the_same_images_are_not_ranked(runs_root: Path, tiny_data: Path) -> None:
+    runs = [make_fold(runs_root, tiny_data, number) for number in (1, 2, 3)]
+    shutil.copy(runs[0].predictions_path(), runs[1].predictions_path())
+    ranking = rank_board(
+        bakeoff.read_board("bake", runs_root), lambda run: read_predictions(run.predictions_path())
+    )
+    assert (ranking.sets, ranking.left_out) == ({}, {UNLIKE: [run.id for run in runs]})
 
 
 def test_the_command_plans_folds_and_says_what_they_came_to(
