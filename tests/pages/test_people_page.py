@@ -88,7 +88,9 @@ def test_limits_that_somebody_else_changed_meanwhile_are_not_overwritten(
     app.number_input[1].set_value(2).run()
     set_limits(users, "ada", disk=5 * 10**10, slots=None)
     app.button("people-set").click().run()
-    assert "changed the limits of ada meanwhile: 50 GB. Set yours again" in app.toast[0].value.replace("\\", "")
+    assert "changed the limits of ada meanwhile: 50 GB. Set yours again" in app.toast[0].value.replace(
+        "\\", ""
+    )
     assert (read_users(users)["ada"].disk, read_users(users)["ada"].slots) == (5 * 10**10, None)
     assert table(app, 0)["disk limit"][0] == 50
 

@@ -10,13 +10,18 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from core.__main__ import main
+from core.cli.models import track
 from core.recipe.config import NO_TRACKER, TRACKERS
 from core.runs.notes import write_note
 from core.runs.run import Run, find_run
@@ -25,6 +30,7 @@ from core.trackers.fault import read_fault
 from core.trackers.publish import publish
 from tests.imports.tables import import_run
 from tests.made_run import make_run
+from tests.pages.apps import set_state
 from tests.processes import REPOSITORY, train_words, wait_until
 
 pytestmark = pytest.mark.slow(30)
@@ -162,6 +168,28 @@ def test_a_training_is_followed_to_its_end(runs_root: Path, tiny_data: Path) -> 
     run = find_run("followed", runs_root)
     wait_until(lambda: (run.folder / "tracker.log").read_text() != "", "the follower has ended", 60)
     assert "2 epochs written: " in (run.folder / "tracker.log").read_text()
+    assert_alike(read_tensorboard(run)["accuracy/validation"], wanted(run))
+
+
+def test_the_follower_of_a_resumed_run_waits_for_the_one_before(
+    runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(runs_root, tiny_data, name="first")
+    words = ["track", "first", "--to", "tensorboard"]
+    monkeypatch.setattr(track, "_PATIENCE", 0.1)
+    before = FileLock(run.folder / ".tracker-tensorboard.lock")
+    with before:
+        assert main([*words, "--follow"]) == 0  # the run has ended, so there is nothing to wait for
+    assert "first is already being written to tensorboard." in capsys.readouterr().err
+    monkeypatch.setattr(track, "live_status", lambda run: replace(run.read_status(), state="running"))
+    before.acquire()
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(main, [*words, "--follow"])
+        time.sleep(1)
+        assert not following.done()
+        set_state(run, "finished")
+        before.release()
+        assert following.result(30) == 0
     assert_alike(read_tensorboard(run)["accuracy/validation"], wanted(run))
 
 

@@ -14,13 +14,14 @@ from core.places import launch_command
 from core.reading import open_at_once
 from core.recipe.config import NO_TRACKER, TRACKERS
 from core.runs.imported import refuse_imported
-from core.runs.jobs import detach, environment
+from core.runs.jobs import detach, environment, live_status
 from core.runs.run import Run, default_root, find_run
+from core.stored.status import ACTIVE
 from core.trackers.fault import forget_fault, write_fault
 from core.words import format_count
 
 LOG = "tracker.log"
-_PATIENCE = 10.0  # seconds to wait for a follower of the same run, which may be about to end
+_PATIENCE = 10.0  # seconds between two looks whether a follower of the same run has ended
 
 
 def add_commands(commands: Any) -> None:
@@ -64,20 +65,28 @@ def _track(options: argparse.Namespace) -> int:
     refuse_imported(run, "no epoch to write")
     from filelock import FileLock, Timeout
 
+    lock = FileLock(run.folder / f".tracker-{options.to}.lock", timeout=_PATIENCE)
+    while True:
+        with suppress(Timeout), lock:
+            return _publish(run, options.to, follow=options.follow)
+        # A follower of the run before it was resumed may take long to end: without another, later epochs would be lost.
+        if not (options.follow and live_status(run).state in ACTIVE):
+            print(f"{run.id} is already being written to {options.to}.", file=sys.stderr)
+            return 0
+
+
+def _publish(run: Run, kind: str, *, follow: bool) -> int:
     from core.trackers.publish import publish
 
-    with suppress(Timeout), FileLock(run.folder / f".tracker-{options.to}.lock", timeout=_PATIENCE):
-        try:
-            count, place = publish(run, options.to, follow=options.follow)
-        except (UserError, OSError) as error:
-            if not options.follow:
-                raise
-            _tell_fault(run, options.to, describe_error(error))
-            return 2
-        forget_fault(run, options.to)
-        print(f"{format_count(count, 'epoch')} written: {place}", flush=True)
-        return 0
-    print(f"{run.id} is already being written to {options.to}.", file=sys.stderr)
+    try:
+        count, place = publish(run, kind, follow=follow)
+    except (UserError, OSError) as error:
+        if not follow:
+            raise
+        _tell_fault(run, kind, describe_error(error))
+        return 2
+    forget_fault(run, kind)
+    print(f"{format_count(count, 'epoch')} written: {place}", flush=True)
     return 0
 
 
