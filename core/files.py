@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TypeVar
@@ -185,6 +185,23 @@ def sweep_drafts(parent: Path, *, untouched: float = LEFT_OVER) -> None:
                 path.unlink(missing_ok=True)
         except OSError:
             continue  # it has just become what it was made for, or is not ours to remove
+
+
+def delete_oldest(folder: Path, pattern: str, *, keep: Path, limit: int) -> None:
+    """Delete the files of a pattern used longest ago until all together take at most `limit` bytes; never that to `keep`.
+
+    Another process may delete some of them at the same time.
+    """
+    found = []
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            known = path.stat()
+            found.append((path == keep, known.st_mtime, known.st_size, path))
+    total = 0
+    for kept, _, size, path in sorted(found, reverse=True):
+        total += size
+        if total > limit and not kept:
+            path.unlink(missing_ok=True)
 
 
 def _name_draft(name: str) -> str:
