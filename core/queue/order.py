@@ -78,7 +78,11 @@ class Line:
         taken = [name for _, status in self.running for name in split_slots(status.slot)]
         free = [name for name in self.slots.list_names(device) if name not in taken]
         unnamed = sum(not slot for slot in taken)  # runs of an older version, which took no slot
-        return free[unnamed:]
+        if self.slots.takes_gpus(device):
+            return free[unnamed:]
+        # After the user has lowered the number, some may train in slots that there are no longer.
+        room = self.slots.cpu - sum(not name.startswith("GPU ") for name in taken)
+        return free[unnamed:][: max(0, room)]
 
     def count_slots(self, one: Waiting) -> int:
         """Return how many slots a run takes: one a GPU that it trains on; on the CPU its processes share one."""
