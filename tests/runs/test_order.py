@@ -253,3 +253,11 @@ def test_the_start_of_a_run_is_told_from_how_long_those_before_it_take(
     write_slots(runs_root, 2)
     starts = forecast_starts(read_line(runs_root), list_runs(runs_root))
     assert starts == {"b": 0.0, "d": pytest.approx(10 * epochs - 4, abs=3)}
+
+
+def test_no_start_is_told_before_as_many_train_as_there_are_slots_now(
+    runs_root: Path, line: list[Run]
+) -> None:
+    for run, slot, left in ((line[0], "CPU 2", 50.0), (line[1], "CPU 3", 100.0)):
+        run.write_status(replace(run.read_status(), state="running", slot=slot, seconds_left=left))
+    assert forecast_starts(read_line(runs_root), list_runs(runs_root)) == {"c": 100.0}
