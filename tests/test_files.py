@@ -311,3 +311,32 @@ def test_a_file_that_another_process_deletes_meanwhile_is_no_fault(
     delete_oldest(tmp_path, "*.pt", keep=tmp_path / "old.pt", limit=20)
     monkeypatch.undo()
     assert names_in(tmp_path) == {"new.pt", "middle.pt", "old.pt"} - {gone}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from core import files
+target, moves = Path(sys.argv[1]), []
+def insist(act):
+    act()
+    moves.append(act)
+    if len(moves) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+files.insist = insist
+draft = files.make_draft(target.parent, target.name)
+(draft / "new.txt").touch()
+files.replace_folder(draft, target)
+"""
+
+
+@pytest.mark.parametrize(("moves", "kept"), [(1, "old.txt"), (2, "new.txt")])
+def test_a_kill_while_a_folder_is_replaced_leaves_the_old_or_the_new_one(
+    tmp_path: Path, moves: int, kept: str
+) -> None:
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "old.txt").touch()
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "result", str(moves)], cwd=ROOT, check=False)
+    sweep_drafts(tmp_path)
+    assert names_in(tmp_path) == {"result"}
+    assert names_in(tmp_path / "result") == {kept}
