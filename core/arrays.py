@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,7 +17,9 @@ from core.reading import open_plain
 Arrays = dict[str, npt.NDArray[Any]]
 # What zipfile and numpy raise on a damaged archive beside ValueError. OSError is of a place before the file's beginning,
 # MemoryError of a shape that nobody has room for.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError, MemoryError)
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, KeyError, RuntimeError, MemoryError,
+)  # fmt: skip
 
 
 def read_arrays(path: Path, *, most: int) -> Arrays:

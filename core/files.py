@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TypeVar
@@ -27,6 +27,7 @@ from core.errors import RunError, describe_cause
 _T = TypeVar("_T")
 _PREFIX = 40  # characters of a name, at most 160 bytes: with what is added it stays a valid name
 DRAFT = ".draft"  # how the names end of what is being made or thrown away
+_REPLACED = "replaced~"  # how what holds a folder is called while another is put in its place
 LEFT_OVER = 3600.0  # seconds; a draft of another machine that was not touched for so long has lost its maker
 _LONGEST = 10.0  # seconds to wait for who changes a file, which takes a moment
 _OWNED = re.compile(
@@ -145,9 +146,12 @@ def make_draft(parent: Path, name: str) -> Path:
 
 
 def replace_folder(draft: Path, target: Path) -> None:
-    """Put a draft in the place of a folder, or where there is none yet; where it cannot be put there, the old one stays."""
-    trash = make_draft(target.parent, "trash")
-    old = trash / target.name
+    """Put a draft in the place of a folder, or where there is none yet; where it cannot be put there, the old one stays.
+
+    After a kill in between a later `sweep_drafts` puts it back.
+    """
+    replaced = make_draft(target.parent, _REPLACED)
+    old = replaced / target.name
     try:
         if target.exists():
             insist(lambda: target.rename(old))
@@ -158,7 +162,7 @@ def replace_folder(draft: Path, target: Path) -> None:
                 old.rename(target)
             raise
     finally:
-        shutil.rmtree(trash, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def discard_folder(folder: Path) -> None:
@@ -174,17 +178,43 @@ def sweep_drafts(parent: Path, *, untouched: float = LEFT_OVER) -> None:
     """Remove the drafts in a folder whose makers ended before they were done, and what was not thrown away to its end.
 
     A draft names its maker: one whose process is gone from this machine is removed, and one of another that lives stays.
-    Of all others, this process' own among them, those are removed that were `untouched` for so many seconds.
+    Of all others, this process' own among them, those are removed that were `untouched` for so many seconds. A folder that
+    was to be replaced when its maker was killed is put back where nothing has taken its place.
     """
     for path in parent.glob(f".*{DRAFT}"):
         try:
             lost = _has_lost_its_maker(path, untouched)
+            if lost and path.name.startswith(f".{_REPLACED}.@"):
+                _put_back(path)
             if lost and path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             elif lost:
                 path.unlink(missing_ok=True)
         except OSError:
             continue  # it has just become what it was made for, or is not ours to remove
+
+
+def _put_back(replaced: Path) -> None:
+    for old in replaced.iterdir():
+        if not (replaced.parent / old.name).exists():
+            old.rename(replaced.parent / old.name)
+
+
+def delete_oldest(folder: Path, pattern: str, *, keep: Path, limit: int) -> None:
+    """Delete the files of a pattern used longest ago until all together take at most `limit` bytes; never that to `keep`.
+
+    Another process may delete some of them at the same time.
+    """
+    found = []
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            known = path.stat()
+            found.append((path == keep, known.st_mtime, known.st_size, path))
+    total = 0
+    for kept, _, size, path in sorted(found, reverse=True):
+        total += size
+        if total > limit and not kept:
+            path.unlink(missing_ok=True)
 
 
 def _name_draft(name: str) -> str:

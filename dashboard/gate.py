@@ -14,7 +14,7 @@ from core.people.acting import Person
 from core.serve.gate import find_foreign_page, find_stranger
 from dashboard.access import provider_pages, sign_in
 from dashboard.access.plain_page import is_its_own, lead_to_sign_in
-from dashboard.access.uploads import refuse_upload
+from dashboard.access.uploads import expect_upload, refuse_upload
 from dashboard.access.who import (
     PASSWORD,
     PROVIDER,
@@ -108,8 +108,13 @@ class Gate:
         await self._let_in(_name_sender(scope, person), receive_signed_in, guarded)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        full = refuse_upload(HTTPConnection(scope)) if scope["type"] == "http" else None
-        await (full or self.app)(scope, receive, send)
+        asked = HTTPConnection(scope)
+        full = refuse_upload(asked) if scope["type"] == "http" else None
+        if full is not None:
+            await full(scope, receive, send)
+            return
+        with expect_upload(asked):
+            await self.app(scope, receive, send)
 
 
 def _find_person(mode: str, asked: HTTPConnection) -> Person | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from core.arrays import read_arrays
+from tests.arrivals.sending import damaged_zip
 
 
 def save(path: Path, **arrays: object) -> Path:
@@ -54,6 +55,13 @@ def test_nothing_that_could_run_and_nothing_damaged_is_read(tmp_path: Path) -> N
         path.write_bytes(whole[:cut])
         with pytest.raises(ValueError, match="damaged"):
             read_arrays(path, most=10_000)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_told_however_an_archive_is_packed(tmp_path: Path, packing: int) -> None:
+    (tmp_path / "a.npz").write_bytes(damaged_zip("a.npy", "b.npy", packing))
+    with pytest.raises(ValueError, match="damaged"):
+        read_arrays(tmp_path / "a.npz", most=100_000)
 
 
 def test_a_place_before_the_beginning_is_damage_and_no_fault_of_the_disk(tmp_path: Path) -> None:

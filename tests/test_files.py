@@ -18,6 +18,7 @@ import pytest
 from core import files
 from core.errors import describe_error
 from core.files import (
+    delete_oldest,
     discard_folder,
     draft_folder,
     insist,
@@ -279,3 +280,63 @@ def test_a_short_text_is_written_over_a_longer_one(tmp_path: Path) -> None:
     (tmp_path / "status.json").write_text("the longer one")
     write_in_place(tmp_path / "status.json", "ä")
     assert (tmp_path / "status.json").read_text() == "ä"
+
+
+def make_aged(folder: Path) -> None:
+    for age, name in enumerate(("new.pt", "middle.pt", "old.pt")):
+        (folder / name).write_bytes(b"x" * 10)
+        os.utime(folder / name, (1_000_000 - age,) * 2)
+
+
+def test_the_oldest_files_are_deleted_but_not_the_one_in_use(tmp_path: Path) -> None:
+    make_aged(tmp_path)
+    (tmp_path / "other.txt").touch()
+    delete_oldest(tmp_path, "*.pt", keep=tmp_path / "old.pt", limit=20)
+    assert names_in(tmp_path) == {"new.pt", "old.pt", "other.txt"}
+
+
+@pytest.mark.parametrize("gone", ["new.pt", "middle.pt", "old.pt"])
+def test_a_file_that_another_process_deletes_meanwhile_is_no_fault(
+    gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_aged(tmp_path)
+    glob = Path.glob
+
+    def glob_and_delete(folder: Path, pattern: str) -> list[Path]:
+        found = list(glob(folder, pattern))
+        (folder / gone).unlink()
+        return found
+
+    monkeypatch.setattr(Path, "glob", glob_and_delete)
+    delete_oldest(tmp_path, "*.pt", keep=tmp_path / "old.pt", limit=20)
+    monkeypatch.undo()
+    assert names_in(tmp_path) == {"new.pt", "middle.pt", "old.pt"} - {gone}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from core import files
+target, moves = Path(sys.argv[1]), []
+def insist(act):
+    act()
+    moves.append(act)
+    if len(moves) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+files.insist = insist
+draft = files.make_draft(target.parent, target.name)
+(draft / "new.txt").touch()
+files.replace_folder(draft, target)
+"""
+
+
+@pytest.mark.parametrize(("moves", "kept"), [(1, "old.txt"), (2, "new.txt")])
+def test_a_kill_while_a_folder_is_replaced_leaves_the_old_or_the_new_one(
+    tmp_path: Path, moves: int, kept: str
+) -> None:
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "old.txt").touch()
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "result", str(moves)], cwd=ROOT, check=False)
+    sweep_drafts(tmp_path)
+    assert names_in(tmp_path) == {"result"}
+    assert names_in(tmp_path / "result") == {kept}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -21,7 +22,7 @@ MAGIC = b"PK\x03\x04"
 _ENTRY = b"PK\x01\x02"  # with which each begins in an archive's directory
 _LONGEST = 300  # bytes of an entry there on average, more than any that is meant as data
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # of an entry's flags
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, UnicodeError)
 UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError)  # what reading a file in an archive may raise
 
 
@@ -70,8 +71,8 @@ def list_items(archive: zipfile.ZipFile) -> list[Item]:
 
 
 def describe_unreadable(error: BaseException) -> str:
-    """Say of one of the UNREADABLE what is wrong with the file that was to be read."""
-    if isinstance(error, _DAMAGED):
+    """Say of one of the UNREADABLE, or of an OSError, what is wrong with the file that was to be read."""
+    if isinstance(error, (*_DAMAGED, OSError)):  # bz2 has no error of its own
         return "is damaged in its archive"
     return f"is packed in a way that cannot be read ({error})"
 

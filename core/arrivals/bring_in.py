@@ -167,6 +167,10 @@ def _take(item: Item, path: Path) -> str:
         why = describe_unreadable(error)
     except (FileExistsError, NotADirectoryError):
         return "was sent under this name as a folder and as a file"
+    except OSError as error:
+        if error.errno is not None:  # the system's: a full disk
+            raise
+        why = describe_unreadable(error)
     if why:
         path.unlink(missing_ok=True)
     return why

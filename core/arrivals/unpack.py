@@ -79,11 +79,15 @@ def unpack(
             write_owner(place, owner)
             state = _begin(place, shards, image, label, reader.classes)
             done = _take_all(shards, reader, state, place, progress)
+            if done is None:
+                return None
+            if os.name != "nt":  # which moves no folder while a file in it is open
+                return _finish(shards, done, place, target)
     except Timeout:
         raise DataError(
             f"{show_path(source)} is being unpacked by another process. Wait until it is done."
         ) from None
-    return None if done is None else _finish(shards, done, place, target)
+    return _finish(shards, done, place, target)
 
 
 def unfinished_folder(target: Path, source: Path) -> Path:
@@ -249,10 +253,10 @@ def _finish(shards: Shards, state: State, place: Path, target: Path) -> Arrival:
         write_rows(place / "class_names.csv", ("label", "name"), shown)
     else:
         _copy_notes(shards.root, place)
-    for name in (STATE, _LOCK):
-        (place / name).unlink(missing_ok=True)
+    (place / STATE).unlink(missing_ok=True)
     made = free_folder(target.parent, target.name)
     place.rename(made)
+    (made / _LOCK).unlink(missing_ok=True)  # last: until then nobody else can lock what is finished here
     return Arrival(str(made), state.images, state.bytes, (), refused, state.refused_count)
 
 

@@ -5,6 +5,7 @@ Each imports what it needs itself, since what takes long to load must wait until
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,12 +82,13 @@ def _bring_in(
     folder: Path, progress: Progress, *, sent: str, name: str, root: str, owner: str = ""
 ) -> str | None:
     from core.arrivals.bring_in import ARRIVAL, bring_in, write_arrival
-    from core.files import discard_folder
 
-    found = bring_in(Path(sent), name, Path(root), progress, owner=owner)
+    try:
+        found = bring_in(Path(sent), name, Path(root), progress, owner=owner)
+    finally:
+        shutil.rmtree(sent, ignore_errors=True)  # nothing goes on from it, and it counts for no limit
     if found is None:
         return None
-    discard_folder(Path(sent))
     write_arrival(folder / ARRIVAL, found)
     return found.describe()
 

@@ -16,6 +16,7 @@ from PIL import Image
 from core.dataset.contents import read_contents
 from core.dataset.folders import ImageFolders, Sample, scan_folders
 from core.errors import DataError, RunError
+from core.files import delete_oldest
 from core.model.neighbours import Place, compute_features_of, locate
 from core.model.placement import choose_placement
 from core.networks.build import head_of
@@ -157,7 +158,7 @@ def _see_rest(
     found = torch.cat(rows)[torch.tensor(readable)]
     path.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(path, {"features": found, "readable": readable})
-    features.delete_oldest(path.parent, keep=path)
+    delete_oldest(path.parent, "*.pt", keep=path, limit=features.KEPT_BYTES)
     return found, readable
 
 

@@ -62,8 +62,11 @@ def _judge_running(
     line: Line, run: Run, status: Status, kinds: dict[str, list[str]], known: Sequence[tuple[Run, Status]]
 ) -> _Busy:
     slots = split_slots(status.slot)
-    # A run of an older version names no slot: it may be in any.
-    taken = {kind: sum(not slot or slot in names for slot in slots) for kind, names in kinds.items()}
+    # A run of an older version names no slot: it may be in any. One of the CPU may be in a slot that is no longer there.
+    taken = {
+        kind: sum(not slot or slot in names or slot[:3] == kind[:3] == "CPU" for slot in slots)
+        for kind, names in kinds.items()
+    }
     until = status.seconds_left or _left(_expect(run, known) - status.seconds)
     return _Busy(until, Counter(taken), line.owners.get(run.id, ""), len(slots))
 

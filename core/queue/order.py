@@ -78,7 +78,11 @@ class Line:
         taken = [name for _, status in self.running for name in split_slots(status.slot)]
         free = [name for name in self.slots.list_names(device) if name not in taken]
         unnamed = sum(not slot for slot in taken)  # runs of an older version, which took no slot
-        return free[unnamed:]
+        if self.slots.takes_gpus(device):
+            return free[unnamed:]
+        # After the user has lowered the number, some may train in slots that there are no longer.
+        room = self.slots.cpu - sum(not name.startswith("GPU ") for name in taken)
+        return free[unnamed:][: max(0, room)]
 
     def count_slots(self, one: Waiting) -> int:
         """Return how many slots a run takes: one a GPU that it trains on; on the CPU its processes share one."""
@@ -152,13 +156,18 @@ def lock_line(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def read_line(root: Path) -> Line:
-    """Read the line of this machine's runs under a root."""
-    return make_line(list_live(root), read_slots(root))
+def read_line(root: Path, full: Mapping[str, str] | None = None) -> Line:
+    """Read the line of this machine's runs under a root; the users at their disk limit are measured where not given.
+
+    That may take long, so who has locked the line gives those that were measured before.
+    """
+    return make_line(list_live(root), read_slots(root), full)
 
 
-def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
-    """Make the line of this machine's runs among those found, with their live statuses."""
+def make_line(
+    found: Iterable[tuple[Run, Status]], slots: Slots, full: Mapping[str, str] | None = None
+) -> Line:
+    """Make the line of this machine's runs among those found, with their live statuses; `full` is as for `read_line`."""
     running, waiting, here = [], [], socket.gethostname()
     for run, status in found:
         if status.host != here or status.job:  # a cluster has its own line
@@ -177,7 +186,9 @@ def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
     if not waiting:
         return line
     root = waiting[0].run.folder.parent
-    line = replace(line, full=find_full({owners[one.run.id] for one in waiting}, root))
+    if full is None:
+        full = find_full({owners[one.run.id] for one in waiting}, root)
+    line = replace(line, full=full)
     if not line.is_shared():
         return line
     asks = [(owners[one.run.id], one.place.priority, one.place.held) for one in waiting]
@@ -266,7 +277,7 @@ def _grow(times: Sequence[float]) -> list[float]:
 def _change(run: Run, find_places: Callable[[Sequence[Waiting], int], dict[int, Place]]) -> None:
     root = run.folder.parent
     with told_when_gone(run), lock_line(root):
-        found = read_line(root)
+        found = read_line(root, {})  # who is at the disk limit keeps their place
         line = [one for one in found.waiting if found.owners[one.run.id] == found.owners.get(run.id)]
         at = next((index for index, one in enumerate(line) if one.run == run), None)
         if at is None:

@@ -41,14 +41,17 @@ def wait_for_turn(
     while not (state := "stopped" if should_stop() else run.requested_state()):
         if (now := time.monotonic()) >= next_look:
             try:
-                with lock_line(root):
-                    line = read_line(root)
-                    slot, message, ahead = _find_turn(run, line)
-                    if slot:
-                        keep_turn(root, line, run)
-                        status = replace(run.read_status(), state="running", phase="starting", slot=slot)
-                        run.write_status(status)
-                        return True
+                line = read_line(root)  # its users' folders are measured before anybody is held up
+                slot, message, ahead = _find_turn(run, line)
+                if slot:
+                    with lock_line(root):
+                        line = read_line(root, line.full)
+                        slot, message, ahead = _find_turn(run, line)
+                        if slot:
+                            keep_turn(root, line, run)
+                            status = replace(run.read_status(), state="running", phase="starting", slot=slot)
+                            run.write_status(status)
+                            return True
             except Busy as busy:
                 message, ahead = str(busy), 1
             status = run.read_status()

@@ -11,7 +11,7 @@ import numpy as np
 
 import core
 from core.errors import RunError
-from core.files import draft_folder, insist
+from core.files import delete_oldest, draft_folder, insist
 from core.model.predict import Predictor
 from core.runs import jobs
 from core.runs.run import Run
@@ -77,7 +77,7 @@ def _make(run: Run, path: Path) -> None:
         assert found is not None
         refuse_other_answers(run.id, found)
         insist(lambda: (draft / path.name).replace(path))
-    _delete_oldest(path.parent, path)
+    delete_oldest(path.parent, "*.onnx", keep=path, limit=_KEPT)
 
 
 def _refuse_other_model(shipped: Shipped, predictor: Predictor) -> None:
@@ -87,13 +87,3 @@ def _refuse_other_model(shipped: Shipped, predictor: Predictor) -> None:
     found, wanted = shipped.answer(noise), predictor.weigh_seen(list(noise)).numpy()
     if found.shape != wanted.shape or not np.abs(found - wanted).max() <= LIMIT:
         raise RunError("the stored file gives different answers")
-
-
-def _delete_oldest(folder: Path, keep: Path) -> None:
-    files = sorted(folder.glob("*.onnx"), key=lambda path: path.stat().st_mtime, reverse=True)
-    total = keep.stat().st_size
-    for path in files:
-        if path != keep:
-            total += path.stat().st_size
-            if total > _KEPT:
-                path.unlink(missing_ok=True)

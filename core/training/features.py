@@ -14,6 +14,7 @@ from torch import nn
 
 from core.dataset.folders import ImageFolders
 from core.errors import UserError
+from core.files import delete_oldest
 from core.networks.build import head_name, head_of, is_in_head
 from core.networks.table import IMAGENET, InputFormat
 from core.parallel.share import Part
@@ -159,7 +160,7 @@ def load_or_compute(
     features = Features(torch.stack(parts[:views], dim=1), parts[views])
     path.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(path, {"train": features.train, "val": features.val})
-    delete_oldest(path.parent, keep=path)
+    delete_oldest(path.parent, "*.pt", keep=path, limit=KEPT_BYTES)
     return features
 
 
@@ -185,17 +186,6 @@ def compute_features(network: nn.Module, batches: Batches, compute: Compute) -> 
             yield seen.pop().cpu()
     finally:
         hook.remove()
-
-
-def delete_oldest(folder: Path, *, keep: Path, limit: int = KEPT_BYTES) -> None:
-    """Delete the features used longest ago until all together take at most `limit` bytes; never those to `keep`."""
-    files = sorted(folder.glob("*.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
-    total = keep.stat().st_size
-    for path in files:
-        if path != keep:
-            total += path.stat().st_size
-            if total > limit:
-                path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Features | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -176,6 +177,7 @@ def _send(files: Sequence[UploadedFile], name: str) -> None:
 @needs(TRAIN, "bring in images", lambda kind, *_, **parameters: parameters.get("name", kind))
 def begin(kind: str, page: str = "train", **parameters: object) -> None:
     """Start the task that makes the folder, which a page then gets."""
+    left = _find_sent()
     _refuse_second()
     owner = now_acting().person.name
     demand_room(owner, default_root())  # the task asks again with the size of what it makes
@@ -184,8 +186,19 @@ def begin(kind: str, page: str = "train", **parameters: object) -> None:
     launch_task(task_folder(), kind, **asked)
     if read_order(task_folder()) != (kind, asked):  # of two who begin at once the second launches nothing
         raise RunError(_SECOND)
+    if left is not None:  # the task before was killed, else it is gone
+        shutil.rmtree(left, ignore_errors=True)
     st.session_state[_AWAITED] = True
     st.session_state[_PAGE] = page
+
+
+def _find_sent() -> Path | None:
+    """Return where that lies, or lay, which was sent for the last task."""
+    try:
+        kind, asked = read_order(task_folder())
+    except RunError:
+        return None
+    return Path(asked["sent"]) if kind == "bring-in" and "sent" in asked else None
 
 
 def _refuse_second() -> None:

@@ -11,6 +11,7 @@ import pytest
 from core.answers import arriving
 from core.answers.arriving import Arrived, unpack_files
 from core.errors import DataError
+from tests.arrivals.sending import damaged_zip
 
 
 def pack(members: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -94,6 +95,12 @@ def test_a_damaged_archive_is_told_and_a_damaged_file_in_it_does_not_harm_the_ot
         "1.jpg": "is damaged in its archive",
         "2.jpg": "",
     }
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_file_is_damaged_alone_however_it_is_packed(packing: int) -> None:
+    told = problems(damaged_zip("1.jpg", "2.jpg", packing))
+    assert told == {"1.jpg": "is damaged in its archive", "2.jpg": ""}
 
 
 def test_a_bomb_is_refused_by_what_it_would_unpack_to(monkeypatch: pytest.MonkeyPatch) -> None:

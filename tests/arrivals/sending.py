@@ -44,6 +44,18 @@ def encrypt(archive: bytes, name: str) -> bytes:
     return bytes(data)
 
 
+def damaged_zip(first: str, second: str, packing: int) -> bytes:
+    """Return a zip archive of two images, packed in this way, the first of which cannot be unpacked."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as archive:
+        for name in (first, second):
+            archive.writestr(name, image_bytes(side=64))
+    data = bytearray(buffer.getvalue())
+    place = 30 + len(first) + 9  # behind the header and what LZMA begins with
+    data[place : place + 20] = b"\xff" * 20
+    return bytes(data)
+
+
 def send(folder: Path, files: Mapping[str, bytes]) -> Path:
     """Write files as the dashboard does when a browser has sent them."""
     keep_sent(files.items(), folder)

@@ -16,7 +16,8 @@ from core.arrivals.names import find_common, find_place
 from core.dataset.folders import scan_folders
 from core.errors import DataError
 from core.file_names import make_folder_names
-from tests.arrivals.sending import encrypt, image_bytes, send, zip_bytes
+from tests.arrivals.sending import damaged_zip, encrypt, image_bytes, send, zip_bytes
+from tests.disks import no_file_larger_than
 
 RED, BLUE = image_bytes("red"), image_bytes("blue", "JPEG")
 FLOWERS = {f"flowers/{name}/{number}.png": RED for name in ("rose", "tulip") for number in range(3)}
@@ -168,6 +169,20 @@ def test_no_image_at_all_and_a_damaged_archive_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.zip cannot be read as a zip archive"):
         bring(tmp_path, {"a.zip": b"PK nothing"})
     assert list((tmp_path / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_file_in_an_archive_is_refused_alone_however_it_is_packed(
+    tmp_path: Path, packing: int
+) -> None:
+    found = bring(tmp_path, {"a.zip": damaged_zip("rose/1.png", "rose/2.png", packing)})
+    assert (found.images, reasons(found)) == (1, {"rose/1.png": "is damaged in its archive"})
+
+
+def test_a_full_disk_is_no_damage_of_a_file(tmp_path: Path) -> None:
+    sent = send(tmp_path / "sent", {"a.zip": zip_bytes({"rose/1.png": os.urandom(20_000)})})
+    with no_file_larger_than(10_000), pytest.raises(OSError, match="File too large"):
+        bring_in(sent, "x", tmp_path / "uploads", lambda *_: True)
 
 
 def test_a_stop_leaves_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -303,6 +304,23 @@ def test_nothing_begins_where_the_disk_is_too_small_or_another_process_is_at_it(
     assert len(list(place.rglob("*.jpg"))) == 2  # of the first shard
     with FileLock(place / ".lock"), pytest.raises(DataError, match="is being unpacked by another process"):
         run(source)
+
+
+def test_nobody_else_begins_while_the_folder_is_put_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_flowers(tmp_path / "in")
+    free_folder = room.free_folder
+
+    def free_and_try(*asked: Any) -> Path:
+        monkeypatch.setattr(room, "free_folder", free_folder)
+        with pytest.raises(DataError, match="is being unpacked by another process"):
+            run(source)
+        return free_folder(*asked)
+
+    monkeypatch.setattr(room, "free_folder", free_and_try)
+    found = run(source)
+    assert not list(Path(found.folder).glob(".*"))
 
 
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:

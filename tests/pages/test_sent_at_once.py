@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import pytest
 from core.arrivals.sources import keep_sent, open_sent
 from core.errors import RunError
 from core.people.acting import TRAIN, Acting, Person, acting
+from core.runs.run import Run
 from core.runs.tasks import read_order
 from dashboard.launch import arrivals_panel
 
@@ -70,3 +72,18 @@ def test_two_users_send_at_once_and_neither_waits_or_gets_the_others_images(send
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(send, ("ada", "bob"), ("a.png", "b.png"))) == ["", ""]
     assert (find_sent("ada"), find_sent("bob")) == (["a.png"], ["b.png"])
+
+
+def test_what_was_sent_for_a_task_that_was_killed_goes_when_the_next_begins(
+    runs_root: Path, no_jobs: None
+) -> None:
+    file = SimpleNamespace(name="a.png", size=1, getvalue="a".encode)
+    with acting(as_("ada")):
+        for name in ("first", "second"):
+            arrivals_panel._send([file], name)  # type: ignore[list-item]
+            task = Run(arrivals_panel.task_folder())
+            task.write_status(replace(task.read_status(), state="crashed"))
+    assert find_sent("ada") == ["a.png"]
+    with acting(as_("ada")):
+        arrivals_panel.begin("unpack", images=str(runs_root), name="shards")
+        assert not list(arrivals_panel.task_folder().glob(".sent*"))

@@ -243,6 +243,29 @@ def test_a_file_that_does_not_fit_into_the_memory_is_refused_before_it_comes(
     assert client.ask("DELETE", upload).text == "inside"
 
 
+def test_files_on_their_way_count_for_the_memory_that_is_left(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, inside = "/_stcore/upload_file/session/file", show
+    asked: list[str] = []
+    answers: list[Answer] = []
+
+    async def show_and_ask(scope: Scope, receive: Receive, send: Send) -> None:
+        if not asked:
+            asked.append(upload)
+            for size in ("500000000", "400000000"):
+                answers.append(await asyncio.to_thread(client.ask, "PUT", upload, content_length=size))
+        await inside(scope, receive, send)
+
+    client.sign_in()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2_000_000_000))
+    monkeypatch.setitem(globals(), "show", show_and_ask)
+    assert client.ask("PUT", upload, content_length="600000000").text == "inside"
+    assert [answer.code for answer in answers] == [413, 200]
+    assert "room for 400 MB at the moment" in answers[0].text
+    assert client.ask("PUT", upload, content_length="1000000000").text == "inside"
+
+
 def test_signing_out_ends_the_session_for_every_later_request(client: Client) -> None:
     client.sign_in()
     cookie = client.cookie

@@ -6,6 +6,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -86,8 +87,8 @@ def order_line(root: Path, monkeypatch: pytest.MonkeyPatch, *, gone: Run) -> lis
     names: list[str] = []
     read_line = order.read_line
 
-    def read_and_delete(where: Path) -> order.Line:
-        line = read_line(where)
+    def read_and_delete(*asked: Any) -> order.Line:
+        line = read_line(*asked)
         names.extend(one.run.id for one in line.waiting)
         delete_run(gone)
         return line

@@ -126,6 +126,22 @@ def test_as_many_runs_train_as_there_are_slots(runs_root: Path, line: list[Run])
     assert line[2].read_status().slot == "CPU 1"
 
 
+def test_of_fewer_slots_than_runs_that_train_none_is_free_until_enough_have_ended(
+    runs_root: Path, line: list[Run]
+) -> None:
+    write_slots(runs_root, 3)
+    assert [may_start(run) for run in line[:3]] == [True] * 3
+    write_slots(runs_root, 1)
+    started = []
+    for run in line[:3]:
+        run.write_status(replace(run.read_status(), state="finished"))
+        started.append(may_start(line[3]))
+        if not started[-1]:
+            line[3].write_status(replace(line[3].read_status(), state="queued"))
+    assert started == [False, False, True]
+    assert line[3].read_status().slot == "CPU 1"
+
+
 def test_a_later_run_does_not_overtake_one_that_is_before_it(runs_root: Path, line: list[Run]) -> None:
     assert not may_start(line[1])
     line[1].write_status(replace(line[1].read_status(), state="queued"))
@@ -237,3 +253,11 @@ def test_the_start_of_a_run_is_told_from_how_long_those_before_it_take(
     write_slots(runs_root, 2)
     starts = forecast_starts(read_line(runs_root), list_runs(runs_root))
     assert starts == {"b": 0.0, "d": pytest.approx(10 * epochs - 4, abs=3)}
+
+
+def test_no_start_is_told_before_as_many_train_as_there_are_slots_now(
+    runs_root: Path, line: list[Run]
+) -> None:
+    for run, slot, left in ((line[0], "CPU 2", 50.0), (line[1], "CPU 3", 100.0)):
+        run.write_status(replace(run.read_status(), state="running", slot=slot, seconds_left=left))
+    assert forecast_starts(read_line(runs_root), list_runs(runs_root)) == {"c": 100.0}

@@ -27,6 +27,7 @@ from core.runs.journal import Journal
 from core.runs.run import Run
 from core.runs.tasks import TASK, launch_task, read_order, read_task, stop_task
 from core.stored.status import Status
+from tests.arrivals.sending import image_bytes, send
 from tests.made_run import make_run
 from tests.processes import REPOSITORY, environment, wait_until
 
@@ -159,6 +160,16 @@ def test_what_a_killed_task_left_half_made_goes_when_the_next_begins(
     (make_draft(asked.folder, "result") / "prediction.csv").touch()
     assert main(["task", str(tmp_path)]) == 0
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(DRAFT)]
+
+
+@pytest.mark.parametrize("end", ["finished", "stopped", "failed"])
+def test_however_bringing_in_ends_nothing_of_what_was_sent_is_kept(tmp_path: Path, end: str) -> None:
+    sent = send(tmp_path / "task" / ".sent", {"rose/1.png": b"x" if end == "failed" else image_bytes()})
+    asked = ask_for(tmp_path / "task", "bring-in", sent=str(sent), name="a", root=str(tmp_path / "uploads"))
+    if end == "stopped":
+        asked.request_stop()
+    main(["task", str(asked.folder)])
+    assert (read_task(asked.folder).state, sent.exists()) == (end, False)
 
 
 @pytest.mark.parametrize(

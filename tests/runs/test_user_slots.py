@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from core.people.acting import ADMINISTER, TRAIN, Acting, NotAllowed, Person, acting
 from core.people.owner import write_owner
@@ -133,6 +134,26 @@ def test_at_the_limit_of_the_disk_a_waiting_run_does_not_begin_until_there_is_ro
     end(other)
     done.last_path.unlink()
     assert may_start(waits)
+
+
+def test_nobody_is_held_up_while_folders_are_measured(
+    runs_root: Path, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_limits(users, "ada", disk=80 * MB, slots=None)
+    measured = []
+
+    def measure(folder: Path) -> int:
+        with FileLock(runs_root / ".queue.lock", timeout=0):
+            measured.append(folder.name)
+        return 0
+
+    monkeypatch.setattr("core.people.limits.measure_folder", measure)
+    first, second = make(runs_root, "a1", "ada"), make(runs_root, "a2", "ada")
+    assert may_start(first)
+    assert set(measured) == {"a1", "a2"}
+    measured.clear()
+    set_held(second, True)
+    assert not measured  # it changes no order
 
 
 def test_without_a_limit_of_the_disk_nobodys_folders_are_measured(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,15 +231,6 @@ def test_the_digest_is_of_the_backbone_and_not_of_the_head(place: Path) -> None:
     assert features.digest_backbone(net) == before
     net.get_buffer("bn1.running_mean").add_(1)
     assert features.digest_backbone(net) != before
-
-
-def test_the_oldest_features_are_deleted_but_not_those_in_use(tmp_path: Path) -> None:
-    for age, name in enumerate(("new.pt", "middle.pt", "old.pt")):
-        (tmp_path / name).write_bytes(b"x" * 10)
-        stamp = 1_000_000 - age
-        os.utime(tmp_path / name, (stamp, stamp))
-    features.delete_oldest(tmp_path, keep=tmp_path / "old.pt", limit=20)
-    assert {path.name for path in tmp_path.iterdir()} == {"new.pt", "old.pt"}
 
 
 def test_a_head_only_run_learns_and_is_a_run_like_any_other(trained: Run) -> None:
