@@ -81,6 +81,7 @@ def draw_empty() -> None:
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
     if right.button("Train on my own images", icon=":material/folder_open:", width="stretch"):
         st.switch_page(st.session_state["pages"]["train"])
+    draw_queue([])
 
 
 def draw_archived(count: int) -> bool:
