@@ -96,7 +96,7 @@ def test_what_was_done_and_refused_is_kept_with_who_and_from_where(run: Run) -> 
 def test_a_start_is_kept_with_the_name_of_the_run_or_where_none_was_made_with_the_images(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "launch", lambda run: None)
+    monkeypatch.setattr(jobs, "launch", lambda _: None)
     config = TrainConfig(data=str(tmp_path))
     with acting(as_(TRAIN, run)):
         started = jobs.submit(config, run.folder.parent)
