@@ -126,7 +126,9 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
         st.warning(finding, icon=":material/trending_up:")
     lines = run.read_log(14)
     st.header("Log", help=explain(*lines))
-    st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
+    st.code(
+        "\n".join(lines) if lines else "The job has not written anything yet.", language=None, wrap_lines=True
+    )
 
 
 def is_fitted_at_once(epochs: pd.DataFrame, steps: pd.DataFrame) -> bool:
