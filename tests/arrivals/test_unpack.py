@@ -306,6 +306,9 @@ def test_nothing_begins_where_the_disk_is_too_small_or_another_process_is_at_it(
 
 
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing: there is no such folder\."):
+        run(tmp_path / "nothing")
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(DataError, match="holds no shards"):
         run(tmp_path / "nothing")
 
