@@ -158,14 +158,17 @@ def read_line(root: Path) -> Line:
 
 
 def make_line(found: Iterable[tuple[Run, Status]], slots: Slots) -> Line:
-    """Make the line of this machine's runs among those found, with their live statuses."""
+    """Make the line of this machine's runs among those found, with their live statuses.
+
+    One that was asked to end stands in no line, though its own job takes a moment to see that.
+    """
     running, waiting, here = [], [], socket.gethostname()
     for run, status in found:
         if status.host != here or status.job:  # a cluster has its own line
             continue
         if status.state == "running":
             running.append((run, status))
-        elif status.state == "queued":
+        elif status.state == "queued" and not run.requested_state():
             asked = _read_devices(run) if slots.gpus else ("auto", 1)
             waiting.append(Waiting(run, status, read_place(run), *asked))
     waiting.sort(key=lambda one: one.rank)

@@ -87,6 +87,21 @@ def test_the_number_of_runs_at_a_time_is_kept(open_page: Open, runs_root: Path, 
     assert not any(error.value for error in app.error)
 
 
+def test_a_cancelled_run_is_no_longer_waited_for_whatever_the_others_last_wrote(
+    open_page: Open, runs_root: Path, waiting: list[Run]
+) -> None:
+    last = waiting[2]
+    last.write_status(
+        replace(last.read_status(), phase="waiting", message="Waiting for trains, wait_a, wait_b.")
+    )
+    app = open_page("runs")
+    assert "Waiting for trains, wait_a, wait_b." in words(app).replace("\\", "")
+    app.button("queue-cancel-wait_b").click().run()
+    assert "Waiting for trains, wait_a." in words(app).replace("\\", "")
+    assert names(runs_root) == "ac"
+    assert "queue-up-wait_b" not in [button.key for button in app.button]
+
+
 def list_queues(app: AppTest) -> list[str]:
     return [one.label for one in app.expander if one.label.startswith("Queue")]
 
