@@ -221,7 +221,7 @@ def draw_head(run: Run, status: Status) -> None:
         )
         if status.state in ACTIVE:
             left = format_duration(status.seconds_left) if status.seconds_left else "–"
-            st.metric("Time left", left, help="Estimated.", width="content")
+            st.metric("Time left", left, help="Estimated from the last epochs.", width="content")
         else:
             st.metric("Time taken", format_duration(status.seconds), width="content")
     if status.state in ACTIVE:
