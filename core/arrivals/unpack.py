@@ -66,6 +66,8 @@ def unpack(
     if shards is None:
         if source.is_file():
             raise DataError(f"{show_path(source)} is a file. Name the folder that holds it.")
+        if not source.exists():
+            raise DataError(f"{show_path(source)}: there is no such folder.")
         raise DataError(
             f"{show_path(source)} holds no shards: no .parquet, .arrow or .tar file lies in it or in a few folders below it."
         )

@@ -21,6 +21,9 @@ HELD = ("JobHeldUser", "JobHeldAdmin")
 _FRESH = 3.0  # seconds for which an answer of squeue is kept, however many pages ask
 _SILENT = 30.0  # the same where Slurm did not answer, so that pages do not wait for it again and again
 _PATIENCE = 10.0  # seconds that an answer may take
+# What Slurm's programs say where they find no slurm.conf, and where the cluster of theirs is silent.
+_NO_CLUSTER = ("Could not establish a configuration source", "cannot stat file")
+_UNREACHED = "Unable to contact slurm controller"
 _FIELDS = "%i|%T|%S|%N|%r"
 
 
@@ -143,11 +146,29 @@ def _call(
         raise RunError(
             f"Slurm's program {words[0]} is not on this machine. Start Weakspot on a login node of the cluster."
         ) from None
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as error:
+        said = (error.stderr or b"").decode(errors="replace")  # bytes, though text was asked for
         raise RunError(
-            f"Slurm did not answer {words[0]} within {patience:.0f} s. Its controller may be down; try again later."
+            _explain(words[0], said)
+            or f"Slurm did not answer {words[0]} within {patience:.0f} s. Its controller may be down; try again later."
         ) from None
     if done.returncode:
-        said = " ".join(done.stderr.split()).replace(f"{words[0]}: error: ", "") or f"code {done.returncode}"
-        raise RunError(f"Slurm refused {words[0]}: {said}")
+        lines = (line.strip().removeprefix(f"{words[0]}: error: ") for line in done.stderr.splitlines())
+        said = "; ".join(filter(None, lines)) or f"code {done.returncode}"
+        raise RunError(_explain(words[0], done.stderr) or f"Slurm refused {words[0]}: {said}")
     return done.stdout
+
+
+def _explain(program: str, said: str) -> str:
+    """Say what is wrong and what to do where Slurm itself was not reached; empty where it was."""
+    if any(words in said for words in _NO_CLUSTER):
+        return (
+            "This machine has Slurm's programs but knows no cluster: there is no slurm.conf (SLURM_CONF). Start Weakspot on a "
+            "login node of the cluster, or set SLURM_CONF to the path of the cluster's slurm.conf."
+        )
+    if _UNREACHED in said:
+        return (
+            f"Slurm does not answer {program}: its controller (slurmctld) cannot be reached. Try again later, or ask who "
+            "runs the cluster."
+        )
+    return ""

@@ -27,7 +27,12 @@ ASKED = "slurm.json"  # in a run's folder: what it asked of Slurm, and asks agai
 _MOST_BYTES = 100_000
 
 
-@needs(TRAIN, "start in Slurm", lambda config, *_: config.name or Path(config.data).name)
+@needs(
+    TRAIN,
+    "start in Slurm",
+    lambda config, *_: config.name or Path(config.data).name,
+    made=lambda run: run.id,
+)
 def submit(config: TrainConfig, root: Path, request: SlurmRequest) -> Run:
     """Make a run and hand it to Slurm; where that fails no run stays.
 

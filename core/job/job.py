@@ -110,8 +110,10 @@ class TrainingJob:
         while group.decide(not self.standing.is_over(self.journal.status)):
             self.journal.write(f"Epoch {self.standing.epoch + 1}/{config.epochs}")
             figures = self._train_epoch(learner, replica, source, compute, loss_of, len(folders.classes))
+            begun = time.perf_counter()
             outcome = self._validate(learner, source, compute, len(folders.val))
             self._finish_epoch(learner, folders, figures, outcome)
+            self.standing.count_epoch(figures.seconds, time.perf_counter() - begun)
         if group.leads:
             judge_best(self.journal, folders)
         found = self.standing.best.describe(focused=bool(self._chosen), guard=config.guard)

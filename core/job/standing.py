@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
 from core.recipe.config import TrainConfig
@@ -14,6 +15,7 @@ from core.training.engine import PassFigures, StepFigures
 from core.words import format_count, format_rough
 
 _SAVED = ("epoch", "batch", "step", "loss_sum", "correct", "seen", "epoch_seconds")
+_LAST = 5  # whole epochs whose median tells the pace: two of them may be slow and change nothing
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Standing:
     step_seconds: float = 0.0
     val_seconds: float = 0.0
     last_epoch: float = 0.0  # the seconds of the last whole epoch with its validation
+    # Of the last whole epochs of this process: the seconds of training, and of all after it.
+    took: list[tuple[float, float]] = field(default_factory=list)
 
     def count_step(self, figure: StepFigures) -> None:
         """Add the figures of a step.
@@ -49,6 +53,10 @@ class Standing:
     def figures(self) -> PassFigures:
         """Return the figures of the epoch at hand on its training images so far."""
         return PassFigures(self.loss_sum / self.seen, self.correct / self.seen, self.seen, self.epoch_seconds)
+
+    def count_epoch(self, training: float, rest: float) -> None:
+        """Note how many seconds a whole epoch took: its training, then its validation with all that was saved."""
+        self.took = [*self.took, (training, rest)][-_LAST:]
 
     def begin_next(self) -> None:
         """Forget the steps and sums of the epoch that is done."""
@@ -87,9 +95,8 @@ class Standing:
         """Return the fields of a status that tell how far a training of so many steps an epoch is, and its pace."""
         config, done = self.config, self.epoch * steps + self.batch
         total = steps * config.epochs
-        # Before the first validation its time is a guess: it costs a third of training an image.
-        val_seconds = self.val_seconds or self.step_seconds * 2
-        left = (total - done) * self.step_seconds + (config.epochs - self.epoch) * val_seconds
+        step, rest = self._expect(steps, status)
+        left = (total - done) * step + (config.epochs - self.epoch) * rest
         return {
             "epoch": self.epoch,
             "epochs": config.epochs,
@@ -98,6 +105,19 @@ class Standing:
             "images_per_second": config.batch_size * config.accumulate / max(self.step_seconds, 1e-9),
             "seconds_left": self._limit_left(left, status),
         }
+
+    def _expect(self, steps: int, status: Status) -> tuple[float, float]:
+        """Return the seconds that a step will take, and all that follows the training of an epoch.
+
+        The pace of the steps at hand swings: it counts only until an epoch is done.
+        """
+        if self.took:
+            training, rest = (median(seconds) for seconds in zip(*self.took, strict=True))
+            return training / steps, rest
+        if self.epoch and status.worked:  # it was resumed: what it took until now, all counted to the steps
+            return status.worked / (self.epoch * steps + self.batch), 0.0
+        # Before the first validation its time is a guess: it costs a third of training an image.
+        return self.step_seconds, self.val_seconds or self.step_seconds * 2
 
     def to_values(self) -> dict[str, Any]:
         """Return what a training that goes on has to know, for a checkpoint."""

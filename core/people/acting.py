@@ -101,11 +101,14 @@ def keep_refusal(what: str, of: str, why: str) -> None:
 
 
 def needs(
-    role: str | Callable[..., str], what: str, of: Callable[..., str]
+    role: str | Callable[..., str],
+    what: str,
+    of: Callable[..., str],
+    made: Callable[..., str] | None = None,
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
     """Make an action of a function: it takes a role, and is kept with who did it and whether it was refused.
 
-    `role` may depend on what is asked; `of` names what it is done to.
+    `role` may depend on what is asked; `of` names what it is done to, and `made` what came of it, which is kept in its place.
     """
 
     def make(act: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -126,7 +129,7 @@ def needs(
                 end = "refused" if isinstance(error, Refused) else "failed"
                 keep_action(who.kept_in, asked.ended(end, _tell(error)))
                 raise
-            keep_action(who.kept_in, asked)
+            keep_action(who.kept_in, asked.of_made(made(done)) if made else asked)
             return done
 
         return act_allowed

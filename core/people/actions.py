@@ -47,6 +47,10 @@ class Action:
         """Return this action as one that was not done, with the reason, short and on one line."""
         return replace(self, end=end, why=_tidy(why))
 
+    def of_made(self, of: str) -> Action:
+        """Return this action as one that made something, by its name, short and on one line."""
+        return replace(self, of=_tidy(of))
+
     @property
     def name(self) -> str:
         """Return who did it, in words where that is nobody who signed in."""

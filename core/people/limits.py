@@ -120,10 +120,16 @@ def read_slot_limits() -> dict[str, int]:
 
 def describe_use(used: int, slots: int, user: User | None) -> str:
     """Say what a user takes of the disk (bytes) and of the slots to train in: '3.2 GB of 50 GB and 1 of 1 slot'."""
-    disk, most = (None, None) if user is None else (user.disk, user.slots)
-    first = format_bytes(used) if disk is None else f"{format_bytes(used)} of {format_size(disk)}"
+    most = None if user is None else user.slots
     second = format_count(slots, "slot") if most is None else f"{slots} of {format_count(most, 'slot')}"
-    return f"{first} and {second}"
+    return f"{describe_disk(used, user)} and {second}"
+
+
+def describe_disk(used: int, user: User | None) -> str:
+    """Say what a user takes of the disk (bytes), and of how much where there is a limit: '3.2 GB of 50 GB'."""
+    if user is None or user.disk is None:
+        return format_bytes(used)
+    return f"{format_bytes(used)} of {format_size(user.disk)}"
 
 
 def parse_size(text: str) -> int:

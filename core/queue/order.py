@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import RunError, UserError
 from core.files import write_text
-from core.people.acting import ADMINISTER, TRAIN, needs
+from core.people.acting import ADMINISTER, TRAIN, NotAllowed, needs, refusal_of
 from core.people.limits import find_full, read_slot_limits
 from core.people.owner import is_own, read_owner
 from core.queue.shares import Ask, find_over, take_turns
@@ -167,14 +167,17 @@ def read_line(root: Path, full: Mapping[str, str] | None = None) -> Line:
 def make_line(
     found: Iterable[tuple[Run, Status]], slots: Slots, full: Mapping[str, str] | None = None
 ) -> Line:
-    """Make the line of this machine's runs among those found, with their live statuses; `full` is as for `read_line`."""
+    """Make the line of this machine's runs among those found, with their live statuses; `full` is as for `read_line`.
+
+    A run that was asked to end stands in no line, though its own job takes a moment to see that.
+    """
     running, waiting, here = [], [], socket.gethostname()
     for run, status in found:
         if status.host != here or status.job:  # a cluster has its own line
             continue
         if status.state == "running":
             running.append((run, status))
-        elif status.state == "queued":
+        elif status.state == "queued" and not run.requested_state():
             asked = _read_devices(run) if slots.gpus else ("auto", 1)
             waiting.append(Waiting(run, status, read_place(run), *asked))
     waiting.sort(key=lambda one: one.rank)
@@ -244,11 +247,21 @@ def set_held(run: Run, held: bool) -> None:
 
 @needs(role_to_place, "move in the queue", lambda run, *_: run.id)
 def move(run: Run, to: str) -> None:
-    """Move a waiting run one place `up` or `down` among those of its user, or to the `first`; raises RunError when it does not wait."""
+    """Move a waiting run one place `up` or `down` among those of its user, or to the `first`.
+
+    It takes over the priority of the run whose place it takes.
+
+    Raises:
+        RunError: when it does not wait.
+        NotAllowed: when that priority is high, and whoever moves it may not give it.
+    """
 
     def reorder(line: Sequence[Waiting], at: int) -> dict[int, Place]:
-        last = len(line) - 1
-        target = {"first": 0, "up": max(at - 1, 0), "down": min(at + 1, last)}[to]
+        target = find_target(at, to, len(line))
+        if gains_high(line, at, to) and (refusal := refusal_of(ADMINISTER)):
+            raise NotAllowed(
+                f"{line[target].run.id} has high priority, and {run.id} would get it too. {refusal}"
+            )
         order = list(range(len(line)))
         order.insert(target, order.pop(at))
         # The places themselves stay; who stands in them changes. So whoever comes later is still behind all of them.
@@ -264,6 +277,17 @@ def move(run: Run, to: str) -> None:
         }
 
     _change(run, reorder)
+
+
+def find_target(at: int, to: str, count: int) -> int:
+    """Return the place that the run at one of `count` places is moved to."""
+    return {"first": 0, "up": max(at - 1, 0), "down": min(at + 1, count - 1)}[to]
+
+
+def gains_high(line: Sequence[Waiting], at: int, to: str) -> bool:
+    """Tell whether a run gets high priority by being moved among those of its user."""
+    high = PRIORITIES["high"]
+    return line[find_target(at, to, len(line))].place.priority == high != line[at].place.priority
 
 
 def _grow(times: Sequence[float]) -> list[float]:

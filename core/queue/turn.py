@@ -77,6 +77,11 @@ def keep_to_slot(run: Run) -> None:
     os.environ.update(describe_slot_environment(run.read_status().slot, slots, os.cpu_count() or 1))
 
 
+def describe_wait(run: Run, line: Line) -> str:
+    """Say what a run waits for now, which its own job looks for only now and then; empty where it waits for nothing here."""
+    return _find_turn(run, line)[1] if any(one.run == run for one in line.waiting) else ""
+
+
 def _find_turn(run: Run, line: Line) -> tuple[str, str, int]:
     """Return the slot a run may take now, else "" and in words what it waits for, and how many are before it."""
     mine = next((one for one in line.waiting if one.run == run), None)
@@ -94,7 +99,7 @@ def _find_turn(run: Run, line: Line) -> tuple[str, str, int]:
     end = first + line.count_slots(mine)
     if end <= len(free):
         return join_slots(free[first:end]), "", 0
-    return "", _describe_wait(line, [one.run.id for one in ahead]), len(line.running) + len(ahead)
+    return "", _describe_ahead(line, [one.run.id for one in ahead]), len(line.running) + len(ahead)
 
 
 def _describe_full(use: str) -> str:
@@ -122,7 +127,7 @@ def _describe_limit(line: Line, mine: Waiting) -> tuple[str, int]:
     return f"Waits until {which} done: {owner} may use {format_count(limit, 'slot')} at a time.", len(own)
 
 
-def _describe_wait(line: Line, ahead: list[str]) -> str:
+def _describe_ahead(line: Line, ahead: list[str]) -> str:
     return f"Waiting for {name_some([*[run.id for run, _ in reversed(line.running)], *ahead], _NAMED)}."
 
 

@@ -39,7 +39,7 @@ from core.words import format_count
 _NEW_GROUP, _NO_WINDOW = 0x00000200, 0x08000000  # of Windows, where `subprocess` has names for them
 
 
-@needs(TRAIN, "start", lambda config, *_: config.name or Path(config.data).name)
+@needs(TRAIN, "start", lambda config, *_: config.name or Path(config.data).name, made=lambda run: run.id)
 def submit(config: TrainConfig, root: Path) -> Run:
     """Make a run and start its job process, which waits for its turn by itself; raises as `prepare`."""
     run = prepare(config, root)

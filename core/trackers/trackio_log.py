@@ -16,6 +16,7 @@ from core.errors import RunError
 from core.trackers import trackio_end
 from core.trackers.seam import About, TrackerMissing
 
+RELEASE = "trackio==0.43.0"  # as in requirements-trackio.txt
 FOLDER = ".trackio"  # beside the runs; the dot keeps it out of the list of them
 PROJECT = "weakspot"
 PYTHON = "TRACKIO_PYTHON"  # names the Python of the environment that Trackio is in
@@ -73,7 +74,7 @@ class Trackio:
         self._end.communicate()
         if answer == "missing":
             raise TrackerMissing(
-                "Trackio", f"trackio, in an environment of its own, and name its Python in {PYTHON}"
+                "Trackio", f"{RELEASE}, in an environment of its own, and name its Python in {PYTHON}"
             )
         raise RunError(
             f"Trackio says: {answer.rstrip('.')}." if answer else "Trackio's process ended without a word."

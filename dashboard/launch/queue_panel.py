@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from core.people.acting import ADMINISTER, TRAIN
+from core.people.acting import ADMINISTER, TRAIN, refusal_of
 from core.queue import forecast, order, slots
 from core.queue.order import Line, Waiting
 from core.runs import jobs
@@ -24,11 +24,15 @@ SHOWN = 20  # waiting runs that are drawn
 
 
 def draw_queue(found: list[tuple[Run, Status]]) -> None:
-    """Draw the line of runs, where any trains or waits; `found` are all runs with their live statuses, newest first."""
-    if not any(status.state in ACTIVE for _, status in found):
+    """Draw the line of runs, where any trains or waits here, and always for whoever may set the slots.
+
+    `found` are all runs with their live statuses, newest first.
+    """
+    may_set = not refusal_of(ADMINISTER)
+    if not may_set and not any(status.state in ACTIVE for _, status in found):
         return
     line = order.make_line(found, slots.read_slots(default_root()))
-    if not line.waiting and not line.running:  # they are on another machine
+    if not may_set and not line.waiting and not line.running:  # they are on another machine
         return
     # To forecast a start means to read what comparable runs took: not where none waits for one.
     starts, over = forecast.forecast_starts(line, found) if line.waiting else {}, line.find_over()
@@ -38,7 +42,7 @@ def draw_queue(found: list[tuple[Run, Status]]) -> None:
         for number, one in enumerate(line.waiting[:SHOWN]):
             told = one.status.message if one.run.id in over else ""
             own = [other for other in line.waiting if line.owners[other.run.id] == line.owners[one.run.id]]
-            _draw_waiting(one, number, (one == own[0], one == own[-1]), starts.get(one.run.id), told)
+            _draw_waiting(one, number, own, starts.get(one.run.id), told)
         if len(line.waiting) > SHOWN:
             st.caption(f"{format_count(len(line.waiting) - SHOWN, 'more run')} behind these.")
         _draw_slots(line)
@@ -46,21 +50,25 @@ def draw_queue(found: list[tuple[Run, Status]]) -> None:
 
 
 def _describe(line: Line) -> str:
+    if not line.running and not line.waiting:
+        return "Queue: no run trains or waits"
     held = sum(one.place.held for one in line.waiting)
     words = f"Queue: {format_count(len(line.running), 'run')} training, {len(line.waiting)} waiting"
     return f"{words}, {held} of them on hold" if held else words
 
 
-def _draw_waiting(
-    one: Waiting, number: int, ends: tuple[bool, bool], start: float | None, limit: str
-) -> None:
+def _draw_waiting(one: Waiting, number: int, own: Sequence[Waiting], start: float | None, limit: str) -> None:
     """Draw a waiting run with its buttons.
 
-    `ends` says whether it is the first and the last of its user, `limit` which limit of theirs it waits for, empty for none.
+    `own` are the waiting runs of its user, `limit` says which limit of theirs it waits for, empty for none.
     """
     run, held, role = one.run, one.place.held, order.role_to_place(one.run)
+    at = own.index(one)
     with st.container(horizontal=True, vertical_alignment="center", key=f"queue-{run.id}"):
         st.markdown(f"{number + 1}. **{escape_markdown(run.id)}**")
+        if one.place.priority:
+            high = one.place.priority > 0
+            st.badge("high priority" if high else "low priority", color="orange" if high else "gray")
         if held:
             st.caption("on hold", width="content")
         elif start is not None:
@@ -70,15 +78,47 @@ def _draw_waiting(
         if limit and not held:
             st.caption(escape_markdown(limit), width="content")
         with st.container(horizontal=True, gap="small", width="content"):  # together where the line is broken
-            for to, icon, words, last in (
-                ("first", "vertical_align_top", "Move to the front", ends[0]),
-                ("up", "arrow_upward", "Move up", ends[0]),
-                ("down", "arrow_downward", "Move down", ends[1]),
+            for to, icon, words in (
+                ("first", "vertical_align_top", "Move to the front"),
+                ("up", "arrow_upward", "Move up"),
+                ("down", "arrow_downward", "Move down"),
             ):
-                _draw_button(run, to, icon, f"{words}: {run.id}", order.move, (run, to), role, disabled=last)
+                target = order.find_target(at, to, len(own))
+                taken = own[target].place.priority
+                if taken != one.place.priority:
+                    words += f" and take over {_name_priority(taken)} priority"
+                takes = ADMINISTER if order.gains_high(own, at, to) else role
+                _draw_button(
+                    run, to, icon, f"{words}: {run.id}", order.move, (run, to), takes, disabled=target == at
+                )
             icon, words = ("play_arrow", "Release") if held else ("pause", "Hold")
             _draw_button(run, "hold", icon, f"{words}: {run.id}", order.set_held, (run, not held), role)
             _draw_button(run, "cancel", "close", f"Cancel: {run.id}", jobs.stop, (run,), TRAIN)
+            _draw_priority(one, role)
+
+
+def _draw_priority(one: Waiting, role: str) -> None:
+    """Offer the priorities that whoever looks may give a run."""
+    key, now = f"queue-priority-{one.run.id}", _name_priority(one.place.priority)
+    st.session_state[key] = now
+    may_prefer = not refusal_of(ADMINISTER)
+    names = [name for name in order.PRIORITIES if name == now or name != "high" or may_prefer]
+    with st.popover(
+        "Priority", type="tertiary", **lock(role, help=f"Set the priority: {escape_markdown(one.run.id)}")
+    ):
+        st.radio(
+            "Priority", names, key=key, format_func=str.capitalize, on_change=guard_callback(_keep_priority), args=(one.run,),
+            help="Runs of high priority go before those of all users, runs of low priority after them. Only an administrator "
+            "gives high priority.",
+        )  # fmt: skip
+
+
+def _name_priority(value: int) -> str:
+    return next(name for name, known in order.PRIORITIES.items() if known == value)
+
+
+def _keep_priority(run: Run) -> None:
+    order.set_priority(run, st.session_state[f"queue-priority-{run.id}"])
 
 
 def _draw_button(

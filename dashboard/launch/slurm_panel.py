@@ -21,6 +21,7 @@ _TEXTS = {
     "memory": ("Memory", "16G", "Memory of a node. Empty: what the cluster gives."),
     "time": ("Time limit", "02:00:00", "A run saves two minutes before it and is queued again, so it loses nothing."),
     "account": ("Account", "your own", "Whose share of the cluster is used."),
+    "qos": ("QoS", "your usual one", "Slurm's quality of service: it may set limits and priority of the job."),
 }  # fmt: skip
 _NUMBERS = {
     "nodes": (

@@ -142,7 +142,7 @@ def draw_last_words(row: Row) -> None:
         lines = row.run.read_log(12)
         if lines:
             with st.expander("End of the log"):
-                st.code("\n".join(lines), language=None)
+                st.code("\n".join(lines), language=None, wrap_lines=True)
     elif status.state in ("queued", "stopped", "paused") and status.message:
         st.caption(escape_markdown(status.message))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from core.cluster.follow import follow
 from core.overview import index
 from core.overview.facts import RunFacts, find_damage, read_facts
-from core.queue.turn import revive_queue
+from core.queue.order import make_line
+from core.queue.slots import read_slots
+from core.queue.turn import describe_wait, revive_queue
 from core.runs import jobs
 from core.runs.run import Run, default_root, list_runs
 from core.stored.status import Status
@@ -73,4 +76,16 @@ def read_rows() -> list[Row]:
     return [
         Row(run, jobs.judge_status(run, status), facts[run], tuple(children[run.id]), damage[run])
         for run, status in found
+    ]
+
+
+def tell_waits(shown: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Return rows to be shown, of all there are, with what those that wait wait for at this moment."""
+    if not any(row.status.state == "queued" for row in shown):
+        return list(shown)
+    line = make_line([(row.run, row.status) for row in rows], read_slots(default_root()))
+    waits = {row.run: describe_wait(row.run, line) for row in shown}
+    return [
+        replace(row, status=replace(row.status, message=waits[row.run])) if waits[row.run] else row
+        for row in shown
     ]

@@ -126,7 +126,9 @@ def draw(run: Run, was_active: bool, drawn: int, by: Literal["epoch", "step"]) -
         st.warning(finding, icon=":material/trending_up:")
     lines = run.read_log(14)
     st.header("Log", help=explain(*lines))
-    st.code("\n".join(lines) if lines else "The job has not written anything yet.", language=None)
+    st.code(
+        "\n".join(lines) if lines else "The job has not written anything yet.", language=None, wrap_lines=True
+    )
 
 
 def is_fitted_at_once(epochs: pd.DataFrame, steps: pd.DataFrame) -> bool:
@@ -219,7 +221,7 @@ def draw_head(run: Run, status: Status) -> None:
         )
         if status.state in ACTIVE:
             left = format_duration(status.seconds_left) if status.seconds_left else "–"
-            st.metric("Time left", left, help="Estimated.", width="content")
+            st.metric("Time left", left, help="Estimated from the last epochs.", width="content")
         else:
             st.metric("Time taken", format_duration(status.seconds), width="content")
     if status.state in ACTIVE:

@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.files import format_rows
 from core.people.acting import ADMINISTER, demand
 from core.people.actions import FILE, HEAD, Action
-from core.people.limits import measure_all
+from core.people.limits import describe_disk, measure_all
 from core.people.record import LOOK, Reached, SoughtActions, find_actions
 from core.people.users import User, read_users, set_limits, users_path
 from core.places import own_command
@@ -36,10 +36,9 @@ _TURNS, _OF = (
 _COLUMNS = {
     "user": st.column_config.TextColumn(pinned=True, width=165),
     "role": st.column_config.TextColumn(width=85),
-    "disk": st.column_config.NumberColumn(
-        "disk (GB)", format="%.2f", help="Runs and images brought here.", width=80
+    "disk": st.column_config.TextColumn(
+        help="Runs and images brought here, of the limit where there is one.", width=165
     ),
-    "disk limit": st.column_config.NumberColumn("limit (GB)", format="%.6g", width=85),
     "slots": st.column_config.NumberColumn(help="In which runs of this user train at the moment.", width=60),
     "slot limit": st.column_config.NumberColumn("slot limit", width=80),
 }
@@ -88,8 +87,10 @@ def list_users(users: Mapping[str, User], root: Path) -> dict[str, list[str | fl
     return {
         "user": [*names],
         "role": [user.role for user in found],
-        "disk": [sum(one.bytes for one in held.get(name, [])) / _GB for name in names],
-        "disk limit": [None if user.disk is None else user.disk / _GB for user in found],
+        "disk": [
+            describe_disk(sum(one.bytes for one in held.get(name, [])), user)
+            for name, user in zip(names, found, strict=True)
+        ],
         "slots": [taken[name] for name in names],
         "slot limit": [user.slots for user in found],
         "runs": [sum(one.is_run for one in held.get(name, [])) for name in names],

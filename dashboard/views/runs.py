@@ -17,7 +17,7 @@ from dashboard.launch.queue_panel import draw_queue
 from dashboard.listing.cards import draw_card, draw_cards
 from dashboard.listing.chosen import draw_actions
 from dashboard.listing.own_use import draw_own_use
-from dashboard.listing.rows import Row, read_rows
+from dashboard.listing.rows import Row, read_rows, tell_waits
 from dashboard.listing.sought import PARAMS, Sought, draw_search, is_asked
 from dashboard.listing.table import draw_columns, draw_table
 from dashboard.state import address, kept
@@ -81,6 +81,7 @@ def draw_empty() -> None:
         st.switch_page(st.session_state["pages"]["live"], query_params={"run": run.id})
     if right.button("Train on my own images", icon=":material/folder_open:", width="stretch"):
         st.switch_page(st.session_state["pages"]["train"])
+    draw_queue([])
 
 
 def draw_archived(count: int) -> bool:
@@ -106,6 +107,7 @@ def draw_list(
         st.rerun()  # draws the page anew, with or without polling, and the switch for the archived
     draw_own_use(rows)
     draw_queue([(row.run, row.status) for row in rows])
+    every = rows
     rows = [row for row in rows if row.facts.note.archived == archived]
     counts = {name: sum(row.state == name for row in rows) for name in BADGES}
     st.caption(
@@ -119,15 +121,15 @@ def draw_list(
             "No run has all of this. Clear a filter above, or try other words.", icon=":material/search_off:"
         )
     elif view == "table":
-        draw_as_table(found, archived)
+        draw_as_table(found, every, archived)
     else:
         page = draw_pager(len(found), PAGE, key="runs-page", unit="runs")
         shown = found[page * PAGE : (page + 1) * PAGE]
-        draw_cards(shown, archived, choosable=len(found) > 1)
+        draw_cards(tell_waits(shown, every), archived, choosable=len(found) > 1)
 
 
-def draw_as_table(found: list[Row], archived: bool) -> None:
-    """Draw runs as a table, above it what can be done with those ticked, below it one that is ticked alone as a card."""
+def draw_as_table(found: list[Row], every: list[Row], archived: bool) -> None:
+    """Draw runs, found among `every` one, as a table, above it what can be done with those ticked, below it one that is ticked alone as a card."""
     bar = st.container(horizontal=True, vertical_alignment="center", key="runs-chosen")
     chosen = draw_table(found)
     with bar:
@@ -136,4 +138,4 @@ def draw_as_table(found: list[Row], archived: bool) -> None:
         else:
             st.caption("Tick a run to open it; tick several to compare, archive or delete them.")
     if len(chosen) == 1:
-        draw_card(chosen[0])
+        draw_card(*tell_waits(chosen, every))

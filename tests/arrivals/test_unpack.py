@@ -324,6 +324,9 @@ def test_nobody_else_begins_while_the_folder_is_put_in_its_place(
 
 
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing: there is no such folder\."):
+        run(tmp_path / "nothing")
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(DataError, match="holds no shards"):
         run(tmp_path / "nothing")
 

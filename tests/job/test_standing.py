@@ -58,6 +58,29 @@ def test_the_time_left_is_never_more_than_the_limit_leaves() -> None:
     assert (free["done"], free["total"]) == (0, 1000)
 
 
+def test_neither_a_pause_nor_slow_steps_change_the_time_left_by_more_than_a_tenth() -> None:
+    """A run of 300 epochs at epoch 15, of 10 steps and 12.8 s an epoch: each step that is told is up to 60 times as slow."""
+    standing = Standing(replace(CONFIG, epochs=300), epoch=10)
+    for paused in (1.0, 1.0, 1.0, 40.0, 25.0):  # it was paused in two of the last epochs
+        standing.count_epoch(10.0 * paused, 2.8)
+        standing.epoch += 1
+    left = []
+    for standing.batch, standing.step_seconds in enumerate([60.0, 31.0, 20.0, 15.0, 0.1, 1.0], start=1):
+        left.append(standing.measure_progress(10, WORKED)["seconds_left"])
+    expected = 12.8 * 285  # worked x left / done, without the pauses
+    assert all(0.9 * expected < seconds < 1.1 * expected for seconds in left)
+    assert left == sorted(left, reverse=True)
+
+
+def test_a_resumed_run_has_the_pace_that_it_had_until_its_first_whole_epoch() -> None:
+    standing = Standing(CONFIG, epoch=5, batch=1, step_seconds=60.0, val_seconds=0.0)
+    left = standing.measure_progress(10, replace(WORKED, worked=51.0))["seconds_left"]
+    assert left == pytest.approx(49.0)
+    standing.count_epoch(20.0, 4.0)
+    standing.epoch, standing.batch = 6, 0
+    assert standing.measure_progress(10, WORKED)["seconds_left"] == pytest.approx(4 * 24.0)
+
+
 def test_a_step_without_a_finite_loss_ends_the_training_and_says_what_to_do() -> None:
     standing = Standing(CONFIG)
     standing.count_step(StepFigures(step=1, loss=0.5, correct=3, count=4))

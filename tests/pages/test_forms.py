@@ -609,3 +609,20 @@ def test_the_form_draws_several_devices_with_what_each_gets(
     assert not app.exception
     assert app.number_input[0].value == 2
     assert app.caption[0].value.startswith("Each gets 16 of the 32 images of a step")
+
+
+def test_a_wrong_number_of_devices_is_told_without_what_each_would_get(
+    runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+
+    def page(data: str) -> None:
+        from core.recipe.presets import from_preset
+        from dashboard.panels import forms
+
+        forms.fill_form(from_preset("demo", data=data, devices=3, batch_size=32))
+        forms.draw_fields(("devices",), {"devices": "3 were asked for"})
+
+    app = AppTest.from_function(page, args=(str(tiny_data),)).run()
+    assert "3 were asked for" in app.markdown[0].value
+    assert not any("Each gets" in one.value for one in app.caption)

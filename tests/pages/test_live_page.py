@@ -30,6 +30,14 @@ def test_live_shows_the_newest_epoch_and_how_each_class_came_there(open_page: Op
     assert charts_of(app)["live-matrix"]["layout"]["title"]["text"] == "Confusion matrix"
 
 
+def test_the_lines_of_a_log_are_wrapped(open_page: Open, run: Run) -> None:
+    run.log_path.write_text("Resumed with 2 processes in place of 1. " * 20, encoding="utf-8")
+    set_state(run, "failed", message="No.")
+    for page in ("live", "runs"):
+        logs = [code.proto for code in open_page(page, run="first").code if "Resumed with" in code.value]
+        assert [log.wrap_lines for log in logs] == [True]
+
+
 def test_live_says_whose_matrix_it_shows_where_an_earlier_epoch_is_the_best(
     open_page: Open, run: Run
 ) -> None:

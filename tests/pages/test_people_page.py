@@ -63,13 +63,14 @@ def test_users_are_shown_with_what_they_take_and_limits_are_set_for_one(
     app = open_page("people")
     found = table(app, 0)
     assert (found["user"], found["role"], found["runs"]) == (["ada", "eve"], ["train", "administer"], [1, 0])
-    assert found["disk"][0] == pytest.approx(3, rel=0.01)
+    assert found["disk"] == ["3.0 GB", "0 MB"]
     assert app.button("people-set").disabled
     app.number_input[1].set_value(2)
     app.number_input[0].set_value(1.5).run()
     app.button("people-set").click().run()
     assert (read_users(users)["ada"].disk, read_users(users)["ada"].slots) == (15 * 10**8, 2)
     assert table(app, 0)["slot limit"][0] == 2
+    assert table(app, 0)["disk"][0] == "3.0 GB of 1.5 GB"
     assert "set limits" in str(table(app, 1)["action"])
     assert [toast.value for toast in app.toast] == ["Saved. Limits of ada: 1.5 GB, 2 slots at a time."]
     app.number_input[1].set_value(2.5).run()

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from core.queue.order import read_line, read_place, set_held
+from core.people.acting import Person
+from core.people.owner import write_owner
+from core.queue.order import read_line, read_place, set_held, set_priority
 from core.queue.slots import goes_on_after_restart, read_slots
 from core.runs.run import Run
 from core.stored.status import ON_HOLD
+from dashboard.access import who
 from tests.made_job import make_job
 from tests.pages.apps import Open, words
 
@@ -29,6 +33,11 @@ def waiting(runs_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     )
     trains.write_status(replace(trains.read_status(), state="running", slot="CPU 1", seconds_left=60.0))
     return [make_job(runs_root, f"wait_{name}", psutil.Process()) for name in "abc"]
+
+
+def sign_in(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+    monkeypatch.setenv(who.MODE, who.PASSWORD)
+    monkeypatch.setattr(who, "_find_signed_in", lambda: Person("ada", role, "10.0.0.7"))
 
 
 def names(root: Path) -> str:
@@ -78,8 +87,73 @@ def test_the_number_of_runs_at_a_time_is_kept(open_page: Open, runs_root: Path, 
     assert not any(error.value for error in app.error)
 
 
-def test_without_a_waiting_run_there_is_no_line(open_page: Open, run: Run) -> None:
-    assert not [one for one in open_page("runs").expander if one.label.startswith("Queue")]
+def test_a_cancelled_run_is_no_longer_waited_for_whatever_the_others_last_wrote(
+    open_page: Open, runs_root: Path, waiting: list[Run]
+) -> None:
+    last = waiting[2]
+    last.write_status(
+        replace(last.read_status(), phase="waiting", message="Waiting for trains, wait_a, wait_b.")
+    )
+    app = open_page("runs")
+    assert "Waiting for trains, wait_a, wait_b." in words(app).replace("\\", "")
+    app.button("queue-cancel-wait_b").click().run()
+    assert "Waiting for trains, wait_a." in words(app).replace("\\", "")
+    assert names(runs_root) == "ac"
+    assert "queue-up-wait_b" not in [button.key for button in app.button]
+
+
+def list_queues(app: AppTest) -> list[str]:
+    return [one.label for one in app.expander if one.label.startswith("Queue")]
+
+
+def test_the_slots_are_set_where_nothing_trains_or_waits_too(
+    open_page: Open, run: Run, runs_root: Path
+) -> None:
+    app = open_page("runs")
+    assert list_queues(app) == ["Queue: no run trains or waits"]
+    app.number_input("queue-slots").set_value(2).run()
+    assert read_slots(runs_root).cpu == 2
+
+
+def test_the_slots_are_set_before_there_is_any_run(open_page: Open, runs_root: Path) -> None:
+    app = open_page("runs")
+    app.number_input("queue-slots").set_value(2).run()
+    assert read_slots(runs_root).cpu == 2
+
+
+def test_who_may_not_set_the_slots_sees_no_empty_line(
+    open_page: Open, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(monkeypatch, "train")
+    assert list_queues(open_page("runs")) == []
+
+
+def test_a_priority_is_shown_and_set(open_page: Open, waiting: list[Run]) -> None:
+    app = open_page("runs")
+    assert "priority]" not in words(app)
+    app.radio("queue-priority-wait_b").set_value("high").run()
+    assert read_place(waiting[1]).priority == 1
+    assert ":orange-badge[high priority]" in words(app)
+    assert app.button("queue-up-wait_a").help == r"Move up and take over high priority: wait\_a"
+    app.radio("queue-priority-wait_b").set_value("low").run()
+    assert read_place(waiting[1]).priority == -1
+    assert ":gray-badge[low priority]" in words(app)
+
+
+def test_who_may_not_give_high_priority_gains_it_by_no_button(
+    open_page: Open, waiting: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_priority(waiting[2], "high")
+    for run in waiting:
+        write_owner(run.folder, "ada")
+    sign_in(monkeypatch, "train")
+    app = open_page("runs")
+    assert app.button("queue-up-wait_a").disabled
+    assert "needs the role administer" in app.button("queue-up-wait_a").help
+    assert not app.button("queue-down-wait_a").disabled
+    assert app.radio("queue-priority-wait_a").options == ["Normal", "Low"]
+    app.radio("queue-priority-wait_a").set_value("low").run()
+    assert read_place(waiting[0]).priority == -1
 
 
 def test_a_held_run_is_released_where_it_is_watched(open_page: Open, waiting: list[Run]) -> None:

@@ -42,6 +42,8 @@ def test_the_form_holds_the_usual_answers_says_what_is_wrong_and_what_slurm_refu
     assert app.button(key="train-start").disabled
     app.number_input(key="train-slurm-cpus").set_value(4).run()
     assert "--slurm --time=02:00:00" in words(app)
+    app.text_input(key="train-slurm-qos").set_value("long").run()
+    assert "--slurm --qos=long --time=02:00:00" in words(app)
     app.button(key="train-start").click().run()
     assert "sbatch is not on this machine" in words(app)
     assert list_runs(runs_root) == []

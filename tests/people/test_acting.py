@@ -93,6 +93,20 @@ def test_what_was_done_and_refused_is_kept_with_who_and_from_where(run: Run) -> 
     ]
 
 
+def test_a_start_is_kept_with_the_name_of_the_run_or_where_none_was_made_with_the_images(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "launch", lambda _: None)
+    config = TrainConfig(data=str(tmp_path))
+    with acting(as_(TRAIN, run)):
+        started = jobs.submit(config, run.folder.parent)
+    with acting(as_(LOOK, run)), pytest.raises(NotAllowed):
+        jobs.submit(config, run.folder.parent)
+    kept = [(one.what, one.of, one.end) for one in read_actions(run.folder.parent / FILE)]
+    assert kept == [("start", started.id, "done"), ("start", tmp_path.name, "refused")]
+    assert started.id != tmp_path.name
+
+
 def test_marks_are_written_by_who_may_and_a_refusal_changes_nothing(run: Run) -> None:
     path = run.folder.parent / ".marks" / "x.jsonl"
     with acting(as_(LOOK, run)), pytest.raises(NotAllowed):

@@ -15,7 +15,7 @@ from core.people.acting import ADMINISTER, TRAIN, Acting, NotAllowed, Person, ac
 from core.people.owner import write_owner
 from core.people.users import add_user, set_limits
 from core.queue.forecast import forecast_starts
-from core.queue.order import move, read_line, set_held, set_priority
+from core.queue.order import move, read_line, read_place, set_held, set_priority
 from core.queue.shares import Ask, count_to_end, find_over
 from core.queue.slots import write_slots
 from core.queue.turn import wait_for_turn
@@ -198,6 +198,28 @@ def test_a_user_brings_one_of_their_own_runs_forward(runs_root: Path) -> None:
     first, second = make(runs_root, "a1", "ada"), make(runs_root, "a2", "ada")
     move(second, "first")
     assert [may_start(first), may_start(second)] == [False, True]
+
+
+def test_no_move_gives_high_priority_to_a_run_of_who_may_not_give_it(runs_root: Path) -> None:
+    high, low, other = (
+        make(runs_root, "a1", "ada"),
+        make(runs_root, "a2", "ada"),
+        make(runs_root, "a3", "ada"),
+    )
+    set_priority(high, "high")
+    set_priority(other, "low")
+    with acting(Acting(Person("ada", TRAIN))):
+        for to in ("up", "first"):
+            with pytest.raises(
+                NotAllowed,
+                match=r"a1 has high priority, and a2 would get it too\. This needs the role administer",
+            ):
+                move(low, to)
+        move(other, "up")  # past a usual one it takes over what that one has
+    assert [read_place(run).priority for run in (high, low, other)] == [1, 0, 0]
+    with acting(Acting(Person("eve", ADMINISTER))):
+        move(low, "first")
+    assert [read_place(run).priority for run in (high, low, other)] == [1, 1, 0]
 
 
 @pytest.fixture

@@ -218,6 +218,11 @@ def test_a_tracker_that_is_not_installed_is_named_and_the_training_goes_on(
     assert read_fault(run) is None
 
 
+@pytest.mark.parametrize("file", ["requirements-trackio.txt", "docs/trackers.md"])
+def test_the_release_of_trackio_that_is_named_is_the_one_that_is_asked_for(file: str) -> None:
+    assert trackio_log.RELEASE in (REPOSITORY / file).read_text(encoding="utf-8").split()
+
+
 def test_where_trackio_cannot_write_it_is_told_and_nothing_counts_as_written(
     runs_root: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,7 +237,7 @@ def test_where_trackio_cannot_write_it_is_told_and_nothing_counts_as_written(
         other.setenv("TRACKIO_PYTHON", sys.executable)
         assert main(["track", "first", "--to", "trackio"]) == 2
         assert (
-            "Trackio is not installed. Install it: pip install trackio, in an environment"
+            f"Trackio is not installed. Install it: pip install {trackio_log.RELEASE}, in an environment"
             in capsys.readouterr().err
         )
         other.setenv("TRACKIO_PYTHON", str(runs_root / "none"))
