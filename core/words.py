@@ -6,6 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 _PLURAL_VERBS = {"is": "are", "has": "have"}
@@ -42,6 +43,15 @@ def format_count(number: int, noun: str, verb: str = "") -> str:
         noun += "es" if noun.endswith("s") else "s"
         verb = _PLURAL_VERBS.get(verb, verb)
     return f"{number:,} {noun} {verb}".rstrip()
+
+
+def format_number(value: float) -> str:
+    """Return a number as people write it, in full where it is not very long: '10,000', '0.5', '0.00000001'."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value and not 1e-12 <= abs(value) < 1e15:  # or it is none at all
+        return f"{value:g}"
+    return f"{Decimal(repr(float(value))).normalize():,f}"
 
 
 def format_duration(seconds: float) -> str:

@@ -15,10 +15,11 @@ from core.palette import TRAIN_WORDS
 from core.people.acting import ADMINISTER, MEANINGS, now_acting
 from core.runs import jobs
 from core.runs.imported import describe_origin
-from core.runs.run import default_root
+from core.runs.run import Run, default_root
+from core.stored.status import ACTIVE
 from core.words import tell_names_apart
 from dashboard.access.who import base_path, find_acting, sign_in_mode
-from dashboard.guard import forget_elsewhere, guard, guard_callback
+from dashboard.guard import POLL, forget_elsewhere, guard, guard_callback
 from dashboard.lost.tell import tell_lost
 from dashboard.signposts import HOME, TITLES
 from dashboard.state import address
@@ -179,15 +180,24 @@ def draw_run_choice() -> None:
         on_change=guard_callback(apply_choice),
         help=offered.note or None,
     )
-    status = jobs.live_status(selected)
+    state = jobs.live_status(selected).state
+    with st.sidebar:
+        st.fragment(guard(draw_state), run_every=POLL if state in ACTIVE else None)(selected, state)
     origin = describe_origin(selected)
-    if damage := find_damage(selected, status, read_recipe(selected)):
-        st.sidebar.caption(f"{BADGES[DAMAGED][1]} {DAMAGED}: {escape_markdown(damage)}")
-    else:
-        st.sidebar.caption(f"{BADGES[status.state][1]} {escape_markdown(origin) or status.state}")
     told = f", {html.escape(origin)}" if origin else ""
     # The sidebar is folded away on a narrow screen, and the run has to be known there too.
     st.html(f'<div class="ws-run">Run <b>{html.escape(selected.id)}</b>{told}</div>')
+
+
+def draw_state(run: Run, before: str) -> None:
+    """Say in the sidebar what a run is doing; the page is drawn anew once that is no longer what it was `before`."""
+    status = jobs.live_status(run)
+    if status.state != before or not run.folder.exists():
+        st.rerun()
+    if damage := find_damage(run, status, read_recipe(run)):
+        st.caption(f"{BADGES[DAMAGED][1]} {DAMAGED}: {escape_markdown(damage)}")
+    else:
+        st.caption(f"{BADGES[status.state][1]} {escape_markdown(describe_origin(run)) or status.state}")
 
 
 if __name__ == "__main__":

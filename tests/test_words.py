@@ -9,7 +9,7 @@ import pytest
 
 from core.recipe.config import TrainConfig
 from core.report.phrases import describe_recipe
-from core.words import format_count, shorten_ids, shorten_names, tell_names_apart
+from core.words import format_count, format_number, shorten_ids, shorten_names, tell_names_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,6 +26,17 @@ ROOT = Path(__file__).resolve().parents[1]
 )
 def test_one_is_counted_as_one(number: int, noun: str, verb: str, words: str) -> None:
     assert format_count(number, noun, verb) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (10_000, "10,000"), (10.0, "10"), (0.0, "0"), (0.5, "0.5"), (1e-08, "0.00000001"), (-0.1, "-0.1"),
+        (1e300, "1e+300"), (float("nan"), "nan"), (float("inf"), "inf"),
+    ],
+)  # fmt: skip
+def test_a_number_is_written_in_full(number: float, words: str) -> None:
+    assert format_number(number) == words
 
 
 def test_a_training_of_one_epoch_is_told_so() -> None:

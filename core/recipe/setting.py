@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from core.recipe.class_names import Names, Pairs
-from core.words import shorten
+from core.words import format_number, shorten
 
 Values = Mapping[str, Any]  # a config's fields by name, perhaps not all and not all right yet
 _KINDS = {
@@ -94,7 +94,8 @@ class Setting:
         if self.choices and value not in self.choices:
             return f"must be one of {', '.join(self.choices)}, got {shorten(repr(value))}"
         if self.span and not self.span[0] <= value <= self.span[1]:  # so written, it refuses NaN too
-            return f"must be from {self.span[0]:g} to {self.span[1]:g}, got {value!r}"
+            low, high, found = map(format_number, (*self.span, value))
+            return f"must be from {low} to {high}, got {found}"
         return ""
 
 

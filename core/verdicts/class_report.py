@@ -185,11 +185,11 @@ def describe_class(
 
 def _describe_recall(row: pd.Series, overall: float) -> str:
     low, high = float(row["low"]), float(row["high"])
-    interval = predictions.format_interval(low, high)
-    text = f"{row['right']} of {row['support']} right: the true recall may be anywhere in {interval}."
+    text = f"{row['right']} of {row['support']} right: the true recall may be anywhere between {low * 100:.0f} and {high * 100:.0f} %."
     if high - low > WIDE:
-        images = f"{_number_word(row['support'])} image{'' if row['support'] == 1 else 's'}"
-        return f"{text} {images.capitalize()} cannot show more. Look at them, or judge more images of this class, before you act."
+        one = row["support"] == 1
+        images = f"{_number_word(row['support'])} image{'' if one else 's'}"
+        return f"{text} {images.capitalize()} cannot show more. Look at {'it' if one else 'them'}, or judge more images of this class, before you act."
     if high < overall:
         return f"{text} Even its upper end is below the {overall * 100:.1f} % of all classes together."
     if low > overall:
@@ -234,7 +234,7 @@ def _describe_top5(row: pd.Series, table: pd.DataFrame) -> str:
     if wrong == 1:
         return f"For the wrong image the true class is {'' if near else 'not '}among the first five guesses."
     if near == wrong:
-        return f"For all {wrong} wrong images the true class is among the first five guesses."
+        return f"For {'both' if wrong == 2 else f'all {wrong}'} wrong images the true class is among the first five guesses."
     return f"For {near} of the {wrong} wrong images the true class is among the first five guesses."
 
 

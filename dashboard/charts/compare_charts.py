@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -20,11 +21,13 @@ from dashboard.charts.curve_charts import (
     MAX_STEP_POINTS,
     RUN_MARKERS,
     Quantity,
+    alias_names,
     name_quantity,
     new_figure,
     thin_out,
     tick_whole_epochs,
     value_format,
+    wrap_names,
     write_message,
 )
 
@@ -38,6 +41,7 @@ COLUMN_TITLES: dict[EpochColumn, str] = {
 }
 MARKED = 60  # points up to which a curve shows each of them
 CHANGES = 40  # classes drawn, those that changed most
+_NONE: Mapping[str, float] = MappingProxyType({})
 _TITLES = {"epoch": "epoch", "step": "step", "time": "time trained (min)"}
 
 
@@ -47,12 +51,14 @@ def compare_curves(
     quantity: EpochColumn,
     by: Axis = "epoch",
     smoothing: float = 0.0,
+    initial: Mapping[str, float] = _NONE,
 ) -> go.Figure:
     """Overlay one value of many runs by epoch, step or minutes trained.
 
     `runs` maps a run's name to its tables of epochs and steps as `services.read_metrics` gives them. By step and by
     time, training is drawn step by step. With `smoothing` (0 to less than 1) curves are smoothed as `smooth` does and
-    what was measured stands faintly behind.
+    what was measured stands faintly behind. `initial` maps a run's name to the accuracy (0..1) of the model it began with,
+    where that is known.
     """
     kind: Quantity = "loss" if quantity.endswith("loss") else "accuracy"
     figure = new_figure(
@@ -65,6 +71,9 @@ def compare_curves(
     at = {"epoch": "epoch %{x}", "step": "step %{x}", "time": "after %{x:.1f} min"}[by]
     for number, (name, tables) in enumerate(runs.items()):
         curve = trace_curve(*tables, quantity=quantity, by=by)
+        if quantity == "val_acc" and name in initial:
+            start = pd.DataFrame({"x": [0.0], "y": [100 * initial[name]]})
+            curve = pd.concat([start, curve], ignore_index=True)
         smoothed = curve.assign(y=smooth(curve["y"], smoothing))
         drawn = thin_out(smoothed, MAX_STEP_POINTS)
         marked = len(drawn) <= MARKED
@@ -143,21 +152,27 @@ def seed_accuracies(sets: Mapping[str, SeedSet], judged_on: JudgedOn = "val") ->
     figure.add_scatter(
         x=[100 * value for found in sets.values() for value in found.accuracies],
         y=[label for label, found in zip(labels, sets.values(), strict=True) for _ in found.accuracies],
+        hovertext=[
+            name
+            for name, found in zip(wrap_names(sets), sets.values(), strict=True)
+            for _ in found.accuracies
+        ],
         name="one seed",
         mode="markers",
         marker={"color": TRAIN, "size": 9, "opacity": 0.75},
-        hovertemplate="<b>%{y}</b>, one seed: <b>%{x:.1f} %</b><extra></extra>",
+        hovertemplate="<b>%{hovertext}</b>, one seed: <b>%{x:.1f} %</b><extra></extra>",
     )
     spread = [0.0 if math.isnan(found.deviation) else 100 * found.deviation for found in sets.values()]
     figure.add_scatter(
         x=[100 * found.mean for found in sets.values()],
         y=labels,
+        hovertext=wrap_names(sets),
         name="mean ± standard deviation",
         mode="markers",
         marker={"color": GOOD, "size": 13, "symbol": "diamond"},
         error_x={"array": spread, "color": MUTED, "thickness": 2, "width": 5},
         customdata=[found.describe() for found in sets.values()],
-        hovertemplate="<b>%{y}</b>: <b>%{customdata}</b><extra></extra>",
+        hovertemplate="<b>%{hovertext}</b>: <b>%{customdata}</b><extra></extra>",
     )
     figure.update_xaxes(
         title_text="validation accuracy (%)" if judged_on == "val" else "accuracy on images held back (%)"
@@ -167,6 +182,7 @@ def seed_accuracies(sets: Mapping[str, SeedSet], judged_on: JudgedOn = "val") ->
         type="category",
         categoryorder="array",
         categoryarray=labels,
+        labelalias=alias_names(list(sets)),
         range=[len(labels) - 0.5, -0.5],
     )
     figure.update_layout(hovermode="closest", showlegend=True)
@@ -192,11 +208,12 @@ def class_changes(changes: pd.DataFrame, *, first: str, second: str) -> go.Figur
         figure.add_bar(
             x=100 * shown[column] / shown["images"],
             y=labels,
+            hovertext=wrap_names(shown["class"]),
             orientation="h",
             name=html.escape(name, quote=False),
             marker={"color": colour},
             customdata=np.column_stack([shown[column], shown["images"], 100 * low, 100 * high]),
-            hovertemplate="<b>%{y}</b>, %{fullData.name}: <b>%{customdata[0]:.0f} of %{customdata[1]:.0f}</b> right"
+            hovertemplate="<b>%{hovertext}</b>, %{fullData.name}: <b>%{customdata[0]:.0f} of %{customdata[1]:.0f}</b> right"
             "<br>95 % interval %{customdata[2]:.0f}–%{customdata[3]:.0f} %<extra></extra>",
         )
     figure.update_xaxes(title_text="right (% of its images)", range=[0, 102])
@@ -205,6 +222,7 @@ def class_changes(changes: pd.DataFrame, *, first: str, second: str) -> go.Figur
         type="category",
         categoryorder="array",
         categoryarray=labels,
+        labelalias=alias_names(list(shown["class"])),
         range=[len(labels) - 0.5, -0.5],
     )
     figure.update_layout(barmode="group", bargap=0.3, hovermode="closest", showlegend=True)

@@ -5,7 +5,9 @@ classes and runs are a user's data, so they are HTML-escaped here; `plot` unesca
 """
 
 import html
-from collections.abc import Sequence
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,12 +17,15 @@ import plotly.graph_objects as go
 from core.palette import BAD, MUTED, TRAIN, VAL
 from core.recipe.config import TrainConfig
 from core.recipe.schedules import rate_at
+from core.words import shorten_names
 
 # They tell runs apart where the colours come round again.
 RUN_MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
 
 MAX_STEP_POINTS = 2000
 CURVE_HEIGHT = 380
+LONGEST_NAME = 20  # letters of a name beside a chart; hover has all
+_HOVER_LINE = 60  # letters of a name on a line of what hover says
 
 Quantity = Literal["loss", "accuracy"]
 
@@ -33,13 +38,14 @@ def training_curves(
     by: Literal["epoch", "step"],
     best_epoch: int | None,
     active: bool = True,
+    initial: float | None = None,
 ) -> go.Figure:
     """Draw a run's loss or accuracy: every training step thin, every epoch's training and validation value strong.
 
     `epochs` has the columns epoch (from 1), step (the global step at the epoch's end), train_loss, train_acc,
     val_loss and val_acc; `steps` has step, epoch (progress, such as 2.35), loss, acc and lr. Losses are in nats,
     accuracies 0..1, and a value not known yet is NaN. Both tables may be empty. `best_epoch` gets a star. Of a run that
-    is not `active` no first step is awaited.
+    is not `active` no first step is awaited. `initial` is the accuracy of the model it began with, where that is the best.
     """
     column, scale = ("loss", 1) if quantity == "loss" else ("acc", 100)
     figure = new_figure(f"{quantity.capitalize()} by {by}", height=CURVE_HEIGHT, revision=f"{quantity} {by}")
@@ -63,18 +69,22 @@ def training_curves(
         ", learning rate %{customdata[1]:.2~e}<extra></extra>",
     )
     for split, name, colour in (("train", "training, epoch", TRAIN), ("val", "validation", VAL)):
+        first = [initial] if split == "val" and quantity == "accuracy" and initial is not None else []
         figure.add_scatter(
-            x=epochs[by],
-            y=epochs[f"{split}_{column}"] * scale,
+            x=[*(0 for _ in first), *epochs[by]],
+            y=np.array([*first, *epochs[f"{split}_{column}"]], dtype=float) * scale,
             name=name,
             mode="lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"size": 7},
             cliponaxis=False,
-            customdata=epochs["epoch"],
+            customdata=[*(0 for _ in first), *epochs["epoch"]],
             hovertemplate=f"{name.split(',')[0]}, epoch %{{customdata}}: <b>{value_format(quantity)}</b><extra></extra>",
         )
-    _mark_best(figure, epochs[epochs["epoch"] == best_epoch], quantity, by)
+    if initial is None:
+        _mark_best(figure, epochs[epochs["epoch"] == best_epoch], quantity, by)
+    elif quantity == "accuracy":
+        _add_star(figure, 0, 100 * initial, f"best: the initial model, {100 * initial:.1f} %")
     if quantity == "loss":
         _limit_range(figure, steps["loss"], epochs["val_loss"])
     return figure
@@ -141,7 +151,8 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
             "width": 3,
         },
         customdata=np.column_stack([low, high, table["support"]]),
-        hovertemplate="<b>%{y}</b>: recall <b>%{x:.0f} %</b> (images: %{customdata[2]})"
+        hovertext=wrap_names(table["name"]),
+        hovertemplate="<b>%{hovertext}</b>: recall <b>%{x:.0f} %</b> (images: %{customdata[2]})"
         "<br>95 % interval %{customdata[0]:.0f}–%{customdata[1]:.0f} %<extra></extra>",
     )
     figure.update_xaxes(title_text="recall (% of its images)", range=[-2, 102], dtick=25)
@@ -150,6 +161,7 @@ def class_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure:
         type="category",
         categoryorder="array",
         categoryarray=labels,
+        labelalias=alias_names(table["name"]),
         range=[len(labels) - 0.5, -0.5],
     )
     figure.update_layout(hovermode="y", showlegend=False, margin={"t": 56})
@@ -185,7 +197,7 @@ def frequency_recall(table: pd.DataFrame, *, highlight: str | None) -> go.Figure
         mode="markers",
         marker={"color": np.where(chosen, BAD, TRAIN), "size": np.where(chosen, 14, 9), "opacity": 0.75},
         customdata=np.column_stack([np.asarray(column, dtype=np.float32) for column in figures]),
-        text=[html.escape(name, quote=False) for name in table["name"]],
+        text=wrap_names(table["name"]),
         hovertemplate="<b>%{text}</b>: training images %{x:,}, recall <b>%{y:.0f} %</b>"
         "<br>%{customdata[1]} of %{customdata[2]} right, 95 % interval %{customdata[3]:.0f}–%{customdata[4]:.0f} %<extra></extra>",
     )
@@ -210,6 +222,34 @@ def thin_out(table: pd.DataFrame, most: int) -> pd.DataFrame:
     if len(table) and kept[-1] != len(table) - 1:
         kept = np.append(kept, len(table) - 1)
     return table.iloc[kept]
+
+
+def alias_names(names: Sequence[str]) -> dict[str, str]:
+    """Return what stands beside a chart for those names that are too long for it, as `labelalias` has it.
+
+    Letters as wide as two, as Chinese has them, count so. What hover says of an axis is aliased too: `wrap_names` has all.
+    """
+    aliases = {}
+    for wide, most in ((False, LONGEST_NAME), (True, LONGEST_NAME // 2)):
+        alike = [name for name in names if _is_wide(name) == wide]
+        for name, short in zip(alike, shorten_names(alike, most), strict=True):
+            if short != name:
+                aliases[html.escape(name, quote=False)] = html.escape(short, quote=False)
+    return aliases
+
+
+def wrap_names(names: Iterable[str]) -> list[str]:
+    """Return whole names as hover says them, very long ones on several lines."""
+    return [
+        "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(name, _HOVER_LINE))
+        if len(name) > _HOVER_LINE
+        else html.escape(name, quote=False)
+        for name in names
+    ]
+
+
+def _is_wide(name: str) -> bool:
+    return sum(unicodedata.east_asian_width(letter) in "FW" for letter in name) > len(name) / 2
 
 
 def new_figure(title: str, *, height: int, revision: str) -> go.Figure:
@@ -288,10 +328,14 @@ def _mark_best(figure: go.Figure, best: pd.DataFrame, quantity: Quantity, by: st
     row = best.iloc[0]
     value = row["val_loss"] if quantity == "loss" else 100 * row["val_acc"]
     text = f"{value:.3f}" if quantity == "loss" else f"{value:.1f} %"
+    _add_star(figure, row[by], value, f"best: epoch {int(row['epoch'])}, {text}")
+
+
+def _add_star(figure: go.Figure, at: float, value: float, text: str) -> None:
     figure.add_scatter(
-        x=[row[by]],
+        x=[at],
         y=[value],
-        name=f"best: epoch {int(row['epoch'])}, {text}",
+        name=text,
         mode="markers",
         marker={"symbol": "star", "size": 17, "color": VAL, "line": {"width": 1, "color": "white"}},
         cliponaxis=False,

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from core.palette import MUTED, TRAIN, VAL
-from dashboard.charts.curve_charts import new_figure
+from dashboard.charts.curve_charts import alias_names, new_figure, wrap_names
 
 MOST_NAMED = 40  # classes whose names have room below their bars
 MAX_SIZES = 1500  # different sizes drawn one by one; more are put together
@@ -36,7 +36,8 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
             y=list(counts[split].values()),
             name=name,
             marker={"color": colour},
-            hovertemplate=f"%{{x}}, {name}: <b>%{{y:,}}</b> images<extra></extra>",
+            hovertext=wrap_names(counts["train"]),
+            hovertemplate=f"%{{hovertext}}, {name}: <b>%{{y:,}}</b> images<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.15)
     # Names such as "29" are not numbers.
@@ -44,6 +45,7 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     figure.update_xaxes(
         title_text=f"{len(labels):,} classes; point at a bar for its name" if many else "class",
         type="category", categoryorder="array", categoryarray=labels, showticklabels=not many,
+        labelalias=alias_names(list(counts["train"])) if not many else None,
     )  # fmt: skip
     figure.update_yaxes(title_text="images", rangemode="tozero")
     return figure

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from core.verdicts.predictions import wilson_interval
-from core.words import shorten_names
-from dashboard.charts.curve_charts import new_figure
+from dashboard.charts.curve_charts import alias_names, new_figure
 from dashboard.charts.matrix_colours import (
     CHANGE_SCALE,
     CORRECT_SCALE,
@@ -32,10 +31,7 @@ from dashboard.charts.matrix_colours import (
 Counts = npt.NDArray[np.integer[Any]]
 
 MAX_CLASSES_WITH_TEXT = 25
-LONGEST_NAME = {
-    True: 30,
-    False: 20,
-}  # letters of a class's name beside few classes and beside many; hover has all
+EACH_NAMED = 12  # classes whose names all have room below the matrix, also on a phone
 
 
 @dataclass(frozen=True)
@@ -171,6 +167,7 @@ def recall_by_epoch(
         showgrid=False,
         range=[len(labels) - 0.5, -0.5],
         tickfont={"size": 11},
+        labelalias=alias_names(names),
     )
     figure.update_layout(hovermode="closest", margin={"t": 56})
     ticks = [(value / 100, f"{value} %") for value in (0, 25, 50, 75, 100)]
@@ -208,7 +205,10 @@ def _draw(
     size = len(labels)
     # Zoom belongs to an order of these classes: in another one the same place shows other cells.
     revision = f"{size} classes {zlib.crc32(chr(0).join(names).encode()):x}"
-    figure = new_figure(title, height=_height(size), revision=revision)
+    aliases = alias_names(names)
+    shown = [aliases.get(label, label) for label in labels]
+    turned = _needs_rotation(shown)
+    figure = new_figure(title, height=_height(shown, turned), revision=revision)
     few = size <= MAX_CLASSES_WITH_TEXT
     z = np.full((size, size), np.nan, dtype=np.float32)
     z[cells] = place
@@ -232,19 +232,19 @@ def _draw(
         "categoryarray": labels,
         "range": [-0.5, size - 0.5],
         "tickfont": {"size": _label_size(size)},
-        "labelalias": {
-            label: html.escape(short, quote=False)
-            for name, label, short in zip(names, labels, shorten_names(names, LONGEST_NAME[few]), strict=True)
-            if short != name
-        },
+        "labelalias": aliases,
         "showgrid": False,
         "zeroline": False,
         "showline": True,
         "mirror": True,
         "ticks": "",
     }
-    figure.update_xaxes(axis, title_text="predicted class", tickangle=-90 if _needs_rotation(names) else 0)
+    figure.update_xaxes(axis, title_text="predicted class", tickangle=-90 if turned else 0)
     figure.update_yaxes(axis, title_text="true class", range=[size - 0.5, -0.5])
+    if few:
+        figure.update_yaxes(dtick=1)
+    if size <= EACH_NAMED:
+        figure.update_xaxes(dtick=1)
     figure.update_layout(hovermode="closest", margin={"t": 56})
     return figure
 
@@ -258,8 +258,10 @@ def _text_grid(
     return grid
 
 
-def _height(classes: int) -> int:
-    return 250 + 24 * classes if classes <= MAX_CLASSES_WITH_TEXT else 850
+def _height(shown: Sequence[str], turned: bool) -> int:
+    # Names that stand take height from the cells.
+    below = 6 * max(map(len, shown), default=0) if turned else 0
+    return min(850, 250 + 24 * len(shown) + below) if len(shown) <= MAX_CLASSES_WITH_TEXT else 850
 
 
 def _label_size(classes: int) -> int:

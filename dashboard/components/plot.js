@@ -404,7 +404,8 @@ function fillGrid({ at, to, values, hover, x, y, hovertemplate }, grain) {
     if (known === undefined || Math.abs(value) > Math.abs(values[known])) strongest.set(place, i);
   });
   for (const i of strongest.values()) {
-    const own = [...hover.map((list) => list[i]), x[to[i]], y[at[i]]];
+    const classes = [x[to[i]], y[at[i]]];
+    const own = [...hover.map((list) => list[i]), ...classes.map(wrapName), ...classes]; // a click takes the last two
     const [top, left] = [at[i] - (at[i] % grain), to[i] - (to[i] % grain)];
     for (let row = top; row < Math.min(top + grain, y.length); row += 1) {
       z[row].fill(values[i], left, left + grain);
@@ -431,6 +432,11 @@ async function fitGrain(chart) {
   chart.grain = grain;
   const { z, customdata } = fillGrid(cells, grain);
   await window.Plotly.restyle(graph, { z: [z], customdata: [customdata] }, [0]);
+}
+
+// A very long name on several lines, none of which ends inside of an escaped letter such as &lt;.
+function wrapName(name) {
+  return name.replace(/(?:&[a-z]+;|.){60}(?=.)/gu, "$&<br>");
 }
 
 function mixColour(colour, background) {

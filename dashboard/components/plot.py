@@ -28,7 +28,7 @@ STYLE = """
   border: 2px solid var(--st-primary-color); }
 .weakspot-cursor { position: absolute; pointer-events: none; outline: 3px solid var(--st-primary-color); outline-offset: 2px;
   border-radius: 1px; }
-.weakspot-said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; margin: 0; }
+.weakspot-said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; margin: -1px 0 0; }
 .weakspot-plot.over-mark .nsewdrag { cursor: pointer; }
 .weakspot-plot.with-labels :is(.xtick, .ytick) text { pointer-events: all; cursor: pointer; }
 .weakspot-plot.with-labels :is(.xtick, .ytick) text:hover { text-decoration: underline; }

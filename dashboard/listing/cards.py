@@ -21,7 +21,7 @@ from dashboard.listing.rows import Row
 from dashboard.panels.deletion import confirm_delete
 from dashboard.panels.report_panel import draw_report_button, draw_report_panel
 from dashboard.state import address
-from dashboard.state.status_words import BADGES, describe_phase, format_best, format_epoch
+from dashboard.state.status_words import BADGES, describe_no_best, describe_phase, format_best, format_epoch
 from dashboard.text import escape_markdown, format_bytes, format_count, format_duration, label_markdown
 
 NAMED = 3  # runs that start from another which are named one by one
@@ -129,7 +129,7 @@ def draw_result(row: Row) -> None:
     if status.has_best:
         st.markdown(f"**{format_best(status)}**, {format_epoch(status)}")
     else:
-        st.markdown("no validation yet")
+        st.markdown(describe_no_best(status))
     st.caption(f"epoch {status.epoch} of {status.epochs} · {format_duration(status.seconds)} · {used}")
 
 

@@ -25,6 +25,7 @@ from core.recipe.setting import Setting
 from core.recipe.settings import GROUPS, NAMES, label_of
 from core.recipe.shares import describe_share
 from core.runs.run import Run, default_root
+from core.words import format_number
 from dashboard.builtin import is_builtin
 from dashboard.panels import story
 from dashboard.panels.class_fields import draw_names, draw_pairs
@@ -205,13 +206,9 @@ def _draw_field(setting: Setting) -> None:
             _count_devices() if setting.name == "devices" else high,
             step=float(setting.step or _STEPS[kind]),
             key=key,
-            help=f"{setting.help} From {_format(low)} to {_format(high)}.",
+            help=f"{setting.help} From {format_number(low)} to {format_number(high)}.",
             persist_state="session",
         )
-
-
-def _format(bound: float) -> str:
-    return f"{int(bound):,}" if bound == int(bound) else f"{bound:g}"
 
 
 def _draw_weights(setting: Setting) -> None:

@@ -19,6 +19,7 @@ from core.dataset.label_report import (
 )
 from core.errors import UserError
 from core.people.acting import TRAIN
+from core.runs import jobs
 from core.runs.imported import lacks_model
 from core.runs.run import Run
 from core.runs.tasks import launch_task, read_task
@@ -32,6 +33,7 @@ from dashboard.guard import guard, guard_callback
 from dashboard.panels import forms
 from dashboard.state import address, services
 from dashboard.state.services import RunData
+from dashboard.state.status_words import describe_early_end
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_count, format_share
 
@@ -55,7 +57,8 @@ def draw_labels(run: Run | None) -> None:
         return
     if not run.best_path.exists():
         st.info(
-            f"{escape_markdown(run.id)} has no model yet: it is saved after its first epoch.",
+            escape_markdown(str(services.lack_model(run)))
+            + (" Its Live page says why." if describe_early_end(jobs.live_status(run)) else ""),
             icon=":material/info:",
         )
         return

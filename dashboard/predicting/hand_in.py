@@ -108,8 +108,10 @@ def draw_result(run: Run, answering: Answering, choice: Choice) -> None:
                 hide_index=True,
                 alt="Files left out",
             )
-    st.caption(f"Images have the names that they have in {HAND_IN}.")
     table = pd.read_csv(folder / DETAILS, dtype=str, keep_default_na=False, nrows=SHOWN)
+    which = "all" if len(table) >= made.count else f"the first {SHOWN} of the"
+    held = f"The table has {which} {format_count(made.count, 'prediction')}; scroll in it to see them. "
+    st.caption(f"{held if len(table) > 7 else ''}Images have the names that they have in {HAND_IN}.")
     st.dataframe(
         table,
         hide_index=True,

@@ -28,6 +28,7 @@ from core.model.evidence import Evidence
 from core.model.pictures import encode_image, enlarge, overlay_map
 from core.people.acting import TRAIN, refusal_of
 from core.places import own_command, real_path
+from core.runs import jobs
 from core.runs.figures import Figures
 from core.runs.imported import refuse_without_model
 from core.runs.run import Run, default_root
@@ -36,6 +37,7 @@ from core.runs.run_data import read_run_data
 from core.verdicts import predictions
 from dashboard.guard import NotYet
 from dashboard.state.data_folder import summarise_data
+from dashboard.state.status_words import describe_early_end
 
 if TYPE_CHECKING:
     from core.dataset.audit import Audit
@@ -102,8 +104,20 @@ def find_predictions(run: Run, split: str = "val") -> Path:
     """Return where the predictions of a run's best model on a split lie; raises RunError without any."""
     path = run.predictions_path(split)
     if not path.exists():
-        raise NotYet(run, f"{run.id} has no predictions yet: they are written after its first epoch.")
+        raise NotYet(run, describe_lack(run, "predictions", "they are written after its first epoch"))
     return path
+
+
+def lack_model(run: Run) -> NotYet:
+    """Return what says that a run has no model."""
+    return NotYet(run, describe_lack(run, "model", "it is saved after its first epoch"))
+
+
+def describe_lack(run: Run, what: str, when: str) -> str:
+    """Say that a run lacks something: that it is still to come, and when, or that the run ended before."""
+    if end := describe_early_end(jobs.live_status(run)):
+        return f"{run.id} has no {what}: {end}."
+    return f"{run.id} has no {what} yet: {when}."
 
 
 @contextmanager
@@ -125,7 +139,7 @@ def load_predictor(run: Run) -> Predictor:
     """Return a run's best model, loaded once; raises RunError when it has none."""
     if not run.best_path.exists():
         refuse_without_model(run)
-        raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
+        raise lack_model(run)
     from core.model.placement import choose_device
 
     calibration = calibration_path(run)  # it says in which precision the model is to be asked

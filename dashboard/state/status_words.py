@@ -18,6 +18,8 @@ BADGES = {
     DAMAGED: ("red", ":material/broken_image:"),
 }
 
+_ENDED = {"failed": "it failed", "crashed": "it crashed", "stopped": "it was stopped"}
+
 
 def format_best(status: Status) -> str:
     """Return a run's best validation accuracy with its 95 % interval."""
@@ -26,9 +28,26 @@ def format_best(status: Status) -> str:
     return format_accuracy(status.best_val_acc, float(low), float(high))
 
 
+def describe_early_end(status: Status) -> str:
+    """Say how a run ended before its first epoch: 'it failed before its first epoch'; empty where it did not."""
+    ended = "" if status.has_best else _ENDED.get(status.state, "")
+    return f"{ended} before its first epoch" if ended else ""
+
+
+def describe_no_best(status: Status) -> str:
+    """Say why there is no best accuracy of a run."""
+    end = describe_early_end(status)
+    return f"no validation: {end}" if end else "no validation yet"
+
+
 def format_epoch(status: Status) -> str:
     """Return which epoch the best model is of."""
     return f"epoch {status.best_epoch}" if status.best_epoch else "the initial model"
+
+
+def find_initial(status: Status) -> float | None:
+    """Return the accuracy (0..1) of the model that a run began with, None where it is not known: only as the best it is."""
+    return status.best_val_acc if status.has_best and not status.best_epoch else None
 
 
 def describe_phase(status: Status) -> str:

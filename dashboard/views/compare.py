@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import UserError
+from core.overview.facts import read_recipe
 from core.recipe.config import TrainConfig
 from core.recipe.settings import find_differing, format_setting, label_of
 from core.runs import jobs
@@ -17,7 +18,7 @@ from core.runs.imported import describe_origin
 from core.runs.run import Run, default_root
 from core.runs.seen import name_unknowns
 from core.verdicts.comparison import compare_groups, group_seeds, match_groups
-from core.verdicts.judged_on import JudgedOn, choose_common, describe_images
+from core.verdicts.judged_on import JudgedOn, choose_common, describe_images, list_common
 from core.words import tell_names_apart
 from dashboard.charts.compare_charts import COLUMN_TITLES, Axis, EpochColumn, compare_curves, seed_accuracies
 from dashboard.components.plot import plot
@@ -27,9 +28,11 @@ from dashboard.panels.results import draw_results
 from dashboard.panels.specialise import draw_changes
 from dashboard.state import address, services
 from dashboard.state.offered import offer_runs
+from dashboard.state.status_words import describe_early_end, find_initial
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_count
 
+MARKED = {"drop": "left out", "relabel": "relabelled"}  # of marks: what it says of a label that is wrong
 _LETTERS = 34  # of a run's name that its chip shows on a phone
 
 
@@ -40,15 +43,17 @@ def render() -> None:
     offered = offer_runs(keep=asked)
     runs = {run.id: run for run in offered.runs}
     if len(runs) < 2:
-        st.info(
-            f"There {'is only one run' if runs else 'are no runs'} so far, and comparing needs two. Start another with one setting changed.",
-            icon=":material/info:",
+        there = (
+            "There is only one run so far, and comparing needs two. Start another with one setting changed."
+            if runs
+            else "There are no runs so far, and comparing needs two. Start one, and then another with one setting changed."
         )
+        st.info(there, icon=":material/info:")
         st.page_link(
             st.session_state["pages"]["train"], label="Go to Train", icon=":material/model_training:"
         )
         return
-    chosen = [runs[name] for name in draw_choice(list(runs), offered.note)]
+    chosen = [runs[name] for name in draw_choice(runs, offered.note)]
     if len(chosen) < 2:
         st.info("Choose two or more runs above.", icon=":material/compare_arrows:")
         return
@@ -61,16 +66,16 @@ def render() -> None:
     draw_report(chosen)
 
 
-def draw_choice(ids: list[str], note: str) -> list[str]:
-    """Let the user choose runs; the URL keeps them as `runs`; newest two where it names none, one as `run` beside the newest other.
+def draw_choice(runs: dict[str, Run], note: str) -> list[str]:
+    """Let the user choose runs, which are given newest first; the URL keeps them as `runs`.
 
-    `note` says which are left out.
+    Where it names none, or one alone as `run`, `pick_two` chooses. `note` says which are left out.
     """
+    ids = list(runs)
     asked = [name for name in list_asked() if name in ids]
-    # A link from one run: it stands beside the newest other.
-    if len(asked) == 1 and not address.get_param("runs"):
-        asked += [name for name in ids if name not in asked][:1]
-    st.session_state["compare-runs"] = asked or ids[:2]
+    if not asked or (len(asked) == 1 and not address.get_param("runs")):
+        asked = pick_two([runs[name] for name in asked], list(runs.values()))
+    st.session_state["compare-runs"] = asked
     return st.multiselect(
         "Runs",
         ids,
@@ -81,6 +86,25 @@ def draw_choice(ids: list[str], note: str) -> list[str]:
             lambda: address.set_params(runs=",".join(st.session_state["compare-runs"]), run=address.ANY)
         ),
     )
+
+
+def pick_two(asked: list[Run], runs: list[Run]) -> list[str]:
+    """Return the newest two runs that have results on the same images, or the newest beside the one that is asked for.
+
+    Where there are none such, those with results come first.
+    """
+    judged = [run for run in runs if jobs.live_status(run).has_best and run not in asked]
+    first: dict[tuple[str, int], Run] = {}  # by what tells most other images without reading tables
+    for run in [*asked, *judged]:
+        other = first.setdefault((read_recipe(run).data, jobs.live_status(run).val_count), run)
+        if other is not run and asked in ([], [other]) and have_same_images(other, run):
+            return [other.id, run.id]
+    return list(dict.fromkeys(run.id for run in [*asked, *judged, *runs]))[:2]
+
+
+def have_same_images(*runs: Run) -> bool:
+    """Tell whether runs were judged on the same images."""
+    return bool(list_common([partial(services.read_predictions, run) for run in runs]))
 
 
 def list_asked() -> list[str]:
@@ -113,6 +137,9 @@ def draw_curves(runs: list[Run]) -> None:
         quantity=quantity,
         by=by or "epoch",
         smoothing=smoothing,
+        initial={
+            run.id: initial for run in runs if (initial := find_initial(jobs.live_status(run))) is not None
+        },
     )
     plot(figure, key="compare-curves")
 
@@ -136,8 +163,10 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> JudgedOn | N
     Return on which images two runs were held against each other, None where it is another comparison than one of two runs.
     """
     finished = {run.id for run in runs if jobs.live_status(run).state == "finished"}
-    members, notes = group_seeds(configs, finished)
-    members |= {run.id: [run.id] for run in runs if run.id not in configs}
+    failed = {run.id for run in runs if describe_early_end(jobs.live_status(run))}
+    trained = {name: config for name, config in configs.items() if name not in failed}
+    members, notes = group_seeds(trained, finished)
+    members |= {run.id: [run.id] for run in runs if run.id not in trained}
     compared = {name for names in members.values() for name in names}
     judged = [run for run in runs if run.id in compared and run.predictions_path().exists()]
     reads = [partial(services.read_predictions, run) for run in judged]
@@ -158,23 +187,25 @@ def draw_tests(runs: list[Run], configs: dict[str, TrainConfig]) -> JudgedOn | N
 
 
 def draw_without_marked(run: Run, groups: dict[str, list[pd.DataFrame] | str]) -> None:
-    """Say it once more without the images whose label is marked as wrong: no run can be right on those but by chance."""
+    """Say it once more without the images marked to be left out or relabelled: no run can be right on those but by chance."""
     try:
         known = services.read_marks(run, services.read_data(run)).marks.values()
     except UserError as error:
         st.warning(escape_markdown(str(error)), icon=":material/warning:")
         return
-    wrong = {mark.path for mark in known if mark.action in ("relabel", "drop")}
+    wrong = {mark.path: mark.action for mark in known if mark.action in MARKED}
     tables = [table for found in groups.values() if not isinstance(found, str) for table in found]
-    count = len(wrong.intersection(*[table["path"] for table in tables])) if tables else 0
-    if not count:
+    shared = set(wrong).intersection(*[table["path"] for table in tables]) if tables else set()
+    if not shared:
         return
+    actions = {wrong[path] for path in shared}
+    marked = " or ".join(words for action, words in MARKED.items() if action in actions)
     left = {
-        name: found if isinstance(found, str) else [table[~table["path"].isin(wrong)] for table in found]
+        name: found if isinstance(found, str) else [table[~table["path"].isin(shared)] for table in found]
         for name, found in groups.items()
     }
     st.markdown(
-        f"**Without the {format_count(count, 'image')} whose label you marked as wrong:**\n\n"
+        f"**Without the {format_count(len(shared), 'image')} that you marked to be {marked}:**\n\n"
         + "\n".join(f"- {line}" for line in compare_groups(left, escape_markdown)[0])
     )
 
@@ -189,7 +220,8 @@ def read_groups(
         try:
             found[name] = [services.read_predictions(by_id[member], judged_on) for member in members]
         except UserError as error:
-            found[name] = str(error)
+            ended = any(describe_early_end(jobs.live_status(by_id[member])) for member in members)
+            found[name] = f"{error} Its Live page says why." if ended else str(error)
     return found
 
 
@@ -237,10 +269,9 @@ def draw_settings(configs: dict[str, TrainConfig]) -> None:
     differing = find_differing(configs.values())
     st.header("Settings that differ")
     if not differing:
-        st.info(
-            "None. These runs have the same settings. Differences between them come from chance or from the data.",
-            icon=":material/info:",
-        )
+        judged = sum(jobs.live_status(Run(default_root() / name)).has_best for name in configs)
+        chance = " Differences between them come from chance or from the data." if judged > 1 else ""
+        st.info(f"None. These runs have the same settings.{chance}", icon=":material/info:")
         return
     labels = {name: find_label(Run(default_root() / name)) for name in configs}
     table = {

@@ -26,9 +26,9 @@ from dashboard.access.lock import lock
 from dashboard.charts import confidence_charts
 from dashboard.components.plot import plot
 from dashboard.components.task_panel import draw_end, draw_running
-from dashboard.guard import NotYet, guard_callback
+from dashboard.guard import guard_callback
 from dashboard.panels.answering import describe_choice, load_calibration
-from dashboard.state import address
+from dashboard.state import address, services
 from dashboard.state.number_field import take_number
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_accuracy, format_confidence, format_count, format_share
@@ -46,7 +46,7 @@ def render() -> None:
     if lacks_model(run):
         refuse_unsure(run)
     elif not run.best_path.exists():
-        raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
+        raise services.lack_model(run)
     calibration = draw_measuring(run)
     if calibration is None:
         return

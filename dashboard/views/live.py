@@ -42,7 +42,7 @@ from dashboard.panels.specialise import find_before
 from dashboard.panels.tracker_notice import draw_tracker_notice
 from dashboard.state import address, services
 from dashboard.state.number_field import draw_number, take_whole
-from dashboard.state.status_words import describe_phase, format_best
+from dashboard.state.status_words import describe_phase, find_initial, format_best
 from dashboard.terms import explain
 from dashboard.text import escape_markdown, format_duration, format_share
 
@@ -147,7 +147,7 @@ def draw_curves(
         with place:
             figure = curve_charts.training_curves(
                 epochs, steps, quantity=quantity, by=by, best_epoch=status.best_epoch or None,
-                active=status.state in ACTIVE,
+                active=status.state in ACTIVE, initial=find_initial(status),
             )  # fmt: skip
             plot(figure, key=f"live-{quantity}")
 
@@ -165,10 +165,12 @@ def draw_classes(run: Run, epochs: pd.DataFrame) -> None:
     newest = int(epochs["epoch"].iloc[-1])
     source = TableSource(run, newest if newest in run.list_epochs() else 0)
     judged, data = matrices.judge(source), services.read_data(run)
-    best = run.read_status().best_epoch
+    status = run.read_status()
+    best = status.best_epoch
     st.header(f"Matrix of epoch {newest}, the latest" if source.epoch else "Matrix of the best model")
-    if source.epoch and best and best != newest:
-        st.caption(f"The best model is that of epoch {best}; its matrix is on the page Confusion.")
+    if source.epoch and status.has_best and best != newest:
+        which = f"that of epoch {best}" if best else "the initial one"
+        st.caption(f"The best model is {which}; its matrix is on the page Confusion.")
     with st.container(key="wide-classes"):
         left, right = st.columns(2)
     with left:
@@ -209,7 +211,7 @@ def draw_head(run: Run, status: Status) -> None:
             width="content",
         )
         st.metric(
-            "Best validation accuracy",
+            "Best validation accuracy" + ("" if find_initial(status) is None else ", of the initial model"),
             format_best(status) if status.has_best else "–",
             help=explain("95 % interval"),
             width="content",

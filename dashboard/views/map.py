@@ -18,7 +18,7 @@ from dashboard.components.plot import Area, Click, plot
 from dashboard.components.task_panel import draw_end, draw_running
 from dashboard.explorer import browse
 from dashboard.explorer.neighbours import LIKE
-from dashboard.guard import NotYet, guard, guard_callback
+from dashboard.guard import guard, guard_callback
 from dashboard.mapping.alike import draw_alike
 from dashboard.mapping.look import NO_LABEL, Look, choose_images, draw_figure, draw_look
 from dashboard.mapping.strangers import draw_strangers, find_strangers
@@ -41,7 +41,7 @@ def render() -> None:
         return
     if not run.best_path.exists():
         refuse_without_model(run)
-        raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
+        raise services.lack_model(run)
     data = services.read_data(run)
     status = read_task(task_folder(run))
     try:

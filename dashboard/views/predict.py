@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import RunError
 from core.runs.imported import refuse_without_model
 from core.stored.damage import find_file_damage
-from dashboard.guard import NotYet, guard
+from dashboard.guard import guard
 from dashboard.panels.answering import draw_answering
 from dashboard.predicting.hand_in import draw_hand_in
 from dashboard.predicting.images import draw_images
@@ -26,7 +26,7 @@ def render() -> None:
         return
     refuse_without_model(run)
     if not run.best_path.exists():
-        raise NotYet(run, f"{run.id} has no model yet: it is saved after its first epoch.")
+        raise services.lack_model(run)
     if damage := find_file_damage(run.folder, "best.pt"):
         raise RunError(f"{run.id}: {damage}. Put the file back as it was, or train anew.")
     data = services.read_data(run)

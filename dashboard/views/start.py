@@ -24,7 +24,7 @@ from dashboard.builtin import is_builtin, submit_demo, wanted_data
 from dashboard.guard import guard
 from dashboard.launch import arrivals_panel, folder_picker
 from dashboard.state import address
-from dashboard.state.status_words import BADGES, describe_phase, format_best
+from dashboard.state.status_words import BADGES, describe_no_best, describe_phase, format_best
 from dashboard.text import escape_markdown, format_count
 
 POLL = 2.0
@@ -200,7 +200,7 @@ def draw_active(run: Run, status: Status) -> None:
 def draw_ended(run: Run, status: Status) -> None:
     """Draw a line for a run that has ended, with the way to its errors."""
     colour, icon = BADGES[status.state]
-    result = format_best(status) if status.has_best else "no validation yet"
+    result = format_best(status) if status.has_best else describe_no_best(status)
     page, label = ("confusion", "See its errors") if status.has_best else ("live", "See what happened")
     with st.container(horizontal=True, vertical_alignment="center", key=f"start-ended-{run.id}"):
         st.markdown(

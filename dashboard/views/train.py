@@ -142,7 +142,9 @@ def draw_recipe(config: TrainConfig | None) -> None:
         on_change=guard_callback(lambda: forms.fill_preset(st.session_state["train-preset"] or preset)),
         help="Fills in every setting except the folder and the name. You can change any of them afterwards.",
     )
-    st.caption(PRESET_HELP[preset] + describe_changes(config))
+    st.caption(PRESET_HELP[preset])
+    if changes := describe_changes(config):  # not in the caption, which would make its words faint
+        st.markdown(changes)
     draw_settings_file()
 
 
@@ -152,7 +154,7 @@ def describe_changes(config: TrainConfig | None) -> str:
         return ""
     changed = find_differing([from_preset(config.preset, data=config.data), config])
     names = ", ".join(label_of(field) for field in changed)
-    return f" :orange-badge[changed: {names}]" if names else ""
+    return f":orange-badge[changed: {names}]" if names else ""
 
 
 def draw_start(config: TrainConfig | None, problems: dict[str, str]) -> None:

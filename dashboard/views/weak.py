@@ -83,7 +83,7 @@ def render() -> None:
     with st.container(key="wide-ranking"):
         chart, chosen = st.columns([5, 4], gap="large")
     with chart:
-        draw_ranking(figures, data, name)
+        draw_ranking(figures, data, name, split)
     with chosen:
         draw_choice(figures, data, name)
         draw_finding(figures, table, data, name, split)
@@ -131,24 +131,28 @@ def draw_images(run: Run, figures: pd.DataFrame, table: pd.DataFrame, data: RunD
     draw_examples(run, table, data, figures, name)
 
 
-def draw_ranking(figures: pd.DataFrame, data: RunData, name: str) -> None:
+def draw_ranking(figures: pd.DataFrame, data: RunData, name: str, split: str) -> None:
     """Draw the weakest classes with their intervals; a click chooses one."""
-    weakest = (
-        figures[figures["support"] > 0]
-        .head(WEAKEST)
-        .assign(name=lambda t: [data.label(c) for c in t["class"]])
-    )
+    judged = figures[figures["support"] > 0]
+    weakest = judged.head(WEAKEST).assign(name=lambda t: [data.label(c) for c in t["class"]])
     by_label = dict(zip(weakest["name"], weakest["class"], strict=True))
-    left_out = len(figures) - len(weakest)
+    stronger, unknown = len(judged) - len(weakest), len(figures) - len(judged)
     plot(
         curve_charts.class_recall(weakest, highlight=data.label(name)),
         key="weak-recall",
         on_click=lambda click: choose_class(by_label[str(click.y)]),
     )
-    st.caption(
-        "Ranked by the upper end of the interval: classes that are poor even allowing for bad luck come first. "
-        + (f"The {format_count(left_out, 'stronger class', 'is')} in the table below." if left_out else "")
-    )
+    lines = [
+        "Ranked by the upper end of the interval: classes that are poor even allowing for bad luck come first."
+    ]
+    if stronger:
+        lines.append(f"The {format_count(stronger, 'stronger class', 'is')} in the table below.")
+    if unknown:
+        image = "validation image" if split == "val" else "image here"
+        lines.append(
+            f"{format_count(unknown, 'class', 'has')} no {image} and {'is' if unknown == 1 else 'are'} not judged."
+        )
+    st.caption(" ".join(lines))
 
 
 def draw_choice(figures: pd.DataFrame, data: RunData, name: str) -> None:

@@ -325,8 +325,8 @@ def test_a_missing_data_folder_is_told_and_leaves_no_run(runs_root: Path, tmp_pa
 @pytest.mark.parametrize(
     ("words", "pattern"),
     [
-        (["--lr", "11"], "lr: must be from 1e-08 to 10, got 11"),
-        (["--lr", "nan"], "lr: must be from 1e-08 to 10, got nan"),
+        (["--lr", "11"], "lr: must be from 0.00000001 to 10, got 11"),
+        (["--lr", "nan"], "lr: must be from 0.00000001 to 10, got nan"),
         (["--epochs", "few"], "--epochs: invalid int value: 'few'"),
         (["--arch", "vgg"], "arch: unknown network 'vgg'; did you mean vgg"),
         (["--colour", "red"], "unrecognized arguments: --colour red"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -85,3 +87,21 @@ def tap_first(page: Page) -> None:
         }"""
     )
     page.touchscreen.tap(*at)
+
+
+def test_the_box_of_a_chart_has_room_for_all_of_it(page: Page, dashboard: Dashboard) -> None:
+    open_page(page, dashboard, "confusion?run=large")
+    sizes = "g => { const box = g.closest('.st-key-confusion-matrix'); return [box.scrollHeight, box.clientHeight]; }"
+    scrolled, seen = chart(page, "Confusion matrix").evaluate(sizes)
+    assert scrolled == seen  # else a scroll bar stands beside it where a browser shows them
+
+
+def test_the_sidebar_tells_by_itself_that_a_run_has_ended(page: Page, dashboard: Dashboard) -> None:
+    run, me = dashboard.run("large"), psutil.Process()
+    ended = run.read_status()
+    run.write_status(replace(ended, state="running", pid=me.pid, pid_created=me.create_time()))
+    open_page(page, dashboard, "weak?run=large")
+    sidebar = page.get_by_test_id("stSidebar")
+    expect(sidebar).to_contain_text("running")
+    run.write_status(ended)
+    expect(sidebar).to_contain_text("finished")

@@ -353,6 +353,21 @@ def test_recall_keeps_the_order_and_names_that_look_like_numbers() -> None:
     assert list(figure.layout.yaxis.range) == [2.5, -0.5]
 
 
+def test_long_names_are_cut_beside_a_chart_and_whole_in_its_hover() -> None:
+    names = ["rose", "<i>" + "x" * 200, "向日葵" * 20]
+    figure = curve_charts.class_recall(recall_table(names), highlight=None)
+    assert list(figure.layout.yaxis.categoryarray)[2] == names[2]  # a click tells it
+    aliases = figure.layout.yaxis.labelalias
+    assert aliases == {
+        "&lt;i&gt;" + "x" * 200: "&lt;i&gt;" + "x" * 16 + "…",
+        names[2]: "向日葵向日葵向日葵…",
+    }
+    assert [text.replace("<br>", "") for text in figure.data[0].hovertext] == [
+        "rose", "&lt;i&gt;" + "x" * 200, names[2],
+    ]  # fmt: skip
+    assert figure.data[0].hovertext[1].count("<br>") == 3
+
+
 @pytest.mark.parametrize(("highlight", "shapes"), [("10", 1), (None, 0), ("no such", 0)])
 def test_the_chosen_class_is_marked_where_it_is_shown(highlight: str | None, shapes: int) -> None:
     found = curve_charts.class_recall(recall_table(THREE), highlight=highlight).layout.shapes

@@ -46,6 +46,16 @@ def tables(epochs: int = 2, steps: int = 4) -> Tables:
     )
 
 
+def test_the_initial_model_stands_before_the_first_epoch() -> None:
+    figure = compare_curves(
+        {"one": tables(), "two": tables()}, quantity="val_acc", by="time", initial={"one": 0.75}
+    )
+    assert [list(found.x) for found in figure.data] == [[0, 2, 4], [2, 4]]
+    assert figure.data[0].y[0] == 75
+    figure = compare_curves({"one": tables()}, quantity="val_loss", initial={"one": 0.75})
+    assert list(figure.data[0].x) == [1, 2]
+
+
 def curve(quantity: str, by: Axis, of: Tables | None = None) -> tuple[list[float], list[float]]:
     found = trace_curve(*(of or tables()), quantity=quantity, by=by)  # type: ignore[arg-type]
     return found["x"].tolist(), found["y"].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_runs_are_compared_once_more_without_images_marked_as_wrong(
     open_page: Open, run: Run, runs_root: Path, tiny_data: Path
 ) -> None:
     make_run(runs_root, tiny_data, name="second", lr=0.5, guessed=TRUE)
-    assert "whose label you marked as wrong" not in words(open_page("compare", runs="first,second"))
+    assert "that you marked to be" not in words(open_page("compare", runs="first,second"))
     path = list_path(tiny_data, runs_root)
     add_marks(
         path,
@@ -48,9 +49,62 @@ def test_runs_are_compared_once_more_without_images_marked_as_wrong(
         ],
     )
     told = words(open_page("compare", runs="first,second"))
-    first, again = told.split("**Without the 1 image whose label you marked as wrong:**")
+    first, again = told.split("**Without the 1 image that you marked to be relabelled:**")
     assert "of 6 images" in first
     assert "of 5 images" in again
+    add_marks(path, [Mark(ERROR, "35", "drop")])
+    told = words(open_page("compare", runs="first,second"))
+    assert "**Without the 1 image that you marked to be left out:**" in told
+
+
+def test_the_newest_two_with_results_on_the_same_images_are_compared(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    make_run(runs_root, tiny_data, name="second", lr=0.5)
+    other = make_run(runs_root, tiny_data, name="other", val_fraction=0.5)
+    table = other.predictions_path().read_text(encoding="utf-8")
+    other.predictions_path().write_text(table.replace("val/", "test/"), encoding="utf-8")
+    make_early(runs_root, tiny_data, "early")
+    assert open_page("compare").multiselect(key="compare-runs").value == ["second", "first"]
+    beside = open_page("compare", run="first").multiselect(key="compare-runs").value
+    assert beside == ["first", "second"]
+    shutil.rmtree(run.folder)
+    assert open_page("compare").multiselect(key="compare-runs").value == ["other", "second"]
+
+
+def test_runs_that_failed_before_their_first_epoch_are_not_awaited(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    for name in ("early", "second"):
+        make_early(runs_root, tiny_data, name)
+    told = words(open_page("compare", runs="early,second")).replace("\\", "")
+    why = "early has no predictions: it failed before its first epoch. Its Live page says why."
+    assert f"early: not compared. {why}" in told
+    assert "once trained to its end" not in told
+    assert "None. These runs have the same settings." in told
+    assert "chance" not in told
+    assert "it failed before its first epoch" in words(open_page("runs"))
+    assert "early has no model: it failed before its first epoch. Its Live page says why." in words(
+        open_page("data", run="early")
+    )
+
+
+def make_early(runs_root: Path, tiny_data: Path, name: str) -> Run:
+    """Make a run that failed before its first epoch, when it had read its data."""
+    made = make_run(runs_root, tiny_data, name=name, state="failed")
+    made.predictions_path().unlink()
+    made.metrics_path.unlink()
+    set_state(made, "failed", epoch=0, best_epoch=0, best_val_acc=0.0)
+    return made
+
+
+def test_a_curve_begins_with_the_initial_model_where_that_is_the_best(
+    open_page: Open, run: Run, runs_root: Path, tiny_data: Path
+) -> None:
+    second = make_run(runs_root, tiny_data, name="second", lr=0.5)
+    set_state(second, "finished", best_epoch=0, best_val_acc=0.75)
+    curves = charts_of(open_page("compare", runs="first,second"))["compare-curves"]["data"]
+    assert [len(b64decode(curve["y"]["bdata"])) // 8 for curve in curves] == [2, 3]
 
 
 def test_repeats_and_unfinished_runs_are_named_and_are_no_seeds(

@@ -19,6 +19,12 @@ def test_class_counts_stack_the_splits_with_units_and_hover() -> None:
     assert figure.layout.xaxis.type == "category"
 
 
+def test_long_names_below_the_bars_are_cut() -> None:
+    figure = class_counts({"train": {"x" * 200: 6, "2": 3}, "val": {"x" * 200: 2, "2": 1}})
+    assert figure.layout.xaxis.labelalias == {"x" * 200: "x" * 19 + "…"}
+    assert figure.data[0].hovertext[0].replace("<br>", "") == "x" * 200
+
+
 def test_images_held_back_are_a_part_of_their_own() -> None:
     figure = class_counts({"train": {"2": 6}, "val": {"2": 2}, "held": {"2": 1}})
     assert [(bar.name, list(bar.y)) for bar in figure.data][2:] == [("held back", [1])]

@@ -217,7 +217,7 @@ def test_an_untouched_form_asks_for_data(session: dict[str, Any]) -> None:
         ({"weights_kind": "file"}, "weights", "is empty"),
         ({"weights_kind": "run"}, "weights", "No run has a model yet"),
         ({"lr": None}, "lr", "give a number"),
-        ({"epochs": 0}, "epochs", "must be from 1 to 10000"),
+        ({"epochs": 0}, "epochs", "must be from 1 to 10,000"),
         ({"resize_size": 32, "image_size": 64}, "resize_size", "must be at least image_size"),
     ],
 )

@@ -72,8 +72,21 @@ def test_a_run_that_failed_early_says_what_to_do(open_page: Open, runs_root: Pat
     failed = create_run(from_preset("demo", data=str(tiny_data), name="early"), runs_root)
     set_state(failed, "failed", message="There are no images.")
     shown = words(open_page("confusion", run="early"))
-    assert "early has no predictions yet" in shown
-    assert "It has failed" in shown
+    assert "early has no predictions: it failed before its first epoch." in shown
+    assert "There are no images" in shown
+
+
+def test_a_run_whose_initial_model_is_the_best_shows_it_before_the_first_epoch(
+    open_page: Open, run: Run
+) -> None:
+    run.write_status(replace(run.read_status(), best_epoch=0, best_val_acc=0.75))
+    app = open_page("live", run="first")
+    assert app.metric[1].label == "Best validation accuracy, of the initial model"
+    validation, star = charts_of(app)["live-accuracy"]["data"][2:]
+    assert validation["x"] == [0, 1, 2]
+    assert star["name"] == "best: the initial model, 75.0 %"
+    assert len(charts_of(app)["live-loss"]["data"]) == 3  # its loss is not known
+    assert "The best model is the initial one; its matrix is on the page Confusion." in words(app)
 
 
 def test_a_tracker_that_got_nothing_is_told_once_with_why_and_what_to_do(open_page: Open, run: Run) -> None:

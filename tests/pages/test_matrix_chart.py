@@ -184,6 +184,14 @@ def test_numbers_stand_in_the_cells_as_long_as_they_fit(classes: int, with_text:
     assert (cells.texttemplate is not None) is with_text
 
 
+def test_long_names_leave_the_cells_their_room_and_each_of_a_few_rows_is_named() -> None:
+    names = [f"{number}{'x' * 200}" for number in range(8)]
+    layout = matrix(np.eye(8, dtype=int), names).layout
+    assert {len(short) for short in layout.yaxis.labelalias.values()} == {20}
+    assert layout.height > matrix(np.eye(8, dtype=int)).layout.height
+    assert (layout.xaxis.dtick, layout.yaxis.dtick) == (1, 1)
+
+
 @pytest.mark.parametrize(("classes", "least"), [(2, 280), (10, 460), (25, 800), (100, 800), (1000, 800)])
 def test_the_matrix_grows_with_its_classes_until_it_fills_a_window(classes: int, least: int) -> None:
     figure = matrix(np.eye(classes, dtype=int))

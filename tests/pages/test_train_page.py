@@ -190,8 +190,8 @@ def test_time_and_memory_are_estimated_once_for_the_settings_that_matter(
 @pytest.mark.parametrize(
     ("field", "typed", "told"),
     [
-        ("hold_back", -3, "must be from 0 to 10000, got -3"),
-        ("batch_size", 1e12, "must be from 1 to 4096, got 1000000000000"),
+        ("hold_back", -3, "must be from 0 to 10,000, got -3"),
+        ("batch_size", 1e12, "must be from 1 to 4,096, got 1,000,000,000,000"),
         ("batch_size", 2.7, "must be a whole number, got 2.7"),
     ],
 )

@@ -48,13 +48,15 @@ def test_a_class_without_validation_images_is_not_praised(
     assert title(app) == "Weak classes"
     assert not app.success
     assert "No image that was judged shows this class" in words(app)
+    assert "1 class has no validation image and is not judged." in words(app)
+    assert "stronger class" not in words(app)
     assert "Wrong images of" not in words(app)
 
 
 def test_a_class_is_described_in_words_and_figures(open_page: Open, run: Run, best_model: Path) -> None:
     run.best_path.hardlink_to(best_model)
     app = open_page("weak", run="first", **{"class": "35"})
-    assert "1 of 2 right: the true recall may be anywhere in 9–91 %" in words(app).replace("\\", "")
+    assert "1 of 2 right: the true recall may be anywhere between 9 and 91 %" in words(app).replace("\\", "")
     assert "Two images cannot show more" in words(app)
     assert "Every class has 6 training images" in words(app)
     averages, classes = (frame.value for frame in app.dataframe)

@@ -11,6 +11,7 @@ import pytest
 from core.errors import ConfigError
 from core.recipe.config import SETTINGS, TrainConfig
 from core.recipe.presets import PRESET_HELP, PRESET_TITLES, PRESETS, from_preset
+from core.words import format_number
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
 CHOICES = {field: setting.choices for field, setting in SETTINGS.items() if setting.choices}
@@ -193,7 +194,7 @@ def test_a_number_outside_its_range_is_refused_and_the_bounds_are_named(field: s
     low, high = RANGES[field]
     value = (low - 1, high + 1)[side]
     problem = problems_of(**{field: type(getattr(TrainConfig(data="flowers"), field))(value)})[field]
-    assert problem.startswith(f"must be from {low:g} to {high:g}, got ")
+    assert problem.startswith(f"must be from {format_number(low)} to {format_number(high)}, got ")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400], ids=["nan", "inf", "huge"])

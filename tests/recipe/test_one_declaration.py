@@ -55,7 +55,7 @@ assert GROUPS["Images"][-1] == "tilt"
 assert (label_of("tilt"), format_setting(config, "tilt")) == ("Tilt (degrees)", "3")
 assert not applies("tilt", {"head_only": True})
 for values, words in (
-    ({"tilt": 10}, "must be from 0 to 9, got 10.0"),
+    ({"tilt": 10}, "must be from 0 to 9, got 10"),
     ({"tilt": 1, "head_only": True}, "needs feature_views above 1; otherwise set this to 0, got 1.0"),
 ):
     try:

@@ -188,6 +188,12 @@ def test_a_class_that_is_weaker_than_luck_explains_is_called_so() -> None:
     assert "cannot show" not in describe("a", table)
 
 
+def test_one_image_is_looked_at_alone() -> None:
+    text = describe("a", table_of("ab", "bb"))
+    assert "may be anywhere between 0 and 79 %." in text
+    assert "One image cannot show more. Look at it, or judge more images of this class" in text
+
+
 def test_a_class_like_the_others_is_not_called_weak() -> None:
     table = table_of(["a"] * 60 + ["b"] * 60, (["a"] * 40 + ["b"] * 20) + (["b"] * 40 + ["a"] * 20))
     assert "lie within it" in describe("a", table)
@@ -219,7 +225,7 @@ def test_near_misses_of_all_or_of_one_are_told_in_their_words() -> None:
     table = table_of("aab", "bba")
     for rank, names in enumerate(("bba", "aac", "ccd", "dde", "eef"), start=1):
         table[f"top{rank}"] = list(names)
-    assert "For all 2 wrong images the true class is among" in describe("a", table)
+    assert "For both wrong images the true class is among" in describe("a", table)
     assert "For the wrong image the true class is not among" in describe("b", table)
 
 
