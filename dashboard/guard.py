@@ -15,7 +15,6 @@ from core.runs import jobs
 from core.runs.run import Run
 from core.stored.status import ACTIVE
 from dashboard.access.who import find_acting
-from dashboard.state.status_words import describe_early_end
 from dashboard.text import escape_markdown
 
 POLL = 2.0
@@ -138,7 +137,9 @@ def draw_not_yet(error: NotYet) -> None:
     if known.state not in ACTIVE:
         ended = known.state == "finished" or known.hopeless
         advice = "Choose" if ended else "Resume it on the Runs page, or choose"
-        state = "" if describe_early_end(known) else f" It has {known.state}:"
+        # Of a run that has no epoch, what is missing tells how it ended.
+        told = not known.has_best and known.state in ("failed", "crashed", "stopped")
+        state = "" if told else f" It has {known.state}:"
         st.info(
             f"{missing}{state} {escape_markdown(known.message)} {advice} another run.",
             icon=":material/info:",

@@ -94,11 +94,13 @@ def pick_two(asked: list[Run], runs: list[Run]) -> list[str]:
     Where there are none such, those with results come first.
     """
     judged = [run for run in runs if jobs.live_status(run).has_best and run not in asked]
-    first: dict[tuple[str, int], Run] = {}  # by what tells most other images without reading tables
+    newer: dict[tuple[str, int], list[Run]] = {}  # by what tells most other images without reading tables
     for run in [*asked, *judged]:
-        other = first.setdefault((read_recipe(run).data, jobs.live_status(run).val_count), run)
-        if other is not run and asked in ([], [other]) and have_same_images(other, run):
-            return [other.id, run.id]
+        alike = newer.setdefault((read_recipe(run).data, jobs.live_status(run).val_count), [])
+        for other in asked or alike:
+            if other in alike and have_same_images(other, run):
+                return [other.id, run.id]
+        alike.append(run)
     return list(dict.fromkeys(run.id for run in [*asked, *judged, *runs]))[:2]
 
 

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import streamlit as st
 from PIL import Image
@@ -18,6 +19,7 @@ from core.files import write_text
 from core.recipe.config import TrainConfig
 from core.runs.figures import EPOCH_COLUMNS, STEP_COLUMNS
 from core.runs.run import Run
+from core.stored.status import Status
 from dashboard.guard import NotYet
 from dashboard.state import data_folder, services
 from tests.made_run import append_epoch, make_run, measure_confidence
@@ -150,7 +152,9 @@ def test_the_training_images_of_each_class_are_known(run: Run) -> None:
 
 
 def test_what_is_still_to_come_names_the_run(runs_root: Path) -> None:
-    run = Run(runs_root / "young")
+    run, me = Run(runs_root / "young"), psutil.Process()
+    run.folder.mkdir()
+    run.write_status(Status(pid=me.pid, pid_created=me.create_time()))
     for read, what in (
         (services.read_data, "has not read its data yet"),
         (services.read_predictions, "has no predictions yet"),
