@@ -93,7 +93,7 @@ def test_limits_that_somebody_else_changed_meanwhile_are_not_overwritten(
         "\\", ""
     )
     assert (read_users(users)["ada"].disk, read_users(users)["ada"].slots) == (5 * 10**10, None)
-    assert table(app, 0)["disk limit"][0] == 50
+    assert table(app, 0)["disk"][0] == "0 MB of 50 GB"
 
 
 def test_the_record_is_turned_page_by_page_and_filtered(
