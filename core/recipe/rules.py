@@ -9,7 +9,7 @@ from core.networks.table import Network, describe_unknown, find_network
 from core.recipe.class_names import normalise, write_pairs
 from core.recipe.setting import Setting, Values
 from core.splits.fold import read_fold
-from core.words import shorten
+from core.words import format_number, shorten
 
 LEAST_A_DEVICE = 2  # images of a batch, since batch normalisation cannot learn from one
 SIZE_STEP = 16  # pixels between the image sizes of a run whose images grow
@@ -113,7 +113,7 @@ def _find_conflicts(settings: Mapping[str, Setting], values: Values) -> dict[str
     """Return what cannot be done together, by field; each value is right by itself."""
     # What is off by default and is not now was asked for: to pass over it silently would mislead.
     problems = {
-        name: f"needs {one.needs.words}; otherwise set this to {one.off:g}, got {values[name]!r}"
+        name: f"needs {one.needs.words}; otherwise set this to {format_number(one.off)}, got {format_number(values[name])}"
         for name, one in settings.items()
         if one.needs and one.is_off(one.default) and not one.is_off(values[name]) and not one.applies(values)
     }

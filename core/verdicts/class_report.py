@@ -235,6 +235,8 @@ def _describe_top5(row: pd.Series, table: pd.DataFrame) -> str:
         return f"For the wrong image the true class is {'' if near else 'not '}among the first five guesses."
     if near == wrong:
         return f"For {'both' if wrong == 2 else f'all {wrong}'} wrong images the true class is among the first five guesses."
+    if not near:
+        return f"For {'neither of the two' if wrong == 2 else f'none of the {wrong}'} wrong images is the true class among the first five guesses."
     return f"For {near} of the {wrong} wrong images the true class is among the first five guesses."
 
 

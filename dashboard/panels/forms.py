@@ -127,8 +127,7 @@ def draw_fields(fields: Sequence[str], problems: dict[str, str]) -> None:
                 else:
                     _draw_field(setting)
                 draw_problem(field, problems)
-                wrong = problems.keys() & {"devices", "batch_size", "lr"}
-                if field == "devices" and (values["devices"] or 0) > 1 and not wrong:
+                if field == "devices" and (values["devices"] or 0) > 1 and not problems:
                     _draw_share(values)
                 if field == "arch":
                     draw_facts(values["arch"], (_key("image_size"), _key("resize_size")))

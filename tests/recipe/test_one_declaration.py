@@ -56,7 +56,7 @@ assert (label_of("tilt"), format_setting(config, "tilt")) == ("Tilt (degrees)", 
 assert not applies("tilt", {"head_only": True})
 for values, words in (
     ({"tilt": 10}, "must be from 0 to 9, got 10"),
-    ({"tilt": 1, "head_only": True}, "needs feature_views above 1; otherwise set this to 0, got 1.0"),
+    ({"tilt": 1, "head_only": True}, "needs feature_views above 1; otherwise set this to 0, got 1"),
 ):
     try:
         TrainConfig.from_dict({"data": "x", **values})

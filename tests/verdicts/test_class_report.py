@@ -227,6 +227,11 @@ def test_near_misses_of_all_or_of_one_are_told_in_their_words() -> None:
         table[f"top{rank}"] = list(names)
     assert "For both wrong images the true class is among" in describe("a", table)
     assert "For the wrong image the true class is not among" in describe("b", table)
+    for rank, names in enumerate(("bba", "ccc", "ddd", "eee", "fff"), start=1):
+        table[f"top{rank}"] = list(names)
+    assert "For neither of the two wrong images is the true class among the first five guesses." in describe(
+        "a", table
+    )
 
 
 @pytest.mark.parametrize(
