@@ -18,7 +18,7 @@ run: $(VENV)/.runtime ## open the dashboard on http://127.0.0.1:8501 (make run D
 	@$(PY) -m dashboard $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.dev ## run all tests: unit, process and browser
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not scale"
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scale"
 
 test-scale: $(VENV)/.dev ## run the tests that take minutes: several machines, much data
 	@$(PY) -m pytest -m scale --timeout 1200
@@ -27,7 +27,7 @@ check: $(VENV)/.dev ## lint, format, types and all tests
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not scale"
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not scale"
 
 bench: $(VENV)/.runtime ## time the engine against the plain loop and write docs/benchmarks.md
 	@$(PY) -m benchmarks.engine
