@@ -10,6 +10,7 @@ import pytest
 from core.errors import ConfigError
 from core.recipe.config import TrainConfig, applies
 from core.recipe.presets import PRESETS, from_preset
+from core.words import format_number
 
 OFF = {
     "clip_norm": 0.0, "warmup_epochs": 0, "freeze_epochs": 0, "head_only": False, "feature_views": 1,
@@ -107,4 +108,6 @@ def test_what_cannot_be_done_together_is_refused_with_its_field(
     problems = problems_of(**values)
     assert set(problems) == {field}
     assert what in problems[field]
-    assert problems[field].endswith((repr(values.get(field)), "little"))
+    asked = values.get(field)
+    shown = format_number(asked) if isinstance(asked, (int, float)) else repr(asked)
+    assert problems[field].endswith((f"got {shown}", "little"))
